@@ -1,0 +1,34 @@
+// Runs strands on a small pool of threads. A strand's tasks never overlap and keep their order.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace picket::runtime {
+
+class Strand;
+
+class Executor {
+ public:
+  // A watchdog adds a thread for each one that is stuck in a task for longer than `stuck_after`, so that a hung
+  // in-process plugin stops nobody else; the extra thread ends when the stuck one returns. No wake-ups while idle.
+  [[nodiscard]] static std::unique_ptr<Executor> make(unsigned threads, std::chrono::milliseconds stuck_after = std::chrono::milliseconds(1000));
+  virtual ~Executor() = default;  // stop()
+  [[nodiscard]] virtual std::shared_ptr<Strand> make_strand(std::string name) = 0;
+  // Drops what has not begun, waits up to the limit for what runs. false: something did not return (its thread is left behind).
+  virtual bool stop(std::chrono::milliseconds limit) = 0;
+};
+
+class Strand {
+ public:
+  virtual ~Strand() = default;
+  virtual void post(std::function<void()> task) = 0;  // any-thread; runs later, never within the call
+  [[nodiscard]] virtual bool is_current() const = 0;
+  // How long the running task has been running; 0 when idle.
+  [[nodiscard]] virtual std::chrono::milliseconds busy_for() const = 0;
+};
+
+}  // namespace picket::runtime

@@ -1,0 +1,17 @@
+// Bytes are std::string when owned and std::string_view when borrowed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace picket {
+
+[[nodiscard]] std::string to_hex(std::string_view bytes);                       // lower case
+[[nodiscard]] std::optional<std::string> from_hex(std::string_view hex);        // nullopt: odd length or not hex (either case)
+[[nodiscard]] std::string to_base64(std::string_view bytes);                    // standard alphabet, padded
+[[nodiscard]] std::optional<std::string> from_base64(std::string_view text);    // standard or URL alphabet, padded; strict
+[[nodiscard]] bool is_valid_utf8(std::string_view text);                        // RFC 3629: no surrogates, no overlong forms
+[[nodiscard]] std::string random_bytes(std::size_t count);                      // from the kernel
+
+}  // namespace picket

@@ -1,0 +1,103 @@
+#include "base/files.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.hpp"
+
+namespace picket {
+
+void UniqueFd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Result<std::string> read_all(int fd, std::uint64_t max_bytes) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return fail_errno("stat");
+  std::string out;
+  if (S_ISREG(info.st_mode)) {
+    if (static_cast<std::uint64_t>(info.st_size) > max_bytes)
+      return fail(Code::too_large, cat("holds ", std::to_string(info.st_size), " bytes, more than the limit of ", std::to_string(max_bytes)));
+    out.reserve(static_cast<std::size_t>(info.st_size) + 1);
+  }
+  char buffer[65536];
+  for (;;) {
+    const auto got = ::read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read");
+    if (got == 0) return out;
+    if (out.size() + static_cast<std::size_t>(got) > max_bytes)
+      return fail(Code::too_large, cat("holds more than the limit of ", std::to_string(max_bytes), " bytes"));
+    out.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // never waits for a FIFO's writer
+  if (!fd) return fail_errno(cat("open ", path.native()));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return fail_errno(cat("stat ", path.native()));
+  if (!S_ISREG(info.st_mode)) return fail(Code::invalid, cat(path.native(), ": not a regular file"));
+  auto bytes = read_all(fd.get(), max_bytes);
+  if (!bytes) return fail(std::move(bytes).error(), path.native());
+  return bytes;
+}
+
+Result<> write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_errno("write");
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto temporary = folder / cat(".", path.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
+  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!fd) return fail_errno(cat("create ", temporary.native()));
+  auto give_up = [&](tl::unexpected<Error> error) -> Result<> {
+    ::unlink(temporary.c_str());
+    return fail(std::move(error.value()), cat("write ", path.native()));
+  };
+  if (::fchmod(fd.get(), mode) != 0) return give_up(fail_errno("set mode"));
+  if (auto written = write_all(fd.get(), bytes); !written) return give_up(fail(std::move(written).error()));
+  if (::fsync(fd.get()) != 0) return give_up(fail_errno("fsync"));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up(fail_errno("rename"));
+  return sync_folder(folder);
+}
+
+Result<> sync_folder(const std::filesystem::path& folder) {
+  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_errno(cat("open folder ", folder.native()));
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) return fail_errno(cat("fsync folder ", folder.native()));
+  return {};
+}
+
+Result<> make_folders(const std::filesystem::path& folder, unsigned mode) {
+  if (folder.empty() || ::mkdir(folder.c_str(), mode) == 0) return {};
+  if (errno == ENOENT) {
+    PICKET_TRY(make_folders(folder.parent_path(), mode));
+    if (::mkdir(folder.c_str(), mode) == 0) return {};
+  }
+  struct stat info {};
+  const int why = errno;
+  if (::stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+  return fail_errno(cat("create folder ", folder.native()), why == EEXIST ? ENOTDIR : why);
+}
+
+Result<> remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return fail_errno(cat("remove ", path.native()));
+  }
+  return sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
+}  // namespace picket

@@ -1,0 +1,46 @@
+// Files that are read under a limit and written whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.hpp"
+
+namespace picket {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  ~UniqueFd() { reset(); }
+
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+// Code::not_found when absent; Code::too_large when it holds more than max_bytes; regular files only.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
+[[nodiscard]] Result<std::string> read_all(int fd, std::uint64_t max_bytes);
+[[nodiscard]] Result<> write_all(int fd, std::string_view bytes);
+
+// Temporary name in the same folder, fsync, rename, fsync of the folder. A reader sees the old or the new file; a power cut too.
+[[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
+[[nodiscard]] Result<> sync_folder(const std::filesystem::path& folder);
+[[nodiscard]] Result<> make_folders(const std::filesystem::path& folder, unsigned mode = 0755);
+// Removes a file and makes its absence last; absent already is fine.
+[[nodiscard]] Result<> remove_file(const std::filesystem::path& path);
+
+}  // namespace picket

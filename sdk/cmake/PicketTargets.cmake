@@ -1,0 +1,74 @@
+# Dependencies and the few functions that every folder of the tree uses.
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(CURL 7.88 REQUIRED)
+set(Protobuf_USE_STATIC_LIBS OFF)
+find_package(Protobuf 3.21 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(valijson REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS program_options json url)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(YARA REQUIRED IMPORTED_TARGET yara)
+pkg_check_modules(SYSTEMD IMPORTED_TARGET libsystemd)
+
+# Flags for all of our own C++: one INTERFACE target, no global flags.
+add_library(picket_flags INTERFACE)
+target_compile_options(picket_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual -fstack-protector-strong
+  $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
+target_compile_definitions(picket_flags INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE PICKET_VERSION="${PROJECT_VERSION}")
+
+# picket_library(NAME ROOT dir SOURCES ... DEPS ...): a static library with PUBLIC include root.
+function(picket_library name)
+  cmake_parse_arguments(A "" "ROOT" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  target_include_directories(${name} PUBLIC ${A_ROOT})
+  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE picket_flags ${A_PRIVATE_DEPS})
+endfunction()
+
+# picket_test(NAME LABELS unit;... SOURCES ... DEPS ... [TIMEOUT s]): a GoogleTest program, run as one CTest test.
+function(picket_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "LABELS;SOURCES;DEPS" ${ARGN})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE picket_flags ${A_DEPS} GTest::gmock GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+# picket_script_test(NAME LABELS ... COMMAND ... [TIMEOUT s]): a test that is a script; exit 77 means skipped.
+function(picket_script_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "LABELS;COMMAND" ${ARGN})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND ${A_COMMAND})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "PICKET_BIN=${CMAKE_BINARY_DIR}/bin;PICKET_BUILD=${CMAKE_BINARY_DIR};PICKET_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# picket_fuzz(NAME SOURCES ... DEPS ...): a libFuzzer target (preset fuzz) and, everywhere, a CTest test that replays its corpus.
+function(picket_fuzz name)
+  cmake_parse_arguments(A "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE picket_flags ${A_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  if(PICKET_FUZZ)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -runs=200000 -max_total_time=20 -timeout=5 -rss_limit_mb=1024 ${A_CORPUS})
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME ${name} COMMAND ${name} ${A_CORPUS})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()

@@ -1,0 +1,25 @@
+// Strict JSON in, OLPC canonical JSON out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/json/value.hpp>
+
+#include "base/digest.hpp"
+#include "base/result.hpp"
+
+namespace picket::trust {
+
+namespace json = boost::json;
+
+// Refuses what two parsers could read differently: duplicate members, invalid UTF-8, lone surrogates, numbers that are not
+// integers within int64, nesting over 32, trailing data.
+[[nodiscard]] Result<json::value> parse_strict(std::string_view text);
+
+// Members sorted by the bytes of their UTF-8 name, no blanks, only `"` and `\` escaped. Not valid JSON: never parse it again.
+// The value must come from parse_strict or hold nothing it would refuse.
+[[nodiscard]] std::string canonical(const json::value& value);
+
+}  // namespace picket::trust
