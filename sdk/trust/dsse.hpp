@@ -20,9 +20,10 @@ struct DsseEnvelope {
   std::string payload;
   std::vector<DsseSignature> signatures;
 
-  // At most max_bytes of text and 64 signatures; Code::invalid says what is wrong with it.
+  // At most max_bytes of text and 64 signatures; Code::invalid says what is wrong with it. Code::too_large.
   [[nodiscard]] static Result<DsseEnvelope> parse(std::string_view text, std::size_t max_bytes = 4u << 20);
   [[nodiscard]] std::string to_json() const;
+  // Adds a signature; one by the same key is replaced.
   [[nodiscard]] Result<> sign(const PrivateKey& key);
   // Code::untrusted unless at least `threshold` distinct keys of `keys` signed exactly this payload and type.
   // Returns the key ids that did.

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/storage_ptr.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/digest.hpp"
@@ -15,8 +16,9 @@ namespace picket::trust {
 namespace json = boost::json;
 
 // Refuses what two parsers could read differently: duplicate members, invalid UTF-8, lone surrogates, numbers that are not
-// integers within int64, nesting over 32, trailing data.
-[[nodiscard]] Result<json::value> parse_strict(std::string_view text);
+// integers within int64, nesting over 32, trailing data. Numbers are always int64 (so -0 is 0). Code::invalid, with line and column.
+// A caller that throws the whole tree away at once may pass a monotonic resource; a copy of any part of it then holds all of it.
+[[nodiscard]] Result<json::value> parse_strict(std::string_view text, json::storage_ptr storage = {});
 
 // Members sorted by the bytes of their UTF-8 name, no blanks, only `"` and `\` escaped. Not valid JSON: never parse it again.
 // The value must come from parse_strict or hold nothing it would refuse.

@@ -1,4 +1,4 @@
-// Public and private keys as TUF writes them: ed25519, ecdsa (P-256), rsa (PSS, SHA-256).
+// Public and private keys as TUF writes them: ed25519, ecdsa (P-256; P-384 and P-521 can verify), rsa (PSS).
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@ namespace picket::trust {
 
 namespace json = boost::json;
 
+// Copies share the key; a const key may be used by several threads at once.
 class PublicKey {
  public:
   // Never fails for a well-formed object: a key of unknown type or scheme, or with a broken value, is kept but cannot verify,
@@ -26,6 +27,7 @@ class PublicKey {
   [[nodiscard]] bool verify(std::string_view message, std::string_view signature) const;
   // Same for two spellings of one key: what thresholds count (SPKI DER). Empty when it cannot verify.
   [[nodiscard]] const std::string& identity() const { return identity_; }
+  [[nodiscard]] const std::string& scheme() const { return scheme_; }
   [[nodiscard]] const json::object& to_json() const { return json_; }
   // SHA-256 of the canonical form of the whole key object, lower hex (TUF 4.2): what a publisher writes. Opaque on reading.
   [[nodiscard]] std::string key_id() const;
@@ -47,6 +49,8 @@ class PrivateKey {
   [[nodiscard]] Result<std::string> sign(std::string_view message) const;
 
  private:
+  [[nodiscard]] static Result<PrivateKey> from_key(std::shared_ptr<evp_pkey_st> key);
+
   std::shared_ptr<evp_pkey_st> key_;
   PublicKey public_;
 };

@@ -1,0 +1,121 @@
+// The facade: all plugins of this computer, and what they are doing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "bus/bus.hpp"
+#include "core/clock.hpp"
+#include "trust/keys.hpp"
+
+namespace picket::runtime { class Executor; class Timers; class IoLoop; }
+
+namespace picket::plugin_host {
+
+enum class Home { in_process, isolated };
+enum class State { verifying, starting, running, stopping, stopped, backing_off, failed, refused };
+enum class Health { unknown, healthy, degraded, failed };
+
+[[nodiscard]] std::string_view to_string(Home);
+[[nodiscard]] std::string_view to_string(State);
+[[nodiscard]] std::string_view to_string(Health);
+
+struct Status {
+  std::string id, version, vendor;
+  Home home = Home::isolated;
+  State state = State::verifying;
+  Health health = Health::unknown;
+  std::string text;                 // why it is failed, refused, degraded
+  unsigned restarts = 0;
+  std::int64_t since = 0;           // Unix seconds, in this state
+  std::int64_t next_attempt = 0;    // backing_off
+  std::uint64_t expected_revision = 0, observed_revision = 0;
+  int pid = 0;                      // isolated
+};
+
+struct Info {
+  Status status;
+  std::string manifest_json, path, signed_by, settings_json;
+  bus::PeerCounters counters;
+  std::uint64_t overruns = 0;
+};
+
+// What a plugin's manifest asks the update engine for.
+struct Demand {
+  std::string component;
+  std::string component_class;  // databases, agent, application
+  std::string plugin;
+  bool running = false;         // only running plugins are asked to confirm
+};
+
+struct Settings {
+  std::string json;        // complete and valid
+  std::uint64_t revision = 0;
+};
+
+// What came of offering settings to a plugin.
+struct Outcome {
+  std::string plugin;
+  std::uint64_t expected_revision = 0, observed_revision = 0;
+  Health health = Health::unknown;
+  std::string text;
+};
+
+struct Options {
+  std::vector<std::filesystem::path> folders;      // each holds <id>/<version>/{plugin.json, plugin.json.dsse, *.so}; the newest verified version runs
+  std::filesystem::path child_program;             // picket-plugin-host
+  std::filesystem::path storage_dir;               // <dir>/<plugin id>/
+  std::vector<trust::PublicKey> keys;              // who may sign manifests
+  std::vector<std::string> in_process;             // ids that the administrator lets run inside picketd
+  std::vector<std::string> disabled;               // ids that are not started
+  bool require_root_owner = true;                  // files must belong to root or to us (off: to us or root; for development as a user)
+  struct Restart {
+    std::chrono::milliseconds first{500}, most{60'000};  // doubling back-off
+    unsigned tries = 5;                                  // within `window`, then failed
+    std::chrono::seconds window{600};
+  } restart;
+  std::chrono::milliseconds start_deadline{5'000}, stop_deadline{3'000}, ping_period{10'000};
+};
+
+class PluginHost {
+ public:
+  struct Parts {
+    bus::Router& router;
+    runtime::Executor& executor;
+    runtime::Timers& timers;
+    runtime::IoLoop& io;
+    const core::Clock& clock;
+  };
+  // Settings for a plugin about to start: filled and validated. An error refuses the start, with its text.
+  using SettingsFor = std::function<Result<Settings>(const std::string& plugin_id, const std::string& schema_json)>;
+  // Called any-thread after each change of a plugin's status; must not block.
+  using OnChange = std::function<void(const Status&)>;
+
+  [[nodiscard]] static std::unique_ptr<PluginHost> make(Options options, Parts parts, SettingsFor settings_for, OnChange on_change);
+  virtual ~PluginHost() = default;
+
+  // Finds, verifies and starts all plugins; returns when each is running, refused, failed or backing off, or after `limit`.
+  virtual void start(std::chrono::milliseconds limit) = 0;
+  virtual void stop() = 0;
+
+  [[nodiscard]] virtual std::vector<Status> list() const = 0;
+  [[nodiscard]] virtual Result<Info> info(std::string_view id) const = 0;   // Code::not_found
+  [[nodiscard]] virtual Result<> restart(std::string_view id) = 0;          // also takes a failed one back, and looks again for newer versions
+  [[nodiscard]] virtual std::vector<Demand> demands() const = 0;
+  // id -> settings_schema of every verified plugin (for the policy part).
+  struct Schema { std::string id, schema_json; };
+  [[nodiscard]] virtual std::vector<Schema> schemas() const = 0;
+
+  // Offers settings to a running plugin and waits for what it observed, at most `limit`. A plugin without picket.settings/1 is restarted
+  // with them. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.
+  [[nodiscard]] virtual Outcome apply(const std::string& id, const Settings& settings, std::chrono::milliseconds limit) = 0;
+};
+
+}  // namespace picket::plugin_host

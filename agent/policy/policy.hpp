@@ -1,0 +1,95 @@
+// The facade: which settings are in force for whom, and why.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "core/clock.hpp"
+#include "trust/keys.hpp"
+
+namespace picket::policy {
+
+// Who takes settings: plugins, and the host's own parts such as the update engine (id org.picket.update).
+struct Schema {
+  std::string id;
+  std::string schema_json;  // JSON Schema draft 7, an object
+};
+struct Effective {
+  std::string json;
+  std::uint64_t revision = 0;  // grows with every change of anything
+};
+struct Outcome {
+  std::string id;
+  std::uint64_t expected_revision = 0, observed_revision = 0;
+  bool ok = false;             // healthy or degraded
+  std::string health, text;
+};
+class Consumers {
+ public:
+  virtual ~Consumers() = default;
+  [[nodiscard]] virtual std::vector<Schema> schemas() = 0;
+  [[nodiscard]] virtual Outcome apply(const std::string& id, const Effective& settings) = 0;  // blocks, bounded
+};
+
+struct Identity {
+  std::string tenant, device;
+  std::vector<std::string> groups;
+};
+
+struct Options {
+  std::filesystem::path state_dir;      // policy.dsse (in force), the highest revision seen, last refusal
+  std::filesystem::path local_dir;      // <id>.json: local values
+  std::vector<trust::PublicKey> keys;   // policy keys
+  unsigned threshold = 1;
+  Identity identity;
+};
+
+struct Applied {
+  bool applied = false;
+  std::uint64_t policy_revision = 0;    // in force afterwards
+  std::string text;                     // why not
+  std::vector<Outcome> outcomes;
+};
+
+struct Layer {
+  std::string name;         // default, policy, local, locked policy
+  std::string value_json;   // empty: says nothing
+  bool wins = false;
+};
+struct Explained {
+  std::string setting;      // dotted
+  std::string value_json;
+  std::vector<Layer> layers;
+};
+
+struct Shown {
+  std::string policy_json;  // empty: none
+  std::uint64_t revision = 0;
+  std::string signed_by, text;
+  std::int64_t applied = 0, expires = 0;
+};
+
+class Policy {
+ public:
+  // Loads the stored policy, verifies it again. A damaged or no longer trusted one is reported through shown().text and not used
+  // (nothing is lost: the file stays).
+  [[nodiscard]] static Result<std::unique_ptr<Policy>> open(Options options, const core::Clock& clock);
+  virtual ~Policy() = default;
+
+  // Defaults filled, layers merged, validated. Code::invalid names the setting, the layer and the rule.
+  [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
+  // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
+  [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;
+  // The local files changed: same transaction without a new policy.
+  [[nodiscard]] virtual Applied reload_local(Consumers& consumers) = 0;
+  [[nodiscard]] virtual Shown shown() const = 0;
+  [[nodiscard]] virtual Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) = 0;
+};
+
+}  // namespace picket::policy

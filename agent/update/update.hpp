@@ -1,0 +1,56 @@
+// The facade of the update engine.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "bus/bus.hpp"
+#include "core/cancel.hpp"
+#include "core/clock.hpp"
+
+namespace picket::runtime { class Timers; }
+
+namespace picket::update {
+
+struct Demand {
+  std::string component;
+  std::string component_class;  // databases, agent, application
+  std::string plugin;           // who asked
+  bool running = false;         // running plugins are asked to confirm a new set
+};
+
+struct Options {
+  std::filesystem::path data_dir;       // sets, journal, metadata, downloads: all below it
+  std::filesystem::path root_file;      // shipped initial TUF root
+  std::string agent_version;            // for minimum_agent
+  // Test hook: called before every step that touches the disk, with its name; a test kills the process there. Empty in production.
+  std::function<void(std::string_view step)> at_step;
+};
+
+// The settings document of id org.picket.update; its schema is settings_schema().
+class Engine {
+ public:
+  struct Parts {
+    bus::Router& router;
+    runtime::Timers& timers;
+    const core::Clock& clock;
+    std::function<std::vector<Demand>()> demands;
+  };
+  // Opens the store, finishes or undoes what a crash left behind (journal), publishes picket.component.active for what is in force,
+  // answers picket.update.* and picket.component.list on the bus.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options, Parts parts);
+  virtual ~Engine() = default;  // cancels a run and waits for it
+
+  [[nodiscard]] static std::string_view settings_schema();
+  // Settings already valid against the schema. Takes effect at the next run; the schedule at once.
+  [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
+  // A plugin came (back): hand it the sets that it demands.
+  virtual void plugin_started(const std::string& plugin_id) = 0;
+};
+
+}  // namespace picket::update
