@@ -12,7 +12,11 @@ class CancelToken {
   [[nodiscard]] bool is_cancelled() const;
   // Calls back once, at cancellation (at once if it already happened), on the thread that cancels; must not block.
   // The registration ends when the handle is destroyed; then the callback does not run any more.
-  class Registration;
+  // (Destroyed on another thread while the callback runs, it waits for its end.)
+  class Registration {
+   public:
+    virtual ~Registration() = default;
+  };
   [[nodiscard]] std::unique_ptr<Registration> on_cancel(std::function<void()> callback) const;
 
  private:
