@@ -51,6 +51,13 @@ class Engine {
   [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
   // A plugin came (back): hand it the sets that it demands.
   virtual void plugin_started(const std::string& plugin_id) = 0;
+
+  // What an administrator should know now, for the device status: databases missing or out of date, the last run failed, a release refused.
+  struct Problem {
+    bool critical = false;
+    std::string text;
+  };
+  [[nodiscard]] virtual std::vector<Problem> problems() const = 0;
 };
 
 }  // namespace picket::update
