@@ -29,7 +29,8 @@ constexpr auto special_in_string = [] {
 // Recursive descent, straight into the tree; the depth limit bounds the recursion. UTF-8 was checked for the whole text before.
 class StrictParser {
  public:
-  explicit StrictParser(std::string_view text) : begin_(text.data()), at_(begin_), end_(begin_ + text.size()) {}
+  StrictParser(std::string_view text, Numbers numbers)
+      : begin_(text.data()), at_(begin_), end_(begin_ + text.size()), numbers_(numbers) {}
 
   [[nodiscard]] bool document(json::value& out) {
     skip_blanks();
@@ -85,12 +86,31 @@ class StrictParser {
     const char* digits = at_ + (*at_ == '-' ? 1 : 0);
     if (digits == end_ || *digits < '0' || *digits > '9') return error("a value was expected");
     if (*digits == '0' && digits + 1 != end_ && digits[1] >= '0' && digits[1] <= '9') return error("a number with a leading zero");
+    if (numbers_ == Numbers::any && has_fraction(digits)) return fraction(out);
     std::int64_t number = 0;
     const auto [stop, why] = std::from_chars(at_, end_, number);
     if (why != std::errc{}) return error("an integer outside of 64 bits");
     if (stop != end_ && (*stop == '.' || *stop == 'e' || *stop == 'E')) return error("a number that is not an integer");
     at_ = stop;
     out.emplace_int64() = number;
+    return true;
+  }
+
+  [[nodiscard]] bool has_fraction(const char* digits) const {
+    while (digits != end_ && *digits >= '0' && *digits <= '9') ++digits;
+    return digits != end_ && (*digits == '.' || *digits == 'e' || *digits == 'E');
+  }
+
+  [[nodiscard]] bool fraction(json::value& out) {
+    double number = 0;
+    const auto [stop, why] = std::from_chars(at_, end_, number);
+    if (why != std::errc{}) return error("a number outside of the range of a double");
+    // from_chars takes "1." and "1.e5", which JSON does not have.
+    for (const char* point = at_; point != stop; ++point) {
+      if (*point == '.' && (point + 1 == stop || point[1] < '0' || point[1] > '9')) return error("a digit was expected after the point");
+    }
+    at_ = stop;
+    out.emplace_double() = number;
     return true;
   }
 
@@ -227,6 +247,7 @@ class StrictParser {
   const char* begin_;
   const char* at_;
   const char* end_;
+  Numbers numbers_;
   std::string_view why_;
 };
 
@@ -293,10 +314,10 @@ void write_value(std::string& out, const json::value& value) {
 
 }  // namespace
 
-Result<json::value> parse_strict(std::string_view text, json::storage_ptr storage) {
+Result<json::value> parse_strict(std::string_view text, json::storage_ptr storage, Numbers numbers) {
   if (!is_valid_utf8(text)) return fail(Code::invalid, "not acceptable JSON: invalid UTF-8");
   json::value root(nullptr, std::move(storage));
-  StrictParser parser(text);
+  StrictParser parser(text, numbers);
   if (!parser.document(root)) return fail(parser.failure());
   return root;
 }
