@@ -1,0 +1,7 @@
+// The facade of storage.
+#pragma once
+
+#include "storage/counters.hpp"
+#include "storage/folder_lock.hpp"
+#include "storage/journal.hpp"
+#include "storage/space.hpp"
