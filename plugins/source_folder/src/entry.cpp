@@ -1,0 +1,3 @@
+#include "source_folder.hpp"
+
+PICKET_PLUGIN("org.picket.source-folder", source_folder::SourceFolder)
