@@ -14,6 +14,8 @@
 
 namespace picket::trust {
 
+class Disk;  // trust/client/disk.hpp
+
 // Brings metadata, from wherever. Called on the thread that called the client.
 class Fetcher {
  public:
@@ -28,6 +30,7 @@ struct Limits {
   unsigned root_rotations = 256;
   unsigned delegated_roles = 32;
   std::uint64_t root_bytes = 512'000, timestamp_bytes = 16'384, snapshot_bytes = 2'000'000, targets_bytes = 5'000'000;
+  std::uint64_t declared_bytes = 64u << 20;  // a signed length replaces the limits above, up to this
 };
 
 struct Target {
@@ -43,6 +46,8 @@ struct ClientOptions {
   std::optional<std::string> pinned_root; // shipped initial root: the chain is verified again from it when the stored one is damaged
   std::filesystem::path high_water_file;  // optional: versions seen, kept outside metadata_dir, so that damage cannot roll back
   std::function<void(std::string_view)> event;  // a damaged local file, a key id that does not match, ...; default: nothing
+  UnixTime earliest_time = 1'735'689'600;  // 2025: a clock before it is wrong (Code::conflict), since Picket is younger; 0: no check
+  Disk* disk = nullptr;                    // tests only; default: the real one
 };
 
 class Client {
