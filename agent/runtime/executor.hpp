@@ -18,7 +18,7 @@ class Executor {
   [[nodiscard]] static std::unique_ptr<Executor> make(unsigned threads, std::chrono::milliseconds stuck_after = std::chrono::milliseconds(1000));
   virtual ~Executor() = default;  // stop()
   [[nodiscard]] virtual std::shared_ptr<Strand> make_strand(std::string name) = 0;
-  // Drops what has not begun, waits up to the limit for what runs. false: something did not return (its thread is left behind).
+  // Drops what has not begun, waits up to the limit for what runs; not from a task. false: something did not return (its thread is left behind).
   virtual bool stop(std::chrono::milliseconds limit) = 0;
 };
 
@@ -29,6 +29,9 @@ class Strand {
   [[nodiscard]] virtual bool is_current() const = 0;
   // How long the running task has been running; 0 when idle.
   [[nodiscard]] virtual std::chrono::milliseconds busy_for() const = 0;
+  // Within a task that does many small things: another one begins, busy_for() counts from here (as precisely as somebody
+  // looks; the watchdog does every 10 ms).
+  virtual void mark() = 0;
 };
 
 }  // namespace picket::runtime
