@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +22,7 @@ struct Schema {
 struct Effective {
   std::string json;
   std::uint64_t revision = 0;  // grows with every change of anything
+  std::vector<std::string> warnings;  // what was left out, and why: to be logged loudly
 };
 struct Outcome {
   std::string id;
@@ -37,14 +37,19 @@ class Consumers {
   [[nodiscard]] virtual Outcome apply(const std::string& id, const Effective& settings) = 0;  // blocks, bounded
 };
 
+// A policy's word to the host itself; taken at its next start.
+struct HostSection {
+  std::vector<std::string> in_process, disabled;
+};
+
 struct Identity {
   std::string tenant, device;
   std::vector<std::string> groups;
 };
 
 struct Options {
-  std::filesystem::path state_dir;      // policy.dsse (in force), the highest revision seen, last refusal
-  std::filesystem::path local_dir;      // <id>.json: local values
+  std::filesystem::path state_dir;      // policy.dsse (in force), the highest revision seen, last refusal; made if absent
+  std::filesystem::path local_dir;      // <id>.json: local values; need not exist
   std::vector<trust::PublicKey> keys;   // policy keys
   unsigned threshold = 1;
   Identity identity;
@@ -71,10 +76,14 @@ struct Explained {
 struct Shown {
   std::string policy_json;  // empty: none
   std::uint64_t revision = 0;
-  std::string signed_by, text;
+  std::string signed_by;                // key ids
+  std::string text;                     // the problems, one a line
   std::int64_t applied = 0, expires = 0;
+  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files: what `picketctl doctor` lists
 };
 
+// Calls are any-thread and may wait for each other, except that effective(), shown(), host() and explain() never wait for an
+// apply: a plugin that is restarted within one gets the settings that are being offered.
 class Policy {
  public:
   // Loads the stored policy, verifies it again. A damaged or no longer trusted one is reported through shown().text and not used
@@ -82,13 +91,15 @@ class Policy {
   [[nodiscard]] static Result<std::unique_ptr<Policy>> open(Options options, const core::Clock& clock);
   virtual ~Policy() = default;
 
-  // Defaults filled, layers merged, validated. Code::invalid names the setting, the layer and the rule.
+  // Defaults filled, layers merged, validated. Code::invalid names the setting, the layer and the rule. A local file that is broken
+  // or against the schema is left out with a warning: not starting the plugin would lose protection.
   [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
   // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
   [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;
-  // The local files changed: same transaction without a new policy.
+  // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole.
   [[nodiscard]] virtual Applied reload_local(Consumers& consumers) = 0;
   [[nodiscard]] virtual Shown shown() const = 0;
+  [[nodiscard]] virtual HostSection host() const = 0;
   [[nodiscard]] virtual Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) = 0;
 };
 

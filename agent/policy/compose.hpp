@@ -1,0 +1,35 @@
+// From layers to the settings of one plugin, and why each value is what it is.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "policy/document.hpp"
+#include "policy/schema.hpp"
+
+namespace picket::policy {
+
+// One plugin's file of local values.
+struct LocalFile {
+  std::string name;      // for people
+  json::object settings;
+  std::string problem;   // not empty: it could not be read, and `settings` says nothing
+};
+[[nodiscard]] LocalFile read_local(const std::filesystem::path& folder, std::string_view id);  // absent: empty
+
+struct Composed {
+  json::value settings;
+  std::string local_problem;  // not empty: the local file was left out
+};
+
+// `plugin` nullptr: the policy says nothing. Code::invalid names setting, value, rule and layer.
+[[nodiscard]] Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local);
+
+[[nodiscard]] Result<std::vector<Explained>> explain_settings(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin,
+                                                              const LocalFile& local, std::string_view setting);
+
+}  // namespace picket::policy

@@ -1,0 +1,301 @@
+#include "policy/policy.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include <boost/json/serialize.hpp>
+
+#include "policy/compose.hpp"
+#include "policy/store.hpp"
+#include "policy/transaction.hpp"
+#include "policy/verify.hpp"
+#include "trust/metadata.hpp"
+
+namespace picket::policy {
+namespace {
+
+using Locals = std::map<std::string, LocalFile, std::less<>>;
+
+std::string list(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
+  return out;
+}
+
+class LayeredPolicy final : public Policy {
+ public:
+  LayeredPolicy(Options options, const core::Clock& clock) : options_(std::move(options)), clock_(clock), store_(options_.state_dir) {}
+
+  Result<> load() {
+    if (auto ready = store_.prepare(); !ready) return fail(std::move(ready).error(), "policy state");
+    if (auto state = store_.state()) state_ = std::move(*state);
+    else if (state.error().code == Code::invalid) open_problems_.push_back(cat(state.error().message, "; older policies cannot be told from newer ones until the next one is applied"));
+    else return fail(std::move(state).error(), "policy state");
+    if (store_.has_candidate()) {
+      open_problems_.push_back("applying a policy was interrupted; the last known good one stays in force");
+      PICKET_TRY(store_.drop_candidate());
+    }
+    auto envelope = store_.in_force();
+    if (!envelope) {
+      if (envelope.error().code != Code::not_found) open_problems_.push_back(cat("the stored policy is not used: ", envelope.error().message));
+      return {};
+    }
+    auto verified = verify(*envelope, options_);
+    if (verified && verified->document.revision < state_.highest_revision) {
+      verified = fail(Code::untrusted, cat("it has revision ", std::to_string(verified->document.revision), ", but revision ",
+                                           std::to_string(state_.highest_revision), " was in force before"));
+    }
+    if (!verified) {
+      open_problems_.push_back(cat("the stored policy is not used: ", verified.error().message));
+      return {};
+    }
+    in_force_ = std::move(*verified);
+    state_.highest_revision = std::max(state_.highest_revision, in_force_->document.revision);
+    return {};
+  }
+
+  Result<Effective> effective(const std::string& id, const std::string& schema_json) override {
+    PICKET_LET(schema, CompiledSchema::compile(schema_json));
+    const std::lock_guard lock(mutex_);
+    for (auto& change : changes_) {
+      if (change.id != id) continue;
+      change.taken = true;
+      return change.after;
+    }
+    PICKET_LET(settings, compute(id, schema, document(), local(id), local_problems_[id]));
+    auto& given = given_[id];
+    // A new version of a plugin may bring other defaults: another revision too.
+    if (!given.json.empty() && given.json != settings.json && given.revision == state_.generation) ++state_.generation;
+    settings.revision = state_.generation;
+    given = settings;
+    return settings;
+  }
+
+  Applied apply(std::string_view envelope, Consumers& consumers) override {
+    const std::lock_guard serial(transaction_);
+    auto verified = verify(envelope, options_);
+    if (!verified) return refuse(cat("refused: ", verified.error().message));
+    auto& document = verified->document;
+    const auto revision = std::to_string(document.revision);
+    if (in_force_ && document.revision == in_force_->document.revision) {
+      if (document.text != in_force_->document.text) return refuse(cat("refused: revision ", revision, " is in force already, with other content"));
+      return Applied{true, document.revision, cat("revision ", revision, " is in force already"), {}};
+    }
+    if (document.revision < state_.highest_revision)
+      return refuse(cat("refused: revision ", revision, " is older than revision ", std::to_string(state_.highest_revision), ", which was in force already"));
+    if (auto in_time = check_times(document, clock_.wall_seconds()); !in_time) return refuse(cat("refused: ", in_time.error().message));
+
+    const auto schemas = consumers.schemas();
+    auto changes = plan(schemas, &document, nullptr);
+    if (!changes) return refuse(cat("refused: ", changes.error().message));
+    if (auto kept = store_.put_candidate(envelope); !kept) return refuse(cat("could not be stored: ", kept.error().message));
+    auto result = carry_out(*changes, consumers, [&] { return store_.promote_candidate(); });
+    if (!result.applied) {
+      if (auto dropped = store_.drop_candidate(); !dropped) result.text += cat("; ", dropped.error().message);
+      const auto outcomes = std::move(result.outcomes);
+      result = refuse(result.text);
+      result.outcomes = outcomes;
+      return result;
+    }
+    const std::lock_guard lock(mutex_);
+    in_force_ = std::move(*verified);
+    open_problems_.clear();
+    state_.highest_revision = in_force_->document.revision;
+    state_.applied = clock_.wall_seconds();
+    state_.refused = 0;
+    state_.refusal.clear();
+    // The policy is in force whatever happens to this file: open() counts with the policy's own revision too.
+    if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
+    result.policy_revision = in_force_->document.revision;
+    add_remarks(result, schemas);
+    return result;
+  }
+
+  Applied reload_local(Consumers& consumers) override {
+    const std::lock_guard serial(transaction_);
+    const auto schemas = consumers.schemas();
+    Locals fresh;
+    for (const auto& schema : schemas) {
+      auto file = read_local(options_.local_dir, schema.id);
+      if (!file.problem.empty()) return Applied{false, revision(), cat("local values stay as they were: ", file.problem), {}};
+      fresh.emplace(schema.id, std::move(file));
+    }
+    auto changes = plan(schemas, document(), &fresh);
+    if (!changes) return Applied{false, revision(), cat("local values stay as they were: ", changes.error().message), {}};
+    auto result = carry_out(*changes, consumers, [] { return Result<>(); });
+    result.policy_revision = revision();
+    if (!result.applied) return result;
+    const std::lock_guard lock(mutex_);
+    locals_ = std::move(fresh);
+    local_problems_.clear();
+    if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
+    return result;
+  }
+
+  Shown shown() const override {
+    const std::lock_guard lock(mutex_);
+    Shown out;
+    out.problems = open_problems_;
+    if (in_force_) {
+      const auto& document = in_force_->document;
+      out.policy_json = document.text;
+      out.revision = document.revision;
+      out.signed_by = in_force_->signed_by;
+      out.applied = state_.applied;
+      out.expires = document.expires;
+      if (document.expires <= clock_.wall_seconds())
+        out.problems.push_back(cat("the policy expired at ", trust::format_time(document.expires), "; it stays in force as the last known good"));
+    }
+    if (state_.refused != 0) out.problems.push_back(cat("last refusal, ", trust::format_time(state_.refused), ": ", state_.refusal));
+    for (const auto& [id, problem] : local_problems_)
+      if (!problem.empty()) out.problems.push_back(local_warning(id, problem));
+    for (const auto& problem : out.problems) out.text += cat(out.text.empty() ? "" : "\n", problem);
+    return out;
+  }
+
+  HostSection host() const override {
+    const std::lock_guard lock(mutex_);
+    return in_force_ ? in_force_->document.host : HostSection{};
+  }
+
+  Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) override {
+    PICKET_LET(schema, CompiledSchema::compile(schema_json));
+    const std::lock_guard lock(mutex_);
+    return explain_settings(id, schema, section(document(), id), local(id), setting);
+  }
+
+ private:
+  static std::string local_warning(std::string_view id, std::string_view problem) { return cat("local settings of ", id, " are ignored: ", problem); }
+  static const PluginPolicy* section(const Document* document, std::string_view id) {
+    if (document == nullptr) return nullptr;
+    const auto found = document->plugins.find(id);
+    return found == document->plugins.end() ? nullptr : &found->second;
+  }
+  const Document* document() const { return in_force_ ? &in_force_->document : nullptr; }
+  std::uint64_t revision() const { return in_force_ ? in_force_->document.revision : 0; }
+
+  // Read once and kept, so that a file edited meanwhile takes effect for everyone at once, by reload_local.
+  const LocalFile& local(const std::string& id) {
+    const auto known = locals_.find(id);
+    return known != locals_.end() ? known->second : locals_.emplace(id, read_local(options_.local_dir, id)).first->second;
+  }
+
+  static Result<Effective> compute(const std::string& id, const CompiledSchema& schema, const Document* document, const LocalFile& local, std::string& problem) {
+    PICKET_LET(composed, compose(id, schema, section(document, id), local));
+    problem = composed.local_problem;
+    Effective out;
+    out.json = json::serialize(composed.settings);
+    if (!problem.empty()) out.warnings.push_back(local_warning(id, problem));
+    return out;
+  }
+
+  // What would change for whom. Everyone is validated, also those that do not change. `fresh`: local values to be taken, strictly.
+  Result<std::vector<Change>> plan(const std::vector<Schema>& schemas, const Document* document, const Locals* fresh) {
+    constexpr std::size_t most_shown = 5;
+    std::vector<Change> changes;
+    std::string errors;
+    std::size_t count = 0;
+    const std::lock_guard lock(mutex_);
+    for (const auto& consumer : schemas) {
+      std::string problem;
+      auto schema = CompiledSchema::compile(consumer.schema_json);
+      auto after = schema ? compute(consumer.id, *schema, document, fresh != nullptr ? fresh->at(consumer.id) : local(consumer.id), problem)
+                          : Result<Effective>(fail(std::move(schema).error(), consumer.id));
+      if (after && fresh != nullptr && !problem.empty()) after = fail(Code::invalid, problem);
+      if (!after) {
+        if (++count <= most_shown) errors += cat(errors.empty() ? "" : "; ", after.error().message);
+        continue;
+      }
+      Change change;
+      change.id = consumer.id;
+      change.after = std::move(*after);
+      if (const auto given = given_.find(consumer.id); given != given_.end()) {
+        change.before = given->second;
+        change.has_before = true;
+      } else if (auto before = compute(consumer.id, *schema, this->document(), local(consumer.id), problem)) {
+        change.before = std::move(*before);
+        change.has_before = true;
+      }
+      if (!change.has_before || change.before.json != change.after.json) changes.push_back(std::move(change));
+    }
+    if (count > most_shown) errors += cat("; and ", std::to_string(count - most_shown), " more");
+    if (count > 0) return fail(Code::invalid, std::move(errors));
+    return changes;
+  }
+
+  template <class Commit>
+  Applied carry_out(std::vector<Change>& changes, Consumers& consumers, const Commit& commit) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++state_.generation;
+      for (auto& change : changes) change.after.revision = state_.generation;
+      changes_ = changes;
+    }
+    auto offered = offer(changes, consumers, [this](Change& change) {
+      const std::lock_guard lock(mutex_);
+      for (auto& shared : changes_)
+        if (shared.id == change.id) shared.taken = true;
+    });
+    Result<> committed;
+    if (offered.ok) committed = commit();
+    const bool applied = offered.ok && committed;
+    std::uint64_t next = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      changes = std::exchange(changes_, {});  // with who took them
+      if (applied) {
+        for (const auto& change : changes) given_[change.id] = change.after;
+        return Applied{true, 0, {}, std::move(offered.outcomes)};
+      }
+      next = ++state_.generation;
+      for (auto& change : changes)
+        if (change.taken && change.has_before) given_[change.id].revision = next;
+    }
+    std::string text = offered.ok ? cat("could not be put in force: ", committed.error().message) : std::move(offered.text);
+    text += "; all went back to the settings before";
+    if (const auto failures = go_back(changes, consumers, next); !failures.empty()) text += cat(", except: ", failures);
+    return Applied{false, 0, std::move(text), std::move(offered.outcomes)};
+  }
+
+  Applied refuse(std::string text) {
+    const std::lock_guard lock(mutex_);
+    state_.refused = clock_.wall_seconds();
+    state_.refusal = text;
+    if (auto saved = store_.save(state_); !saved) text += cat(" (and the refusal could not be recorded: ", saved.error().message, ")");
+    return Applied{false, revision(), std::move(text), {}};
+  }
+
+  void add_remarks(Applied& result, const std::vector<Schema>& schemas) const {
+    std::vector<std::string> absent;
+    for (const auto& [id, says] : in_force_->document.plugins)
+      if (std::ranges::none_of(schemas, [&](const auto& schema) { return schema.id == id; })) absent.push_back(id);
+    const auto add = [&](const std::string& remark) { result.text += cat(result.text.empty() ? "" : "; ", remark); };
+    if (!absent.empty()) add(cat("kept, not checked, for plugins that are not installed: ", list(absent)));
+  }
+
+  const Options options_;
+  const core::Clock& clock_;
+  Store store_;
+  std::mutex transaction_;     // held while a policy is applied; taken before mutex_
+  mutable std::mutex mutex_;   // never held while a consumer is called
+  State state_;
+  std::optional<Verified> in_force_;  // written with both locks held
+  Locals locals_;
+  std::map<std::string, Effective, std::less<>> given_;           // what each consumer has
+  std::map<std::string, std::string, std::less<>> local_problems_;
+  std::vector<Change> changes_;                                   // of the transaction under way
+  std::vector<std::string> open_problems_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Policy>> Policy::open(Options options, const core::Clock& clock) {
+  if (options.threshold == 0) return fail(Code::invalid, "policy: a threshold of 0 signatures would trust anything");
+  auto policy = std::make_unique<LayeredPolicy>(std::move(options), clock);
+  PICKET_TRY(policy->load());
+  return policy;
+}
+
+}  // namespace picket::policy

@@ -1,0 +1,214 @@
+#include "policy/schema.hpp"
+
+#include <array>
+#include <charconv>
+#include <exception>
+
+#include <boost/json/serialize.hpp>
+// valijson 1.0 is not clean under our warnings; it comes from the system's include folder.
+#include <valijson/adapters/boost_json_adapter.hpp>
+#include <valijson/constraint_builder.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include "policy/defaults.hpp"
+#include "policy/pattern.hpp"
+#include "policy/schema_examine.hpp"
+#include "trust/json.hpp"
+
+namespace picket::policy {
+namespace {
+
+constexpr std::size_t max_schema = 256u << 10, max_shown = 120;
+
+// "pattern" for valijson, matched by our engine.
+class PatternConstraint final : public valijson::constraints::PolyConstraint {
+ public:
+  explicit PatternConstraint(Pattern pattern) : pattern_(std::move(pattern)) {}
+
+  bool validate(const valijson::adapters::Adapter& target, const std::vector<std::string>& context, valijson::ValidationResults* results) const override {
+    if (!target.isString() || pattern_.matches(target.asString())) return true;
+    if (results != nullptr) results->pushError(context, "'pattern' constraint");
+    return false;
+  }
+
+ private:
+  valijson::constraints::Constraint* cloneInto(void* place) const override { return new (place) PatternConstraint(*this); }
+  std::size_t sizeOf() const override { return sizeof(PatternConstraint); }
+  Pattern pattern_;
+};
+
+class PatternBuilder final : public valijson::ConstraintBuilder {
+ public:
+  valijson::constraints::Constraint* make(const valijson::adapters::Adapter& value) const override {
+    auto pattern = Pattern::compile(value.asString());  // examined before: compiles
+    if (!pattern) throw std::runtime_error(pattern.error().message);
+    return new PatternConstraint(std::move(*pattern));
+  }
+};
+
+// valijson's wording -> the keyword, whose value in the schema tells more than the wording does.
+struct Wording {
+  std::string_view part;
+  std::array<const char*, 2> keywords;
+};
+constexpr std::array wordings{
+    Wording{"'type' constraint", {"type", nullptr}},
+    Wording{"any enum values", {"enum", nullptr}},
+    Wording{"'const' constraint", {"const", nullptr}},
+    Wording{"'pattern' constraint", {pattern_keyword, nullptr}},
+    Wording{"Expected number less than", {"maximum", "exclusiveMaximum"}},
+    Wording{"Expected number greater than", {"minimum", "exclusiveMinimum"}},
+    Wording{"should be a multiple", {"multipleOf", nullptr}},
+    Wording{"String should be no more", {"maxLength", nullptr}},
+    Wording{"String should be no fewer", {"minLength", nullptr}},
+    Wording{"Array should contain no more", {"maxItems", nullptr}},
+    Wording{"Array should contain no fewer", {"minItems", nullptr}},
+    Wording{"Object should have no more", {"maxProperties", nullptr}},
+    Wording{"Object should have no fewer", {"minProperties", nullptr}},
+    Wording{"Elements at indexes", {"uniqueItems", nullptr}},
+};
+
+std::string shown(const json::value& value) {
+  auto text = json::serialize(value);
+  if (text.size() > max_shown) {
+    auto end = max_shown;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    text.resize(end);
+    text += "...";
+  }
+  return text;
+}
+
+std::size_t count_nodes(const json::value& value) {
+  std::size_t count = 1;
+  if (const auto* object = value.if_object())
+    for (const auto& member : *object) count += count_nodes(member.value());
+  if (const auto* array = value.if_array())
+    for (const auto& element : *array) count += count_nodes(element);
+  return count;
+}
+
+// "<root>", "[limits]", "[0]": our path, walking the value to tell members from elements.
+Path path_of(const std::vector<std::string>& context, const json::value& value, const json::value*& at) {
+  Path path;
+  at = &value;
+  for (std::size_t i = 1; i < context.size() && at != nullptr; ++i) {
+    const std::string_view name = std::string_view(context[i]).substr(1, context[i].size() - 2);
+    if (const auto* object = at->if_object()) {
+      path.emplace_back(name);
+      at = object->if_contains(name);
+    } else if (const auto* array = at->if_array()) {
+      std::size_t index = 0;
+      std::from_chars(name.data(), name.data() + name.size(), index);
+      path.push_back(context[i]);
+      at = index < array->size() ? &(*array)[index] : nullptr;
+    } else {
+      at = nullptr;
+    }
+  }
+  return path;
+}
+
+// The schema that applies at a path, through properties and items only; nullptr when it is not that plain.
+const json::object* schema_at(const json::value& root, const Path& path) {
+  const json::object* at = resolve(root.get_object(), root);
+  for (const auto& part : path) {
+    if (at == nullptr) return nullptr;
+    const json::value* next = nullptr;
+    if (const auto* properties = at->if_contains("properties"); properties != nullptr && properties->is_object()) next = properties->get_object().if_contains(part);
+    if (next == nullptr && part.front() == '[') next = at->if_contains("items");
+    if (next == nullptr) next = at->if_contains("additionalProperties");
+    at = next != nullptr && next->is_object() ? resolve(next->get_object(), root) : nullptr;
+  }
+  return at;
+}
+
+std::string quoted_end(std::string_view description) {
+  const auto from = description.find('\'', description.find(": ") == description.npos ? 0 : description.find(": "));
+  const auto to = description.rfind('\'');
+  return from == description.npos || to <= from ? std::string() : std::string(description.substr(from + 1, to - from - 1));
+}
+
+Violation describe(const valijson::ValidationResults::Error& error, const json::value& value, const json::value& schema) {
+  Violation out;
+  const json::value* at = nullptr;
+  out.path = path_of(error.context, value, at);
+  const std::string_view description = error.description;
+  if (description.find("Object contains a property") == 0) {
+    out.path.push_back(quoted_end(description));
+    out.what = "there is no such setting";
+    return out;
+  }
+  if (description.find("Missing required property '") == 0) {
+    auto rest = description.substr(27);
+    out.path.emplace_back(rest.substr(0, rest.find('\'')));
+    out.what = "is required, and no layer gives it";
+    return out;
+  }
+  const std::string subject = at == nullptr ? std::string("the value") : shown(*at);
+  if (const auto* rules = schema_at(schema, out.path)) {
+    for (const auto& wording : wordings) {
+      if (description.find(wording.part) == description.npos) continue;
+      for (const auto* keyword : wording.keywords) {
+        const auto* rule = keyword == nullptr ? nullptr : rules->if_contains(keyword);
+        if (rule == nullptr) continue;
+        out.what = cat(subject, " breaks the rule \"", std::string_view(keyword) == pattern_keyword ? "pattern" : keyword, "\": ", shown(*rule));
+        return out;
+      }
+    }
+  }
+  out.what = cat(subject, " breaks a rule: ", description);
+  return out;
+}
+
+}  // namespace
+
+struct CompiledSchema::Parts {
+  json::value original;  // with its defaults
+  json::value safe;      // what valijson got
+  valijson::Schema compiled;
+};
+
+CompiledSchema::CompiledSchema(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+CompiledSchema::CompiledSchema(CompiledSchema&&) noexcept = default;
+CompiledSchema& CompiledSchema::operator=(CompiledSchema&&) noexcept = default;
+CompiledSchema::~CompiledSchema() = default;
+
+Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) {
+  if (schema_json.size() > max_schema) return fail(Code::too_large, "settings schema: more than 256 KiB");
+  auto parsed = trust::parse_strict(schema_json, {}, trust::Numbers::any);
+  if (!parsed) return fail(std::move(parsed).error(), "settings schema");
+  auto parts = std::make_unique<Parts>();
+  parts->original = std::move(*parsed);
+  parts->safe = parts->original;
+  if (auto safe = make_safe(parts->safe); !safe) return fail(std::move(safe).error(), "settings schema");
+  try {
+    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
+    parser.addConstraintBuilder(pattern_keyword, new PatternBuilder);  // owned by the parser
+    parser.populateSchema(valijson::adapters::BoostJsonAdapter(parts->safe), parts->compiled);
+  } catch (const std::exception& error) {
+    return fail(Code::invalid, cat("settings schema: ", error.what()));
+  }
+  return CompiledSchema(std::move(parts));
+}
+
+std::optional<Violation> CompiledSchema::check(const json::value& value, std::size_t max_nodes) const {
+  if (count_nodes(value) > max_nodes) return Violation{{}, cat("more than ", std::to_string(max_nodes), " values")};
+  try {
+    valijson::Validator validator;
+    valijson::ValidationResults results;
+    if (validator.validate(parts_->compiled, valijson::adapters::BoostJsonAdapter(value), &results)) return std::nullopt;
+    valijson::ValidationResults::Error error;
+    if (!results.popError(error)) return Violation{{}, "does not fit the schema"};
+    return describe(error, value, parts_->safe);
+  } catch (const std::exception& error) {
+    return Violation{{}, cat("could not be checked: ", error.what())};
+  }
+}
+
+bool CompiledSchema::fill_defaults(json::value& value) const { return policy::fill_defaults(parts_->original, value); }
+
+}  // namespace picket::policy
