@@ -1,0 +1,3 @@
+#include "source_http.hpp"
+
+PICKET_PLUGIN("org.picket.source-http", source_http::SourceHttp)

@@ -1,0 +1,143 @@
+#include "loop.hpp"
+
+#include <algorithm>
+
+namespace source_http {
+namespace {
+
+constexpr std::size_t kMostWaiting = 64;
+
+}  // namespace
+
+class Loop::Multi {
+ public:
+  Multi() {
+    ::curl_global_init(CURL_GLOBAL_DEFAULT);  // counted and thread-safe since 7.84
+    handle_ = ::curl_multi_init();
+    if (handle_ == nullptr) return;
+    // One transfer per connection: a paused HTTP/2 stream would hold up the others of its connection.
+    ::curl_multi_setopt(handle_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+    ::curl_multi_setopt(handle_, CURLMOPT_MAXCONNECTS, 8L);
+  }
+  ~Multi() {
+    if (handle_ != nullptr) ::curl_multi_cleanup(handle_);
+    ::curl_global_cleanup();
+  }
+  Multi(const Multi&) = delete;
+  Multi& operator=(const Multi&) = delete;
+  [[nodiscard]] CURLM* get() const { return handle_; }
+
+ private:
+  CURLM* handle_ = nullptr;
+};
+
+Loop::Loop(std::size_t parallel, std::chrono::milliseconds linger) : parallel_(parallel), linger_(linger) {}
+
+Loop::~Loop() { stop(); }
+
+bool Loop::submit(Order order) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || waiting_.size() >= kMostWaiting) return false;
+  waiting_.push_back(std::move(order));
+  if (running_) {
+    work_came_.notify_one();
+    if (multi_ != nullptr) ::curl_multi_wakeup(multi_);
+    return true;
+  }
+  if (thread_.joinable()) thread_.join();  // it has left its loop and holds nothing
+  running_ = true;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    running_ = false;
+    waiting_.pop_back();
+    throw;
+  }
+  return true;
+}
+
+void Loop::wake() {
+  const std::lock_guard lock(mutex_);
+  if (multi_ != nullptr) ::curl_multi_wakeup(multi_);
+}
+
+void Loop::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    waiting_.clear();
+    if (multi_ != nullptr) ::curl_multi_wakeup(multi_);
+  }
+  work_came_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Loop::take_new(std::vector<std::unique_ptr<Transfer>>& running) {
+  std::unique_lock lock(mutex_);
+  if (running.empty() && waiting_.empty() && !stopping_)
+    work_came_.wait_for(lock, linger_, [&] { return stopping_ || !waiting_.empty(); });
+  if (stopping_ || (running.empty() && waiting_.empty())) {
+    // From here on nobody touches the multi handle but this thread, and submit starts another one.
+    multi_ = nullptr;
+    running_ = false;
+    return false;
+  }
+  while (!waiting_.empty() && running.size() < parallel_) {
+    running.push_back(std::make_unique<Transfer>(std::move(waiting_.front())));
+    waiting_.pop_front();
+  }
+  return true;
+}
+
+void Loop::run() {
+  const Multi multi;
+  {
+    const std::lock_guard lock(mutex_);
+    multi_ = multi.get();
+  }
+  std::vector<std::unique_ptr<Transfer>> running;
+  std::size_t begun = 0;  // the first so many of `running` are known to libcurl
+  while (take_new(running)) {
+    for (; begun < running.size();) {
+      const auto ready = multi.get() != nullptr ? running[begun]->prepare() : failed(PICKET_E_INTERNAL, "libcurl cannot be started");
+      if (ready) {
+        ::curl_multi_add_handle(multi.get(), running[begun]->easy());
+        ++begun;
+      } else {
+        running[begun]->fail(ready.error());
+        running.erase(running.begin() + static_cast<std::ptrdiff_t>(begun));
+      }
+    }
+    int active = 0, left = 0;
+    ::curl_multi_perform(multi.get(), &active);
+    while (const CURLMsg* message = ::curl_multi_info_read(multi.get(), &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      CURL* const easy = message->easy_handle;
+      const CURLcode code = message->data.result;
+      Transfer* transfer = nullptr;
+      ::curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+      ::curl_multi_remove_handle(multi.get(), easy);
+      if (transfer->ended(code) == Transfer::Step::again) ::curl_multi_add_handle(multi.get(), easy);
+    }
+    const auto now = Clock::now();
+    auto next = now + std::chrono::seconds(10);
+    for (std::size_t i = 0; i < running.size();) {
+      bool go_on = true;
+      next = std::min(next, running[i]->service(now, go_on));
+      if (go_on && !running[i]->is_over()) {
+        ++i;
+        continue;
+      }
+      ::curl_multi_remove_handle(multi.get(), running[i]->easy());  // harmless when it is out already
+      running[i]->finish();                                       // harmless when nobody waits
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
+      --begun;
+    }
+    if (running.empty()) continue;  // take_new waits
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
+    ::curl_multi_poll(multi.get(), nullptr, 0, static_cast<int>(std::clamp<long long>(wait, 0, 10'000)), nullptr);
+  }
+  for (const auto& transfer : running) ::curl_multi_remove_handle(multi.get(), transfer->easy());
+}
+
+}  // namespace source_http

@@ -1,0 +1,46 @@
+// The one thread that runs all transfers through a curl multi handle, whose connections it keeps between fetches. It begins with the
+// first transfer and ends some time after the last: an idle source has no thread, no connection and no memory of libcurl's.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "transfer.hpp"
+
+namespace source_http {
+
+class Loop {
+ public:
+  Loop(std::size_t parallel, std::chrono::milliseconds linger);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Any thread. false: too much waits already, or stopped.
+  [[nodiscard]] bool submit(Order order);
+  void wake();  // credit or a cancellation came
+  void stop();  // ends all transfers and joins the thread; their answers are the caller's to finish before
+
+ private:
+  class Multi;
+  void run();
+  [[nodiscard]] bool take_new(std::vector<std::unique_ptr<Transfer>>& running);  // false: the end of the thread
+  static void begin(Multi& multi, std::unique_ptr<Transfer> transfer, std::vector<std::unique_ptr<Transfer>>& running);
+
+  const std::size_t parallel_;
+  const std::chrono::milliseconds linger_;
+  std::mutex mutex_;
+  std::condition_variable work_came_;
+  std::deque<Order> waiting_;
+  CURLM* multi_ = nullptr;  // while the thread runs; for wake
+  bool running_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace source_http
