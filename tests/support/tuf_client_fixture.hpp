@@ -1,0 +1,130 @@
+// A client over a TufRepo, with its own folder, clock, faulty disk and list of events.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "support/tuf_repo_builder.hpp"
+#include "trust/client.hpp"
+#include "trust/client/disk.hpp"
+
+namespace picket::support {
+
+// Fails the n-th change (write or remove) and, as a machine that lost its power would, all that follow.
+class FaultyDisk : public trust::RealDisk {
+ public:
+  int changes = 0;
+  int fail_from = 0;  // 1: the first; 0: never
+  bool torn = false;  // the failing write leaves half a file, as a file system without order may
+
+  Result<> write(const std::filesystem::path& file, std::string_view bytes) override {
+    if (!due()) return RealDisk::write(file, bytes);
+    if (torn && changes == fail_from) (void)RealDisk::write(file, bytes.substr(0, bytes.size() / 2));
+    return fail(Code::io, cat("write ", file.native(), ": injected"));
+  }
+  Result<> remove(const std::filesystem::path& file) override {
+    if (!due()) return RealDisk::remove(file);
+    return fail(Code::io, cat("remove ", file.native(), ": injected"));
+  }
+
+ private:
+  bool due() { return ++changes >= fail_from && fail_from != 0; }
+};
+
+class TufClientTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "picket-tuf-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] trust::ClientOptions options() {
+    trust::ClientOptions out;
+    out.metadata_dir = folder_ / "metadata";
+    out.limits = limits_;
+    out.now = [this] { return now_; };
+    out.pinned_root = pinned_root_;
+    if (keep_marks_) out.high_water_file = folder_ / "marks";
+    out.event = [this](std::string_view text) { events_.emplace_back(text); };
+    out.disk = &disk_;
+    return out;
+  }
+  [[nodiscard]] std::unique_ptr<trust::Client> open() { return trust::Client::open(options(), repo_).value(); }
+  // As one process would: open, refresh, close.
+  [[nodiscard]] Result<> refresh() {
+    repo_.requests.clear();
+    return open()->refresh();
+  }
+  [[nodiscard]] Result<> init() { return open()->init(repo_.first_root()); }
+  [[nodiscard]] Result<> init_and_refresh() {
+    PICKET_TRY(init());
+    return refresh();
+  }
+  [[nodiscard]] Result<std::optional<trust::Target>> find(std::string_view path) {
+    repo_.requests.clear();
+    const auto client = open();
+    PICKET_TRY(client->refresh());
+    return client->find_target(path);
+  }
+  [[nodiscard]] std::string stored(const std::string& file) const { return read_file(folder_ / "metadata" / file, 100u << 20).value_or(""); }
+  void store(const std::string& file, std::string_view bytes) const { ASSERT_TRUE(write_file_atomic(folder_ / "metadata" / file, bytes)); }
+  // Version in a stored file, 0: absent.
+  [[nodiscard]] std::int64_t version(const std::string& role) const;
+  [[nodiscard]] bool told(std::string_view text) const {
+    for (const auto& event : events_)
+      if (event.find(text) != std::string::npos) return true;
+    return false;
+  }
+
+  std::filesystem::path folder_;
+  TufRepo repo_;
+  trust::UnixTime now_ = TufRepo::start;
+  trust::Limits limits_;
+  std::optional<std::string> pinned_root_;
+  bool keep_marks_ = false;
+  std::vector<std::string> events_;
+  FaultyDisk disk_;
+};
+
+inline std::int64_t TufClientTest::version(const std::string& role) const {
+  const auto text = stored(trust::encode_role(role) + ".json");
+  const auto at = text.find("\"version\":", text.find("\"signed\":"));
+  // meta entries have versions too: the role's own is the one beside spec_version, which the builder writes before it.
+  return text.empty() || at == std::string::npos ? 0 : std::atoll(text.c_str() + at + 10);
+}
+
+// Why a result failed, for EXPECT_THAT-free assertions.
+template <class T>
+[[nodiscard]] std::string why(const Result<T>& result) {
+  return result ? "ok" : std::string(to_string(result.error().code)) + ": " + result.error().message;
+}
+
+}  // namespace picket::support
+
+#define EXPECT_OK(expression)                                            \
+  do {                                                                   \
+    const auto& result_ = (expression);                                  \
+    EXPECT_TRUE(result_.has_value()) << ::picket::support::why(result_); \
+  } while (0)
+#define ASSERT_OK(expression)                                            \
+  do {                                                                   \
+    const auto& result_ = (expression);                                  \
+    ASSERT_TRUE(result_.has_value()) << ::picket::support::why(result_); \
+  } while (0)
+#define EXPECT_FAILS(expression, expected_code, text)                                                        \
+  do {                                                                                                       \
+    const auto& result_ = (expression);                                                                      \
+    EXPECT_FALSE(result_.has_value());                                                                       \
+    if (!result_) {                                                                                          \
+      EXPECT_EQ(result_.error().code, expected_code) << result_.error().message;                             \
+      EXPECT_NE(result_.error().message.find(text), std::string::npos) << result_.error().message;           \
+    }                                                                                                        \
+  } while (0)
