@@ -73,7 +73,10 @@ Outcome<> Transfer::set_options() {
   headers_.reset(::curl_slist_append(nullptr, "Accept-Encoding: identity"));
   set(CURLOPT_HTTPHEADER, headers_.get());
 
-  if (!target.proxy.system) set(CURLOPT_PROXY, target.proxy.url.c_str());  // empty: none, whatever the environment says
+  if (!target.proxy.system) {
+    set(CURLOPT_PROXY, target.proxy.url.c_str());  // empty: none, whatever the environment says
+    set(CURLOPT_NOPROXY, "");
+  }
   if (!target.proxy.user.empty() || !target.proxy.password.empty()) {
     set(CURLOPT_PROXYUSERNAME, target.proxy.user.c_str());
     set(CURLOPT_PROXYPASSWORD, target.proxy.password.c_str());
@@ -265,6 +268,7 @@ Transfer::Step Transfer::ended(CURLcode code) {
     return Step::again;
   }
   if (status == 200 || status == 206) return Step::done;
+  if (order_.probe && (status == 405 || status == 501)) return Step::done;  // it answers, only not to HEAD
   have_failure_ = true;
   if (status == 416 && order_.request.offset() > 0) {
     ContentRange range;

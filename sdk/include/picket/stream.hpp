@@ -123,6 +123,7 @@ class Answer {
     const std::lock_guard lock(mutex_);
     if (done_) return PICKET_E_NOT_FOUND;
     done_ = true;
+    credit_came_.notify_all();  // a writer on another thread ends
     return host_.respond(id_, status, content_type, payload);
   }
 

@@ -1,0 +1,95 @@
+// A mount that does not answer: the plugin's class with a file system that hangs until the test lets go.
+#include <gtest/gtest.h>
+
+#include <picket/plugin.hpp>
+#include <picket/testing/fake_host.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "picket/source/v1/source.pb.h"
+#include "source_folder.hpp"
+
+namespace {
+
+using namespace source_folder;
+
+class HungFile final : public File {
+ public:
+  explicit HungFile(std::mutex& mutex, std::condition_variable& changed, bool& hung, bool& released)
+      : mutex_(mutex), changed_(changed), hung_(hung), released_(released) {}
+  std::uint64_t size() const override { return 10; }
+  Outcome<std::size_t> read(std::uint64_t, char*, std::size_t count) override {
+    std::unique_lock lock(mutex_);
+    hung_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return released_; });
+    return count;
+  }
+
+ private:
+  std::mutex& mutex_;
+  std::condition_variable& changed_;
+  bool &hung_, &released_;
+};
+
+struct HungFolder final : Folder {
+  Outcome<> probe(const std::string&) override { return {}; }
+  Outcome<std::unique_ptr<File>> open(const std::string&, const std::vector<std::string>&) override {
+    return std::make_unique<HungFile>(mutex, changed, hung, released);
+  }
+  ~HungFolder() override { destroyed = true; }
+  static inline std::mutex mutex;
+  static inline std::condition_variable changed;
+  static inline bool hung = false, released = false;
+  static inline std::atomic<bool> destroyed = false;
+};
+
+class OnHungMount : public SourceFolder {
+ public:
+  explicit OnHungMount(picket::plugin::Host host) : SourceFolder(host, std::make_shared<HungFolder>(), std::chrono::milliseconds(50)) {}
+};
+
+picket_status create(const picket_host* host, const char* wanted, picket_plugin** out) {
+  return picket::plugin::Adapter<OnHungMount>::create(host, wanted, "test", out);
+}
+const picket_entry kEntry = {PICKET_ENTRY_MAGIC, sizeof(picket_entry), PICKET_ABI_MAJOR, PICKET_ABI_MINOR, 0, 0, &create};
+
+TEST(SourceFolderOnADeadMount, stops_in_bounded_time_says_so_and_calls_the_host_no_more) {
+  picket::testing::FakeHost host;
+  host.use(kEntry);
+  ASSERT_EQ(host.create("test"), PICKET_OK);
+  ASSERT_EQ(host.start("{}"), PICKET_OK);
+  picket::source::v1::FetchRequest request;
+  request.mutable_source()->set_location("/mnt/dead");
+  request.set_path("f");
+  request.set_max_bytes(10);
+  const auto id = host.request({.topic = "picket.source.fetch", .payload = request.SerializeAsString()}, 100);
+  {
+    std::unique_lock lock(HungFolder::mutex);
+    ASSERT_TRUE(HungFolder::changed.wait_for(lock, std::chrono::seconds(10), [] { return HungFolder::hung; }));
+  }
+  // The plugin thread stays free.
+  const auto probe = host.request({.topic = "picket.source.probe", .payload = request.SerializeAsString()});
+  ASSERT_TRUE(host.wait_for([&] { return host.answer(probe).done; }));
+
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(host.stop(), PICKET_E_INTERNAL);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  EXPECT_NE(host.error().find("a folder does not answer"), std::string::npos) << host.error();
+  EXPECT_EQ(host.answer(id).status, PICKET_E_UNAVAILABLE);
+  host.destroy();
+  {
+    const std::lock_guard lock(HungFolder::mutex);
+    HungFolder::released = true;
+  }
+  HungFolder::changed.notify_all();
+  // The thread lets go of all it held: the file system object goes with its last user.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!HungFolder::destroyed && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(HungFolder::destroyed);
+  EXPECT_EQ(host.violations(), std::vector<std::string>{});
+}
+
+}  // namespace
