@@ -1,0 +1,211 @@
+#include "app/agent.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include "app/control_socket.hpp"
+#include "app/device_status.hpp"
+#include "app/host_service.hpp"
+#include "app/policy_service.hpp"
+#include "app/watch_service.hpp"
+#include "base/files.hpp"
+#include "bus/bus.hpp"
+#include "core/clock.hpp"
+#include "plugin_host/plugin_host.hpp"
+#include "policy/policy.hpp"
+#include "runtime/executor.hpp"
+#include "runtime/io_loop.hpp"
+#include "runtime/log.hpp"
+#include "runtime/timers.hpp"
+#include "runtime/worker.hpp"
+#include "trust/dsse.hpp"
+#include "update/update.hpp"
+
+namespace picket::app {
+namespace {
+
+constexpr unsigned kThreads = 2;
+constexpr std::chrono::milliseconds kPluginStartLimit{15'000};
+constexpr std::chrono::milliseconds kStopLimit{5'000};
+
+Result<std::vector<trust::PublicKey>> keys_in(const std::filesystem::path& folder, std::string_view of, const runtime::LogPart& log) {
+  auto keys = trust::load_keys(folder);
+  if (!keys && keys.error().code == Code::not_found) {
+    log.warning("no ", of, " keys: ", folder.native(), " does not exist");
+    return std::vector<trust::PublicKey>{};
+  }
+  return keys;
+}
+
+class RunningAgent final : public Agent {
+ public:
+  explicit RunningAgent(const Config& config) : config_(config) {}
+  ~RunningAgent() override { stop(); }
+
+  Result<> start_all() {
+    PICKET_LET(log, runtime::Log::open({.levels = config_.log_level, .json = config_.log_format == "json", .file = config_.log_file}));
+    log_ = std::move(log);
+    const auto say = log_->part("agent");
+    say.info("picketd ", PICKET_VERSION, " starts, data in ", config_.data_dir.native());
+    PICKET_TRY(make_folders(config_.data_dir, 0700));
+    PICKET_TRY(make_folders(config_.run_dir));
+
+    executor_ = runtime::Executor::make(kThreads);
+    timers_ = runtime::Timers::make();
+    io_ = runtime::IoLoop::make("io");
+    router_ = bus::Router::make(*executor_);
+    worker_ = std::make_unique<runtime::Worker>("worker");
+
+    PICKET_TRY(open_policy());
+    PICKET_TRY(open_updates());
+    PICKET_TRY(make_plugin_host());
+    PICKET_TRY(start_services());
+    plugins_->start(kPluginStartLimit);
+    say.info("ready");
+    return {};
+  }
+
+  void reload() override {
+    if (policy_service_) policy_service_->reload_local();
+  }
+
+  void stop() override {
+    if (!log_ || stopped_) return;
+    stopped_ = true;
+    log_->part("agent").info("picketd stops");
+    control_.reset();                // nobody asks any more
+    if (worker_) worker_->stop();    // a policy being applied is finished first
+    updates_.reset();                // cancels a run; what is in force stays
+    if (plugins_) plugins_->stop();
+    watch_service_.reset();
+    policy_service_.reset();
+    host_service_.reset();
+    plugins_.reset();
+    policy_.reset();
+    timers_.reset();
+    if (executor_) executor_->stop(kStopLimit);
+    router_.reset();
+    io_.reset();
+    executor_.reset();
+  }
+
+ private:
+  Result<> open_policy() {
+    PICKET_LET(keys, keys_in(config_.policy_keys, "policy", log_->part("policy")));
+    policy::Options options;
+    options.state_dir = config_.data_dir / "policy";
+    options.local_dir = config_.settings_dir;
+    options.keys = std::move(keys);
+    options.threshold = config_.policy_threshold;
+    options.identity = {config_.tenant, config_.device, config_.groups};
+    PICKET_LET(policy, policy::Policy::open(std::move(options), clock_));
+    policy_ = std::move(policy);
+    if (const auto shown = policy_->shown(); !shown.text.empty()) log_->part("policy").warning(shown.text);
+    return {};
+  }
+
+  Result<> open_updates() {
+    update::Options options;
+    options.data_dir = config_.data_dir / "update";
+    options.root_file = config_.update_root;
+    options.agent_version = PICKET_VERSION;
+    auto engine = update::Engine::open(std::move(options), {.router = *router_, .timers = *timers_, .clock = clock_, .demands = [this] { return demands(); }});
+    if (!engine) return fail(std::move(engine).error(), "updates");
+    updates_ = std::move(*engine);
+    PICKET_LET(settings, policy_->effective(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
+    return updates_->apply_settings(settings.json);
+  }
+
+  std::vector<update::Demand> demands() const {
+    std::vector<update::Demand> out;
+    if (plugins_)
+      for (auto& demand : plugins_->demands()) out.push_back({demand.component, demand.component_class, demand.plugin, demand.running});
+    return out;
+  }
+
+  // The policy in force may let more plugins into picketd's process, and switch some off: taken at start.
+  void add_policy_ids(std::string_view member, std::vector<std::string>& ids) const {
+    boost::system::error_code failed;
+    const auto policy = boost::json::parse(policy_->shown().policy_json, failed);
+    if (failed || !policy.is_object()) return;
+    const auto* host = policy.get_object().if_contains("host");
+    const auto* list = host != nullptr && host->is_object() ? host->get_object().if_contains(member) : nullptr;
+    if (list == nullptr || !list->is_array()) return;
+    for (const auto& id : list->get_array())
+      if (id.is_string()) ids.emplace_back(id.get_string());
+  }
+
+  Result<> make_plugin_host() {
+    plugin_host::Options options;
+    options.folders = config_.plugin_dirs;
+    options.child_program = config_.child_program;
+    options.storage_dir = config_.data_dir / "plugins";
+    PICKET_LET(keys, keys_in(config_.plugin_keys, "plugin", log_->part("plugin")));
+    options.keys = std::move(keys);
+    options.in_process = config_.in_process;
+    options.disabled = config_.disabled;
+    add_policy_ids("in_process", options.in_process);
+    add_policy_ids("disabled", options.disabled);
+    plugins_ = plugin_host::PluginHost::make(
+        std::move(options), {*router_, *executor_, *timers_, *io_, clock_, *log_},
+        [this](const std::string& id, const std::string& schema) -> Result<plugin_host::Settings> {
+          PICKET_LET(settings, policy_->effective(id, schema));
+          return plugin_host::Settings{std::move(settings.json), settings.revision};
+        },
+        [this](const plugin_host::Status& status) { plugin_changed(status); });
+    return {};
+  }
+
+  void plugin_changed(const plugin_host::Status& status) {
+    const auto log = log_->part("plugin");
+    const auto level = status.state == plugin_host::State::failed || status.state == plugin_host::State::refused ? runtime::Level::error
+                       : status.state == plugin_host::State::backing_off                                         ? runtime::Level::warning
+                                                                                                                 : runtime::Level::info;
+    log.put(level, status.id, " ", status.version, ": ", to_string(status.state), status.text.empty() ? "" : ": ", status.text);
+    if (host_service_) host_service_->plugin_changed(status);
+    if (status.state == plugin_host::State::running)
+      worker_->post([this, id = status.id] {
+        if (updates_) updates_->plugin_started(id);
+      });
+  }
+
+  Result<> start_services() {
+    const auto plugins = [this] { return plugins_.get(); };
+    host_service_ = std::make_unique<HostService>(HostService::Parts{
+        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown()); }});
+    PICKET_TRY(host_service_->start());
+    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }});
+    PICKET_TRY(policy_service_->start());
+    watch_service_ = std::make_unique<WatchService>(*router_, *executor_);
+    PICKET_TRY(watch_service_->start());
+    PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
+    control_ = std::move(control);
+    return {};
+  }
+
+  const Config config_;
+  const core::Clock& clock_ = core::system_clock();
+  bool stopped_ = false;
+  std::unique_ptr<runtime::Log> log_;
+  std::unique_ptr<runtime::Executor> executor_;
+  std::unique_ptr<runtime::Timers> timers_;
+  std::unique_ptr<runtime::IoLoop> io_;
+  std::unique_ptr<bus::Router> router_;
+  std::unique_ptr<runtime::Worker> worker_;
+  std::unique_ptr<policy::Policy> policy_;
+  std::unique_ptr<update::Engine> updates_;
+  std::unique_ptr<plugin_host::PluginHost> plugins_;
+  std::unique_ptr<HostService> host_service_;
+  std::unique_ptr<PolicyService> policy_service_;
+  std::unique_ptr<WatchService> watch_service_;
+  std::unique_ptr<ControlSocket> control_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
+  auto agent = std::make_unique<RunningAgent>(config);
+  PICKET_TRY(agent->start_all());
+  return agent;
+}
+
+}  // namespace picket::app

@@ -1,0 +1,29 @@
+#include "app/device_status.hpp"
+
+#include "base/result.hpp"
+
+namespace picket::app {
+
+DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
+                           const policy::Shown& policy) {
+  DeviceStatus out;
+  auto warn = [&](std::string reason) {
+    if (out.level == "OK") out.level = "Warning";
+    out.reasons.push_back(std::move(reason));
+  };
+  for (const auto& problem : updates) {
+    if (problem.critical) out.level = "Critical";
+    warn(problem.text);
+  }
+  using plugin_host::State;
+  for (const auto& plugin : plugins) {
+    const bool down = plugin.state == State::failed || plugin.state == State::refused || plugin.state == State::backing_off;
+    const bool unwell = plugin.state == State::running && (plugin.health == plugin_host::Health::failed || plugin.health == plugin_host::Health::degraded);
+    if (down || unwell)
+      warn(cat("plugin ", plugin.id, " is ", down ? to_string(plugin.state) : to_string(plugin.health), plugin.text.empty() ? "" : ": ", plugin.text));
+  }
+  if (!policy.text.empty()) warn(cat("policy: ", policy.text));
+  return out;
+}
+
+}  // namespace picket::app

@@ -1,0 +1,117 @@
+#include "app/host_service.hpp"
+
+#include <unistd.h>
+
+#include "picket/host/v1/config.pb.h"
+#include "picket/host/v1/host.pb.h"
+
+namespace picket::app {
+namespace {
+
+namespace v1 = picket::host::v1;
+
+v1::PluginStatus to_proto(const plugin_host::Status& status) {
+  v1::PluginStatus out;
+  out.set_id(status.id);
+  out.set_version(status.version);
+  out.set_vendor(status.vendor);
+  out.set_home(std::string(to_string(status.home)));
+  out.set_state(std::string(to_string(status.state)));
+  out.set_health(std::string(to_string(status.health)));
+  out.set_text(status.text);
+  out.set_restarts(status.restarts);
+  out.set_since(status.since);
+  out.set_next_attempt(status.next_attempt);
+  out.set_settings_revision(status.expected_revision);
+  out.set_observed_revision(status.observed_revision);
+  out.set_pid(static_cast<std::uint32_t>(status.pid));
+  return out;
+}
+
+v1::PluginInfoReply to_proto(const plugin_host::Info& info) {
+  v1::PluginInfoReply out;
+  *out.mutable_status() = to_proto(info.status);
+  out.set_manifest_json(info.manifest_json);
+  out.set_path(info.path);
+  out.set_signed_by(info.signed_by);
+  out.set_settings_json(info.settings_json);
+  out.set_published(info.counters.published);
+  out.set_delivered(info.counters.delivered);
+  out.set_denied(info.counters.denied);
+  out.set_busy(info.counters.busy);
+  out.set_lost(info.counters.lost);
+  out.set_queued(info.counters.queued_messages);
+  out.set_overruns(info.overruns);
+  return out;
+}
+
+v1::TopicsReply to_proto(const std::vector<bus::Router::TopicInfo>& topics) {
+  v1::TopicsReply out;
+  for (const auto& topic : topics) {
+    auto& row = *out.add_topics();
+    row.set_topic(topic.topic);
+    row.set_kind(std::string(to_string(topic.kind)));
+    for (const auto& name : topic.publishers) row.add_publishers(name);
+    for (const auto& name : topic.subscribers) row.add_subscribers(name);
+    for (const auto& name : topic.answerers) row.add_answerers(name);
+    row.set_messages(topic.messages);
+  }
+  return out;
+}
+
+}  // namespace
+
+HostService::HostService(Parts parts) : parts_(std::move(parts)), started_(parts_.clock.wall_seconds()) {
+  answer<v1::PluginListRequest, v1::PluginListReply>("picket.plugin.list", [this](const auto&) -> Result<v1::PluginListReply> {
+    v1::PluginListReply out;
+    for (const auto& status : parts_.plugins()->list()) *out.add_plugins() = to_proto(status);
+    return out;
+  });
+  answer<v1::PluginInfoRequest, v1::PluginInfoReply>("picket.plugin.info", [this](const auto& request) -> Result<v1::PluginInfoReply> {
+    PICKET_LET(info, parts_.plugins()->info(request.id()));
+    return to_proto(info);
+  });
+  answer_later<v1::PluginRestartRequest>("picket.plugin.restart", [this](bus::RequestId id, const v1::PluginRestartRequest& request) {
+    parts_.worker.post([this, id, plugin = request.id()] {
+      const auto done = parts_.plugins()->restart(plugin);
+      reply(id, done ? Result<v1::PluginRestartReply>() : Result<v1::PluginRestartReply>(fail(Error(done.error()))));
+    });
+  });
+  answer<v1::HostStatusRequest, v1::HostStatusReply>("picket.host.status", [this](const auto&) -> Result<v1::HostStatusReply> {
+    v1::HostStatusReply out;
+    out.set_version(PICKET_VERSION);
+    out.set_started(started_);
+    out.set_pid(static_cast<std::uint32_t>(::getpid()));
+    out.set_data_dir(parts_.config.data_dir);
+    const auto device = parts_.device_status();
+    out.set_device_status(device.level);
+    for (const auto& reason : device.reasons) out.add_reasons(reason);
+    return out;
+  });
+  answer<v1::HostConfigRequest, v1::HostConfigReply>("picket.host.config", [this](const auto&) -> Result<v1::HostConfigReply> {
+    v1::HostConfigReply out;
+    for (const auto& value : parts_.config.values) {
+      auto& row = *out.add_values();
+      row.set_name(value.name);
+      row.set_value(value.value);
+      row.set_from(value.from);
+    }
+    return out;
+  });
+  answer<v1::TopicsRequest, v1::TopicsReply>("picket.bus.topics", [this](const auto&) -> Result<v1::TopicsReply> { return to_proto(parts_.router.topics()); });
+}
+
+Result<> HostService::start() {
+  bus::PeerOptions options;
+  options.name = "picket.host";
+  options.allow.publishes = {{"picket.plugin.state", bus::Kind::state}};
+  return attach(parts_.router, std::move(options));
+}
+
+void HostService::plugin_changed(const plugin_host::Status& status) {
+  const auto message = to_proto(status);
+  // A state topic coalesces per key, so the only refusal is during shutdown.
+  (void)peer().publish("picket.plugin.state", status.id, content_type_of(message.GetTypeName()), message.SerializeAsString());
+}
+
+}  // namespace picket::app

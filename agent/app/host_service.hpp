@@ -1,0 +1,33 @@
+// Answers what picketctl asks of the host itself: picket.host.*, picket.plugin.*, picket.bus.topics; keeps picket.plugin.state.
+#pragma once
+
+#include <functional>
+
+#include "app/answering.hpp"
+#include "app/config.hpp"
+#include "app/device_status.hpp"
+#include "plugin_host/plugin_host.hpp"
+#include "runtime/worker.hpp"
+
+namespace picket::app {
+
+class HostService : public Answering {
+ public:
+  struct Parts {
+    const Config& config;
+    bus::Router& router;
+    const core::Clock& clock;
+    runtime::Worker& worker;
+    std::function<plugin_host::PluginHost*()> plugins;  // null until made
+    std::function<DeviceStatus()> device_status;
+  };
+  explicit HostService(Parts parts);
+  [[nodiscard]] Result<> start();
+  void plugin_changed(const plugin_host::Status& status);  // any-thread
+
+ private:
+  Parts parts_;
+  const std::int64_t started_;
+};
+
+}  // namespace picket::app

@@ -1,0 +1,103 @@
+#include "app/policy_service.hpp"
+
+#include "picket/policy/v1/policy.pb.h"
+
+namespace picket::app {
+namespace {
+
+namespace v1 = picket::policy::v1;
+constexpr std::chrono::milliseconds kApplyLimit{10'000};
+
+v1::ApplyReply to_proto(const policy::Applied& applied) {
+  v1::ApplyReply out;
+  out.set_applied(applied.applied);
+  out.set_revision(applied.policy_revision);
+  out.set_text(applied.text);
+  for (const auto& outcome : applied.outcomes) {
+    auto& row = *out.add_plugins();
+    row.set_plugin(outcome.id);
+    row.set_expected_revision(outcome.expected_revision);
+    row.set_observed_revision(outcome.observed_revision);
+    row.set_health(outcome.health);
+    row.set_text(outcome.text);
+  }
+  return out;
+}
+
+v1::ShowReply to_proto(const policy::Shown& shown) {
+  v1::ShowReply out;
+  out.set_policy_json(shown.policy_json);
+  out.set_revision(shown.revision);
+  out.set_signed_by(shown.signed_by);
+  out.set_applied(shown.applied);
+  out.set_expires(shown.expires);
+  out.set_text(shown.text);
+  return out;
+}
+
+v1::ExplainReply to_proto(const std::string& plugin, const std::vector<policy::Explained>& settings) {
+  v1::ExplainReply out;
+  out.set_plugin(plugin);
+  for (const auto& setting : settings) {
+    auto& row = *out.add_settings();
+    row.set_setting(setting.setting);
+    row.set_value_json(setting.value_json);
+    for (const auto& layer : setting.layers) {
+      auto& entry = *row.add_layers();
+      entry.set_layer(layer.name);
+      entry.set_value_json(layer.value_json);
+      entry.set_wins(layer.wins);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+PolicyService::PolicyService(Parts parts) : parts_(std::move(parts)) {
+  answer_later<v1::ApplyRequest>("picket.policy.apply", [this](bus::RequestId id, v1::ApplyRequest request) {
+    parts_.worker.post([this, id, envelope = std::move(*request.mutable_envelope())] {
+      reply<v1::ApplyReply>(id, to_proto(parts_.policy.apply(envelope, *this)));
+    });
+  });
+  answer<v1::ShowRequest, v1::ShowReply>("picket.policy.show", [this](const auto&) -> Result<v1::ShowReply> { return to_proto(parts_.policy.shown()); });
+  answer<v1::ExplainRequest, v1::ExplainReply>("picket.policy.explain", [this](const auto& request) -> Result<v1::ExplainReply> {
+    PICKET_LET(schema, schema_of(request.plugin()));
+    PICKET_LET(explained, parts_.policy.explain(request.plugin(), schema, request.setting()));
+    return to_proto(request.plugin(), explained);
+  });
+}
+
+Result<> PolicyService::start() {
+  bus::PeerOptions options;
+  options.name = "picket.policy";
+  return attach(parts_.router, std::move(options));
+}
+
+void PolicyService::reload_local() {
+  parts_.worker.post([this] { (void)parts_.policy.reload_local(*this); });
+}
+
+std::vector<policy::Schema> PolicyService::schemas() {
+  std::vector<policy::Schema> out{{std::string(kUpdateId), std::string(update::Engine::settings_schema())}};
+  for (auto& schema : parts_.plugins()->schemas()) out.push_back({std::move(schema.id), std::move(schema.schema_json)});
+  return out;
+}
+
+Result<std::string> PolicyService::schema_of(const std::string& id) {
+  for (auto& schema : schemas())
+    if (schema.id == id) return std::move(schema.schema_json);
+  return fail(Code::not_found, cat("no plugin with the id '", id, "' is installed; see picketctl plugin list"));
+}
+
+policy::Outcome PolicyService::apply(const std::string& id, const policy::Effective& settings) {
+  if (id == kUpdateId) {
+    const auto done = parts_.updates()->apply_settings(settings.json);
+    return {id, settings.revision, done ? settings.revision : 0, done.has_value(), done ? "healthy" : "failed", done ? "" : done.error().message};
+  }
+  auto outcome = parts_.plugins()->apply(id, {settings.json, settings.revision}, kApplyLimit);
+  const bool ok = outcome.observed_revision == outcome.expected_revision && outcome.health != plugin_host::Health::failed;
+  return {id, outcome.expected_revision, outcome.observed_revision, ok, std::string(to_string(outcome.health)), std::move(outcome.text)};
+}
+
+}  // namespace picket::app

@@ -1,0 +1,38 @@
+// Answers picket.policy.* and joins the policy part with those who take settings: the plugins and the update engine.
+#pragma once
+
+#include <functional>
+
+#include "app/answering.hpp"
+#include "plugin_host/plugin_host.hpp"
+#include "policy/policy.hpp"
+#include "runtime/worker.hpp"
+#include "update/update.hpp"
+
+namespace picket::app {
+
+inline constexpr std::string_view kUpdateId = "org.picket.update";
+
+class PolicyService : public Answering, public policy::Consumers {
+ public:
+  struct Parts {
+    bus::Router& router;
+    runtime::Worker& worker;
+    policy::Policy& policy;
+    std::function<plugin_host::PluginHost*()> plugins;
+    std::function<update::Engine*()> updates;
+  };
+  explicit PolicyService(Parts parts);
+  [[nodiscard]] Result<> start();
+  void reload_local();  // any-thread: the administrator changed local settings (SIGHUP)
+
+  [[nodiscard]] std::vector<policy::Schema> schemas() override;
+  [[nodiscard]] policy::Outcome apply(const std::string& id, const policy::Effective& settings) override;
+
+ private:
+  [[nodiscard]] Result<std::string> schema_of(const std::string& id);
+
+  Parts parts_;
+};
+
+}  // namespace picket::app

@@ -1,0 +1,127 @@
+#include "app/watch_service.hpp"
+
+#include <chrono>
+
+#include "picket/host/v1/watch.pb.h"
+
+namespace picket::app {
+namespace {
+
+namespace v1 = picket::host::v1;
+constexpr std::size_t kMaxWaiting = 4096;
+constexpr std::string_view kTopic = "picket.bus.watch";
+
+std::string_view name_of(bus::Seen::What what) {
+  switch (what) {
+    case bus::Seen::What::publish: return "publish";
+    case bus::Seen::What::request: return "request";
+    case bus::Seen::What::reply: return "reply";
+    case bus::Seen::What::stream: return "stream";
+    case bus::Seen::What::cancel: return "cancel";
+    case bus::Seen::What::denied: return "denied";
+    case bus::Seen::What::busy: return "busy";
+  }
+  return "unknown";
+}
+
+bool matches(std::string_view filter, std::string_view topic) {
+  if (filter.empty() || filter == "*") return true;
+  if (filter.ends_with(".*")) return topic.starts_with(filter.substr(0, filter.size() - 1));
+  return filter == topic;
+}
+
+v1::WatchEvent to_proto(const bus::Seen& seen) {
+  v1::WatchEvent event;
+  event.set_at_us(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  event.set_what(std::string(name_of(seen.what)));
+  event.set_topic(std::string(seen.message->topic()));
+  event.set_key(std::string(seen.message->key()));
+  event.set_from(std::string(seen.message->sender()));
+  event.set_to(std::string(seen.to));
+  event.set_content_type(std::string(seen.message->content_type()));
+  event.set_size(static_cast<std::uint32_t>(seen.message->payload().size()));
+  event.set_status(seen.status);
+  return event;
+}
+
+}  // namespace
+
+WatchService::WatchService(bus::Router& router, runtime::Executor& executor) : router_(router), strand_(executor.make_strand("watch")) {
+  answer_later<v1::WatchRequest>(std::string(kTopic), [this](bus::RequestId id, const v1::WatchRequest& request) {
+    {
+      const std::lock_guard lock(mutex_);
+      watchers_[id] = {request.filter(), request.payloads(), 0, {}};
+    }
+    router_.set_tap([this](const bus::Seen& what) { seen(what); });
+  });
+}
+
+WatchService::~WatchService() {
+  router_.set_tap({});
+  detach();
+}
+
+Result<> WatchService::start() {
+  bus::PeerOptions options;
+  options.name = "picket.watch";
+  return attach(router_, std::move(options));
+}
+
+void WatchService::seen(const bus::Seen& seen) {
+  if (!seen.message || seen.message->topic() == kTopic) return;  // never watches itself
+  const std::lock_guard lock(mutex_);
+  std::string plain, with_payload;
+  for (auto& [id, watcher] : watchers_) {
+    if (!matches(watcher.filter, seen.message->topic())) continue;
+    if (events_.size() >= kMaxWaiting) {
+      ++watcher.missed;
+      continue;
+    }
+    auto& text = watcher.payloads ? with_payload : plain;
+    if (text.empty()) {
+      auto event = to_proto(seen);
+      if (watcher.payloads && seen.message->payload().size() < bus::kMaxPayload / 2) event.set_payload(std::string(seen.message->payload()));
+      text = event.SerializeAsString();
+    }
+    events_.emplace_back(id, text);
+  }
+  if (events_.empty() || scheduled_) return;
+  scheduled_ = true;
+  strand_->post([this] { drain(); });
+}
+
+void WatchService::drain() {
+  const std::lock_guard lock(mutex_);
+  scheduled_ = false;
+  for (auto& [id, text] : events_) {
+    const auto watcher = watchers_.find(id);
+    if (watcher == watchers_.end()) continue;
+    if (watcher->second.waiting.size() >= kMaxWaiting)
+      ++watcher->second.missed;
+    else
+      watcher->second.waiting.push_back(std::move(text));
+  }
+  events_.clear();
+  for (auto& [id, watcher] : watchers_) flush(id, watcher);
+}
+
+void WatchService::flush(bus::RequestId id, Watcher& watcher) {
+  while (!watcher.waiting.empty() && peer().stream_write(id, watcher.waiting.front()) == bus::kOk) watcher.waiting.pop_front();
+}
+
+void WatchService::on_credit(bus::RequestId id, std::uint64_t) {
+  const std::lock_guard lock(mutex_);
+  if (const auto watcher = watchers_.find(id); watcher != watchers_.end()) flush(id, watcher->second);
+}
+
+void WatchService::on_cancel(bus::RequestId id) {
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    watchers_.erase(id);
+    last = watchers_.empty();
+  }
+  if (last) router_.set_tap({});  // not under the lock: a running tap may wait for it
+}
+
+}  // namespace picket::app

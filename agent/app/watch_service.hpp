@@ -1,0 +1,43 @@
+// Answers picket.bus.watch: streams what the bus does to whoever asks, without ever slowing the bus down.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "app/answering.hpp"
+#include "runtime/executor.hpp"
+
+namespace picket::app {
+
+class WatchService : public Answering {
+ public:
+  WatchService(bus::Router& router, runtime::Executor& executor);
+  ~WatchService() override;
+  [[nodiscard]] Result<> start();
+
+  void on_credit(bus::RequestId id, std::uint64_t bytes) override;
+  void on_cancel(bus::RequestId id) override;
+
+ private:
+  struct Watcher {
+    std::string filter;
+    bool payloads = false;
+    std::uint64_t missed = 0;
+    std::deque<std::string> waiting;  // for credit; bounded, the rest is missed and counted
+  };
+  void seen(const bus::Seen& seen);  // any-thread
+  void flush(bus::RequestId id, Watcher& watcher);
+  void drain();                      // on the strand
+
+  bus::Router& router_;
+  std::shared_ptr<runtime::Strand> strand_;
+  std::mutex mutex_;
+  std::map<bus::RequestId, Watcher> watchers_;
+  std::deque<std::pair<bus::RequestId, std::string>> events_;
+  std::uint64_t dropped_ = 0;
+  bool scheduled_ = false;
+};
+
+}  // namespace picket::app

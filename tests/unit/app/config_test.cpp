@@ -1,0 +1,83 @@
+#include "app/config.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace picket::app {
+namespace {
+
+using testing::HasSubstr;
+
+class ReadConfig : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "picket-config-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& text) {
+    const auto path = folder_ / "picketd.conf";
+    std::ofstream(path) << text;
+    return path;
+  }
+  static Result<CommandLine> read(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "picketd");
+    return read_config(static_cast<int>(arguments.size()), arguments.data());
+  }
+  static std::string from(const Config& config, const std::string& name) {
+    for (const auto& value : config.values)
+      if (value.name == name) return value.from;
+    return "absent";
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(ReadConfig, the_command_line_wins_over_the_file_and_the_file_over_defaults) {
+  const auto path = file("data-dir = /from/file\ntenant = acme\n# a comment\nplugin-dir = /p1\nplugin-dir = /p2\n");
+  const auto read_back = read({"--config", path.c_str(), "--data-dir", "/from/line"});
+  ASSERT_TRUE(read_back) << read_back.error().message;
+  const auto& config = read_back->config;
+  EXPECT_EQ(config.data_dir, "/from/line");
+  EXPECT_EQ(config.tenant, "acme");
+  EXPECT_EQ(config.run_dir, "/run/picket");
+  EXPECT_THAT(config.plugin_dirs, testing::ElementsAre("/p1", "/p2"));
+  EXPECT_EQ(from(config, "data-dir"), "command line");
+  EXPECT_EQ(from(config, "tenant"), "file");
+  EXPECT_EQ(from(config, "run-dir"), "default");
+}
+
+TEST_F(ReadConfig, a_wrong_name_is_named_with_the_file) {
+  const auto path = file("data_dri = /x\n");
+  const auto result = read({"--config", path.c_str()});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, testing::AllOf(HasSubstr(path), HasSubstr("data_dri")));
+}
+
+TEST_F(ReadConfig, a_file_that_was_asked_for_must_exist) {
+  const auto result = read({"--config", "/does/not/exist"});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("/does/not/exist"));
+}
+
+TEST_F(ReadConfig, values_out_of_range_are_refused) {
+  const auto path = file("");
+  for (const char* bad : {"--policy-threshold=0", "--policy-threshold=x", "--policy-threshold=-1", "--log-format=xml", "stray"}) {
+    const auto result = read({"--config", path.c_str(), bad});
+    EXPECT_FALSE(result) << bad;
+  }
+}
+
+TEST_F(ReadConfig, help_and_version_are_texts) {
+  const auto path = file("");
+  EXPECT_THAT(read({"--config", path.c_str(), "--help"})->text, HasSubstr("--data-dir"));
+  EXPECT_THAT(read({"--config", path.c_str(), "--version"})->text, HasSubstr("picketd "));
+}
+
+}  // namespace
+}  // namespace picket::app

@@ -1,0 +1,40 @@
+#include "app/device_status.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace picket::app {
+namespace {
+
+plugin_host::Status plugin(plugin_host::State state, plugin_host::Health health, std::string text) {
+  plugin_host::Status status;
+  status.id = "org.example.p";
+  status.state = state;
+  status.health = health;
+  status.text = std::move(text);
+  return status;
+}
+
+TEST(DeviceStatus, is_ok_when_nothing_is_wrong) {
+  const auto status = device_status({plugin(plugin_host::State::running, plugin_host::Health::healthy, "")}, {}, {});
+  EXPECT_EQ(status.level, "OK");
+  EXPECT_TRUE(status.reasons.empty());
+}
+
+TEST(DeviceStatus, warns_of_a_failed_plugin_with_its_reason) {
+  const auto status = device_status({plugin(plugin_host::State::failed, plugin_host::Health::unknown, "killed by signal 6")}, {}, {});
+  EXPECT_EQ(status.level, "Warning");
+  EXPECT_THAT(status.reasons, testing::ElementsAre("plugin org.example.p is failed: killed by signal 6"));
+}
+
+TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_reasons) {
+  policy::Shown policy;
+  policy.text = "expired yesterday";
+  const auto status = device_status({plugin(plugin_host::State::running, plugin_host::Health::degraded, "slow")},
+                                    {{true, "yara-rules: no databases"}, {false, "one source rests"}}, policy);
+  EXPECT_EQ(status.level, "Critical");
+  EXPECT_EQ(status.reasons.size(), 4u);
+}
+
+}  // namespace
+}  // namespace picket::app
