@@ -1,0 +1,26 @@
+// A whole repository as a client sees it, and every target's bytes.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/progress.hpp"
+#include "base/result.hpp"
+#include "trust/release.hpp"
+
+namespace picket::repo {
+
+struct Verified {
+  trust::Client::Versions versions;
+  std::vector<trust::Release> releases;
+  std::uint64_t bytes = 0;
+  std::vector<std::string> problems;  // one line each; empty: all is well
+};
+
+// `repository` holds metadata/ and targets/. `root_bytes`: the root to begin from. Metadata that does not verify is an error;
+// targets that do not are problems, so that all of them are told. `read_targets` false: only their presence and length.
+[[nodiscard]] Result<Verified> verify_repository(const std::filesystem::path& repository, std::string_view root_bytes, trust::UnixTime now, bool read_targets,
+                                                 Progress& progress);
+
+}  // namespace picket::repo
