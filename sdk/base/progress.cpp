@@ -17,7 +17,8 @@ Progress::Style Progress::style_for(int fd) {
   return ::isatty(fd) == 1 && term && std::string_view(term) != "dumb" ? Style::bar : Style::lines;
 }
 
-Progress::Progress(std::string label, std::uint64_t total, Style style, int fd) : label_(std::move(label)), total_(total), style_(style), fd_(fd) {}
+Progress::Progress(std::string label, std::uint64_t total, Style style, int fd, std::chrono::milliseconds pause)
+    : label_(std::move(label)), total_(total), style_(style), fd_(fd), pause_(pause) {}
 
 Progress::~Progress() {
   if (style_ == Style::bar && drawn_ && !finished_) write("\r\x1b[K");
@@ -35,7 +36,11 @@ void Progress::update(std::uint64_t done) {
     if (total_ == 0) return;
     const int tenth = static_cast<int>(10.0 * static_cast<double>(std::min(done_, total_)) / static_cast<double>(total_));
     if (tenth <= last_tenth_ || tenth >= 10) return;  // 100 % is finish()'s line
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_drawn_ < pause_) return;
+    last_drawn_ = now;
     last_tenth_ = tenth;
+    drawn_ = true;
     write(cat(label_, ": ", std::to_string(10 * tenth), "% of ", human_bytes(total_), "\n"));
     return;
   }
@@ -49,7 +54,7 @@ void Progress::finish() {
   if (finished_ || style_ == Style::off) return;
   finished_ = true;
   if (style_ == Style::lines) {
-    write(cat(label_, ": done, ", human_bytes(done_), "\n"));
+    if (drawn_) write(cat(label_, ": done, ", human_bytes(done_), "\n"));
     return;
   }
   draw();

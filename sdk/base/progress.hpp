@@ -1,4 +1,4 @@
-// A progress bar on a terminal, a plain line per tenth elsewhere. Not for several threads at once.
+// A progress bar on a terminal, plain lines (a tenth each, at most one a second) elsewhere. Not for several threads at once.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,8 @@ class Progress {
   [[nodiscard]] static Style style_for(int fd);
 
   // `total` 0: not known; only the amount is shown. Writes to `fd` (stderr unless told), ignoring write errors.
-  Progress(std::string label, std::uint64_t total, Style style, int fd = 2);
+  // `pause` is the least time between two lines: short work prints none.
+  Progress(std::string label, std::uint64_t total, Style style, int fd = 2, std::chrono::milliseconds pause = std::chrono::seconds(1));
   explicit Progress(std::string label, std::uint64_t total = 0) : Progress(std::move(label), total, style_for(2)) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -33,9 +34,10 @@ class Progress {
   std::uint64_t total_, done_ = 0;
   Style style_;
   int fd_;
+  std::chrono::milliseconds pause_;
   int last_tenth_ = 0;
   bool drawn_ = false, finished_ = false;
-  std::chrono::steady_clock::time_point last_drawn_{};
+  std::chrono::steady_clock::time_point last_drawn_ = std::chrono::steady_clock::now();
 };
 
 // "1.4 MB": decimal units, as on the wire.

@@ -1,6 +1,7 @@
 #include "repo/archive.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <functional>
 #include <memory>
@@ -27,7 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr unsigned max_depth = 64;
 constexpr std::size_t max_entries = 1'000'000;
-constexpr int max_window_log = 23;  // what a reader must hold in memory while unpacking: 8 MB
+constexpr int min_window_log = 17, max_window_log = 23;  // what a reader must hold in memory while unpacking: at most 8 MB
 
 struct Entry {
   std::string name;  // relative, "/" between parts
@@ -89,9 +90,9 @@ Result<> walk(int parent, const char* name, const fs::path& shown, const std::st
 // Receives the tar, hashes it, compresses it, hashes and writes what comes out.
 class Sink {
  public:
-  Sink(int fd, int level) : fd_(fd), stream_(ZSTD_createCCtx()), buffer_(ZSTD_CStreamOutSize(), '\0') {
+  Sink(int fd, int level, std::uint64_t size_bound) : fd_(fd), stream_(ZSTD_createCCtx()), buffer_(ZSTD_CStreamOutSize(), '\0') {
     ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_windowLog, max_window_log);
+    ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_windowLog, std::clamp(static_cast<int>(std::bit_width(size_bound)), min_window_log, max_window_log));
   }
 
   [[nodiscard]] Result<> put(std::string_view bytes, bool end) {
@@ -205,7 +206,7 @@ Result<Packed> pack_folder(const fs::path& folder, const fs::path& out, int leve
   const UniqueFd root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return fail_errno(cat("open folder ", folder.native()));
   return create(out, [&](int fd) -> Result<Packed> {
-    Sink sink(fd, level);
+    Sink sink(fd, level, found.bytes + 2048 * found.entries.size());
     const std::unique_ptr<archive, FreeArchive> tar(archive_write_new());
     archive_write_set_format_gnutar(tar.get());  // carries names as bytes, whatever the locale
     archive_write_add_filter_none(tar.get());

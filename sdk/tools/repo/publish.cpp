@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string join_names(const std::vector<std::string>& names, std::string_view last) {
+std::string join_names(const std::vector<std::string>& names, std::string_view between, std::string_view last) {
   std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) out += cat(i == 0 ? "" : i + 1 == names.size() ? last : ", ", names[i]);
+  for (std::size_t i = 0; i < names.size(); ++i) out += cat(i == 0 ? std::string_view() : i + 1 == names.size() ? last : between, names[i]);
   return out;
 }
 
@@ -36,7 +36,7 @@ std::string missing_for(const Document& document, std::string_view what, const A
   std::vector<std::string> others;
   for (const auto& keyid : authority.role.keyids)
     if (std::find(signers.begin(), signers.end(), keyid) == signers.end()) others.push_back(keys.name_of(keyid));
-  return cat(what, " needs ", std::to_string(needed), needed == 1 ? " more signature" : " more signatures", ", by ", join_names(others, " or "));
+  return cat(what, " needs ", std::to_string(needed), needed == 1 ? " more signature" : " more signatures", ", by ", join_names(others, ", ", " or "));
 }
 
 Result<> sign_online(const Workspace& workspace, const KeyStore& keys, Document& document) {
@@ -249,7 +249,7 @@ Result<PublishReport> publish(Workspace& workspace, const KeyStore& keys, const 
   if (options.online_only && !workspace.published("timestamp")) return fail(Code::conflict, "nothing is published yet: picket-repo publish comes first");
   if (!options.online_only) {
     if (const auto missing = missing_signatures(workspace, keys); !missing.empty())
-      return fail(Code::denied, cat("signatures are missing (picket-repo sign): ", join_names(missing, "; and ")));
+      return fail(Code::denied, cat("signatures are missing (picket-repo sign): ", join_names(missing, "; ", "; ")));
   }
   PICKET_LET(plan, make_plan(workspace, keys, options));
   PICKET_TRY(check_targets(workspace, plan, progress));
