@@ -2,9 +2,12 @@
 //
 // Rules, the same as sdk/include/picket/ext/bus.h states for plugins:
 //  - a topic has one kind, declared before use; a second declaration with another kind is refused;
-//  - state keeps the latest message per key and hands it to late subscribers; in a full queue a newer value replaces the older one of its key;
+//  - state keeps the latest message per key and hands it to late subscribers; in a full queue a newer value replaces the older one
+//    of its key, so that publishing state is never BUSY (at most 4096 keys and 16 MiB per topic: TOO_LARGE);
 //  - event is delivered to every subscriber or to none: BUSY when one queue is full;
-//  - request: fails at once when the answerer's queue is full; deadline and cancellation reach the other side;
+//  - request: fails at once when the answerer's queue is full; deadline and cancellation reach the other side; one asker has at
+//    most 1024 open; CONFLICT when its token is in use, or nobody was named and several answer;
+//  - a chunk is BUSY without credit, and also when the asker's queue is full of chunks; on_credit follows in both cases;
 //  - every peer has one inbound queue, bounded in messages and bytes; its handler's calls never overlap.
 #pragma once
 
@@ -19,7 +22,10 @@
 #include "base/result.hpp"
 #include "bus/message.hpp"
 
-namespace picket::runtime { class Executor; }
+namespace picket::runtime {
+class Executor;
+class Timers;
+}
 
 namespace picket::bus {
 
@@ -104,6 +110,15 @@ class Peer {
   [[nodiscard]] virtual const std::string& name() const = 0;
   // An administrator's policy may narrow, never widen: the intersection is in force from now on.
   virtual void narrow(const AllowList& allow) = 0;
+  // Flow control for a handler that passes things on: while paused it is not called (at once when called from the handler
+  // itself), what arrives waits in the queue under its limits.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  // Messages of this peer that were lost after all (a remote publisher that could not be told BUSY); for counters().
+  virtual void count_loss(std::uint64_t count) = 0;
+  // What the destructor does, but gives up waiting after the limit. false: a handler call still runs; then the handler must
+  // stay alive, and this object with it, until another detach() says true. Calls made after it are answered UNAVAILABLE.
+  [[nodiscard]] virtual bool detach(std::chrono::milliseconds limit) = 0;
 };
 
 // What `picketctl bus watch` sees: every accepted and refused message, after the fact.
@@ -116,13 +131,15 @@ struct Seen {
 
 class Router {
  public:
-  [[nodiscard]] static std::unique_ptr<Router> make(runtime::Executor& executor);
+  // Without timers it makes its own (a thread). Both must outlive the router and its peers.
+  [[nodiscard]] static std::unique_ptr<Router> make(runtime::Executor& executor, runtime::Timers* timers = nullptr);
   virtual ~Router() = default;
-  // Code::conflict: the name is taken, or a topic is already of another kind, or already answered by... (several may answer one topic).
+  // Code::conflict: the name is taken, or a topic is already of another kind (several peers may answer one topic).
   [[nodiscard]] virtual Result<std::unique_ptr<Peer>> attach(PeerOptions options, Handler& handler) = 0;
-  // A topic whose retained state values are dropped (a peer that published them is gone for good).
+  // Drops a state topic's kept value of this key, or all of them when the key is empty (who published them is gone for good).
   virtual void forget(std::string_view topic, std::string_view key) = 0;
-  // At most one watcher set; called any-thread, must not block. Empty: off, which costs nothing.
+  // At most one watcher; called any-thread, must not block nor set the tap. Empty: off, which costs nothing; the one before
+  // is not called any more once set_tap has returned.
   using Tap = std::function<void(const Seen&)>;
   virtual void set_tap(Tap tap) = 0;
   struct TopicInfo {

@@ -25,6 +25,7 @@ class Caller {
   // Waits for the answer, at most request.timeout, and no longer than `cancel` allows. A failed answer is an Error with its text.
   [[nodiscard]] virtual Result<Reply> call(const Request& request, const core::CancelToken& cancel = {}) = 0;
 
+  // A deadline that passed is Code::timeout for call(), but Code::expired for a stream, where Code::timeout means "not yet".
   // Chunks in order until the answer: next() gives a chunk, or nullptr once the final answer (OK) has come, or the error.
   // `window` bytes are in flight at most. Destroying the stream before the end cancels the request.
   class Stream {

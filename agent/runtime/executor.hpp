@@ -11,6 +11,13 @@ namespace picket::runtime {
 
 class Strand;
 
+// A task that is posted again and again: its owner makes it once.
+class Job {
+ public:
+  virtual ~Job() = default;
+  virtual void run() = 0;
+};
+
 class Executor {
  public:
   // A watchdog adds a thread for each one that is stuck in a task for longer than `stuck_after`, so that a hung
@@ -26,6 +33,7 @@ class Strand {
  public:
   virtual ~Strand() = default;
   virtual void post(std::function<void()> task) = 0;  // any-thread; runs later, never within the call
+  virtual void post_job(std::shared_ptr<Job> job) = 0;  // the same, without an allocation
   [[nodiscard]] virtual bool is_current() const = 0;
   // How long the running task has been running; 0 when idle.
   [[nodiscard]] virtual std::chrono::milliseconds busy_for() const = 0;

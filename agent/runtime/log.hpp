@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "runtime/log_text.hpp"
 
 namespace picket::runtime {
 
@@ -90,10 +91,5 @@ class Log {
   explicit Log(std::unique_ptr<LogPart::Core> core);
   std::unique_ptr<LogPart::Core> core_;
 };
-
-// "https://user:secret@host/x" -> "https://***@host/x", wherever addresses stand in the text.
-[[nodiscard]] std::string redact(std::string_view text);
-// Control characters and broken UTF-8 as \n, \x1b: what plugins and servers write cannot forge lines or drive a terminal.
-[[nodiscard]] std::string printable(std::string_view text);
 
 }  // namespace picket::runtime

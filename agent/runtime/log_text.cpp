@@ -1,8 +1,6 @@
-// What is made of texts before they are logged or shown.
-#include <array>
+#include "runtime/log_text.hpp"
 
 #include "base/bytes.hpp"
-#include "runtime/log.hpp"
 
 namespace picket::runtime {
 namespace {

@@ -22,7 +22,7 @@ const StrandQueue*& current_strand() {
 
 }  // namespace
 
-void StrandQueue::post(std::function<void()> task) {
+void StrandQueue::add(Task task) {
   {
     const std::scoped_lock lock(mutex_);
     if (dropped_) return;
@@ -69,7 +69,8 @@ bool StrandQueue::run() {
     task_began_.store(now, std::memory_order_release);
     {
       const auto task = std::move(batch_[next_++]);
-      task();
+      if (task.job) task.job->run();
+      else task.function();
     }
     now = now_ns();
   } while (now - turn_began < kTurnNs);
@@ -79,8 +80,8 @@ bool StrandQueue::run() {
 }
 
 void StrandQueue::drop_tasks() {
-  std::vector<std::function<void()>> dropped;  // both end after the lock
-  std::vector<std::function<void()>> rest;
+  std::vector<Task> dropped;  // both end after the lock
+  std::vector<Task> rest;
   const std::scoped_lock lock(mutex_);
   dropped_ = true;
   dropped.swap(incoming_);

@@ -20,7 +20,8 @@ class StrandQueue final : public Strand, public std::enable_shared_from_this<Str
  public:
   StrandQueue(std::string name, std::shared_ptr<Pool> pool) : name_(std::move(name)), pool_(std::move(pool)) {}
 
-  void post(std::function<void()> task) override;
+  void post(std::function<void()> task) override { add({std::move(task), nullptr}); }
+  void post_job(std::shared_ptr<Job> job) override { add({nullptr, std::move(job)}); }
   [[nodiscard]] bool is_current() const override;
   [[nodiscard]] std::chrono::milliseconds busy_for() const override;
   void mark() override { marks_.store(marks_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
@@ -30,15 +31,21 @@ class StrandQueue final : public Strand, public std::enable_shared_from_this<Str
   void drop_tasks();
 
  private:
+  struct Task {
+    std::function<void()> function;
+    std::shared_ptr<Job> job;
+  };
+  void add(Task task);
+
   const std::string name_;
   const std::shared_ptr<Pool> pool_;
 
   std::mutex mutex_;
-  std::vector<std::function<void()>> incoming_;
+  std::vector<Task> incoming_;
   bool scheduled_ = false;  // in the pool's queue, or running
   bool dropped_ = false;
 
-  std::vector<std::function<void()>> batch_;  // of the running thread
+  std::vector<Task> batch_;  // of the running thread
   std::size_t next_ = 0;
 
   std::atomic<std::int64_t> task_began_{0};  // steady clock, ns; 0: idle

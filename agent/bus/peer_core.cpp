@@ -1,0 +1,238 @@
+#include "bus/peer_core.hpp"
+
+#include <algorithm>
+
+#include "bus/names.hpp"
+#include "bus/router_core.hpp"
+#include "runtime/executor.hpp"
+
+namespace picket::bus {
+namespace {
+
+using std::chrono::steady_clock;
+
+// After so long another strand has its turn on this thread.
+constexpr auto kTurn = std::chrono::milliseconds(1);
+constexpr unsigned kMessagesPerClock = 32;
+
+}  // namespace
+
+PeerCore::PeerCore(std::shared_ptr<RouterCore> router, PeerOptions options, Handler& handler, std::shared_ptr<runtime::Strand> strand)
+    : inbox(options.queue),
+      router_(std::move(router)),
+      options_(std::move(options)),
+      handler_(handler),
+      strand_(std::move(strand)),
+      may_subscribe_(options_.allow.subscribes),
+      may_ask_(options_.allow.asks) {}
+
+void PeerCore::may_publish(Topic& topic) {
+  publications_[topic.name()].topic = &topic;
+}
+
+Status PeerCore::publish(std::string_view topic, std::string_view key, std::string_view content_type, std::string_view payload) {
+  if (halt_.load(std::memory_order_relaxed) & kDetached) return status_of(Code::unavailable);
+  const auto found = publications_.find(topic);
+  if (found == publications_.end() || !found->second.allowed.load(std::memory_order_relaxed))
+    return deny(Kind::event, topic, key, content_type, payload, {});
+  auto& to = *found->second.topic;
+  const auto kind = to.kind();
+  if (kind == Kind::request || (kind == Kind::event && !key.empty()) || key.size() > kMaxKey || content_type.size() > kMaxContentType ||
+      payload.size() > kMaxPayload)
+    return status_of(Code::invalid);
+
+  to.count_message();
+  published_.fetch_add(1, std::memory_order_relaxed);
+  const bool watched = router_->has_tap();
+  if (kind == Kind::event && !watched && !to.has_subscribers()) return kOk;
+  const auto message = Message::make(
+      {.kind = kind, .topic = topic, .key = key, .content_type = content_type, .sender = name(), .payload = payload});
+  const auto status = to.publish(message);
+  if (status == status_of(Code::busy)) busy_.fetch_add(1, std::memory_order_relaxed);
+  if (watched)
+    router_->tell_tap({.what = status == kOk ? Seen::What::publish : Seen::What::busy, .message = message, .to = {}, .status = status});
+  return status;
+}
+
+Status PeerCore::deny(Kind kind, std::string_view topic, std::string_view key, std::string_view content_type, std::string_view payload,
+                      std::string_view to) {
+  denied_.fetch_add(1, std::memory_order_relaxed);
+  if (router_->has_tap())
+    router_->tell_tap({.what = Seen::What::denied,
+                       .message = Message::make({.kind = kind, .topic = topic, .key = key, .content_type = content_type, .sender = name(),
+                                                 .payload = payload.substr(0, kMaxPayload)}),
+                       .to = to,
+                       .status = status_of(Code::denied)});
+  return status_of(Code::denied);
+}
+
+Status PeerCore::subscribe(std::string_view filter) {
+  if (!is_filter(filter)) return status_of(Code::invalid);
+  bool allowed = false;
+  {
+    const std::scoped_lock lock(allow_mutex_);
+    allowed = is_within_any(filter, may_subscribe_);
+  }
+  if (!allowed) return deny(Kind::event, filter, {}, {}, {}, {});
+  return router_->subscribe(*this, filter);
+}
+
+Status PeerCore::unsubscribe(std::string_view filter) { return router_->unsubscribe(*this, filter); }
+
+bool PeerCore::listens_to(std::string_view topic) const {
+  return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) { return matches(filter, topic); });
+}
+
+bool PeerCore::publishes(std::string_view topic) const {
+  const auto found = publications_.find(topic);
+  return found != publications_.end() && found->second.allowed;
+}
+
+void PeerCore::narrow(const AllowList& allow) {
+  for (auto& [topic, publication] : publications_) {
+    const bool still = std::any_of(allow.publishes.begin(), allow.publishes.end(), [&, &name = topic, &to = *publication.topic](const TopicKind& one) {
+      return one.topic == name && one.kind == to.kind();
+    });
+    if (!still) publication.allowed = false;
+  }
+  std::vector<std::string> may_subscribe;
+  {
+    const std::scoped_lock lock(allow_mutex_);
+    may_subscribe_ = intersect(may_subscribe_, allow.subscribes);
+    may_ask_ = intersect(may_ask_, allow.asks);
+    may_subscribe = may_subscribe_;
+  }
+  router_->keep_filters_within(*this, may_subscribe);
+  router_->keep_answers(*this, allow.answers);
+}
+
+PeerCounters PeerCore::counters() const {
+  PeerCounters counters;
+  counters.published = published_;
+  counters.delivered = delivered_;
+  counters.denied = denied_;
+  counters.busy = busy_;
+  counters.lost = lost_;
+  auto& self = const_cast<PeerCore&>(*this);
+  const std::scoped_lock lock(self.inbox.mutex);
+  counters.queued_messages = inbox.messages();
+  counters.queued_bytes = inbox.bytes();
+  return counters;
+}
+
+bool PeerCore::claim_schedule() {
+  if (is_scheduled_ || halt_.load(std::memory_order_relaxed) != 0) return false;
+  is_scheduled_ = true;
+  return true;
+}
+
+void PeerCore::schedule() { strand_->post_job(shared_from_this()); }
+
+void PeerCore::push_control(Item item) {
+  bool wake = false;
+  {
+    const std::scoped_lock lock(inbox.mutex);
+    if (halt_ & kDetached) return;
+    inbox.push_control(std::move(item));
+    wake = claim_schedule();
+  }
+  if (wake) schedule();
+}
+
+void PeerCore::run() {
+  std::unique_lock lock(inbox.mutex);
+  is_running_ = true;
+  turn_ = {.began = steady_clock::now()};
+  bool again = false;
+  while (!again && halt_.load(std::memory_order_relaxed) == 0) {
+    if (next_ == batch_.size()) {
+      batch_.clear();
+      next_ = 0;
+      if (inbox.is_empty()) break;
+      inbox.swap_out(batch_);
+    }
+    lock.unlock();
+    again = run_batch();
+    lock.lock();
+  }
+  is_running_ = false;
+  if (halt_ & kDetached) stopped_running_.notify_all();
+  if (again) {
+    lock.unlock();
+    schedule();
+    return;
+  }
+  is_scheduled_ = false;
+}
+
+bool PeerCore::run_batch() {
+  while (next_ < batch_.size()) {
+    if (halt_.load(std::memory_order_relaxed) != 0) return false;
+    auto& item = batch_[next_++];
+    strand_->mark();
+    deliver(item);
+    item = {};  // what nobody else holds ends here, while it is warm
+    if (++turn_.count < turn_.look_at) continue;
+    // A clock for every message would cost more than the message; a slow handler is noticed after its second.
+    if (steady_clock::now() - turn_.began > kTurn) return true;
+    turn_.look_at += std::min(turn_.count, kMessagesPerClock);
+  }
+  return false;
+}
+
+void PeerCore::deliver(Item& item) {
+  switch (item.what) {
+    case Item::What::message:
+      inbox.note_handed_out(item.message->bytes());
+      delivered_.store(delivered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      return handler_.on_message(item.message);
+    case Item::What::request: return deliver_request(item);
+    case Item::What::chunk: return deliver_chunk(item);
+    case Item::What::reply: return deliver_reply(item);
+    case Item::What::credit: return deliver_credit(item);
+    case Item::What::cancel: return handler_.on_cancel(item.open->id);
+  }
+}
+
+void PeerCore::pause() { halt_.fetch_or(kPaused); }
+
+void PeerCore::resume() {
+  bool wake = false;
+  {
+    const std::scoped_lock lock(inbox.mutex);
+    halt_.fetch_and(static_cast<std::uint8_t>(~kPaused));
+    // While it is scheduled the batch belongs to the thread that drains; that one looks at halt_ again before it leaves.
+    wake = !is_scheduled_ && (next_ < batch_.size() || !inbox.is_empty()) && claim_schedule();
+  }
+  if (wake) schedule();
+}
+
+bool PeerCore::detach(std::chrono::milliseconds limit) {
+  router_->detach(*this);
+  std::vector<std::shared_ptr<OpenRequest>> asks;
+  std::vector<std::shared_ptr<OpenRequest>> todo;
+  {
+    const std::scoped_lock lock(open_mutex_);
+    is_closed_ = true;
+    for (const auto& [token, open] : asks_) asks.push_back(open);
+    for (const auto& [id, open] : todo_) todo.push_back(open);
+    asks_.clear();
+  }
+  halt_.fetch_or(kDetached);
+  for (const auto& open : asks) finish(open, status_of(Code::cancelled), {}, {}, By::asker);
+  for (const auto& open : todo) finish(open, status_of(Code::unavailable), {}, cat(name(), " has ended"), By::answerer);
+
+  std::vector<Item> dropped;  // both end after the lock
+  std::vector<Item> rest;
+  std::unique_lock lock(inbox.mutex);
+  const auto has_stopped = [&] { return !is_running_; };
+  if (limit == std::chrono::milliseconds::max()) stopped_running_.wait(lock, has_stopped);
+  else if (!stopped_running_.wait_for(lock, limit, has_stopped)) return false;
+  inbox.swap_out(dropped);
+  inbox.clear();
+  rest.swap(batch_);
+  next_ = 0;
+  return true;
+}
+
+}  // namespace picket::bus

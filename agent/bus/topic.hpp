@@ -1,0 +1,64 @@
+// One topic: its kind, who listens, who answers, and the values a state topic keeps.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bus/bus.hpp"
+
+namespace picket::bus {
+
+class PeerCore;
+
+// Limits on what one state topic keeps; a publication beyond them is refused (TOO_LARGE).
+constexpr std::size_t kMaxStateKeys = 4096;
+constexpr std::size_t kMaxStateBytes = 16u << 20;
+
+// Lives as long as the router. All members any-thread; the lock of a topic is taken before those of inboxes.
+class Topic {
+ public:
+  Topic(std::string name, Kind kind) : name_(std::move(name)), kind_(kind) {}
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Kind kind() const { return kind_.load(std::memory_order_relaxed); }
+
+  // Declarations are counted: once nobody declares it and nothing is kept, the kind may change.
+  [[nodiscard]] bool may_be(Kind kind) const;
+  void declare(Kind kind);
+  void undeclare();
+
+  void add_subscriber(PeerCore& peer);  // hands it what is kept, unless it is one already
+  void remove_subscriber(PeerCore& peer);
+  void add_answerer(PeerCore& peer);
+  void remove_answerer(PeerCore& peer);
+  // UNAVAILABLE: nobody (of that name) answers; CONFLICT: several do and none was named.
+  [[nodiscard]] Status find_answerer(std::string_view name, std::shared_ptr<PeerCore>& answerer) const;
+
+  // To every subscriber or to none.
+  [[nodiscard]] Status publish(const MessagePtr& message);
+  [[nodiscard]] bool has_subscribers() const { return has_subscribers_.load(std::memory_order_acquire); }
+  void count_message() { messages_.fetch_add(1, std::memory_order_relaxed); }
+  void forget(std::string_view key);  // empty: all
+  [[nodiscard]] Router::TopicInfo info() const;
+
+ private:
+  [[nodiscard]] Status publish_event(const MessagePtr& message);
+  [[nodiscard]] Status publish_state(const MessagePtr& message);
+
+  const std::string name_;
+  std::atomic<Kind> kind_;
+  mutable std::mutex mutex_;
+  std::size_t declared_ = 0;
+  std::vector<PeerCore*> subscribers_;  // in the order of their addresses, which is the order their inboxes are locked in
+  std::vector<PeerCore*> answerers_;
+  std::unordered_map<std::string, MessagePtr> kept_;
+  std::size_t kept_bytes_ = 0;
+  std::atomic<bool> has_subscribers_{false};
+  std::atomic<std::uint64_t> messages_{0};
+};
+
+}  // namespace picket::bus

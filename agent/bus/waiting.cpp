@@ -1,0 +1,33 @@
+#include "bus/waiting.hpp"
+
+#include <utility>
+
+namespace picket::bus {
+
+Error error_of(Status status, std::string_view text, bool of_stream) {
+  auto code = status <= -1 && status >= -static_cast<Status>(Code::internal) ? static_cast<Code>(-status) : Code::internal;
+  if (of_stream && code == Code::timeout) code = Code::expired;
+  return {code, text.empty() ? std::string(to_string(code)) : std::string(text)};
+}
+
+void Arrivals::end(Status status, std::string_view content_type, std::string_view payload) {
+  if (is_ended()) return;
+  if (status == kOk) reply_ = Reply{std::string(content_type), std::string(payload)};
+  else error_ = error_of(status, payload, is_stream_);
+}
+
+Result<MessagePtr> Arrivals::take(std::uint64_t& grant) {
+  grant = 0;
+  if (!chunks_.empty()) {
+    auto chunk = std::move(chunks_.front());
+    chunks_.pop_front();
+    consumed_ += chunk->payload().size();
+    // Credit goes back in quarters of the window: few messages, and the producer never runs dry.
+    if (consumed_ * 4 >= window_ && !is_ended()) grant = std::exchange(consumed_, 0);
+    return chunk;
+  }
+  if (error_) return fail(Error(*error_));
+  return MessagePtr();
+}
+
+}  // namespace picket::bus
