@@ -3,12 +3,15 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
 #include "base/files.hpp"
 #include "support/tuf_repo_builder.hpp"
 #include "trust/client.hpp"
@@ -21,11 +24,12 @@ class FaultyDisk : public trust::RealDisk {
  public:
   int changes = 0;
   int fail_from = 0;  // 1: the first; 0: never
+  bool real = false;  // fsync and rename as in production: on a busy disk a hundred times slower
   bool torn = false;  // the failing write leaves half a file, as a file system without order may
 
   Result<> write(const std::filesystem::path& file, std::string_view bytes) override {
-    if (!due()) return RealDisk::write(file, bytes);
-    if (torn && changes == fail_from) (void)RealDisk::write(file, bytes.substr(0, bytes.size() / 2));
+    if (!due()) return real ? RealDisk::write(file, bytes) : put(file, bytes);
+    if (torn && changes == fail_from) (void)put(file, bytes.substr(0, bytes.size() / 2));
     return fail(Code::io, cat("write ", file.native(), ": injected"));
   }
   Result<> remove(const std::filesystem::path& file) override {
@@ -34,6 +38,11 @@ class FaultyDisk : public trust::RealDisk {
   }
 
  private:
+  static Result<> put(const std::filesystem::path& file, std::string_view bytes) {
+    std::ofstream out(file, std::ios::binary | std::ios::trunc);
+    if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) return fail(Code::io, cat("write ", file.native()));
+    return {};
+  }
   bool due() { return ++changes >= fail_from && fail_from != 0; }
 };
 
@@ -75,7 +84,9 @@ class TufClientTest : public testing::Test {
     return client->find_target(path);
   }
   [[nodiscard]] std::string stored(const std::string& file) const { return read_file(folder_ / "metadata" / file, 100u << 20).value_or(""); }
-  void store(const std::string& file, std::string_view bytes) const { ASSERT_TRUE(write_file_atomic(folder_ / "metadata" / file, bytes)); }
+  void store(const std::string& file, std::string_view bytes) const {
+    ASSERT_TRUE(std::ofstream(folder_ / "metadata" / file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size())).good());
+  }
   // Version in a stored file, 0: absent.
   [[nodiscard]] std::int64_t version(const std::string& role) const;
   [[nodiscard]] bool told(std::string_view text) const {
@@ -101,30 +112,26 @@ inline std::int64_t TufClientTest::version(const std::string& role) const {
   return text.empty() || at == std::string::npos ? 0 : std::atoll(text.c_str() + at + 10);
 }
 
-// Why a result failed, for EXPECT_THAT-free assertions.
 template <class T>
 [[nodiscard]] std::string why(const Result<T>& result) {
   return result ? "ok" : std::string(to_string(result.error().code)) + ": " + result.error().message;
 }
 
+template <class T>
+[[nodiscard]] testing::AssertionResult is_ok(const char* what, const Result<T>& result) {
+  if (result) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << what << " failed with " << why(result);
+}
+
+template <class T>
+[[nodiscard]] testing::AssertionResult fails_with(const char* what, const char*, const char*, const Result<T>& result, Code code, std::string_view text) {
+  if (!result && result.error().code == code && result.error().message.find(text) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << what << ": wanted " << to_string(code) << " with '" << text << "', got " << why(result);
+}
+
 }  // namespace picket::support
 
-#define EXPECT_OK(expression)                                            \
-  do {                                                                   \
-    const auto& result_ = (expression);                                  \
-    EXPECT_TRUE(result_.has_value()) << ::picket::support::why(result_); \
-  } while (0)
-#define ASSERT_OK(expression)                                            \
-  do {                                                                   \
-    const auto& result_ = (expression);                                  \
-    ASSERT_TRUE(result_.has_value()) << ::picket::support::why(result_); \
-  } while (0)
-#define EXPECT_FAILS(expression, expected_code, text)                                                        \
-  do {                                                                                                       \
-    const auto& result_ = (expression);                                                                      \
-    EXPECT_FALSE(result_.has_value());                                                                       \
-    if (!result_) {                                                                                          \
-      EXPECT_EQ(result_.error().code, expected_code) << result_.error().message;                             \
-      EXPECT_NE(result_.error().message.find(text), std::string::npos) << result_.error().message;           \
-    }                                                                                                        \
-  } while (0)
+// Predicates of gtest, so that a test can add its own words with <<.
+#define EXPECT_OK(expression) EXPECT_PRED_FORMAT1(::picket::support::is_ok, expression)
+#define ASSERT_OK(expression) ASSERT_PRED_FORMAT1(::picket::support::is_ok, expression)
+#define EXPECT_FAILS(expression, expected_code, text) EXPECT_PRED_FORMAT3(::picket::support::fails_with, expression, expected_code, text)
