@@ -164,7 +164,7 @@ class FakeHost : public HostTables {
     if (bus_of_plugin_ != nullptr && PICKET_HAS(bus_of_plugin_, on_loss)) enter_plugin([&] { bus_of_plugin_->on_loss(plugin_, lend(topic), count); });
     pump();
   }
-  // From now on requests of this topic are answered by themselves: nullopt leaves one open.
+  // From now on requests of this topic ("*": of those that have no other) are answered by themselves: nullopt leaves one open.
   using Responder = std::function<std::optional<Reply>(const Asked&)>;
   void when_asked(const std::string& topic, Responder responder) { responders_[topic] = std::move(responder); }
 
@@ -283,7 +283,8 @@ class FakeHost : public HostTables {
       return;
     }
     if (answering_.count(token) == 0) {
-      const auto responder = responders_.find(question->message.topic);
+      auto responder = responders_.find(question->message.topic);
+      if (responder == responders_.end()) responder = responders_.find("*");
       if (responder == responders_.end()) return;
       std::optional<Reply> reply = responder->second(*question);
       if (!reply) return;

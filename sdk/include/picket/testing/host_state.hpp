@@ -78,6 +78,12 @@ class HostState {
     const auto found = calls_.find(name);
     return found != calls_.end() ? found->second : 0;
   }
+  [[nodiscard]] std::uint64_t calls() const {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t sum = 0;
+    for (const auto& [name, count] : calls_) sum += count;
+    return sum;
+  }
   [[nodiscard]] std::uint64_t now() const { return copy(now_); }
 
  protected:
