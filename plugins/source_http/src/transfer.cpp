@@ -1,6 +1,9 @@
 #include "transfer.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace source_http {
 namespace {
@@ -39,6 +42,10 @@ Outcome<> Transfer::prepare() {
   auto address = address_of(order_.target, order_.request.path());
   if (!address) return tl::unexpected(address.error());
   url_ = std::move(*address);
+  // libcurl would say so only after it has connected, and in fewer words.
+  for (const auto& [option, path] : {std::pair("ca_file", &order_.target.ca_file), {"client_certificate", &order_.target.client_certificate}, {"client_key", &order_.target.client_key}})
+    if (!path->empty() && ::access(path->c_str(), R_OK) != 0)
+      return failed(PICKET_E_INVALID, "source '" + order_.target.name + "': option " + option + ": " + *path + " cannot be read");
   begin_attempt();
   return set_options();
 }

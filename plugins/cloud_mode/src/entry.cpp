@@ -1,0 +1,3 @@
+#include "cloud_mode.hpp"
+
+PICKET_PLUGIN("org.picket.cloud-mode", cloud_mode::CloudMode)
