@@ -22,7 +22,8 @@ class IoLoop {
   virtual void stop() = 0;  // any other thread; no callback runs after it returned
 
   // Calls back when the descriptor may be ready, once for each time it was asked. Made, asked and destroyed on the loop's
-  // thread. It borrows the descriptor: destroy the watch before closing it. No call after destruction.
+  // thread; one watch per descriptor at a time. It borrows the descriptor: destroy the watch before closing it. No call after
+  // destruction.
   class Watch {
    public:
     virtual ~Watch() = default;
