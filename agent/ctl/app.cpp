@@ -1,0 +1,146 @@
+#include "ctl/app.hpp"
+
+#include <fstream>
+
+#include <boost/json/serialize.hpp>
+#include <boost/program_options.hpp>
+
+#include "ctl/command.hpp"
+#include "picket/host/v1/host.pb.h"
+#include "runtime/log_text.hpp"
+
+namespace picket::ctl {
+namespace {
+
+namespace po = boost::program_options;
+constexpr const char* default_config = "/etc/picket/picketd.conf";
+constexpr const char* default_run_dir = "/run/picket";
+
+// run-dir of picketd.conf; a file that is absent or not readable for this user means the default, unless it was named.
+Result<std::filesystem::path> socket_path(const Invocation& asked) {
+  if (asked.has("socket")) return std::filesystem::path(asked.value("socket"));
+  const bool named = asked.has("config");
+  const std::string file = named ? asked.value("config") : default_config;
+  std::ifstream stream(file);
+  std::string run_dir = default_run_dir;
+  if (!stream) {
+    if (named) return fail_errno(cat("open ", file));
+  } else {
+    try {
+      po::options_description known;
+      known.add_options()("run-dir", po::value(&run_dir));
+      po::variables_map map;
+      po::store(po::parse_config_file(stream, known, true), map);
+      po::notify(map);
+    } catch (const po::error& error) {
+      return fail(Code::invalid, cat(file, ": ", error.what()));
+    }
+  }
+  return std::filesystem::path(run_dir) / "picketd.sock";
+}
+
+Result<std::chrono::milliseconds> timeout(const Invocation& asked) {
+  Terminal none(-1, -1);
+  Session unused({}, {}, {});
+  const auto seconds = Context(asked, none, unused, 0, {}).number("timeout", 10, 86400);
+  if (!seconds) return fail(Error(seconds.error()));
+  if (*seconds == 0) return fail(Code::invalid, "--timeout: 0 would never wait for an answer");
+  return std::chrono::seconds(*seconds);
+}
+
+Exit exit_of(const Error& error, const Session* session) {
+  if (error.code == Code::cancelled) return Exit::interrupted;
+  return session != nullptr && session->is_unreachable() ? Exit::unreachable : Exit::failed;
+}
+
+void report(const Error& error, std::string_view command, bool as_json, Terminal& terminal) {
+  if (as_json) {
+    terminal.out(json::serialize(json::object{{"schema", "picketctl/1"},
+                                              {"command", command},
+                                              {"error", {{"code", std::string(to_string(error.code))}, {"message", error.message}}}}) +
+                 "\n");
+  }
+  terminal.err(cat("picketctl: ", runtime::printable(error.message), "\n"));
+}
+
+}  // namespace
+
+void Context::print_json(json::value data) {
+  const json::object document{{"schema", "picketctl/1"}, {"command", invocation.command->name}, {"data", std::move(data)}};
+  terminal.out(json::serialize(document) + "\n");
+}
+
+int run(std::span<const std::string> arguments, Terminal& terminal, const core::CancelToken& cancel, std::int64_t now) {
+  if (!arguments.empty() && arguments.front() == "__complete") {
+    auto words = arguments.subspan(1);
+    if (!words.empty() && words.front() == "--") words = words.subspan(1);
+    terminal.out(complete(words));
+    return static_cast<int>(Exit::ok);
+  }
+  auto parsed = parse_arguments(arguments);
+  if (!parsed) {
+    report(parsed.error(), "", false, terminal);
+    return static_cast<int>(Exit::usage);
+  }
+  const auto& asked = *parsed;
+  if (asked.help) {
+    terminal.out(help_text(asked.command));
+    return static_cast<int>(Exit::ok);
+  }
+  if (asked.version) {
+    terminal.out("picketctl " PICKET_VERSION "\n");
+    return static_cast<int>(Exit::ok);
+  }
+  if (asked.has("no-color")) terminal.no_color();
+  const bool as_json = asked.has("json");
+  const auto socket = socket_path(asked);
+  const auto limit = timeout(asked);
+  if (!socket || !limit) {
+    report(!socket ? socket.error() : limit.error(), asked.command->name, as_json, terminal);
+    return static_cast<int>(Exit::usage);
+  }
+  Session session(*socket, *limit, cancel);
+  if (asked.has("timeout")) session.limit_long_work();
+  Context context(asked, terminal, session, now, cancel);
+  const auto done = asked.command->run(context);
+  if (!done) {
+    report(done.error(), asked.command->name, as_json, terminal);
+    return static_cast<int>(exit_of(done.error(), &session));
+  }
+  return static_cast<int>(terminal.failed() ? Exit::failed : *done);
+}
+
+Result<Exit> help(Context& context) {
+  std::string name;
+  for (const auto& word : context.arguments()) name += cat(name.empty() ? "" : " ", word);
+  if (name.empty()) {
+    context.terminal.out(help_text(nullptr));
+    return Exit::ok;
+  }
+  std::string group;
+  for (const auto& command : commands()) {
+    if (name == command.name) {
+      context.terminal.out(help_text(&command));
+      return Exit::ok;
+    }
+    if (std::string_view(command.name).starts_with(cat(name, " "))) group += cat("  ", command.name, " ", command.arguments, "\n      ", command.summary, "\n");
+  }
+  if (!group.empty()) {
+    context.terminal.out(cat("Commands of '", name, "':\n", group));
+    return Exit::ok;
+  }
+  context.terminal.err(cat("picketctl: there is no command '", runtime::printable(name), "'; see picketctl help\n"));
+  return Exit::usage;
+}
+
+Result<Exit> version(Context& context) {
+  const auto host = context.session.ask<host::v1::HostStatusReply>("picket.host.status", host::v1::HostStatusRequest());
+  if (context.is_json()) {
+    context.print_json(json::object{{"picketctl", PICKET_VERSION}, {"picketd", host ? json::value(host->version()) : json::value(nullptr)}});
+  } else {
+    context.terminal.out(cat("picketctl ", PICKET_VERSION, "\n", host ? cat("picketd ", runtime::printable(host->version()), "\n") : std::string()));
+  }
+  return Exit::ok;  // that picketd is not there is no failure of this command
+}
+
+}  // namespace picket::ctl

@@ -1,0 +1,102 @@
+#include <cstdio>
+#include <ctime>
+
+#include <boost/json/serialize.hpp>
+
+#include "ctl/command.hpp"
+#include "ctl/proto_json.hpp"
+#include "ctl/styles.hpp"
+#include "ctl/table.hpp"
+#include "picket/host/v1/config.pb.h"
+#include "picket/host/v1/watch.pb.h"
+#include "runtime/log_text.hpp"
+
+namespace picket::ctl {
+namespace {
+
+namespace v1 = host::v1;
+
+std::string clock_time(std::int64_t at_us) {
+  const std::time_t seconds = at_us / 1'000'000;
+  std::tm local{};
+  char text[40];
+  if (::localtime_r(&seconds, &local) == nullptr) return "?";
+  const auto length = std::strftime(text, sizeof text, "%H:%M:%S", &local);
+  std::snprintf(text + length, sizeof text - length, ".%06d", static_cast<int>(at_us % 1'000'000));
+  return text;
+}
+
+json::object to_shown(const v1::WatchEvent& event, bool payloads) {
+  json::object out = to_json(event);
+  if (!payloads) {
+    out.erase("payload");
+  } else if (event.status() >= 0 && !event.content_type().empty()) {
+    // A known type as JSON; what is not known stays base64.
+    if (auto decoded = payload_to_json(event.content_type(), event.payload())) out["payload"] = std::move(*decoded);
+  } else if (event.status() < 0) {
+    out["payload"] = event.payload();
+  }
+  return out;
+}
+
+std::string line_of(const Terminal& terminal, const v1::WatchEvent& event, bool payloads) {
+  using runtime::printable;
+  std::string what = printable(event.what());
+  what.resize(std::max<std::size_t>(what.size(), 7), ' ');
+  std::string line = cat(terminal.styled(Style::faint, clock_time(event.at_us())), " ", terminal.styled(style_of(event.what()), what), " ",
+                         terminal.styled(Style::strong, printable(event.topic())));
+  if (!event.key().empty()) line += cat(" [", printable(event.key()), "]");
+  line += cat(" ", printable(event.from()), event.to().empty() ? "" : " > ", printable(event.to()), " ", std::to_string(event.size()), " bytes");
+  if (event.status() < 0) line += cat(" status ", std::to_string(event.status()));
+  if (!payloads || event.payload().empty()) return line;
+  const auto shown = to_shown(event, true);
+  return line + " " + printable(json::serialize(shown.at("payload")));
+}
+
+}  // namespace
+
+Result<Exit> bus_watch(Context& context) {
+  PICKET_LET(most, context.number("count", 0, 1'000'000'000));
+  v1::WatchRequest request;
+  if (!context.arguments().empty()) request.set_filter(context.arguments().front());
+  const bool payloads = context.invocation.has("payloads");
+  request.set_payloads(payloads);
+  v1::WatchReply reply;
+  std::uint64_t seen = 0;
+  constexpr std::string_view enough = "seen enough";
+  const auto done = context.session.follow("picket.bus.watch", request, reply, [&](std::string_view payload) -> Result<> {
+    v1::WatchEvent event;
+    if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "what was watched could not be read");
+    if (context.is_json()) context.print_json(to_shown(event, payloads));  // one document a line
+    else context.terminal.out(line_of(context.terminal, event, payloads) + "\n");
+    if (context.terminal.failed()) return fail(Code::cancelled, std::string(enough));  // e.g. piped into head
+    return ++seen == most ? fail(Code::cancelled, std::string(enough)) : Result<>();
+  });
+  if (done) {
+    if (reply.missed() != 0) context.terminal.err(cat(std::to_string(reply.missed()), " messages were missed\n"));
+    return Exit::ok;
+  }
+  // Ctrl-C is how watching ends.
+  if (done.error().code == Code::cancelled) return Exit::ok;
+  return fail(Error(done.error()));
+}
+
+Result<Exit> bus_topics(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::TopicsReply>("picket.bus.topics", v1::TopicsRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  const auto joined = [](const auto& names) {
+    std::string out;
+    for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
+    return out;
+  };
+  Table table{"TOPIC", "KIND", "MESSAGES", "PUBLISHERS", "SUBSCRIBERS", "ANSWERERS"};
+  for (const auto& topic : reply.topics())
+    table.add({{topic.topic(), Style::strong}, topic.kind(), std::to_string(topic.messages()), joined(topic.publishers()), joined(topic.subscribers()), joined(topic.answerers())});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+}  // namespace picket::ctl

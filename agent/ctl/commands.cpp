@@ -1,0 +1,62 @@
+// The table of all commands.
+#include <array>
+#include <limits>
+
+#include "ctl/command.hpp"
+
+namespace picket::ctl {
+namespace {
+
+constexpr unsigned any = std::numeric_limits<unsigned>::max();
+constexpr std::span<const OptionSpec> no_options;
+
+constexpr std::array global{
+    OptionSpec{"socket", "PATH", "picketd's control socket (default: picketd.sock in run-dir of picketd.conf)"},
+    OptionSpec{"config", "FILE", "where picketd.conf is (default: /etc/picket/picketd.conf)"},
+    OptionSpec{"timeout", "SECONDS", "how long to wait for an answer (default: 10; long work: no limit)"},
+    OptionSpec{"json", nullptr, "one JSON document on standard output, see JSON.md"},
+    OptionSpec{"no-color", nullptr, "no colours"},
+};
+constexpr std::array run_options{OptionSpec{"force", nullptr, "ask also sources that are resting after a failure"}};
+constexpr std::array history_options{OptionSpec{"limit", "N", "how many runs (default: 20)"}};
+constexpr std::array rollback_options{OptionSpec{"steps", "N", "how many releases back (default: 1)"}};
+constexpr std::array show_options{OptionSpec{"document", nullptr, "only the policy document itself, as it was signed"}};
+constexpr std::array scan_options{OptionSpec{"max-file-bytes", "N", "skip larger files (default: the scanner's setting)"}};
+constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
+                                   OptionSpec{"count", "N", "end after so many messages"}};
+
+constexpr std::array table{
+    Command{"status", "", 0, 0, "How this computer's protection is, on one page", "picketctl status", no_options, Completes::nothing, &status},
+    Command{"plugin list", "", 0, 0, "All plugins and what they are doing", "picketctl plugin list", no_options, Completes::nothing, &plugin_list},
+    Command{"plugin info", "ID", 1, 1, "All about one plugin", "picketctl plugin info org.picket.cloud-mode", no_options, Completes::plugins, &plugin_info},
+    Command{"plugin restart", "ID", 1, 1, "Stop and start a plugin; looks for a newer version, takes back a failed one",
+            "picketctl plugin restart org.picket.scanner", no_options, Completes::plugins, &plugin_restart},
+    Command{"update run", "[COMPONENT...]", 0, any, "Bring what is demanded up to date now", "picketctl update run yara-rules", run_options, Completes::components, &update_run},
+    Command{"update status", "", 0, 0, "Components, sources and the last run", "picketctl update status", no_options, Completes::nothing, &update_status},
+    Command{"update history", "", 0, 0, "Earlier runs, newest first", "picketctl update history --limit 5", history_options, Completes::nothing, &update_history},
+    Command{"update rollback", "COMPONENT", 1, 1, "Go back to an earlier release", "picketctl update rollback yara-rules --steps 1", rollback_options, Completes::components,
+            &update_rollback},
+    Command{"update explain", "[COMPONENT]", 0, 1, "Why each thing happened in the last run", "picketctl update explain yara-rules", no_options, Completes::components, &update_explain},
+    Command{"component list", "", 0, 0, "Components, their releases and who demands them", "picketctl component list --json", no_options, Completes::nothing, &component_list},
+    Command{"policy apply", "FILE", 1, 1, "Put a signed policy in force, for all plugins or for none (- reads standard input)", "picketctl policy apply policy.dsse", no_options,
+            Completes::files, &policy_apply},
+    Command{"policy show", "", 0, 0, "The policy in force", "picketctl policy show", show_options, Completes::nothing, &policy_show},
+    Command{"policy explain", "PLUGIN [SETTING]", 1, 2, "Which layer gave each setting its value", "picketctl policy explain org.picket.update schedule", no_options,
+            Completes::plugins, &policy_explain},
+    Command{"scan", "PATH...", 1, any, "Scan files and folders", "picketctl scan /home", scan_options, Completes::files, &scan},
+    Command{"bus watch", "[FILTER]", 0, 1, "What is said on the bus, one line a message", "picketctl bus watch 'picket.update.*' --payloads", watch_options, Completes::nothing, &bus_watch},
+    Command{"bus topics", "", 0, 0, "Topics, and who publishes, subscribes and answers", "picketctl bus topics", no_options, Completes::nothing, &bus_topics},
+    Command{"config show", "", 0, 0, "picketd's own settings and where each came from", "picketctl config show", no_options, Completes::nothing, &config_show},
+    Command{"doctor", "", 0, 0, "Look for what is wrong with this installation", "picketctl doctor", no_options, Completes::nothing, &doctor},
+    Command{"completion", "SHELL", 1, 1, "Print the completion script for a shell (bash)", "picketctl completion bash > /etc/bash_completion.d/picketctl", no_options,
+            Completes::shells, &completion},
+    Command{"help", "[COMMAND...]", 0, 2, "Help on a command", "picketctl help update run", no_options, Completes::commands, &help},
+    Command{"version", "", 0, 0, "The version of picketctl, and of picketd when it can be reached", "picketctl version", no_options, Completes::nothing, &version},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return table; }
+std::span<const OptionSpec> global_options() { return global; }
+
+}  // namespace picket::ctl

@@ -1,0 +1,123 @@
+// What may follow on the command line. Ids come from picketd itself, if it answers quickly.
+#include <algorithm>
+#include <set>
+
+#include "base/bytes.hpp"
+#include "bash_script.hpp"
+#include "ctl/command.hpp"
+#include "picket/host/v1/host.pb.h"
+#include "picket/update/v1/report.pb.h"
+
+namespace picket::ctl {
+namespace {
+
+constexpr std::chrono::milliseconds patience{500};
+constexpr std::string_view default_socket = "/run/picket/picketd.sock";
+
+// One that a shell need not quote.
+bool is_plain(std::string_view id) {
+  return !id.empty() && id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == id.npos;
+}
+
+std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
+  Session session(socket, patience, {});
+  std::set<std::string> out;
+  if (what == Completes::plugins) {
+    if (const auto reply = session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()))
+      for (const auto& plugin : reply->plugins()) out.insert(plugin.id());
+  } else {
+    if (const auto reply = session.ask<update::v1::StatusReply>("picket.component.list", update::v1::StatusRequest()))
+      for (const auto& component : reply->components()) out.insert(component.component());
+  }
+  std::erase_if(out, [](const auto& id) { return !is_plain(id); });
+  return out;
+}
+
+const Command* command_of(const std::vector<std::string>& typed) {
+  for (std::size_t length : {2U, 1U}) {
+    if (typed.size() < length) continue;
+    const auto name = length == 2 ? cat(typed[0], " ", typed[1]) : typed[0];
+    for (const auto& command : commands())
+      if (name == command.name) return &command;
+  }
+  return nullptr;
+}
+
+// The word at this place of the commands that begin with `typed`.
+std::set<std::string> command_words(const std::vector<std::string>& typed) {
+  std::set<std::string> out;
+  for (const auto& command : commands()) {
+    const std::string_view name = command.name;
+    const auto blank = name.find(' ');
+    if (typed.empty()) out.emplace(name.substr(0, blank));
+    else if (typed.size() == 1 && blank != name.npos && name.substr(0, blank) == typed[0]) out.emplace(name.substr(blank + 1));
+  }
+  return out;
+}
+
+const OptionSpec* option_of(const Command* command, std::string_view word) {
+  const auto is = [word](const auto& spec) { return word == cat("--", spec.name); };
+  for (const auto& list : {global_options(), command == nullptr ? std::span<const OptionSpec>() : command->options})
+    if (const auto found = std::ranges::find_if(list, is); found != list.end()) return &*found;
+  return nullptr;
+}
+
+std::string lines(const std::set<std::string>& candidates, std::string_view typed) {
+  std::string out;
+  for (const auto& candidate : candidates)
+    if (candidate.starts_with(typed)) out += cat(candidate, "\n");
+  return out;
+}
+
+}  // namespace
+
+std::string complete(std::span<const std::string> words) {
+  if (words.empty()) return {};
+  const std::string& current = words.back();
+  std::vector<std::string> typed;
+  std::filesystem::path socket = default_socket;
+  std::string waiting;  // an option that still needs its value
+  for (const auto& word : words.first(words.size() - 1)) {
+    if (!waiting.empty()) {
+      if (waiting == "--socket") socket = word;
+      waiting.clear();
+    } else if (word.starts_with("-")) {
+      const auto* option = option_of(command_of(typed), word);
+      if (option != nullptr && option->value_name != nullptr) waiting = word;
+    } else {
+      typed.push_back(word);
+    }
+  }
+  if (waiting == "--socket" || waiting == "--config") return "<files>\n";
+  if (!waiting.empty()) return {};
+
+  const auto* command = command_of(typed);
+  if (current.starts_with("-")) {
+    std::set<std::string> out{"--help"};
+    for (const auto& option : global_options()) out.insert(cat("--", option.name));
+    if (command != nullptr)
+      for (const auto& option : command->options) out.insert(cat("--", option.name));
+    return lines(out, current);
+  }
+  if (command == nullptr) return lines(command_words(typed), current);
+  const bool two_words = std::string_view(command->name).find(' ') != std::string_view::npos;
+  const auto arguments = typed.size() - (two_words ? 2 : 1);
+  switch (command->completes) {
+    case Completes::nothing: return {};
+    case Completes::files: return "<files>\n";
+    case Completes::shells: return lines({"bash"}, current);
+    case Completes::commands: return lines(command_words({typed.begin() + 1, typed.end()}), current);
+    case Completes::plugins:
+    case Completes::components: return arguments < command->most && !(command->completes == Completes::plugins && arguments > 0) ? lines(ids(command->completes, socket), current) : std::string();
+  }
+  return {};
+}
+
+Result<Exit> completion(Context& context) {
+  if (const auto& shell = context.arguments().front(); shell != "bash")
+    return fail(Code::unsupported, cat("there is no completion for '", shell.substr(0, 64), "', only for bash"));
+  context.terminal.out(bash_script);
+  return Exit::ok;
+}
+
+}  // namespace picket::ctl

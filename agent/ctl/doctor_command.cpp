@@ -1,0 +1,57 @@
+#include <algorithm>
+
+#include "ctl/command.hpp"
+#include "ctl/doctor_checks.hpp"
+#include "ctl/styles.hpp"
+#include "ctl/table.hpp"
+
+namespace picket::ctl {
+namespace {
+
+// Asks; an answer goes on to its check, a failure becomes one.
+template <class Reply, class Then>
+void ask(Checks& checks, Session& session, const char* name, std::string_view topic, const google::protobuf::Message& request, const Then& then) {
+  auto reply = session.ask<Reply>(topic, request);
+  if (reply) then(*reply);
+  else checks.push_back({name, "fail", cat("not answered: ", reply.error().message)});
+}
+
+Checks examine(Context& context) {
+  Checks checks;
+  auto& session = context.session;
+  if (auto connected = session.connect(); !connected) {
+    checks.push_back({"picketd", "fail", connected.error().message});
+    return checks;
+  }
+  checks.push_back({"picketd", "ok", cat("answers at ", session.socket().string())});
+  ask<host::v1::HostStatusReply>(checks, session, "host", "picket.host.status", host::v1::HostStatusRequest(), [&](const auto& host) {
+    check_host(checks, host, context.now);
+    check_data_dir(checks, host.data_dir());
+  });
+  ask<host::v1::HostConfigReply>(checks, session, "configuration", "picket.host.config", host::v1::HostConfigRequest(), [&](const auto& config) { check_keys(checks, config); });
+  ask<host::v1::PluginListReply>(checks, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest(), [&](const auto& plugins) { check_plugins(checks, plugins); });
+  ask<update::v1::StatusReply>(checks, session, "updates", "picket.update.status", update::v1::StatusRequest(), [&](const auto& updates) { check_updates(checks, updates, context.now); });
+  ask<policy::v1::ShowReply>(checks, session, "policy", "picket.policy.show", policy::v1::ShowRequest(), [&](const auto& policy) { check_policy(checks, policy, context.now); });
+  return checks;
+}
+
+}  // namespace
+
+Result<Exit> doctor(Context& context) {
+  const auto checks = examine(context);
+  const auto count = [&](const char* result) { return static_cast<std::size_t>(std::ranges::count(checks, result, &Check::result)); };
+  const Exit exit = context.session.is_unreachable() ? Exit::unreachable : count("fail") > 0 ? Exit::failed : Exit::ok;
+  if (context.is_json()) {
+    json::array list;
+    for (const auto& check : checks) list.push_back(json::object{{"name", check.name}, {"result", check.result}, {"text", check.text}});
+    context.print_json(json::object{{"checks", std::move(list)}, {"warnings", count("warn")}, {"failures", count("fail")}});
+    return exit;
+  }
+  Table table;
+  for (const auto& check : checks) table.add({{check.result, style_of(check.result)}, check.name, check.text});
+  table.print(context.terminal);
+  context.terminal.out(cat(std::to_string(checks.size()), " checks, ", std::to_string(count("warn")), " warnings, ", std::to_string(count("fail")), " failures\n"));
+  return exit;
+}
+
+}  // namespace picket::ctl

@@ -1,0 +1,75 @@
+#include <boost/json/serialize.hpp>
+
+#include "ctl/command.hpp"
+#include "ctl/humane.hpp"
+#include "ctl/proto_json.hpp"
+#include "ctl/styles.hpp"
+#include "ctl/table.hpp"
+#include "picket/host/v1/host.pb.h"
+
+namespace picket::ctl {
+
+namespace v1 = host::v1;
+
+Result<Exit> plugin_list(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::PluginListReply>("picket.plugin.list", v1::PluginListRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  if (reply.plugins().empty()) {
+    context.terminal.out("no plugins are installed\n");
+    return Exit::ok;
+  }
+  Table table{"ID", "VERSION", "HOME", "STATE", "HEALTH", "RESTARTS", "SINCE", "TEXT"};
+  for (const auto& plugin : reply.plugins())
+    table.add({plugin.id(), plugin.version(), plugin.home(), {plugin.state(), style_of(plugin.state())}, {plugin.health(), style_of(plugin.health())},
+               std::to_string(plugin.restarts()), ago(plugin.since(), context.now), plugin.text()});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> plugin_info(Context& context) {
+  v1::PluginInfoRequest request;
+  request.set_id(context.arguments().front());
+  PICKET_LET(reply, context.session.ask<v1::PluginInfoReply>("picket.plugin.info", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  const auto& status = reply.status();
+  Table table;
+  table.add({"id", {status.id(), Style::strong}});
+  table.add({"version", status.version()});
+  table.add({"vendor", status.vendor()});
+  table.add({"home", status.pid() == 0 ? status.home() : cat(status.home(), ", process ", std::to_string(status.pid()))});
+  table.add({"state", {status.state(), style_of(status.state())}, cat("since ", date(status.since()))});
+  table.add({"health", {status.health(), style_of(status.health())}, status.text()});
+  table.add({"restarts", std::to_string(status.restarts())});
+  if (status.next_attempt() != 0) table.add({"next start", ago(status.next_attempt(), context.now)});
+  table.add({"path", reply.path()});
+  table.add({"signed by", reply.signed_by()});
+  table.add({"bus", cat(std::to_string(reply.published()), " published, ", std::to_string(reply.delivered()), " delivered, ", std::to_string(reply.queued()), " queued, ",
+                        std::to_string(reply.denied()), " denied, ", std::to_string(reply.busy()), " busy, ", std::to_string(reply.lost()), " lost")});
+  if (reply.overruns() != 0) table.add({"overruns", std::to_string(reply.overruns())});
+  table.add({"settings", cat("revision ", std::to_string(status.observed_revision()), " observed, ", std::to_string(status.settings_revision()), " expected")});
+  table.add({"", reply.settings_json()});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> plugin_restart(Context& context) {
+  v1::PluginRestartRequest request;
+  request.set_id(context.arguments().front());
+  PICKET_LET(reply, context.session.ask<v1::PluginRestartReply>("picket.plugin.restart", request));
+  if (context.is_json()) {
+    json::object data = to_json(reply);
+    data["id"] = request.id();
+    context.print_json(std::move(data));
+  } else {
+    context.terminal.out(cat(request.id(), " was restarted\n"));
+  }
+  return Exit::ok;
+}
+
+}  // namespace picket::ctl

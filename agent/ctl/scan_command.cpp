@@ -1,0 +1,78 @@
+#include <filesystem>
+
+#include "base/bytes.hpp"
+#include "ctl/command.hpp"
+#include "ctl/progress_view.hpp"
+#include "ctl/proto_json.hpp"
+#include "picket/scan/v1/scan.pb.h"
+#include "runtime/log_text.hpp"
+
+namespace picket::ctl {
+namespace {
+
+namespace v1 = picket::scan::v1;
+
+Result<v1::ScanRequest> request_of(Context& context) {
+  v1::ScanRequest request;
+  for (const auto& argument : context.arguments()) {
+    std::error_code error;
+    const auto path = std::filesystem::absolute(argument, error).lexically_normal();
+    if (error) return fail(Code::invalid, cat(argument, ": ", error.message()));
+    if (!is_valid_utf8(path.native())) return fail(Code::unsupported, cat(runtime::printable(argument), ": its name is not UTF-8; scan the folder it is in"));
+    if (std::filesystem::symlink_status(path, error).type() == std::filesystem::file_type::not_found) return fail(Code::not_found, cat(argument, ": no such file or folder"));
+    request.add_paths(path.native());
+  }
+  PICKET_LET(most, context.number("max-file-bytes", 0, std::uint64_t{1} << 60));
+  request.set_max_file_bytes(most);
+  return request;
+}
+
+void print_finding(Terminal& terminal, const v1::Finding& finding) {
+  std::string tags;
+  for (const auto& tag : finding.tags()) tags += cat(tags.empty() ? " [" : ", ", tag);
+  terminal.out(cat(runtime::printable(finding.path()), ": ", terminal.styled(Style::bad, runtime::printable(finding.rule())), runtime::printable(tags), tags.empty() ? "" : "]",
+                   finding.description().empty() ? std::string() : cat(" ", runtime::printable(finding.description())), "\n"));
+}
+
+Exit exit_of(const v1::ScanReply& reply) { return reply.findings() > 0 ? Exit::found : reply.skipped() > 0 ? Exit::partial : Exit::ok; }
+
+}  // namespace
+
+Result<Exit> scan(Context& context) {
+  PICKET_LET(request, request_of(context));
+  const bool as_json = context.is_json();
+  json::array findings, skipped;
+  ProgressView view(context.terminal, as_json);
+  v1::ScanReply reply;
+  PICKET_TRY(context.session.follow("picket.scan.run", request, reply, [&](std::string_view payload) -> Result<> {
+    v1::ScanEvent event;
+    if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "the scanner's answer could not be read");
+    if (event.has_progress()) {
+      view.amount("scan", event.progress().bytes());
+      return {};
+    }
+    view.interrupt();
+    if (event.has_finding()) {
+      if (as_json) findings.push_back(to_json(event.finding()));
+      else print_finding(context.terminal, event.finding());
+    } else if (event.has_skipped()) {
+      if (as_json) skipped.push_back(to_json(event.skipped()));
+      else context.terminal.err(cat(runtime::printable(event.skipped().path()), ": skipped: ", runtime::printable(event.skipped().why()), "\n"));
+    }
+    return {};
+  }));
+  view.interrupt();
+  if (as_json) {
+    context.print_json(json::object{{"findings", std::move(findings)}, {"skipped", std::move(skipped)}, {"summary", to_json(reply)}});
+    return exit_of(reply);
+  }
+  const auto count = [](std::uint64_t number, const char* one, const char* many) { return cat(std::to_string(number), " ", number == 1 ? one : many); };
+  auto& terminal = context.terminal;
+  terminal.out(cat(count(reply.files(), "file", "files"), ", ", human_bytes(reply.bytes()), " scanned in ", std::to_string(reply.elapsed_ms()), " ms with release ",
+                   std::to_string(reply.release()), reply.variant().empty() ? "" : " ", runtime::printable(reply.variant()), ": ",
+                   terminal.styled(reply.findings() > 0 ? Style::bad : Style::good, count(reply.findings(), "finding", "findings")),
+                   reply.skipped() > 0 ? cat(", ", std::to_string(reply.skipped()), " skipped") : std::string(), "\n"));
+  return exit_of(reply);
+}
+
+}  // namespace picket::ctl

@@ -1,0 +1,91 @@
+#include "ctl/session.hpp"
+
+namespace picket::ctl {
+namespace {
+
+namespace pb = google::protobuf;
+using std::chrono::milliseconds;
+
+constexpr milliseconds unlimited = std::chrono::hours(24 * 7);
+constexpr milliseconds patience{250};
+constexpr milliseconds state_wait{150};  // a kept value comes with the subscription, if there is one
+constexpr std::uint64_t window = 256u << 10;
+
+std::string content_type_of(const pb::Message& message) { return cat("application/x-protobuf; messageType=", message.GetTypeName()); }
+
+Result<> parse(std::string_view topic, std::string_view payload, pb::Message& into) {
+  if (into.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return {};
+  return fail(Code::invalid, cat("the answer to ", topic, " is not a ", into.GetTypeName(), "; are picketctl and picketd of one version?"));
+}
+
+}  // namespace
+
+Session::Session(std::filesystem::path socket, milliseconds timeout, core::CancelToken cancel)
+    : socket_(std::move(socket)), timeout_(timeout), long_timeout_(unlimited), cancel_(std::move(cancel)) {}
+
+Result<> Session::connect() {
+  if (client_) return {};
+  auto client = bus::wire::Client::connect(socket_, timeout_);
+  if (!client) {
+    unreachable_ = true;
+    return fail(std::move(client).error());
+  }
+  client_ = std::move(*client);
+  return {};
+}
+
+Result<> Session::ask(std::string_view topic, const pb::Message& request, pb::Message& reply) { return ask_within(timeout_, topic, request, reply); }
+
+Result<> Session::ask_patiently(std::string_view topic, const pb::Message& request, pb::Message& reply) { return ask_within(long_timeout_, topic, request, reply); }
+
+Result<> Session::ask_within(milliseconds limit, std::string_view topic, const pb::Message& request, pb::Message& reply) {
+  PICKET_TRY(connect());
+  const auto type = content_type_of(request);
+  const auto payload = request.SerializeAsString();
+  if (payload.size() > bus::kMaxPayload)
+    return fail(Code::too_large, cat("the request has ", std::to_string(payload.size()), " bytes, the bus takes ", std::to_string(bus::kMaxPayload)));
+  bus::Request ask;
+  ask.topic = topic;
+  ask.content_type = type;
+  ask.payload = payload;
+  ask.timeout = limit;
+  PICKET_LET(answer, client_->call(ask, cancel_));
+  return parse(topic, answer.payload, reply);
+}
+
+Result<> Session::follow(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk) {
+  PICKET_TRY(connect());
+  const auto type = content_type_of(request);
+  const auto payload = request.SerializeAsString();
+  bus::Request ask;
+  ask.topic = topic;
+  ask.content_type = type;
+  ask.payload = payload;
+  ask.timeout = long_timeout_;
+  PICKET_LET(stream, client_->open(ask, window, cancel_));
+  const auto until = std::chrono::steady_clock::now() + long_timeout_;
+  for (;;) {
+    const auto asked = std::chrono::steady_clock::now();
+    auto next = stream->next(patience);
+    const auto now = std::chrono::steady_clock::now();
+    if (next && !*next) return parse(topic, stream->reply().payload, reply);
+    if (next) {
+      PICKET_TRY(chunk((*next)->payload()));
+    } else if (next.error().code != Code::timeout || now - asked < patience / 2 || now >= until) {
+      // Code::timeout may mean "nothing yet", after the patience, or be the answer itself, at once.
+      return fail(std::move(next).error());
+    }
+    if (cancel_.is_cancelled()) return fail(Code::cancelled, "interrupted");
+  }
+}
+
+Result<> Session::state(std::string_view topic, pb::Message& value) {
+  PICKET_TRY(connect());
+  PICKET_TRY(client_->subscribe(topic));
+  auto message = client_->next(state_wait, cancel_);
+  PICKET_TRY(client_->unsubscribe(topic));
+  if (!message) return fail(message.error().code == Code::timeout ? Error{Code::not_found, cat("nobody published ", topic)} : std::move(message).error());
+  return parse(topic, (*message)->payload(), value);
+}
+
+}  // namespace picket::ctl

@@ -1,0 +1,129 @@
+#include "ctl/command.hpp"
+#include "ctl/humane.hpp"
+#include "ctl/progress_view.hpp"
+#include "ctl/proto_json.hpp"
+#include "ctl/styles.hpp"
+#include "ctl/table.hpp"
+#include "ctl/update_tables.hpp"
+#include "picket/update/v1/report.pb.h"
+
+namespace picket::ctl {
+namespace {
+
+namespace v1 = update::v1;
+
+Exit exit_of(const v1::RunResult& run) {
+  if (run.result() == "ok" || run.result() == "current") return Exit::ok;
+  if (run.result() == "partial") return Exit::partial;
+  return run.result() == "cancelled" ? Exit::interrupted : Exit::failed;
+}
+
+Result<Exit> long_run(Context& context, std::string_view topic, const google::protobuf::Message& request) {
+  ProgressView view(context.terminal, context.is_json());
+  v1::RunResult result;
+  PICKET_TRY(context.session.follow(topic, request, result, [&](std::string_view payload) -> Result<> {
+    v1::Progress progress;
+    if (!progress.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "picketd's progress could not be read");
+    view.show(progress);
+    return {};
+  }));
+  view.interrupt();
+  if (context.is_json()) context.print_json(to_json(result));
+  else print_run(context.terminal, result);
+  return exit_of(result);
+}
+
+Result<v1::StatusReply> ask_status(Context& context, std::string_view topic) { return context.session.ask<v1::StatusReply>(topic, v1::StatusRequest()); }
+
+}  // namespace
+
+Result<Exit> update_run(Context& context) {
+  v1::RunRequest request;
+  for (const auto& component : context.arguments()) request.add_components(component);
+  request.set_force_check(context.invocation.has("force"));
+  return long_run(context, "picket.update.run", request);
+}
+
+Result<Exit> update_rollback(Context& context) {
+  PICKET_LET(steps, context.number("steps", 1, 1000));
+  v1::RollbackRequest request;
+  request.set_component(context.arguments().front());
+  request.set_steps(static_cast<std::uint32_t>(steps));
+  return long_run(context, "picket.update.rollback", request);
+}
+
+Result<Exit> update_status(Context& context) {
+  PICKET_LET(reply, ask_status(context, "picket.update.status"));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  Table head;
+  head.add({"state", {reply.state(), style_of(reply.state())}, reply.step()});
+  head.add({"last run", reply.has_last() ? run_summary(reply.last(), context.now) : "never"});
+  head.add({"next run", reply.next_run() == 0 ? "only by hand" : ago(reply.next_run(), context.now)});
+  head.add({"variant", cat(reply.wanted_variant(), reply.variant_reason().empty() ? "" : " (", reply.variant_reason(), reply.variant_reason().empty() ? "" : ")",
+                           reply.change_pending() ? ", changes at the next update" : "")});
+  head.print(context.terminal);
+  context.terminal.out("\n");
+  print_components(context.terminal, reply, context.now);
+  context.terminal.out("\n");
+  print_sources(context.terminal, reply, context.now);
+  return Exit::ok;
+}
+
+Result<Exit> component_list(Context& context) {
+  PICKET_LET(reply, ask_status(context, "picket.component.list"));
+  if (context.is_json()) {
+    json::object data = to_json(reply);
+    context.print_json(json::object{{"components", data["components"]}});
+  } else {
+    print_components(context.terminal, reply, context.now);
+  }
+  return Exit::ok;
+}
+
+Result<Exit> update_history(Context& context) {
+  PICKET_LET(limit, context.number("limit", 20, 10000));
+  v1::HistoryRequest request;
+  request.set_limit(static_cast<std::uint32_t>(limit));
+  PICKET_LET(reply, context.session.ask<v1::HistoryReply>("picket.update.history", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  if (reply.runs().empty()) {
+    context.terminal.out("nothing has run yet\n");
+    return Exit::ok;
+  }
+  Table table{"RUN", "KIND", "RESULT", "STARTED", "TOOK", "SOURCE", "FETCHED", "COMPONENTS", "TEXT"};
+  for (const auto& run : reply.runs()) {
+    std::string components;
+    for (const auto& component : run.components()) components += cat(components.empty() ? "" : ", ", component.component(), " ", component.result());
+    table.add({std::to_string(run.run()), run.kind(), {run.result(), style_of(run.result())}, date(run.started()), span(run.finished() - run.started()), run.source(),
+               human_bytes(run.bytes()), components, run.text()});
+  }
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> update_explain(Context& context) {
+  v1::ExplainRequest request;
+  if (!context.arguments().empty()) request.set_component(context.arguments().front());
+  PICKET_LET(reply, context.session.ask<v1::ExplainReply>("picket.update.explain", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  if (reply.steps().empty()) {
+    context.terminal.out("nothing has run yet\n");
+    return Exit::ok;
+  }
+  context.terminal.out(cat("run ", std::to_string(reply.run()), "\n"));
+  Table table{"MS", "COMPONENT", "SOURCE", "FILE", "DECISION"};
+  for (const auto& step : reply.steps()) table.add({std::to_string(step.at_ms()), step.component(), step.source(), step.file(), step.decision()});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+}  // namespace picket::ctl

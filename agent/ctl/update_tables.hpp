@@ -1,0 +1,18 @@
+// How the update engine's answers look; used by several commands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ctl/terminal.hpp"
+#include "picket/update/v1/report.pb.h"
+
+namespace picket::ctl {
+
+void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now);
+void print_sources(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now);
+void print_run(Terminal& terminal, const update::v1::RunResult& run);
+// "ok 5 min ago from mirror: 2 updated, 1 current, 1.4 MB"
+[[nodiscard]] std::string run_summary(const update::v1::RunResult& run, std::int64_t now);
+
+}  // namespace picket::ctl
