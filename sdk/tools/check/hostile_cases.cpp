@@ -26,7 +26,7 @@ Verdict without_extensions(const Subject& subject) {
     const auto started = created ? created : session.start();
     if (started && started->outcome == Outcome::skipped) return *started;
     if (started && !also_required) return failed(cat("with only what it requires, ", started->text));
-    session.talk(5, milliseconds(500));
+    session.talk(5, milliseconds(500), Session::Content::plain);
     session.host.stop();
     session.host.destroy();
   }
@@ -40,7 +40,7 @@ Verdict old_host(const Subject& subject) {
   for (const char* id : all_extensions) session.host.shrink(id, only_head);
   if (auto bad = session.create(); bad && bad->outcome == Outcome::skipped) return *bad;
   if (auto bad = session.start(); bad && bad->outcome == Outcome::skipped) return *bad;
-  session.talk(5, milliseconds(500));
+  session.talk(5, milliseconds(500), Session::Content::plain);
   session.host.stop();
   session.host.destroy();
   return broken_rule(session.host, [](std::string_view v) { return contains(v, "struct_size"); }).value_or(pass());
@@ -74,7 +74,7 @@ Verdict refused_everything(const Subject& subject, picket_status status) {
     if (started && (!from_start || started->outcome == Outcome::skipped)) return *started;
     if (started) continue;
     session.host.fail_calls(status);
-    session.talk(30, milliseconds(1000));
+    session.talk(30, milliseconds(1000), Session::Content::plain);
     session.host.advance(60'000);
     const std::uint64_t before = session.host.calls();
     const bool busy = session.host.wait_for([&] { return session.host.calls() - before > busy_loop; }, watched);

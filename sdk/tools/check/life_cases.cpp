@@ -89,7 +89,7 @@ Verdict stops_in_time(const Subject& subject) {
   Session session(subject);
   if (auto bad = session.create()) return *bad;
   if (auto bad = session.start()) return *bad;
-  session.talk(3000, milliseconds(2000));
+  session.talk(3000, milliseconds(2000), Session::Content::plain);
   const auto begin = std::chrono::steady_clock::now();
   session.host.stop(static_cast<std::uint32_t>(deadline.count()));
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
@@ -103,7 +103,7 @@ Verdict no_thread_left(const Subject& subject) {
   const std::size_t before = count_threads();
   if (auto bad = session.create()) return *bad;
   if (auto bad = session.start()) return *bad;
-  session.talk(10, milliseconds(1000));
+  session.talk(10, milliseconds(1000), Session::Content::plain);
   session.host.stop();
   // The kernel lists a thread for a moment after it was joined.
   if (session.host.wait_for([&] { return count_threads() <= before; }, milliseconds(500))) return pass();
@@ -114,7 +114,7 @@ Verdict quiet_after_stop(const Subject& subject) {
   Session session(subject);
   if (auto bad = session.create()) return *bad;
   if (auto bad = session.start()) return *bad;
-  session.talk(50, milliseconds(1000));
+  session.talk(50, milliseconds(1000), Session::Content::plain);
   session.host.stop();
   const auto late = [&] { return broken_rule(session.host, [](std::string_view v) { return contains(v, "after stop") || contains(v, "while it is not running"); }); };
   session.host.wait_for([&] { return late().has_value(); }, milliseconds(300));

@@ -74,8 +74,9 @@ std::string Session::topic_of(const std::string& filter) {
   return filter.substr(0, filter.size() - 1) + names[random_() % names.size()];
 }
 
-void Session::talk(unsigned count, std::chrono::milliseconds limit) {
+void Session::talk(unsigned count, std::chrono::milliseconds limit, Content content) {
   const auto end = std::chrono::steady_clock::now() + limit;
+  const auto payload = [&] { return content == Content::random ? random_bytes() : std::string("{}"); };
   auto heard = host.subscriptions();
   std::vector<std::string> answers;
   if (subject_.manifest) {
@@ -85,9 +86,9 @@ void Session::talk(unsigned count, std::chrono::milliseconds limit) {
   }
   for (unsigned i = 0; i < count && std::chrono::steady_clock::now() < end; ++i) {
     for (const auto& filter : heard)
-      host.message({.topic = topic_of(filter), .payload = random_bytes(), .key = random_() % 2 ? "" : "key", .content_type = random_() % 2 ? "" : "application/json"});
+      host.message({.topic = topic_of(filter), .payload = payload(), .key = random_() % 2 ? "" : "key", .content_type = random_() % 2 ? "" : "application/json"});
     for (const auto& topic : answers)
-      if (const auto id = host.request({.topic = topic, .payload = random_bytes()}, random_() % 2 ? stream_credit : 0); id != 0) requests_.push_back(id);
+      if (const auto id = host.request({.topic = topic, .payload = payload()}, random_() % 2 ? stream_credit : 0); id != 0) requests_.push_back(id);
   }
 }
 

@@ -21,9 +21,10 @@ class Session {
   [[nodiscard]] std::optional<Verdict> create();
   [[nodiscard]] std::optional<Verdict> start();
 
-  // `count` messages or requests on every topic that the plugin hears, or that its manifest says it hears; random bytes from the seed.
+  // `count` messages and requests on every topic that the plugin hears, or that its manifest says it hears: random bytes from the seed, or a few plain ones.
   // Gives up at the deadline: a slow plugin is seen by other cases.
-  void talk(unsigned count, std::chrono::milliseconds limit);
+  enum class Content { random, plain };
+  void talk(unsigned count, std::chrono::milliseconds limit, Content content = Content::random);
   // The ids of the requests that talk() made.
   [[nodiscard]] const std::vector<std::uint64_t>& requests() const { return requests_; }
 

@@ -25,7 +25,11 @@ Result<std::string> find_settings(const Subject& subject, const SubjectOptions& 
     }
     return text;
   }
-  return subject.manifest ? default_settings(subject.manifest->settings_schema) : std::string("{}");
+  if (!subject.manifest) {
+    if (subject.manifest.error().code == Code::not_found) return std::string("{}");
+    return fail(Code::invalid, "the manifest is not valid");
+  }
+  return default_settings(subject.manifest->settings_schema);
 }
 
 }  // namespace
@@ -41,7 +45,11 @@ Result<Subject> open_subject(const SubjectOptions& options) {
     const auto beside = (out.is_package ? path : path.parent_path()) / package::kManifestFile;
     if (out.is_package || std::filesystem::exists(beside, error)) manifest_path = beside;
   }
-  if (!manifest_path.empty()) out.manifest = read_manifest(manifest_path, out.is_package);
+  if (!manifest_path.empty()) {
+    out.manifest = read_manifest(manifest_path, out.is_package);
+    // A manifest that was named or must be there is not "no manifest".
+    if (!out.manifest && out.manifest.error().code == Code::not_found) return fail(std::move(out.manifest).error());
+  }
   if (out.is_package && !out.manifest) return fail(std::move(out.manifest).error());
 
   out.library = out.is_package ? path / out.manifest->file : path;

@@ -1,0 +1,2 @@
+#include "well.hpp"
+PICKET_PLUGIN("test.bad.plugin", Well)
