@@ -20,7 +20,8 @@
 //   REQUEST_IN                  request id   timeout ms       x         x              sender      x    (CREDIT follows, if any)
 //   STREAM_IN                   asker's                                                            chunk
 //   REPLY                       asker's                       x         x              sender      x    status
-//   CREDIT                      request id   bytes writable now
+//   CREDIT                      request id   bytes that may be written in all, from the first chunk on (so writable now is
+//                                            this minus what was written: chunks may be on their way meanwhile)
 //   CANCEL_IN                   request id
 //   LOSS                                     count            x
 //   GOODBYE     either way: why the connection ends now                               -           text   status
