@@ -15,7 +15,12 @@
 #include "core/clock.hpp"
 #include "trust/keys.hpp"
 
-namespace picket::runtime { class Executor; class Timers; class IoLoop; }
+namespace picket::runtime {
+class Executor;
+class Timers;
+class IoLoop;
+class Log;
+}
 
 namespace picket::plugin_host {
 
@@ -75,7 +80,7 @@ struct Options {
   std::vector<trust::PublicKey> keys;              // who may sign manifests
   std::vector<std::string> in_process;             // ids that the administrator lets run inside picketd
   std::vector<std::string> disabled;               // ids that are not started
-  bool require_root_owner = true;                  // files must belong to root or to us (off: to us or root; for development as a user)
+  bool require_root_owner = true;                  // files must belong to root or to us (off: to anybody; for tests)
   struct Restart {
     std::chrono::milliseconds first{500}, most{60'000};  // doubling back-off
     unsigned tries = 5;                                  // within `window`, then failed
@@ -92,6 +97,7 @@ class PluginHost {
     runtime::Timers& timers;
     runtime::IoLoop& io;
     const core::Clock& clock;
+    runtime::Log& log;  // each plugin writes as "plugin.<id>"
   };
   // Settings for a plugin about to start: filled and validated. An error refuses the start, with its text.
   using SettingsFor = std::function<Result<Settings>(const std::string& plugin_id, const std::string& schema_json)>;

@@ -260,7 +260,7 @@ void read_manifest(const json::object& object, bool packed, Manifest& out, std::
 Result<Manifest> Manifest::parse(std::string_view text, bool packed) {
   if (text.size() > kMaxManifestBytes)
     return fail(Code::too_large, cat("holds ", std::to_string(text.size()), " bytes, more than the limit of ", std::to_string(kMaxManifestBytes)));
-  PICKET_LET(value, trust::parse_strict(text));
+  PICKET_LET(value, trust::parse_strict(text, {}, trust::Numbers::any));  // settings_schema may hold fractions
   if (!value.is_object()) return fail(Code::invalid, "must be a JSON object");
   Manifest out;
   std::optional<Error> error;
