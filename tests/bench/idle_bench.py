@@ -51,7 +51,8 @@ def start_picketd(work):
     for plugin in DEFAULT_PLUGINS:
         shutil.copytree(BUILD / "plugins" / plugin, plugins / plugin)
     repo = work / "repo"
-    run(BUILD / "bin" / "picket-repo", "--dir", repo, "init")
+    for command in ("init", "sign", "publish"):
+        run(BUILD / "bin" / "picket-repo", command, "--repo", repo)
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(str(work / "notify"))
     notify.settimeout(30)
