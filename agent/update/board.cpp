@@ -1,0 +1,158 @@
+#include "update/board.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace picket::update {
+namespace {
+
+std::string days_ago(std::int64_t seconds) {
+  const auto hours = seconds / 3600;
+  return hours < 48 ? cat(std::to_string(hours), " hours ago") : cat(std::to_string(hours / 24), " days ago");
+}
+
+}  // namespace
+
+void Board::set_settings(Settings settings) {
+  const std::lock_guard lock(mutex_);
+  settings_ = std::move(settings);
+}
+
+Settings Board::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+void Board::choose_variant(v1::VariantChoice choice) {
+  const std::lock_guard lock(mutex_);
+  variant_ = std::move(choice);
+}
+
+v1::VariantChoice Board::variant() const {
+  const std::lock_guard lock(mutex_);
+  auto out = variant_;
+  if (out.variant().empty()) {
+    out.set_variant("full");
+    out.set_reason("nobody chose: full is the default");
+  }
+  return out;
+}
+
+void Board::set_step(std::string state, std::string step) {
+  const std::lock_guard lock(mutex_);
+  state_ = std::move(state);
+  step_ = std::move(step);
+}
+
+void Board::set_last(v1::RunResult result) {
+  const std::lock_guard lock(mutex_);
+  last_ = std::move(result);
+}
+
+void Board::set_next_run(std::int64_t at) {
+  const std::lock_guard lock(mutex_);
+  next_run_ = at;
+}
+
+void Board::set_view(const std::string& component, ComponentView view) {
+  const std::lock_guard lock(mutex_);
+  auto& known = views_[component];
+  if (view.decided_for.empty()) view.decided_for = std::move(known.decided_for);
+  known = std::move(view);
+}
+
+void Board::set_text(const std::string& component, std::string text) {
+  const std::lock_guard lock(mutex_);
+  views_[component].text = std::move(text);
+}
+
+ComponentView Board::view(std::string_view component) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = views_.find(component);
+  return found == views_.end() ? ComponentView{} : found->second;
+}
+
+std::vector<component::v1::ActiveSet> Board::in_force() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<component::v1::ActiveSet> out;
+  for (const auto& [component, view] : views_)
+    if (view.set.release() != 0) out.push_back(view.set);
+  return out;
+}
+
+v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t now) const {
+  const auto wanted = variant();
+  const std::lock_guard lock(mutex_);
+  v1::StatusReply out;
+  out.set_state(state_);
+  out.set_step(step_);
+  if (last_.run() != 0) *out.mutable_last() = last_;
+  out.set_wanted_variant(wanted.variant());
+  out.set_variant_reason(wanted.reason());
+  out.set_next_run(next_run_);
+
+  std::map<std::string, std::set<std::string>> demanded;
+  std::map<std::string, std::string> classes;
+  for (const auto& demand : demands) {
+    demanded[demand.component].insert(demand.plugin);
+    classes.emplace(demand.component, demand.component_class);
+  }
+  for (const auto& component : settings_.components) demanded[component].insert("settings");
+  std::set<std::string> names;
+  for (const auto& [name, by] : demanded) names.insert(name);
+  for (const auto& [name, view] : views_)
+    if (view.set.release() != 0) names.insert(name);
+
+  const auto hour = std::int64_t{3600};
+  for (const auto& name : names) {
+    const auto found = views_.find(name);
+    const ComponentView view = found == views_.end() ? ComponentView{} : found->second;
+    auto& status = *out.add_components();
+    status.set_component(name);
+    status.set_class_(view.cls.empty() ? classes[name] : view.cls);
+    status.set_variant(view.set.variant());
+    status.set_wanted_variant(wanted.variant());
+    status.set_release(view.set.release());
+    status.set_version(view.set.version());
+    status.set_published(view.set.published());
+    status.set_activated(view.set.activated());
+    for (const auto& plugin : demanded[name]) status.add_demanded_by(plugin);
+    for (const auto release : view.kept) status.add_kept(release);
+    for (const auto release : view.refused) status.add_refused(release);
+    status.set_path(view.set.path());
+    status.set_bytes(view.bytes);
+    const auto age = now - view.set.published();
+    status.set_freshness(view.set.release() == 0                          ? "none"
+                         : age > settings_.critical_after.count() * hour ? "critical"
+                         : age > settings_.warning_after.count() * hour  ? "warning"
+                                                                         : "ok");
+    // A variant that does not exist was said to be missing; it is not pending for ever.
+    const bool pending = view.set.release() != 0 && view.set.variant() != wanted.variant() && view.decided_for != wanted.variant() && !demanded[name].empty();
+    if (pending) out.set_change_pending(true);
+    status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
+                    : !view.text.empty()        ? view.text
+                    : view.set.release() == 0   ? "not brought yet"
+                    : !view.confirmed           ? "in force, not yet loaded by a plugin"
+                                                : "");
+  }
+  return out;
+}
+
+std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands, std::int64_t now) const {
+  const auto all = status(demands, now);
+  std::vector<Engine::Problem> out;
+  for (const auto& component : all.components()) {
+    if (component.demanded_by().empty()) continue;
+    const auto& name = component.component();
+    const bool databases = component.class_() == "databases" || component.class_().empty();
+    if (component.release() == 0) out.push_back({databases, cat(name, ": ", component.text())});
+    else if (databases && component.freshness() == "critical") out.push_back({true, cat(name, ": published ", days_ago(now - component.published()))});
+    else if (databases && component.freshness() == "warning") out.push_back({false, cat(name, ": published ", days_ago(now - component.published()))});
+    if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});
+  }
+  const auto& last = all.last();
+  if (last.result() == "failed" || last.result() == "partial") out.push_back({false, cat("the last ", last.kind(), " was ", last.result() == "failed" ? "a failure" : "only partly done", ": ", last.text())});
+  return out;
+}
+
+}  // namespace picket::update

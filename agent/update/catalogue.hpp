@@ -1,0 +1,46 @@
+// What the repository offers, as far as its signatures go.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "trust/client.hpp"
+#include "trust/release.hpp"
+#include "update/explain.hpp"
+#include "update/source_reader.hpp"
+#include "update/steps.hpp"
+
+namespace picket::update {
+
+// Lives for one run, so that the metadata take no memory between runs. All metadata of one repository, whichever source it comes through.
+class Catalogue {
+ public:
+  struct Where {
+    std::filesystem::path metadata_dir, high_water_file, root_file;
+  };
+  [[nodiscard]] static Result<std::unique_ptr<Catalogue>> open(const Where& where, const core::Clock& clock, Explain& explain, const Steps& steps);
+  ~Catalogue();
+
+  // Brings the metadata up to date through this source. An error is the source's fault unless its code is no_space.
+  [[nodiscard]] Result<> refresh(SourceReader& source);
+  // Releases of one component. May read its role through the source of the last refresh.
+  [[nodiscard]] Result<std::vector<trust::Release>> releases_of(const std::string& component, SourceReader& source);
+  // Below targets/ of any source.
+  [[nodiscard]] std::string path_of(const trust::Release& release) const;
+
+ private:
+  class Switchable;
+  class TellingDisk;
+  explicit Catalogue(Explain& explain);
+  Explain& explain_;
+  std::unique_ptr<Switchable> fetcher_;
+  std::unique_ptr<TellingDisk> disk_;
+  std::unique_ptr<trust::Client> client_;
+};
+
+}  // namespace picket::update

@@ -1,0 +1,191 @@
+#include "update/engine_impl.hpp"
+
+#include <algorithm>
+
+namespace picket::update {
+
+std::string_view Engine::settings_schema() { return settings_schema_text(); }
+
+Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts) {
+  const auto data = options.data_dir;
+  const Steps steps(options.at_step);
+  PICKET_TRY(make_folders(data));
+  PICKET_LET(lock, storage::FolderLock::take(data));
+  PICKET_LET(counters, storage::Counters::open(data / "counters"));
+  PICKET_LET(sets, SetStore::open(data / "sets", data / "staging", steps));
+  PICKET_LET(ledger, Ledger::open(data / "journal", steps));
+  PICKET_LET(downloads, Downloads::open(data / "downloads", steps));
+  auto engine = std::make_unique<EngineImpl>(std::move(options), std::move(parts), std::move(lock), std::move(counters), std::move(sets), std::move(ledger),
+                                             std::move(downloads), steps);
+  PICKET_TRY(engine->start());
+  return engine;
+}
+
+EngineImpl::EngineImpl(Options options, Parts parts, storage::FolderLock lock, storage::Counters counters, SetStore sets, Ledger ledger, Downloads downloads,
+                       Steps steps)
+    : options_(std::move(options)), parts_(std::move(parts)), lock_(std::move(lock)), counters_(std::move(counters)), steps_(std::move(steps)),
+      sets_(std::move(sets)), ledger_(std::move(ledger)), downloads_(std::move(downloads)), history_(options_.data_dir / "history.jsonl", steps_),
+      explain_(parts_.clock), sources_(parts_.clock), random_(std::hash<std::string>()(options_.data_dir.native()) ^ static_cast<std::uint64_t>(parts_.clock.wall_seconds())) {}
+
+Result<> EngineImpl::start() {
+  if (auto last = history_.read(1); last && last->runs_size() == 1) {
+    board_.set_last(last->runs(0));
+    // Lost counters must not make run numbers begin again.
+    if (counters_.get("run") < last->runs(0).run()) PICKET_TRY(counters_.raise("run", last->runs(0).run()));
+  }
+  bus::PeerOptions asking;
+  asking.name = "picket.update.run";
+  asking.allow.asks = {"picket.source.*", std::string(kActivateTopic)};
+  PICKET_LET(caller, bus::Caller::attach(parts_.router, std::move(asking)));
+  caller_ = std::move(caller);
+  bus::PeerOptions options;
+  options.name = "picket.update";
+  options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
+  options.allow.subscribes = {"picket.update.variant"};
+  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.component.list"};
+  options.allow.asks = {std::string(kActivateTopic)};
+  PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
+  peer_ = std::move(peer);
+
+  explain_.begin(0);
+  Activation activation(sets_, ledger_, parts_.clock);
+  auto tell = [this](std::string_view component, std::string_view what) { explain_.say({.component = component}, what); };
+  if (ledger_.damaged_bytes() + counters_.damaged_bytes() > 0) tell("", "the journal was damaged on disk: what it lost was taken from the folders");
+  PICKET_TRY(activation.recover(tell));
+  auto shop = workshop();
+  Run run(shop, nullptr, {});
+  for (const auto& [component, record] : ledger_.records())
+    if (!record.in_force.empty()) run.show(component, true);
+  if (const auto status = peer_->subscribe("picket.update.variant"); status != bus::kOk) return fail(Code::internal, "subscribe to picket.update.variant");
+  thread_ = std::thread([this] { work(); });
+  return {};
+}
+
+EngineImpl::~EngineImpl() {
+  {
+    const std::lock_guard lock(schedule_mutex_);
+    if (timer_) parts_.timers.cancel(*timer_);
+    timer_.reset();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (current_cancel_) current_cancel_->cancel();
+  }
+  shutdown_.cancel();
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  peer_.reset();
+  caller_.reset();
+}
+
+Workshop EngineImpl::workshop() {
+  return {options_, parts_.clock, steps_, *caller_, sets_, ledger_, downloads_, counters_, sources_, explain_, board_, parts_.demands, [this] { return answerers(); },
+          [this](const component::v1::ActiveSet& set) { announce(set); }, checked_, shutdown_.token()};
+}
+
+std::vector<std::string> EngineImpl::answerers() const {
+  for (const auto& topic : parts_.router.topics())
+    if (topic.topic == kActivateTopic) return topic.answerers;
+  return {};
+}
+
+Result<> EngineImpl::apply_settings(std::string_view settings_json) {
+  PICKET_LET(settings, parse_settings(settings_json));
+  sources_.configure(settings.sources, settings.rest_after_failure);
+  board_.set_settings(std::move(settings));
+  schedule();
+  return {};
+}
+
+std::chrono::milliseconds EngineImpl::delay_until_next(std::chrono::minutes interval) {
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(interval);
+  // Thousands of agents that were started by the same power cut do not ask in the same second.
+  return whole + std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, whole.count() / 10)(random_));
+}
+
+void EngineImpl::schedule() {
+  const auto interval = board_.settings().interval;
+  const std::lock_guard lock(schedule_mutex_);
+  if (timer_) parts_.timers.cancel(*timer_);
+  timer_.reset();
+  board_.set_next_run(0);
+  if (interval.count() == 0) return;
+  const auto delay = delay_until_next(interval);
+  board_.set_next_run(parts_.clock.wall_seconds() + delay.count() / 1000);
+  timer_ = parts_.timers.start(delay, std::chrono::milliseconds(0), [this] { enqueue(0, RunJob{}); });
+}
+
+void EngineImpl::work() {
+  for (;;) {
+    std::optional<Job> job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+      if (stopping_) break;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+      current_cancel_.emplace();
+      current_ = std::visit([](const auto& one) -> bus::RequestId {
+        if constexpr (requires { one.asker; }) return one.asker.id;
+        else return 0;
+      }, *job);
+    }
+    perform(*job);
+    {
+      const std::lock_guard lock(mutex_);
+      current_ = 0;
+      current_cancel_.reset();
+    }
+    hand_over_missed();
+  }
+  std::deque<Job> left;
+  {
+    const std::lock_guard lock(mutex_);
+    left.swap(jobs_);
+  }
+  for (const auto& job : left)
+    if (const auto* run = std::get_if<RunJob>(&job)) refuse(run->asker.id, Code::unavailable, "the agent is stopping");
+    else if (const auto* back = std::get_if<RollbackJob>(&job)) refuse(back->asker.id, Code::unavailable, "the agent is stopping");
+}
+
+void EngineImpl::perform(Job& job) {
+  core::CancelToken cancel;
+  bus::RequestId asker = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    cancel = current_cancel_->token();
+    asker = current_;
+  }
+  Run::Progress progress;
+  if (asker != 0)
+    progress = [this, asker](const v1::Progress& message) {
+      // Without credit a line of progress is lost, nothing more.
+      (void)peer_->stream_write(asker, message.SerializeAsString());
+    };
+  auto shop = workshop();
+  Run run(shop, std::move(progress), cancel);
+  auto conclude = [&](const v1::RunResult& result, const Asker& who) {
+    board_.set_last(result);
+    if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
+    board_.set_step("idle", "");
+    answer_result(who, result);
+    publish_finished(result);
+  };
+  if (auto* update = std::get_if<RunJob>(&job)) {
+    conclude(run.update(update->order), update->asker);
+    schedule();
+  } else if (auto* back = std::get_if<RollbackJob>(&job)) {
+    conclude(run.rollback(back->order), back->asker);
+  } else if (auto* refused = std::get_if<RefusedJob>(&job)) {
+    run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why);
+    board_.set_step("idle", "");
+  } else if (auto* loaded = std::get_if<LoadedJob>(&job)) {
+    if (const auto& record = ledger_.record(loaded->component); record.in_force == loaded->set && !record.confirmed) {
+      if (auto noted = ledger_.confirmed(loaded->component); !noted) explain_.say({.component = loaded->component}, noted.error().message);
+      run.show(loaded->component, false);
+    }
+  }
+}
+
+}  // namespace picket::update

@@ -1,0 +1,168 @@
+// The engine's side of the bus.
+#include <algorithm>
+
+#include "update/engine_impl.hpp"
+
+namespace picket::update {
+namespace {
+
+constexpr std::string_view kType = "application/x-protobuf; messageType=picket.update.v1.";
+constexpr std::chrono::milliseconds kFinishedPatience{2000};  // how long a full queue may delay picket.update.finished
+
+}  // namespace
+
+template <class Message>
+void EngineImpl::answer(bus::RequestId id, const Message& message, std::string_view type) {
+  peer_->respond(id, bus::kOk, cat(kType, type), message.SerializeAsString());
+}
+
+void EngineImpl::refuse(bus::RequestId id, Code code, std::string_view text) {
+  if (id != 0) peer_->respond(id, bus::status_of(code), "", text);
+}
+
+void EngineImpl::on_message(const bus::MessagePtr& message) {
+  v1::VariantChoice choice;
+  if (message->topic() != "picket.update.variant" || !choice.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()))) return;
+  if (choice.variant() != "full" && choice.variant() != "light") return;  // nothing that a repository could hold
+  board_.choose_variant(std::move(choice));
+}
+
+void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
+  const auto topic = message->topic();
+  const auto payload = message->payload();
+  auto parse = [&](auto& into) {
+    if (into.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return true;
+    refuse(id, Code::invalid, cat("the payload is no request of ", topic));
+    return false;
+  };
+  if (topic == "picket.update.run") {
+    RunJob job{{}, {id}};
+    if (parse(job.order)) enqueue(id, std::move(job));
+  } else if (topic == "picket.update.rollback") {
+    RollbackJob job{{}, {id}};
+    if (!parse(job.order)) return;
+    if (auto good = trust::check_component_name(job.order.component()); !good) return refuse(id, Code::invalid, good.error().message);
+    enqueue(id, std::move(job));
+  } else if (topic == "picket.update.status" || topic == "picket.component.list") {
+    auto status = board_.status(parts_.demands(), parts_.clock.wall_seconds());
+    for (auto& source : sources_.status()) *status.add_sources() = std::move(source);
+    answer(id, status, "StatusReply");
+  } else if (topic == "picket.update.history") {
+    v1::HistoryRequest question;
+    if (!parse(question)) return;
+    auto runs = history_.read(question.limit());
+    if (runs) answer(id, *runs, "HistoryReply");
+    else refuse(id, runs.error().code, runs.error().message);
+  } else if (topic == "picket.update.explain") {
+    v1::ExplainRequest question;
+    if (parse(question)) answer(id, explain_.reply(question.component()), "ExplainReply");
+  } else {
+    refuse(id, Code::unsupported, cat(topic, " is not answered here"));
+  }
+}
+
+void EngineImpl::enqueue(bus::RequestId id, Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool scheduled = id == 0 && std::holds_alternative<RunJob>(job);
+    const bool asked = !std::holds_alternative<RefusedJob>(job) && !std::holds_alternative<LoadedJob>(job);
+    if (!stopping_ && (!asked || jobs_.size() < kMaxJobs)) {
+      // What a schedule would do is being done already.
+      if (scheduled && (current_cancel_ || !jobs_.empty())) return;
+      jobs_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
+    }
+  }
+  refuse(id, Code::busy, cat("more than ", std::to_string(kMaxJobs), " updates are waiting already"));
+}
+
+void EngineImpl::on_cancel(bus::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  if (current_ == id && current_cancel_) {
+    current_cancel_->cancel();
+    return;
+  }
+  std::erase_if(jobs_, [&](const Job& job) {
+    if (const auto* run = std::get_if<RunJob>(&job)) return run->asker.id == id;
+    if (const auto* back = std::get_if<RollbackJob>(&job)) return back->asker.id == id;
+    return false;
+  });
+}
+
+void EngineImpl::answer_result(const Asker& asker, const v1::RunResult& result) {
+  if (asker.id != 0) answer(asker.id, result, "RunResult");
+}
+
+void EngineImpl::publish_finished(const v1::RunResult& result) {
+  const auto payload = result.SerializeAsString();
+  const auto until = std::chrono::steady_clock::now() + kFinishedPatience;
+  // An event is never lost silently: a full queue gets a little time to empty itself.
+  for (;;) {
+    if (peer_->publish("picket.update.finished", "", cat(kType, "RunResult"), payload) != bus::status_of(Code::busy)) return;
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, std::chrono::milliseconds(20), [&] { return stopping_; }) || std::chrono::steady_clock::now() > until) break;
+  }
+  explain_.say({}, "picket.update.finished could not be delivered: a subscriber's queue is full");
+}
+
+void EngineImpl::announce(const component::v1::ActiveSet& set) {
+  (void)peer_->publish("picket.component.active", set.component(), "application/x-protobuf; messageType=picket.component.v1.ActiveSet", set.SerializeAsString());
+  if (set.release() == 0) parts_.router.forget("picket.component.active", set.component());  // whoever comes later finds nothing, which is so
+}
+
+void EngineImpl::plugin_started(const std::string& plugin_id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    // A job may be about to change what is in force; the plugin gets what is so now, and again what is so afterwards if that differs.
+    if (current_cancel_) started_meanwhile_.insert(plugin_id);
+  }
+  const auto sets = board_.in_force();
+  for (const auto& demand : parts_.demands())
+    if (demand.plugin == plugin_id)
+      for (const auto& set : sets)
+        if (set.component() == demand.component) hand_over(plugin_id, set);
+}
+
+void EngineImpl::hand_over_missed() {
+  std::set<std::string> plugins;
+  {
+    const std::lock_guard lock(mutex_);
+    plugins.swap(started_meanwhile_);
+  }
+  for (const auto& plugin : plugins) plugin_started(plugin);
+}
+
+void EngineImpl::hand_over(const std::string& plugin, const component::v1::ActiveSet& set) {
+  component::v1::ActivateRequest question;
+  *question.mutable_set() = set;
+  const auto payload = question.SerializeAsString();
+  bus::Token token = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    token = next_token_++;
+    hand_overs_[token] = {plugin, set.component(), std::filesystem::path(set.path()).filename().native()};
+  }
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(board_.settings().confirm_timeout);
+  const auto status = peer_->request({.topic = kActivateTopic, .to = plugin, .content_type = kActivateType, .payload = payload, .timeout = limit}, token);
+  if (status == bus::kOk) return;
+  const std::lock_guard lock(mutex_);
+  hand_overs_.erase(token);  // gone again, or its queue is full: its next start asks anew
+}
+
+void EngineImpl::on_reply(bus::Token token, bus::Status status, const bus::MessagePtr& message) {
+  HandOver over;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = hand_overs_.find(token);
+    if (found == hand_overs_.end()) return;
+    over = std::move(found->second);
+    hand_overs_.erase(found);
+  }
+  if (status == bus::kOk) return enqueue(0, LoadedJob{over.component, over.set});
+  if (status == bus::status_of(Code::cancelled)) return;
+  enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer")});
+}
+
+}  // namespace picket::update

@@ -1,0 +1,104 @@
+// The engine: its thread with the jobs, and its side of the bus.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+#include <variant>
+
+#include "runtime/timers.hpp"
+#include "storage/storage.hpp"
+#include "update/history.hpp"
+#include "update/run.hpp"
+#include "update/update.hpp"
+
+namespace picket::update {
+
+class EngineImpl final : public Engine, private bus::Handler {
+ public:
+  static constexpr std::size_t kMaxJobs = 16;
+
+  EngineImpl(Options options, Parts parts, storage::FolderLock lock, storage::Counters counters, SetStore sets, Ledger ledger, Downloads downloads, Steps steps);
+  ~EngineImpl() override;
+  [[nodiscard]] Result<> start();
+
+  Result<> apply_settings(std::string_view settings_json) override;
+  void plugin_started(const std::string& plugin_id) override;
+  std::vector<Problem> problems() const override { return board_.problems(parts_.demands(), parts_.clock.wall_seconds()); }
+
+ private:
+  struct Asker {
+    bus::RequestId id = 0;          // 0: nobody waits for the answer
+  };
+  struct RunJob { v1::RunRequest order; Asker asker; };
+  struct RollbackJob { v1::RollbackRequest order; Asker asker; };
+  struct RefusedJob { std::string component, set, plugin, why; };
+  struct LoadedJob { std::string component, set; };
+  using Job = std::variant<RunJob, RollbackJob, RefusedJob, LoadedJob>;
+
+  // bus::Handler, on the peer's strand.
+  void on_message(const bus::MessagePtr& message) override;
+  void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
+  void on_reply(bus::Token token, bus::Status status, const bus::MessagePtr& message) override;
+  void on_cancel(bus::RequestId id) override;
+  template <class Message>
+  void answer(bus::RequestId id, const Message& message, std::string_view type);
+  void refuse(bus::RequestId id, Code code, std::string_view text);
+  void enqueue(bus::RequestId id, Job job);
+
+  // The engine's thread.
+  void work();
+  void perform(Job& job);
+  void answer_result(const Asker& asker, const v1::RunResult& result);
+  void publish_finished(const v1::RunResult& result);
+  void hand_over_missed();
+  [[nodiscard]] Workshop workshop();
+  [[nodiscard]] std::vector<std::string> answerers() const;
+
+  // Any thread.
+  void hand_over(const std::string& plugin, const component::v1::ActiveSet& set);
+  void announce(const component::v1::ActiveSet& set);
+  void schedule();       // from now
+  [[nodiscard]] std::chrono::milliseconds delay_until_next(std::chrono::minutes interval);
+
+  const Options options_;
+  const Parts parts_;
+  const storage::FolderLock lock_;
+  storage::Counters counters_;
+  Steps steps_;
+  SetStore sets_;
+  Ledger ledger_;
+  Downloads downloads_;
+  History history_;
+  Explain explain_;
+  Sources sources_;
+  Board board_;
+  std::map<std::string, std::int64_t, std::less<>> checked_;
+
+  std::unique_ptr<bus::Caller> caller_;
+  std::unique_ptr<bus::Peer> peer_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  bus::RequestId current_ = 0;                       // of the running job
+  std::optional<core::CancelSource> current_cancel_;
+  std::set<std::string> started_meanwhile_;          // plugins that came while a job ran
+  struct HandOver { std::string plugin, component, set; };
+  std::map<bus::Token, HandOver> hand_overs_;
+  bus::Token next_token_ = 1;
+  core::CancelSource shutdown_;
+
+  std::mutex schedule_mutex_;
+  std::optional<runtime::Timers::Id> timer_;
+  std::mt19937_64 random_;
+  std::thread thread_;
+};
+
+}  // namespace picket::update

@@ -1,0 +1,130 @@
+#include "update/history.hpp"
+
+#include <vector>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.hpp"
+
+namespace picket::update {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxReply = 120'000;
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    if (end == text.npos) break;  // a torn last line
+    if (end > 0) out.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+std::string text_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+std::int64_t number_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+std::uint64_t count_of(const json::object& object, std::string_view name) { return static_cast<std::uint64_t>(number_of(object, name)); }
+std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+}  // namespace
+
+std::string to_line(const v1::RunResult& result) {
+  json::array components;
+  for (const auto& component : result.components())
+    components.push_back(json::object{{"component", component.component()}, {"result", component.result()}, {"variant", component.variant()},
+                                      {"release_before", signed_of(component.release_before())}, {"release_after", signed_of(component.release_after())},
+                                      {"text", component.text()}, {"bytes", signed_of(component.bytes())}});
+  return json::serialize(json::object{{"run", signed_of(result.run())}, {"kind", result.kind()}, {"result", result.result()}, {"started", result.started()},
+                                      {"finished", result.finished()}, {"source", result.source()}, {"text", result.text()},
+                                      {"bytes", signed_of(result.bytes())}, {"components", std::move(components)}});
+}
+
+std::optional<v1::RunResult> from_line(std::string_view line) {
+  json::error_code error;
+  const auto document = json::parse(line, error);
+  if (error || !document.is_object()) return std::nullopt;
+  const auto& object = document.get_object();
+  v1::RunResult out;
+  out.set_run(count_of(object, "run"));
+  out.set_kind(text_of(object, "kind"));
+  out.set_result(text_of(object, "result"));
+  if (out.run() == 0 || out.result().empty()) return std::nullopt;
+  out.set_started(number_of(object, "started"));
+  out.set_finished(number_of(object, "finished"));
+  out.set_source(text_of(object, "source"));
+  out.set_text(text_of(object, "text"));
+  out.set_bytes(count_of(object, "bytes"));
+  if (const auto* components = object.if_contains("components"); components != nullptr && components->is_array())
+    for (const auto& item : components->get_array()) {
+      if (!item.is_object()) continue;
+      const auto& from = item.get_object();
+      auto& to = *out.add_components();
+      to.set_component(text_of(from, "component"));
+      to.set_result(text_of(from, "result"));
+      to.set_variant(text_of(from, "variant"));
+      to.set_release_before(count_of(from, "release_before"));
+      to.set_release_after(count_of(from, "release_after"));
+      to.set_text(text_of(from, "text"));
+      to.set_bytes(count_of(from, "bytes"));
+    }
+  return out;
+}
+
+Result<> History::add(const v1::RunResult& result) {
+  const std::lock_guard lock(mutex_);
+  auto line = to_line(result) + "\n";
+  auto text = read_file(file_, 2 * kMaxFile);
+  if (!text && text.error().code != Code::not_found && text.error().code != Code::too_large) return fail(std::move(text).error());
+  const auto lines = text ? lines_of(*text) : std::vector<std::string_view>();
+  steps_("history.write");
+  const bool torn = text && !text->empty() && text->back() != '\n';
+  if (text && !torn && lines.size() < 2 * kMaxRuns && text->size() + line.size() <= kMaxFile) {
+    const UniqueFd fd(::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return fail_errno(cat("open ", file_.native()));
+    PICKET_TRY(write_all(fd.get(), line));
+    if (::fdatasync(fd.get()) != 0) return fail_errno(cat("fsync ", file_.native()));
+    return {};
+  }
+  // First line, torn tail, or too long: written anew with as many of the newest as fit into half of the room.
+  std::size_t first = lines.size(), bytes = line.size();
+  while (first > 0 && lines.size() - first + 1 < kMaxRuns && bytes + lines[first - 1].size() + 1 <= kMaxFile / 2) bytes += lines[--first].size() + 1;
+  std::string fresh;
+  for (; first < lines.size(); ++first) fresh.append(lines[first]).push_back('\n');
+  fresh.append(line);
+  return write_file_atomic(file_, fresh, 0640);
+}
+
+Result<v1::HistoryReply> History::read(std::uint32_t limit) const {
+  if (limit == 0) limit = 20;
+  v1::HistoryReply out;
+  const std::lock_guard lock(mutex_);
+  auto text = read_file(file_, 2 * kMaxFile);
+  if (!text && text.error().code == Code::not_found) return out;
+  if (!text) return fail(std::move(text).error());
+  const auto lines = lines_of(*text);
+  std::size_t bytes = 0;
+  for (auto line = lines.rbegin(); line != lines.rend() && limit > 0; ++line) {
+    auto run = from_line(*line);
+    if (!run) continue;
+    bytes += run->ByteSizeLong() + 8;
+    if (bytes > kMaxReply) break;
+    *out.add_runs() = std::move(*run);
+    --limit;
+  }
+  return out;
+}
+
+}  // namespace picket::update

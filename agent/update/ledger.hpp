@@ -1,0 +1,73 @@
+// What was decided about each component, as a journal: which set is in force, what was before it, what is refused, and a change that was
+// begun. It names sets; their files are in SetStore.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "storage/journal.hpp"
+#include "update/steps.hpp"
+
+namespace picket::update {
+
+struct Refusal {
+  std::uint64_t release = 0;
+  bool by_rollback = false;  // by an administrator; else by a plugin that could not use it
+  std::string why;
+};
+
+struct Pending {
+  std::string from, to;      // set names; from empty: nothing was in force; to empty: nothing is to be in force
+  bool restoring = false;    // going back because of a refusal: always carried on after a crash
+  bool back = false;         // `from` is nothing to come back to
+};
+
+struct Record {
+  std::string in_force;
+  std::int64_t activated = 0;
+  bool confirmed = false;              // somebody loaded it, or nobody had to
+  std::vector<std::string> earlier;    // most recently in force first, without in_force
+  std::vector<Refusal> refused;        // newest first
+  std::optional<Pending> pending;
+};
+
+class Ledger {
+ public:
+  static constexpr std::size_t kMaxRefused = 32;
+  static constexpr std::size_t kMaxEarlier = 128;
+
+  [[nodiscard]] static Result<Ledger> open(std::filesystem::path path, Steps steps);
+
+  [[nodiscard]] Result<> begin(const std::string& component, const Pending& pending);
+  // The switch is done: `to` of what was begun is in force.
+  [[nodiscard]] Result<> switched(const std::string& component, std::int64_t at);
+  // What was begun did not happen.
+  [[nodiscard]] Result<> abandoned(const std::string& component);
+  // What is found in force on disk, whatever the journal said.
+  [[nodiscard]] Result<> found(const std::string& component, const std::string& set, std::int64_t at);
+  [[nodiscard]] Result<> confirmed(const std::string& component);
+  [[nodiscard]] Result<> refuse(const std::string& component, const Refusal& refusal);
+  [[nodiscard]] Result<> allow(const std::string& component, std::uint64_t release);  // takes a refusal back
+  [[nodiscard]] Result<> forget_set(const std::string& component, const std::string& set);
+
+  [[nodiscard]] const Record& record(std::string_view component) const;
+  [[nodiscard]] const std::map<std::string, Record, std::less<>>& records() const { return records_; }
+  [[nodiscard]] std::uint64_t damaged_bytes() const { return journal_.replayed().damaged_bytes; }
+
+ private:
+  Ledger(storage::Journal journal, Steps steps) : journal_(std::move(journal)), steps_(std::move(steps)) {}
+  [[nodiscard]] Result<> write(std::string_view step, const std::string& line);
+  [[nodiscard]] Result<> compact();
+
+  storage::Journal journal_;
+  Steps steps_;
+  std::map<std::string, Record, std::less<>> records_;
+};
+
+}  // namespace picket::update

@@ -1,0 +1,263 @@
+#include "update/run.hpp"
+
+#include <algorithm>
+
+#include "base/progress.hpp"
+
+namespace picket::update {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressPeriod{100};
+
+}  // namespace
+
+Run::Run(Workshop& shop, Progress progress, core::CancelToken cancel)
+    : shop_(shop), progress_(std::move(progress)), cancel_(std::move(cancel)), settings_(shop.board.settings()), variant_(shop.board.variant().variant()),
+      activation_(shop.sets, shop.ledger, shop.clock), consumers_(shop.caller, shop.explain) {}
+
+void Run::tell(std::string_view step, std::string_view component, std::string_view text, std::uint64_t done, std::uint64_t total) {
+  shop_.board.set_step("running", cat(step, component.empty() ? "" : " ", component));
+  if (!progress_) return;
+  v1::Progress message;
+  message.set_step(std::string(step));
+  message.set_component(std::string(component));
+  message.set_text(std::string(text));
+  message.set_done(done);
+  message.set_total(total);
+  progress_(message);
+}
+
+void Run::begin(v1::RunResult& result, std::string_view kind) {
+  auto number = shop_.counters.next("run");
+  result.set_run(number ? *number : shop_.counters.get("run") + 1);  // a full disk must not hinder a rollback
+  result.set_kind(std::string(kind));
+  result.set_started(shop_.clock.wall_seconds());
+  shop_.explain.begin(result.run());
+}
+
+void Run::finish(v1::RunResult& result) {
+  std::size_t good = 0, changed = 0, failed = 0;
+  std::string first_failure;
+  for (const auto& component : result.components()) {
+    const auto& word = component.result();
+    if (word == "failed" || word == "refused") {
+      ++failed;
+      if (first_failure.empty()) first_failure = cat(component.component(), ": ", component.text());
+    } else {
+      ++good;
+      if (word != "current") ++changed;
+    }
+  }
+  if (result.result().empty()) {
+    result.set_result(cancel_.is_cancelled() ? "cancelled" : failed == 0 ? (changed == 0 ? "current" : "ok") : good == 0 ? "failed" : "partial");
+    if (failed != 0) result.set_text(first_failure);
+  }
+  result.set_bytes(bytes_received());
+  result.set_finished(shop_.clock.wall_seconds());
+  tell("done", "", cat(result.result(), result.text().empty() ? "" : ": ", result.text()));
+}
+
+std::uint64_t Run::bytes_received() const {
+  std::uint64_t sum = 0;
+  for (const auto& reader : readers_) sum += reader->bytes_received();
+  return sum;
+}
+
+std::vector<std::string> Run::running_consumers(std::string_view component) {
+  const auto answerers = shop_.answerers();
+  std::set<std::string> out;
+  for (const auto& demand : shop_.demands()) {
+    if (demand.component != component || !demand.running) continue;
+    // One that merely watches picket.component.active has nothing to confirm; one that is just gone is asked when it comes back.
+    if (std::ranges::find(answerers, demand.plugin) != answerers.end()) out.insert(demand.plugin);
+    else shop_.explain.say({.component = component}, cat(demand.plugin, " is not asked: it does not answer ", kActivateTopic));
+  }
+  return {out.begin(), out.end()};
+}
+
+std::vector<std::string> Run::wishes(const v1::RunRequest& order, v1::RunResult& result) {
+  std::set<std::string> found;
+  for (const auto& demand : shop_.demands()) {
+    found.insert(demand.component);
+    shop_.explain.say({.component = demand.component}, cat("demanded by ", demand.plugin, demand.running ? "" : " (not running)"));
+  }
+  for (const auto& component : settings_.components) {
+    found.insert(component);
+    shop_.explain.say({.component = component}, "demanded in the settings");
+  }
+  if (order.components().empty()) return {found.begin(), found.end()};
+  std::set<std::string> out;
+  for (const auto& name : order.components()) {
+    if (found.contains(name)) {
+      out.insert(name);
+      continue;
+    }
+    auto& component = *result.add_components();
+    component.set_component(name);
+    component.set_result("failed");
+    component.set_text("nobody on this computer demands it");
+  }
+  return {out.begin(), out.end()};
+}
+
+bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
+  auto give_up = [&](std::string text) {
+    result.set_result(cancel_.is_cancelled() ? "cancelled" : "failed");
+    result.set_text(std::move(text));
+    shop_.explain.say({}, result.text());
+    return false;
+  };
+  tell("check", "", "looking for updates");
+  const auto& data = shop_.options.data_dir;
+  auto catalogue = Catalogue::open({data / "metadata", data / "metadata.highest", shop_.options.root_file}, shop_.clock, shop_.explain, shop_.steps);
+  if (!catalogue) return give_up(catalogue.error().message);
+  catalogue_ = std::move(*catalogue);
+
+  const ReadLimits limits{settings_.connect_timeout, settings_.stall_timeout, settings_.min_bytes_per_second};
+  std::string failures;
+  std::vector<std::unique_ptr<SourceReader>> failed;
+  bool worked = false;
+  for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
+    auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
+    const auto name = reader->source().name;
+    if (worked) {  // for single files, should the one that works lack them
+      readers_.push_back(std::move(reader));
+      continue;
+    }
+    tell("check", "", cat("asking source ", name));
+    reader->on_metadata = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
+    auto done = catalogue_->refresh(*reader);
+    if (done) {
+      worked = true;
+      result.set_source(name);
+      shop_.explain.say({.source = name}, "taken: the first source whose metadata are good");
+      readers_.insert(readers_.begin(), std::move(reader));
+      continue;
+    }
+    const auto& error = done.error();
+    failed.push_back(std::move(reader));
+    if (cancel_.is_cancelled()) break;
+    failures += cat(failures.empty() ? "" : "; ", name, ": ", error.message);
+    if (error.code == Code::no_space) break;  // our own trouble: no source can help
+    if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
+    shop_.sources.failed(name, error.message);
+    shop_.explain.say({.source = name}, cat("failed: ", error.message));
+  }
+  // Those that failed come last, for their bytes to be counted; one that had bad metadata can still have a good file.
+  for (auto& reader : failed) readers_.push_back(std::move(reader));
+  if (worked) return true;
+  if (cancel_.is_cancelled()) return give_up("cancelled");
+  return give_up(failures.empty() ? "no update source is enabled in the settings" : cat("no source worked: ", failures));
+}
+
+v1::RunResult Run::update(const v1::RunRequest& order) {
+  v1::RunResult result;
+  begin(result, "update");
+  const auto wanted = wishes(order, result);
+  shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));
+  if (wanted.empty()) {
+    if (result.components().empty()) result.set_text("no component is demanded");
+    shop_.explain.say({}, "no component is demanded");
+    finish(result);
+    return result;
+  }
+  if (check(order, result)) {
+    for (const auto& name : wanted) {
+      auto& component = *result.add_components();
+      component.set_component(name);
+      if (cancel_.is_cancelled()) {
+        component.set_result("failed");
+        component.set_text("cancelled");
+        continue;
+      }
+      one(name, component);
+      shop_.explain.say({.component = name}, cat(component.result(), ": ", component.text()));
+      shop_.board.set_text(name, component.result() == "updated" || component.result() == "current" ? "" : component.text());
+      show(name, false);
+    }
+    shop_.sources.worked(result.source());
+    tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
+  } else {
+    for (const auto& name : wanted) shop_.board.set_text(name, result.text());
+  }
+  catalogue_.reset();
+  finish(result);
+  return result;
+}
+
+void Run::one(const std::string& component, v1::ComponentResult& out) {
+  const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+  if (active) {
+    out.set_release_before(active->release);
+    out.set_release_after(active->release);
+    out.set_variant(active->variant);
+  }
+  tell("plan", component, "");
+  auto releases = catalogue_->releases_of(component, *readers_.front());
+  if (!releases) {
+    out.set_result("failed");
+    out.set_text(releases.error().message);
+    return;
+  }
+  PlanQuestion question{component, variant_, *releases, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
+  if (active) question.active = {active->release, active->variant, active->content_sha256};
+  auto plan = make_plan(question);
+  for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
+  shop_.explain.say({.component = component}, plan.why);
+  auto view = shop_.board.view(component);
+  view.decided_for = variant_;
+  shop_.board.set_view(component, view);
+
+  if (plan.what == Plan::What::impossible) {
+    out.set_result(plan.by_choice ? "current" : "failed");
+    out.set_text(plan.why);
+    return;
+  }
+  if (plan.what == Plan::What::keep && (plan.release == nullptr || !is_damaged(component))) {
+    out.set_result("current");
+    out.set_text(plan.why);
+    return;
+  }
+  if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(active->release), " are damaged: brought again");
+  const auto before = bytes_received();
+  auto done = install(component, *plan.release, out);
+  out.set_bytes(bytes_received() - before);
+  if (!done) {
+    if (out.result().empty()) out.set_result("failed");
+    out.set_text(done.error().message);
+    return;
+  }
+  out.set_result("updated");
+  out.set_text(plan.why);
+  out.set_variant(plan.release->variant);
+  out.set_release_after(static_cast<std::uint64_t>(plan.release->release));
+}
+
+bool Run::is_damaged(const std::string& component) {
+  const auto now = shop_.clock.wall_seconds();
+  const auto last = shop_.checked.find(component);
+  if (last != shop_.checked.end() && now >= last->second && now - last->second < settings_.verify_stored.count() * 3600) return false;
+  auto info = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+  tell("verify", component, "reading the set in force again");
+  auto good = info ? shop_.sets.verify(*info, cancel_) : Result<>(fail(info.error()));
+  if (!good && good.error().code == Code::cancelled) return false;
+  if (!good) {
+    shop_.explain.say({.component = component}, good.error().message);
+    return true;
+  }
+  shop_.checked[component] = now;
+  return false;
+}
+
+void Run::tidy(const std::vector<std::string>& wanted, bool all) {
+  for (const auto& name : wanted) {
+    auto gone = activation_.collect(name, settings_.keep_sets);
+    if (!gone) shop_.explain.say({.component = name}, cat("earlier sets could not be removed: ", gone.error().message));
+    else if (*gone > 0) shop_.explain.say({.component = name}, cat(std::to_string(*gone), " earlier sets removed, ", std::to_string(settings_.keep_sets), " are kept"));
+    show(name, false);
+  }
+  if (!all) return;
+  if (const auto gone = shop_.downloads.remove_others(wanted_keys_); gone > 0) shop_.explain.say({}, cat(std::to_string(gone), " downloads that nobody needs any more removed"));
+}
+
+}  // namespace picket::update

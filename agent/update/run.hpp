@@ -1,0 +1,89 @@
+// One update or one rollback, top to bottom, on the engine's thread: check -> plan -> fetch -> verify -> stage -> activate -> confirm.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <picket/update/v1/update.pb.h>
+
+#include "bus/caller.hpp"
+#include "core/cancel.hpp"
+#include "storage/counters.hpp"
+#include "update/activate.hpp"
+#include "update/board.hpp"
+#include "update/catalogue.hpp"
+#include "update/consumers.hpp"
+#include "update/downloads.hpp"
+#include "update/explain.hpp"
+#include "update/plan.hpp"
+#include "update/sources.hpp"
+
+namespace picket::update {
+
+// All that a run works with; belongs to the engine.
+struct Workshop {
+  const Options& options;
+  const core::Clock& clock;
+  const Steps& steps;
+  bus::Caller& caller;
+  SetStore& sets;
+  Ledger& ledger;
+  Downloads& downloads;
+  storage::Counters& counters;
+  Sources& sources;
+  Explain& explain;
+  Board& board;
+  std::function<std::vector<Demand>()> demands;
+  std::function<std::vector<std::string>()> answerers;            // of picket.component.activate, now
+  std::function<void(const component::v1::ActiveSet&)> announce;  // publishes picket.component.active
+  std::map<std::string, std::int64_t, std::less<>>& checked;      // component -> when its stored files were last read again
+  core::CancelToken shutdown;                                     // also ends what a user's cancel does not
+};
+
+class Run {
+ public:
+  using Progress = std::function<void(const v1::Progress&)>;
+
+  Run(Workshop& shop, Progress progress, core::CancelToken cancel);
+
+  [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
+  [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
+  // A plugin could not use the set in force when it started. Goes back if nobody else could either.
+  void refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // Puts what is in force on the board and on the bus.
+  void show(const std::string& component, bool announce);
+
+ private:
+  [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
+  [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
+  void one(const std::string& component, v1::ComponentResult& out);
+  [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, v1::ComponentResult& out);
+  [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted, v1::ComponentResult& out);
+  [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
+  void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
+  [[nodiscard]] bool is_damaged(const std::string& component);
+  void tidy(const std::vector<std::string>& components, bool all);
+  void begin(v1::RunResult& result, std::string_view kind);
+  void finish(v1::RunResult& result);
+  [[nodiscard]] std::vector<std::string> running_consumers(std::string_view component);
+  [[nodiscard]] component::v1::ActiveSet describe(const std::string& component) const;
+  void tell(std::string_view step, std::string_view component, std::string_view text, std::uint64_t done = 0, std::uint64_t total = 0);
+  [[nodiscard]] std::uint64_t bytes_received() const;
+
+  Workshop& shop_;
+  Progress progress_;
+  core::CancelToken cancel_;
+  Settings settings_;
+  std::string variant_;
+  Activation activation_;
+  Consumers consumers_;
+  std::unique_ptr<Catalogue> catalogue_;
+  std::vector<std::unique_ptr<SourceReader>> readers_;  // all that may be tried, the one that worked first
+  std::set<std::string, std::less<>> wanted_keys_;
+  std::chrono::milliseconds told_{};
+};
+
+}  // namespace picket::update

@@ -1,0 +1,223 @@
+// The second half of a run: from a chosen release to a confirmed set, and back.
+#include <algorithm>
+
+#include "base/progress.hpp"
+#include "storage/space.hpp"
+#include "update/run.hpp"
+#include "update/stage.hpp"
+
+namespace picket::update {
+
+Result<> Run::install(const std::string& component, const trust::Release& release, v1::ComponentResult& out) {
+  SetInfo probe;
+  probe.release = static_cast<std::uint64_t>(release.release);
+  probe.variant = release.variant;
+  probe.content_sha256 = release.content_sha256;
+  auto stored = shop_.sets.info(component, probe.name());
+  if (stored && stored->content_sha256 == release.content_sha256 && shop_.sets.verify(*stored, cancel_)) {
+    shop_.explain.say({.component = component}, cat("set ", stored->name(), " is stored already"));
+    return activate(component, *stored, Activation::Why::update, out);
+  }
+  const Wanted wanted{catalogue_->path_of(release), release.length, release.hashes};
+  wanted_keys_.insert(wanted.key());  // whatever happens next, it need not be fetched again
+  PICKET_LET(file, fetch(release, wanted, out));
+  tell("stage", component, "");
+  PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
+  PICKET_TRY(shop_.sets.adopt(info));
+  PICKET_TRY(shop_.downloads.remove(wanted));
+  shop_.checked[component] = shop_.clock.wall_seconds();
+  return activate(component, info, Activation::Why::update, out);
+}
+
+Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted, v1::ComponentResult& out) {
+  const auto& component = release.component;
+  tell("fetch", component, cat("release ", std::to_string(release.release), ", ", human_bytes(wanted.length)), 0, wanted.length);
+  const auto have = shop_.downloads.have(wanted);
+  if (have == wanted.length) {
+    auto found = shop_.downloads.find(wanted, cancel_);
+    if (found) {
+      shop_.explain.say({.component = component, .file = wanted.path}, "downloaded earlier and verified again: not fetched");
+      return found;
+    }
+    if (found.error().code == Code::cancelled) return found;
+    if (found.error().code != Code::not_found) shop_.explain.say({.component = component, .file = wanted.path}, found.error().message);
+  }
+  // All that is needed until the set is in force, so that a full disk is found out before the download.
+  std::uint64_t need = wanted.length - std::min(have, wanted.length);
+  if (release.format != "file") need += release.unpacked + release.files * 4096;
+  PICKET_TRY(storage::require_space(shop_.options.data_dir, need, cat(component, " release ", std::to_string(release.release))));
+
+  std::string failures;
+  for (const auto& reader : readers_) {
+    const auto& source = reader->source().name;
+    const Explain::About about{component, source, wanted.path};
+    bool ours = false;
+    const auto before = shop_.downloads.have(wanted);
+    auto got = shop_.downloads.fetch(wanted, *reader, [&](std::uint64_t done) {
+      const auto now = shop_.clock.monotonic();
+      if (now - told_ < std::chrono::milliseconds(100) && done != wanted.length) return;
+      told_ = now;
+      tell("fetch", component, cat("from ", source), done, wanted.length);
+    }, cancel_, ours);
+    if (got) {
+      shop_.explain.say(about, cat("verified, ", human_bytes(wanted.length), got->from.empty() ? "" : " from ", got->from,
+                                   got->began_anew ? "; what lay here did not fit and was fetched anew" : before > 0 ? cat("; resumed at ", human_bytes(before)) : ""));
+      tell("verify", component, "digest is right", wanted.length, wanted.length);
+      return std::move(got->file);
+    }
+    if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+    shop_.explain.say(about, cat("failed: ", got.error().message));
+    if (ours) return fail(std::move(got).error());
+    shop_.sources.failed(source, got.error().message);
+    failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
+  }
+  (void)out;
+  return fail(Code::unavailable, cat("no source could give ", release.path, ": ", failures));
+}
+
+component::v1::ActiveSet Run::describe(const std::string& component) const {
+  const auto& record = shop_.ledger.record(component);
+  component::v1::ActiveSet set;
+  set.set_component(component);
+  auto info = shop_.sets.info(component, record.in_force);
+  if (!info) return set;
+  set.set_variant(info->variant);
+  set.set_release(info->release);
+  set.set_version(info->version);
+  set.set_path(shop_.sets.path_of(component, info->name()).native());
+  set.set_published(info->published);
+  set.set_activated(record.activated);
+  return set;
+}
+
+void Run::show(const std::string& component, bool announce) {
+  const auto& record = shop_.ledger.record(component);
+  auto view = shop_.board.view(component);
+  view.set = describe(component);
+  view.confirmed = record.confirmed;
+  view.kept.clear();
+  view.refused.clear();
+  for (const auto& info : activation_.kept(component)) view.kept.push_back(info.release);
+  view.refusal.clear();
+  for (const auto& refusal : record.refused) {
+    view.refused.push_back(refusal.release);
+    if (view.refusal.empty() && !refusal.by_rollback && refusal.release > view.set.release())
+      view.refusal = cat("release ", std::to_string(refusal.release), " was refused by ", refusal.why);
+  }
+  if (auto info = shop_.sets.info(component, record.in_force)) {
+    view.cls = info->cls;
+    view.bytes = info->bytes;
+  }
+  shop_.board.set_view(component, view);
+  if (announce) shop_.announce(view.set);
+}
+
+Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
+  if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+  const auto before = shop_.ledger.record(component).in_force;
+  tell("activate", component, cat("release ", std::to_string(info.release)));
+  if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));
+
+  // From here a user's cancel comes too late: plugins are loading the set.
+  tell("confirm", component, "");
+  shop_.steps("confirm");
+  const auto consumers = running_consumers(component);
+  auto confirmed = consumers_.confirm(consumers, describe(component), why == Activation::Why::rollback, settings_.confirm_timeout, shop_.shutdown);
+  if (!confirmed && confirmed.error().code == Code::cancelled) {
+    show(component, false);  // the plugins are asked again at the next start
+    return fail(std::move(confirmed).error());
+  }
+  if (confirmed) {
+    if (!consumers.empty()) PICKET_TRY(shop_.ledger.confirmed(component));
+    show(component, true);
+    return {};
+  }
+  const auto& reason = confirmed.error().message;
+  out.set_result("refused");
+  go_back(component, info.name(), before == info.name() ? std::string() : before, {info.release, false, reason});
+  const auto& now = shop_.ledger.record(component).in_force;
+  return fail(Code::conflict, cat("release ", std::to_string(info.release), " was refused by ", reason, now.empty() ? "; nothing is in force" : cat("; ", now, " is in force again")));
+}
+
+void Run::go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal) {
+  auto note = [&](const Result<>& done) {
+    if (!done) shop_.explain.say({.component = component}, cat("going back: ", done.error().message));
+  };
+  note(shop_.ledger.refuse(component, refusal));
+  std::string target = to;
+  if (target.empty())
+    for (const auto& info : activation_.kept(component)) {
+      target = info.name();
+      break;
+    }
+  auto switched = activation_.switch_to(component, target, Activation::Why::restore);
+  note(switched);
+  shop_.explain.say({.component = component}, cat(bad_set, " is not tried again until something newer appears; ", target.empty() ? "nothing" : target, " is in force"));
+  if (switched && !target.empty()) {
+    auto set = describe(component);
+    (void)consumers_.confirm(running_consumers(component), set, true, settings_.confirm_timeout, shop_.shutdown);
+  }
+  show(component, true);
+}
+
+v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
+  v1::RunResult result;
+  begin(result, "rollback");
+  const auto& component = order.component();
+  const std::size_t steps = std::max<std::uint32_t>(order.steps(), 1);
+  auto& out = *result.add_components();
+  out.set_component(component);
+  auto work = [&]() -> Result<> {
+    const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+    if (!active) return fail(Code::not_found, cat("component ", component, ": nothing is in force"));
+    out.set_release_before(active->release);
+    out.set_release_after(active->release);
+    out.set_variant(active->variant);
+    const auto kept = activation_.kept(component);
+    if (kept.size() < steps)
+      return fail(Code::not_found, cat("component ", component, ": ", std::to_string(steps), " steps back were asked for, ", std::to_string(kept.size()), " earlier releases are kept"));
+    const auto& target = kept[steps - 1];
+    tell("verify", component, cat("release ", std::to_string(target.release)));
+    PICKET_TRY(shop_.sets.verify(target, cancel_));
+    // What is left behind, and what is jumped over, is not taken again by the next update. Written first: after a power cut in between, the
+    // release in force is merely one that nothing newer has replaced yet.
+    std::vector<std::uint64_t> left{active->release};
+    for (std::size_t i = 0; i + 1 < steps; ++i) left.push_back(kept[i].release);
+    for (const auto release : left) PICKET_TRY(shop_.ledger.refuse(component, {release, true, "rolled back"}));
+    if (auto done = activate(component, target, Activation::Why::rollback, out); !done) {
+      for (const auto release : left) (void)shop_.ledger.allow(component, release);
+      return done;
+    }
+    out.set_result("rolled-back");
+    out.set_variant(target.variant);
+    out.set_release_after(target.release);
+    out.set_text(cat("release ", std::to_string(active->release), " is not taken again until something newer appears"));
+    return {};
+  };
+  if (auto done = work(); !done) {
+    if (out.result().empty()) out.set_result("failed");
+    out.set_text(done.error().message);
+  }
+  shop_.explain.say({.component = component}, cat(out.result(), ": ", out.text()));
+  tidy({component}, false);
+  show(component, false);
+  finish(result);
+  return result;
+}
+
+void Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
+  const auto& record = shop_.ledger.record(component);
+  if (record.in_force != set) return;  // meanwhile another one is in force
+  const auto text = cat(plugin, " could not load release ", std::to_string(shop_.board.view(component).set.release()), ": ", why);
+  shop_.explain.say({.component = component}, text);
+  shop_.board.set_text(component, text);
+  if (record.confirmed) return;  // others use it: the plugin's trouble, not the set's
+  auto info = shop_.sets.info(component, set);
+  if (!info) return;
+  std::string previous;
+  for (const auto& earlier : record.earlier)
+    if (previous.empty() && shop_.sets.info(component, earlier)) previous = earlier;
+  go_back(component, set, previous, {info->release, false, cat(plugin, ": ", why)});
+}
+
+}  // namespace picket::update

@@ -1,0 +1,119 @@
+#include "update/settings.hpp"
+
+#include <algorithm>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+namespace picket::update {
+namespace {
+
+namespace json = boost::json;
+
+// Takes members of an object that the schema already accepted; what is wrong all the same is named.
+class Reader {
+ public:
+  explicit Reader(const json::object& object) : object_(object) {}
+
+  std::int64_t number(std::string_view name, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
+    const auto* value = object_.if_contains(name);
+    if (value == nullptr) return otherwise;
+    if (const auto* found = value->if_int64(); found != nullptr && *found >= least && *found <= most) return *found;
+    wrong(name, cat("must be a whole number from ", std::to_string(least), " to ", std::to_string(most)));
+    return otherwise;
+  }
+  std::string text(std::string_view name) {
+    const auto* value = object_.if_contains(name);
+    if (value != nullptr && value->is_string() && !value->get_string().empty()) return std::string(value->get_string());
+    wrong(name, "must be a text");
+    return {};
+  }
+  bool flag(std::string_view name, bool otherwise) {
+    const auto* value = object_.if_contains(name);
+    if (value == nullptr) return otherwise;
+    if (value->is_bool()) return value->get_bool();
+    wrong(name, "must be true or false");
+    return otherwise;
+  }
+  template <class Each>
+  void each(std::string_view name, Each&& take) {
+    const auto* value = object_.if_contains(name);
+    if (value == nullptr) return;
+    if (!value->is_array()) return wrong(name, "must be a list");
+    for (const auto& item : value->get_array()) take(item);
+  }
+  template <class Each>
+  void each_object(std::string_view name, Each&& take) {
+    each(name, [&](const json::value& item) {
+      if (!item.is_object()) return wrong(name, "must hold objects");
+      Reader inner(item.get_object());
+      take(inner, item.get_object());
+      if (!inner.why_.empty()) wrong(name, inner.why_);
+    });
+  }
+  void wrong(std::string_view name, std::string_view what) {
+    if (why_.empty()) why_ = cat(name, ": ", what);
+  }
+  [[nodiscard]] const std::string& why() const { return why_; }
+
+ private:
+  const json::object& object_;
+  std::string why_;
+};
+
+std::vector<ReleaseRef> releases(Reader& reader, std::string_view name) {
+  std::vector<ReleaseRef> out;
+  reader.each_object(name, [&](Reader& item, const json::object&) {
+    out.push_back({item.text("component"), static_cast<std::uint64_t>(item.number("release", 1, 1, INT64_MAX))});
+  });
+  return out;
+}
+
+}  // namespace
+
+Result<Settings> parse_settings(std::string_view text) {
+  json::error_code error;
+  const auto document = json::parse(text, error);
+  if (error) return fail(Code::invalid, cat("update settings: not JSON: ", error.message()));
+  if (!document.is_object()) return fail(Code::invalid, "update settings: must be an object");
+  Reader reader(document.get_object());
+  Settings out;
+  reader.each_object("sources", [&](Reader& item, const json::object& object) {
+    SourceEntry entry{item.text("name"), item.text("plugin"), item.text("location"), "{}", item.flag("enabled", true)};
+    if (const auto* options = object.if_contains("options")) entry.options_json = json::serialize(*options);
+    if (std::ranges::any_of(out.sources, [&](const auto& other) { return other.name == entry.name; }))
+      item.wrong("name", cat("two sources are named \"", entry.name, "\""));
+    out.sources.push_back(std::move(entry));
+  });
+  out.interval = std::chrono::minutes(reader.number("interval_minutes", 120, 0, 43200));
+  out.keep_sets = static_cast<std::size_t>(reader.number("keep_sets", 3, 1, 100));
+  out.connect_timeout = std::chrono::seconds(reader.number("connect_timeout_seconds", 10, 0, 120));
+  out.stall_timeout = std::chrono::seconds(reader.number("stall_timeout_seconds", 30, 1, 3600));
+  out.min_bytes_per_second = static_cast<std::uint32_t>(reader.number("min_bytes_per_second", 1, 1, 1'000'000'000));
+  out.rest_after_failure = std::chrono::seconds(reader.number("rest_after_failure_seconds", 300, 0, 86400));
+  out.warning_after = std::chrono::hours(reader.number("warning_after_hours", 72, 1, 87600));
+  out.critical_after = std::chrono::hours(reader.number("critical_after_hours", 168, 1, 87600));
+  out.verify_stored = std::chrono::hours(reader.number("verify_stored_hours", 24, 0, 8760));
+  out.confirm_timeout = std::chrono::seconds(reader.number("confirm_timeout_seconds", 60, 1, 3600));
+  reader.each("components", [&](const json::value& item) {
+    if (!item.is_string()) return reader.wrong("components", "must hold texts");
+    out.components.emplace_back(item.get_string());
+  });
+  out.declined = releases(reader, "declined");
+  out.pinned = releases(reader, "pinned");
+  out.approved = releases(reader, "approved");
+  if (document.get_object().contains("approval_needed")) {
+    out.approve_agent = out.approve_application = false;
+    reader.each("approval_needed", [&](const json::value& item) {
+      if (item == json::value("agent")) out.approve_agent = true;
+      else if (item == json::value("application")) out.approve_application = true;
+      else reader.wrong("approval_needed", "must hold agent or application");
+    });
+  }
+  if (out.warning_after >= out.critical_after) reader.wrong("critical_after_hours", "must be more than warning_after_hours");
+  if (!reader.why().empty()) return fail(Code::invalid, cat("update settings: ", reader.why()));
+  return out;
+}
+
+}  // namespace picket::update

@@ -1,0 +1,44 @@
+// The settings of org.picket.update as values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace picket::update {
+
+struct SourceEntry {
+  std::string name, plugin, location, options_json = "{}";
+  bool enabled = true;
+  bool operator==(const SourceEntry&) const = default;
+};
+
+struct ReleaseRef {
+  std::string component;
+  std::uint64_t release = 0;
+};
+
+struct Settings {
+  std::vector<SourceEntry> sources;
+  std::chrono::minutes interval{120};  // 0: only by hand
+  std::size_t keep_sets = 3;
+  std::chrono::seconds connect_timeout{10}, stall_timeout{30};
+  std::uint32_t min_bytes_per_second = 1;
+  std::chrono::seconds rest_after_failure{300};
+  std::chrono::hours warning_after{72}, critical_after{168};
+  std::chrono::hours verify_stored{24};
+  std::chrono::seconds confirm_timeout{60};
+  std::vector<std::string> components;  // demanded by the administrator
+  std::vector<ReleaseRef> declined, pinned, approved;
+  bool approve_agent = false, approve_application = true;
+};
+
+[[nodiscard]] std::string_view settings_schema_text();
+// Also checks what a schema cannot say: names of sources are unique, warning comes before critical. Code::invalid names the setting.
+[[nodiscard]] Result<Settings> parse_settings(std::string_view json);
+
+}  // namespace picket::update

@@ -1,0 +1,130 @@
+#include "update/source_reader.hpp"
+
+#include <picket/source/v1/source.pb.h>
+
+#include "base/progress.hpp"
+
+namespace picket::update {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kWindow = 1u << 20;             // bytes in flight: enough for a busy disk, little enough for memory
+constexpr milliseconds kWhole{86'400'000};              // the bus's longest; a transfer that moves may take its time
+
+std::string in_seconds(milliseconds time) { return cat(std::to_string(time.count() / 1000), " s"); }
+
+// Fails when fewer bytes than the least came within any one window of time.
+class Pace {
+ public:
+  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(clock), limits_(limits), began_(clock.monotonic()) {}
+  [[nodiscard]] Result<> arrived(std::size_t bytes) {
+    bytes_ += bytes;
+    const auto now = clock_.monotonic();
+    if (now - began_ < limits_.stall_timeout) return {};
+    const auto least = static_cast<std::uint64_t>(limits_.min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
+    if (bytes_ < least)
+      return fail(Code::timeout, cat("too slow: ", human_bytes(bytes_), " in ", in_seconds(now - began_), ", at least ",
+                                     human_bytes(limits_.min_bytes_per_second), " a second are wanted"));
+    bytes_ = 0;
+    began_ = now;
+    return {};
+  }
+
+ private:
+  const core::Clock& clock_;
+  const ReadLimits& limits_;
+  milliseconds began_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+SourceReader::SourceReader(bus::Caller& caller, const core::Clock& clock, SourceEntry source, ReadLimits limits, core::CancelToken cancel)
+    : caller_(caller), clock_(clock), source_(std::move(source)), limits_(limits), cancel_(std::move(cancel)) {
+  if (limits_.connect_timeout.count() == 0) limits_.connect_timeout = limits_.stall_timeout;
+}
+
+Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) {
+  source::v1::FetchRequest question;
+  question.mutable_source()->set_name(source_.name);
+  question.mutable_source()->set_location(source_.location);
+  question.mutable_source()->set_options_json(source_.options_json);
+  question.set_path(std::string(path));
+  question.set_offset(offset);
+  question.set_max_bytes(max_bytes);
+  question.set_connect_timeout_ms(static_cast<std::uint32_t>(limits_.connect_timeout.count()));
+  question.set_stall_timeout_ms(static_cast<std::uint32_t>(limits_.stall_timeout.count()));
+  question.set_min_bytes_per_second(limits_.min_bytes_per_second);
+  const auto payload = question.SerializeAsString();
+  auto opened = caller_.open({.topic = "picket.source.fetch", .to = source_.plugin,
+                              .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest", .payload = payload, .timeout = kWhole},
+                             kWindow, cancel_);
+  // No plugin to ask is never "the source says that the file is not there": that would end a root rotation early.
+  if (!opened) {
+    auto error = std::move(opened).error();
+    if (error.code == Code::not_found) error.code = Code::unavailable;
+    return fail(std::move(error), cat("plugin ", source_.plugin));
+  }
+  auto& stream = **opened;
+  Got got;
+  Pace pace(clock_, limits_);
+  // The plugin watches its own connection; being cut off by the host is for a plugin that hangs.
+  auto patience = limits_.connect_timeout + limits_.stall_timeout;
+  for (;;) {
+    const auto asked = std::chrono::steady_clock::now();
+    auto chunk = stream.next(patience);
+    if (!chunk) {
+      // The plugin's own timeout comes earlier and says more.
+      if (chunk.error().code == Code::timeout && std::chrono::steady_clock::now() - asked >= patience)
+        return fail(Code::timeout, cat(source_.plugin, " sent nothing for ", in_seconds(patience)));
+      return fail(std::move(chunk).error());
+    }
+    if (!*chunk) break;
+    const auto bytes = (*chunk)->payload();
+    received_ += bytes.size();
+    if (bytes.size() > max_bytes - got.bytes)
+      return fail(Code::too_large, cat("sends more than the ", human_bytes(max_bytes), " it was asked for"));
+    got.bytes += bytes.size();
+    PICKET_TRY(pace.arrived(bytes.size()));
+    PICKET_TRY(sink(bytes));
+    patience = limits_.stall_timeout + milliseconds(1000);
+  }
+  source::v1::FetchReply answer;
+  if (!answer.ParseFromString(stream.reply().payload)) return fail(Code::invalid, cat(source_.plugin, " answered something that is no FetchReply"));
+  if (answer.sent() != got.bytes)
+    return fail(Code::io, cat(source_.plugin, " says it sent ", std::to_string(answer.sent()), " bytes, but ", std::to_string(got.bytes), " arrived"));
+  got.offset = answer.offset();
+  got.size = answer.size();
+  got.from = answer.from();
+  return got;
+}
+
+Result<std::string> SourceReader::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
+  std::string bytes;
+  auto got = read(cat("metadata/", path), 0, max_bytes + 1, [&](std::string_view chunk) -> Result<> {
+    bytes.append(chunk);
+    if (bytes.size() > max_bytes) return fail(Code::too_large, cat("is longer than the limit of ", human_bytes(max_bytes)));
+    return {};
+  });
+  if (on_metadata) on_metadata(path, got ? std::string_view("read") : std::string_view(got.error().message));
+  if (!got) return fail(std::move(got).error());
+  return bytes;
+}
+
+std::string target_url_path(std::string_view target_path) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out = "targets/";
+  for (const char c : target_path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' || c == '/';
+    if (plain) {
+      out.push_back(c);
+    } else {
+      const auto byte = static_cast<std::uint8_t>(c);
+      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return out;
+}
+
+}  // namespace picket::update

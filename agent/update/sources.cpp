@@ -1,0 +1,85 @@
+#include "update/sources.hpp"
+
+#include <algorithm>
+
+namespace picket::update {
+
+void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest) {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, Health, std::less<>> health;
+  for (const auto& entry : entries) {
+    const auto old = std::ranges::find(entries_, entry);
+    if (old == entries_.end()) continue;
+    if (const auto known = health_.find(entry.name); known != health_.end()) health.insert(*known);
+  }
+  entries_ = std::move(entries);
+  health_ = std::move(health);
+  rest_ = rest.count();
+}
+
+const Sources::Health& Sources::health_of(std::string_view name) const {
+  static const Health untried;
+  const auto found = health_.find(name);
+  return found == health_.end() ? untried : found->second;
+}
+
+std::vector<SourceEntry> Sources::to_try(bool force, Explain& explain) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.wall_seconds();
+  std::vector<SourceEntry> out, resting;
+  for (const auto& entry : entries_) {
+    if (!entry.enabled) {
+      explain.say({.source = entry.name}, "passed over: disabled in the settings");
+    } else if (const auto& health = health_of(entry.name); !force && rests(health, now)) {
+      explain.say({.source = entry.name}, cat("rests for ", std::to_string(health.rests_until - now), " s more after: ", health.why));
+      resting.push_back(entry);
+    } else {
+      out.push_back(entry);
+    }
+  }
+  if (out.empty() && !resting.empty()) {
+    explain.say({}, "every source rests: they are tried all the same");
+    return resting;
+  }
+  return out;
+}
+
+void Sources::worked(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  auto& health = health_[std::string(name)];
+  if (health.state != Health::State::ok) health.since = clock_.wall_seconds();
+  health.state = Health::State::ok;
+  health.why.clear();
+  health.rests_until = 0;
+}
+
+void Sources::failed(std::string_view name, std::string_view why) {
+  const std::lock_guard lock(mutex_);
+  auto& health = health_[std::string(name)];
+  const auto now = clock_.wall_seconds();
+  if (health.state != Health::State::failed) health.since = now;
+  health.state = Health::State::failed;
+  health.why = why;
+  health.rests_until = now + rest_;
+}
+
+std::vector<v1::SourceStatus> Sources::status() const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.wall_seconds();
+  std::vector<v1::SourceStatus> out;
+  for (const auto& entry : entries_) {
+    const auto& health = health_of(entry.name);
+    auto& status = out.emplace_back();
+    status.set_name(entry.name);
+    status.set_plugin(entry.plugin);
+    status.set_location(entry.location);
+    status.set_text(entry.enabled ? health.why : "disabled in the settings");
+    status.set_since(health.since);
+    const bool resting = rests(health, now);
+    if (resting) status.set_next_attempt(health.rests_until);
+    status.set_state(health.state == Health::State::untried ? "untried" : health.state == Health::State::ok ? "ok" : resting ? "resting" : "failed");
+  }
+  return out;
+}
+
+}  // namespace picket::update

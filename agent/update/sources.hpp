@@ -1,0 +1,50 @@
+// The ordered list of sources, and what is remembered of each one's health. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <picket/update/v1/report.pb.h>
+
+#include "core/clock.hpp"
+#include "update/explain.hpp"
+#include "update/settings.hpp"
+
+namespace picket::update {
+
+class Sources {
+ public:
+  explicit Sources(const core::Clock& clock) : clock_(clock) {}
+
+  // What is known of an entry that did not change stays known.
+  void configure(std::vector<SourceEntry> entries, std::chrono::seconds rest);
+  // Those to try now, in order. Resting ones are left out, unless `force`, or unless nothing else is left: a rest is there to spare
+  // waiting in front of a source that works, not to refuse work.
+  [[nodiscard]] std::vector<SourceEntry> to_try(bool force, Explain& explain) const;
+  void worked(std::string_view name);
+  void failed(std::string_view name, std::string_view why);
+  [[nodiscard]] std::vector<v1::SourceStatus> status() const;
+
+ private:
+  struct Health {
+    enum class State { untried, ok, failed } state = State::untried;
+    std::string why;
+    std::int64_t since = 0;
+    std::int64_t rests_until = 0;
+  };
+  // A clock that was set back must not make a source rest for years.
+  [[nodiscard]] bool rests(const Health& health, std::int64_t now) const { return health.rests_until > now && health.rests_until - now <= rest_; }
+  [[nodiscard]] const Health& health_of(std::string_view name) const;
+
+  const core::Clock& clock_;
+  mutable std::mutex mutex_;
+  std::vector<SourceEntry> entries_;
+  std::map<std::string, Health, std::less<>> health_;
+  std::int64_t rest_ = 300;
+};
+
+}  // namespace picket::update
