@@ -68,19 +68,29 @@ class Answer {
 
   // Sends all of it, waiting for credit. `patience` bounds a wait without any progress.
   [[nodiscard]] picket_status write(std::string_view data, std::chrono::milliseconds patience = std::chrono::hours(24)) {
-    auto give_up = std::chrono::steady_clock::now() + patience;
-    while (true) {
-      const std::uint64_t seen = grants();
+    return retried(patience, [&](bool& progress) {
       const Taken taken = offer(data);
       data.remove_prefix(taken.bytes);
-      if (taken.status != PICKET_E_BUSY) return taken.status;
-      const auto now = std::chrono::steady_clock::now();
-      if (taken.bytes > 0) give_up = now + patience;
-      if (now >= give_up) return PICKET_E_TIMEOUT;
-      std::unique_lock lock(mutex_);
-      // A look every quarter of a second costs nothing while a transfer runs, and needs no faith in the last on_credit.
-      credit_came_.wait_until(lock, std::min(give_up, now + std::chrono::milliseconds(250)), [&] { return done_ || grants_ != seen; });
+      progress = taken.bytes > 0;
+      return taken.status;
+    });
+  }
+
+  // For streams of messages, one a chunk: all of it in one piece, or BUSY. At most PICKET_BUS_MAX_PAYLOAD bytes.
+  [[nodiscard]] picket_status offer_message(std::string_view message) {
+    const std::lock_guard lock(mutex_);
+    if (done_) return PICKET_E_CANCELLED;
+    const picket_status status = host_.stream_write(id_, message);
+    if (status == PICKET_OK) {
+      written_ += message.size();
+      if (bound_ != kUnknown) bound_ -= std::min<std::uint64_t>(bound_, message.size());
+    } else if (status != PICKET_E_BUSY) {
+      done_ = true;
     }
+    return status;
+  }
+  [[nodiscard]] picket_status write_message(std::string_view message, std::chrono::milliseconds patience = std::chrono::hours(24)) {
+    return retried(patience, [&](bool&) { return offer_message(message); });
   }
 
   // From on_credit: what may be written now in all.
@@ -118,6 +128,23 @@ class Answer {
  private:
   static constexpr std::uint64_t kUnknown = std::numeric_limits<std::uint64_t>::max();
   static constexpr std::uint64_t kFragment = 512;
+
+  template <class Attempt>
+  [[nodiscard]] picket_status retried(std::chrono::milliseconds patience, Attempt&& attempt) {
+    auto give_up = std::chrono::steady_clock::now() + patience;
+    while (true) {
+      const std::uint64_t seen = grants();
+      bool progress = false;
+      const picket_status status = attempt(progress);
+      if (status != PICKET_E_BUSY) return status;
+      const auto now = std::chrono::steady_clock::now();
+      if (progress) give_up = now + patience;
+      if (now >= give_up) return PICKET_E_TIMEOUT;
+      std::unique_lock lock(mutex_);
+      // A look every quarter of a second costs nothing while a transfer runs, and needs no faith in the last on_credit.
+      credit_came_.wait_until(lock, std::min(give_up, now + std::chrono::milliseconds(250)), [&] { return done_ || grants_ != seen; });
+    }
+  }
 
   picket_status respond(picket_status status, std::string_view content_type, std::string_view payload) {
     const std::lock_guard lock(mutex_);

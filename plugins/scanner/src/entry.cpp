@@ -1,0 +1,3 @@
+#include "scanner.hpp"
+
+PICKET_PLUGIN("org.picket.scanner", scanner::Scanner)

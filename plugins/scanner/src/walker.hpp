@@ -1,0 +1,60 @@
+// The files below some paths, one after the other: no symbolic link is followed, nothing but regular files is opened, no pseudo file system is
+// entered. Holds one open folder per level, never a list of all files.
+#pragma once
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace scanner {
+
+class OpenFile {
+ public:
+  OpenFile() = default;
+  explicit OpenFile(int fd) : fd_(fd) {}
+  OpenFile(OpenFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OpenFile& operator=(OpenFile&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~OpenFile();
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+struct Entry {
+  enum class Kind { file, skipped, end } kind = Kind::end;
+  std::string path;
+  std::string why;  // skipped
+  OpenFile file;
+  struct stat about {};
+};
+
+class Walker {
+ public:
+  explicit Walker(std::vector<std::string> paths);
+  [[nodiscard]] Entry next();
+
+ private:
+  struct CloseFolder {
+    void operator()(DIR* folder) const { ::closedir(folder); }
+  };
+  struct Level {
+    std::unique_ptr<DIR, CloseFolder> folder;
+    std::string path;
+  };
+  // False: nothing to tell about it (what vanished, or is neither file nor folder).
+  [[nodiscard]] bool visit(int base, const char* name, std::string path, bool asked_for, Entry& out);
+
+  std::vector<std::string> paths_;
+  std::size_t next_path_ = 0;
+  std::vector<Level> levels_;
+};
+
+}  // namespace scanner
