@@ -60,10 +60,10 @@ struct TopicKind {
 
 // What a peer may do. A filter is a topic or a prefix that ends in ".*"; "*" is everything.
 struct AllowList {
-  std::vector<TopicKind> publishes;      // exact topics
-  std::vector<std::string> subscribes;   // filters: a subscription must lie within one of them
-  std::vector<std::string> answers;      // exact request topics
-  std::vector<std::string> asks;         // filters
+  std::vector<TopicKind> publishes{};      // exact topics
+  std::vector<std::string> subscribes{};   // filters: a subscription must lie within one of them
+  std::vector<std::string> answers{};      // exact request topics
+  std::vector<std::string> asks{};         // filters
 };
 
 struct QueueLimits {
@@ -73,8 +73,9 @@ struct QueueLimits {
 
 struct PeerOptions {
   std::string name;  // unique among attached peers
-  AllowList allow;
-  QueueLimits queue;
+  AllowList allow{};
+  QueueLimits queue{};
+  bool starts_paused = false;  // no handler call before resume()
 };
 
 struct PeerCounters {
@@ -83,10 +84,10 @@ struct PeerCounters {
 };
 
 struct Request {
-  std::string_view topic;
-  std::string_view to;            // peer name; empty: the only answerer
-  std::string_view content_type;
-  std::string_view payload;
+  std::string_view topic{};
+  std::string_view to{};          // peer name; empty: the only answerer
+  std::string_view content_type{};
+  std::string_view payload{};
   std::chrono::milliseconds timeout{10'000};
   std::uint64_t credit = 0;       // bytes of stream the answer may send at first
 };
@@ -124,8 +125,8 @@ class Peer {
 // What `picketctl bus watch` sees: every accepted and refused message, after the fact.
 struct Seen {
   enum class What : std::uint8_t { publish, request, reply, stream, cancel, denied, busy } what;
-  MessagePtr message;     // reply and stream: payload may be dropped
-  std::string_view to;
+  MessagePtr message{};   // reply and stream: payload may be dropped
+  std::string_view to{};
   Status status = kOk;
 };
 
@@ -145,7 +146,7 @@ class Router {
   struct TopicInfo {
     std::string topic;
     Kind kind;
-    std::vector<std::string> publishers, subscribers, answerers;
+    std::vector<std::string> publishers{}, subscribers{}, answerers{};
     std::uint64_t messages = 0;
   };
   [[nodiscard]] virtual std::vector<TopicInfo> topics() const = 0;

@@ -19,8 +19,8 @@ struct Item {
   enum class What : std::uint8_t { message, request, chunk, reply, credit, cancel };
   What what = What::message;
   Status status = kOk;
-  MessagePtr message;
-  std::shared_ptr<OpenRequest> open;
+  MessagePtr message{};
+  std::shared_ptr<OpenRequest> open{};
   const Topic* topic = nullptr;  // of a state message: with its key, what a newer value replaces
 };
 

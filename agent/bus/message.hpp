@@ -23,7 +23,7 @@ constexpr std::size_t kMaxSender = 255;
 
 struct MessageParts {
   Kind kind = Kind::event;
-  std::string_view topic, key, content_type, sender, payload;
+  std::string_view topic{}, key{}, content_type{}, sender{}, payload{};
   std::uint64_t correlation = 0;                        // requests, replies, chunks: the asker's token
   std::chrono::steady_clock::time_point deadline{};  // requests only
 };

@@ -24,7 +24,9 @@ PeerCore::PeerCore(std::shared_ptr<RouterCore> router, PeerOptions options, Hand
       handler_(handler),
       strand_(std::move(strand)),
       may_subscribe_(options_.allow.subscribes),
-      may_ask_(options_.allow.asks) {}
+      may_ask_(options_.allow.asks) {
+  if (options_.starts_paused) halt_ = kPaused;
+}
 
 void PeerCore::may_publish(Topic& topic) {
   publications_[topic.name()].topic = &topic;
@@ -50,7 +52,7 @@ Status PeerCore::publish(std::string_view topic, std::string_view key, std::stri
   const auto status = to.publish(message);
   if (status == status_of(Code::busy)) busy_.fetch_add(1, std::memory_order_relaxed);
   if (watched)
-    router_->tell_tap({.what = status == kOk ? Seen::What::publish : Seen::What::busy, .message = message, .to = {}, .status = status});
+    router_->tell_tap({.what = status == kOk ? Seen::What::publish : Seen::What::busy, .message = message, .status = status});
   return status;
 }
 

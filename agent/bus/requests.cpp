@@ -40,7 +40,7 @@ Status PeerCore::request(const Request& request, Token token) {
   open->asker = shared_from_this();
   open->deadline = std::chrono::steady_clock::now() + request.timeout;
   open->credit = request.credit;
-  const auto message = Message::make({.kind = Kind::request, .topic = request.topic, .key = {}, .content_type = request.content_type,
+  const auto message = Message::make({.kind = Kind::request, .topic = request.topic, .content_type = request.content_type,
                                       .sender = name(), .payload = request.payload, .correlation = token, .deadline = open->deadline});
   {
     const std::scoped_lock lock(open_mutex_);
@@ -111,10 +111,10 @@ bool PeerCore::finish(const std::shared_ptr<OpenRequest>& open, Status status, s
   auto& answerer = *open->answerer;
   asker.router_->deadlines().remove(*open);
   answerer.forget_request(open->id);
-  if (tell_answerer) answerer.push_control({.what = Item::What::cancel, .message = nullptr, .open = open});
+  if (tell_answerer) answerer.push_control({.what = Item::What::cancel, .open = open});
 
   const auto text = status < 0 && payload.empty() ? default_text(status, *open) : std::string();
-  const auto message = Message::make({.kind = Kind::request, .topic = open->topic->name(), .key = {}, .content_type = content_type,
+  const auto message = Message::make({.kind = Kind::request, .topic = open->topic->name(), .content_type = content_type,
                                       .sender = answerer.name(), .payload = text.empty() ? payload : text, .correlation = open->token});
   asker.push_control({.what = Item::What::reply, .status = status, .message = message, .open = open});
   if (asker.router_->has_tap())

@@ -31,7 +31,7 @@ void PeerCore::queue_credit(const std::shared_ptr<OpenRequest>& open) {
     if (open->is_finished || open->credit_is_queued) return;
     open->credit_is_queued = true;
   }
-  push_control({.what = Item::What::credit, .message = nullptr, .open = open});
+  push_control({.what = Item::What::credit, .open = open});
 }
 
 void PeerCore::deliver_credit(const Item& item) {
@@ -68,7 +68,7 @@ Status PeerCore::stream_write(RequestId id, std::string_view chunk) {
       if (!std::exchange(open->is_blocked, true)) asker.inbox.note_blocked(open);
       return status_of(Code::busy);
     }
-    message = Message::make({.kind = Kind::request, .topic = {}, .key = {}, .content_type = {}, .sender = {}, .payload = chunk, .correlation = open->token});
+    message = Message::make({.kind = Kind::request, .payload = chunk, .correlation = open->token});
     open->credit -= chunk.size();
     if (asker.halt_ & kDetached) return kOk;  // its end is about to reach this request
     asker.inbox.push_chunk({.what = Item::What::chunk, .message = message, .open = open});

@@ -33,7 +33,7 @@ void Topic::add_subscriber(PeerCore& peer) {
   bool wake = false;
   {
     const std::scoped_lock inbox(peer.inbox.mutex);
-    for (const auto& [key, value] : kept_) peer.inbox.push_state({.message = value, .open = nullptr, .topic = this}, true);
+    for (const auto& [key, value] : kept_) peer.inbox.push_state({.message = value, .topic = this}, true);
     wake = peer.claim_schedule();
   }
   if (wake) peer.schedule();
@@ -83,7 +83,7 @@ Status Topic::publish_event(const MessagePtr& message) {
     {
       const std::scoped_lock inbox(peer.inbox.mutex);
       if (!peer.inbox.has_room(message->bytes())) return status_of(Code::busy);
-      peer.inbox.push({.message = message, .open = nullptr});
+      peer.inbox.push({.message = message});
       wake = peer.claim_schedule();
     }
     if (wake) peer.schedule();
@@ -100,7 +100,7 @@ Status Topic::publish_event(const MessagePtr& message) {
     auto& peer = *subscribers_[i];
     bool wake = false;
     if (room) {
-      peer.inbox.push({.message = message, .open = nullptr});
+      peer.inbox.push({.message = message});
       wake = peer.claim_schedule();
     }
     peer.inbox.mutex.unlock();
@@ -124,7 +124,7 @@ Status Topic::publish_state(const MessagePtr& message) {
     bool wake = false;
     {
       const std::scoped_lock inbox(peer->inbox.mutex);
-      peer->inbox.push_state({.message = message, .open = nullptr, .topic = this}, false);
+      peer->inbox.push_state({.message = message, .topic = this}, false);
       wake = peer->claim_schedule();
     }
     if (wake) peer->schedule();
@@ -145,7 +145,7 @@ void Topic::forget(std::string_view key) {
 
 Router::TopicInfo Topic::info() const {
   const std::scoped_lock lock(mutex_);
-  Router::TopicInfo info{.topic = name_, .kind = kind(), .publishers = {}, .subscribers = {}, .answerers = {}, .messages = messages_};
+  Router::TopicInfo info{.topic = name_, .kind = kind(), .messages = messages_};
   for (const auto* peer : subscribers_) info.subscribers.push_back(peer->name());
   for (const auto* peer : answerers_) info.answerers.push_back(peer->name());
   return info;

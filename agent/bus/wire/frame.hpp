@@ -16,7 +16,7 @@
 //   WELCOME                     -            kVersion                                 peer's name
 //   RESULT      of the first    as given                                                         error's text   status
 //               three, if token != 0
-//   MESSAGE                                                   x     x   x              sender      x
+//   MESSAGE                                  0 state, 1 event x     x   x              sender      x
 //   REQUEST_IN                  request id   timeout ms       x         x              sender      x    (CREDIT follows, if any)
 //   STREAM_IN                   asker's                                                            chunk
 //   REPLY                       asker's                       x         x              sender      x    status
@@ -57,7 +57,7 @@ struct Frame {
   Status status = kOk;
   std::uint64_t token = 0;
   std::uint64_t number = 0;
-  std::string_view topic, key, content_type, text, payload;
+  std::string_view topic{}, key{}, content_type{}, text{}, payload{};
 };
 
 // Code::invalid: too short, too long, a length that does not fit, a type that is not known.
