@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include <boost/json/array.hpp>
@@ -25,6 +27,18 @@ constexpr auto special_in_string = [] {
   table['"'] = table['\\'] = true;
   return table;
 }();
+
+// Eight bytes at a time: may one of them be a quote, a backslash or, with `controls`, below 0x20? May say yes too often, never no.
+inline bool may_be_special(const char* eight, bool controls) {
+  constexpr std::uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+  std::uint64_t word = 0;
+  std::memcpy(&word, eight, sizeof word);
+  const auto has = [&](unsigned char c) {
+    const auto x = word ^ (ones * c);
+    return (x - ones) & ~x & high;
+  };
+  return (has('"') | has('\\') | (controls ? (word - ones * 0x20) & ~word & high : 0)) != 0;
+}
 
 // Recursive descent, straight into the tree; the depth limit bounds the recursion. UTF-8 was checked for the whole text before.
 class StrictParser {
@@ -169,6 +183,7 @@ class StrictParser {
     const char* run = ++at_;
     bool escaped = false;
     for (;;) {
+      while (end_ - at_ >= 8 && !may_be_special(at_, true)) at_ += 8;
       while (at_ != end_ && !special_in_string[static_cast<unsigned char>(*at_)]) ++at_;
       if (at_ == end_) return error("a string does not end");
       if (*at_ == '"') break;
@@ -255,6 +270,7 @@ void write_string(std::string& out, std::string_view text) {
   out += '"';
   for (std::size_t done = 0;;) {
     auto stop = done;
+    while (text.size() - stop >= 8 && !may_be_special(text.data() + stop, false)) stop += 8;
     while (stop != text.size() && text[stop] != '"' && text[stop] != '\\') ++stop;
     out.append(text, done, stop - done);
     if (stop == text.size()) break;

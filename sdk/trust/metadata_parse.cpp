@@ -3,6 +3,7 @@
 #include <set>
 
 #include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 
@@ -230,7 +231,7 @@ Result<Targets> body_of(json::object& object, const Where& where, Targets*) {
     file.hashes = std::move(hashes);
     if (target->contains("custom")) {
       PICKET_LET(custom, object_in(*target, "custom", here));
-      file.custom = std::move(*custom);
+      file.custom = json::object(*custom, json::storage_ptr());  // out of the tree's memory
     }
     out.targets.emplace_hint(out.targets.end(), path, std::move(file));  // publishers write them sorted
   }
@@ -284,7 +285,9 @@ Result<std::vector<Signature>> signatures_of(json::object& document) {
 
 template <class Body>
 Result<Metadata<Body>> Metadata<Body>::parse(std::string_view bytes) {
-  PICKET_LET(document, parse_strict(bytes));
+  // The tree is thrown away at the end: many small allocations, one release.
+  json::monotonic_resource memory(bytes.size() * 2 + 1024);
+  PICKET_LET(document, parse_strict(bytes, &memory));
   const Where where{nullptr, "signed"};
   PICKET_LET(top, object_of(document, {nullptr, "metadata"}));
   PICKET_LET(object, object_in(*top, "signed", {nullptr, "metadata"}));
@@ -301,7 +304,7 @@ Result<Metadata<Body>> Metadata<Body>::parse(std::string_view bytes) {
   out.expires = *expires;
   PICKET_LET(signatures, signatures_of(*top));
   out.signatures = std::move(signatures);
-  out.signed_bytes = canonical(*top->if_contains("signed"));  // before the body moves parts of the tree out
+  out.signed_bytes = canonical(*top->if_contains("signed"));
   PICKET_LET(body, body_of(*object, where, static_cast<Body*>(nullptr)));
   out.body = std::move(body);
   return out;

@@ -309,6 +309,23 @@ TEST(MetadataShape, what_two_parsers_could_read_differently_is_refused) {
   EXPECT_FALSE(Metadata<Timestamp>::parse(huge));
 }
 
+// Strings are walked eight bytes at a time: nothing may hide at any offset of a word.
+TEST(MetadataShape, special_bytes_are_seen_at_every_position) {
+  for (std::size_t length = 1; length < 40; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      const auto with = [&](const char* what) { return std::string(at, '!') + what + std::string(length - at - 1, '\x7f'); };
+      for (const char* bad : {"\x01", "\x1f", "\x80", "\xff", "\xc3", "\xed\xa0\x80"}) EXPECT_FALSE(parse_strict(cat("\"", with(bad), "\""))) << length << " " << at;
+      for (const auto& [escaped, plain] : {std::pair<const char*, const char*>{"\\\"", "\""}, {"\\\\", "\\"}, {"\xc3\xa9", "\xc3\xa9"}, {"\\u00e9", "\xc3\xa9"}, {"\\n", "\n"}}) {
+        const auto value = parse_strict(cat("\"", with(escaped), "\""));
+        ASSERT_OK(value);
+        EXPECT_EQ(std::string(value->as_string()), with(plain));
+        const std::string shown = *plain == '"' ? "\\\"" : *plain == '\\' ? "\\\\" : plain;
+        EXPECT_EQ(canonical(*value), cat("\"", with(shown.c_str()), "\""));
+      }
+    }
+  }
+}
+
 TEST(MetadataShape, signed_bytes_keep_members_that_nobody_knows) {
   auto targets = TufRepo::new_targets();
   targets["zz"] = json::object{{"b", 1}, {"a", "\n\"\\\xc3\xa9"}};
