@@ -45,7 +45,7 @@ void Progress::update(std::uint64_t done) {
     return;
   }
   const auto now = std::chrono::steady_clock::now();
-  if (drawn_ && now - last_drawn_ < std::chrono::milliseconds(100)) return;
+  if (now - last_drawn_ < std::chrono::milliseconds(100)) return;
   last_drawn_ = now;
   draw();
 }

@@ -25,6 +25,7 @@ class Progress {
   void update(std::uint64_t done);  // bytes so far; drawn at most ten times a second
   void add(std::uint64_t more) { update(done_ + more); }
   void finish();                    // the last state, and a new line
+  [[nodiscard]] bool is_drawn() const { return drawn_; }
 
  private:
   void draw();

@@ -64,7 +64,7 @@ TemporaryFolder::~TemporaryFolder() {
   if (!path_.empty()) fs::remove_all(path_, ignored);
 }
 
-Result<> read_as_client(const fs::path& state_folder, trust::Fetcher& fetcher, std::string_view root_bytes, UnixTime now) {
+Result<std::set<std::string>> read_as_client(const fs::path& state_folder, trust::Fetcher& fetcher, std::string_view root_bytes, UnixTime now) {
   trust::ClientOptions options;
   options.metadata_dir = state_folder;
   options.now = [now] { return now; };
@@ -72,6 +72,7 @@ Result<> read_as_client(const fs::path& state_folder, trust::Fetcher& fetcher, s
   PICKET_LET(client, trust::Client::open(std::move(options), fetcher));
   if (!root_bytes.empty()) PICKET_TRY(client->init(root_bytes));
   PICKET_TRY(client->refresh());
+  std::set<std::string> paths;
   PICKET_LET(roles, client->delegated_roles());
   for (const auto& role : roles) {
     PICKET_LET(targets, client->targets_of(role));
@@ -79,13 +80,14 @@ Result<> read_as_client(const fs::path& state_folder, trust::Fetcher& fetcher, s
       PICKET_TRY(trust::check_target_path(target.path));
       auto release = trust::parse_release(target);
       if (!release && release.error().code != Code::unsupported) return fail(std::move(release).error());
+      paths.insert(target.path);
     }
   }
-  return {};
+  return paths;
 }
 
-Result<std::string> examine(const Workspace& workspace, const NewMetadata& candidate) {
-  std::string warning;
+Result<Examined> examine(const Workspace& workspace, const NewMetadata& candidate) {
+  Examined out;
   PICKET_LET(folder, TemporaryFolder::make(workspace.folder(), ".check-"));
   FolderFetcher after(workspace.metadata_folder(), &candidate);
   if (const auto* root = workspace.published("root")) {
@@ -101,14 +103,16 @@ Result<std::string> examine(const Workspace& workspace, const NewMetadata& candi
     const auto state = folder.path() / "follower";
     PICKET_TRY(make_folders(state, 0700));
     // Where folders cannot be exchanged (see publish.cpp), a cut between root and timestamp leaves what only a new publish can mend.
-    if (auto read = read_as_client(state, before, bytes, then); !read) warning = cat("what was published before did not verify: ", read.error().message);
+    if (auto read = read_as_client(state, before, bytes, then); !read) out.warning = cat("what was published before did not verify: ", read.error().message);
     if (auto read = read_as_client(state, after, {}, workspace.now()); !read) return fail(std::move(read).error(), "clients would refuse this");
   }
   PICKET_LET(first_root, after.fetch_metadata("1.root.json", 1u << 20));
   const auto state = folder.path() / "newcomer";
   PICKET_TRY(make_folders(state, 0700));
-  if (auto read = read_as_client(state, after, first_root, workspace.now()); !read) return fail(std::move(read).error(), "clients would refuse this");
-  return warning;
+  auto read = read_as_client(state, after, first_root, workspace.now());
+  if (!read) return fail(std::move(read).error(), "clients would refuse this");
+  out.paths = std::move(*read);
+  return out;
 }
 
 Result<> check_names(const Document& document) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -41,12 +42,15 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// Refreshes and reads every delegated role; each target must be a release.
-[[nodiscard]] Result<> read_as_client(const std::filesystem::path& state_folder, trust::Fetcher& fetcher, std::string_view root_bytes, UnixTime now);
+// Refreshes and reads every delegated role; each target must be a release. Returns their paths.
+[[nodiscard]] Result<std::set<std::string>> read_as_client(const std::filesystem::path& state_folder, trust::Fetcher& fetcher, std::string_view root_bytes, UnixTime now);
 
+struct Examined {
+  std::set<std::string> paths;  // of the releases that clients will find
+  std::string warning;
+};
 // Two clients must take it: one that has followed what is published now (so rollbacks show), one that begins with the first root.
-// Returns a warning, or an empty text.
-[[nodiscard]] Result<std::string> examine(const Workspace& workspace, const NewMetadata& candidate);
+[[nodiscard]] Result<Examined> examine(const Workspace& workspace, const NewMetadata& candidate);
 
 // Names and patterns that some client would read differently.
 [[nodiscard]] Result<> check_names(const Document& document);

@@ -253,11 +253,17 @@ Result<PublishReport> publish(Workspace& workspace, const KeyStore& keys, const 
   }
   PICKET_LET(plan, make_plan(workspace, keys, options));
   PICKET_TRY(check_targets(workspace, plan, progress));
-  PICKET_LET(warning, examine(workspace, plan.files));
+  PICKET_LET(examined, examine(workspace, plan.files));
+  for (const auto& document : plan.in_order) {
+    if (is_top_level(document.role)) continue;
+    for (const auto& release : releases_in(document))
+      if (!examined.paths.contains(release.path))
+        return fail(Code::invalid, cat("target ", release.path, " is not covered by the paths that targets.json delegates to ", document.role, ": no client would find it"));
+  }
 
   const std::function<void(std::string_view)> at_step = options.at_step ? options.at_step : [](std::string_view) {};
   PublishReport report;
-  report.warning = std::move(warning);
+  report.warning = std::move(examined.warning);
   for (const auto& release : plan.new_targets) {
     at_step(cat("move ", release.path));
     PICKET_TRY(move_target(workspace, release));
