@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""check_cli.py GOOD.so PLUGIN.json: picket-plugin-check's words and exit status for what people and packages get wrong. One clear line each, never a crash."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BIN = pathlib.Path(os.environ["PICKET_BIN"])
+wrong = 0
+
+
+def expect(status, words, *arguments):
+    """The one line of complaint, or the output, holds `words`."""
+    global wrong
+    done = subprocess.run([BIN / "picket-plugin-check", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+    said = done.stderr if status == 2 else done.stdout
+    good = done.returncode == status and words in said and "Sanitizer" not in done.stderr
+    if status == 2:
+        good = good and done.stdout == "" and done.stderr.count("\n") == 1
+    if not good:
+        wrong += 1
+        print(f"WRONG: {' '.join(map(str, arguments))}\n  exit {done.returncode}, expected {status} and \"{words}\"\n  {done.stdout}{done.stderr}", flush=True)
+    return done.stdout
+
+
+def main():
+    library, manifest = map(pathlib.Path, sys.argv[1:3])
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        expect(0, "usage:", "--help")
+        expect(0, "random-bytes", "list")
+        expect(2, "say static, run or list")
+        expect(2, "unknown option --colour", "static", library, "--colour")
+        expect(2, "--id needs a value", "run", library, "--id")
+        expect(2, "one plugin at a time", "static", library, library)
+        expect(2, "name a package folder", "static")
+        expect(2, "no case is named nonsense", "static", library, "--only", "nonsense")
+        expect(2, "--in-process needs --only", "run", library, "--in-process")
+        expect(2, "--timeout must be", "run", library, "--timeout", "0")
+        expect(2, "--seed must be a number", "run", library, "--seed", "-1")
+        expect(2, "No such file", "static", root / "absent.so")
+        expect(2, "No such file", "static", library, "--manifest", root / "absent.json")
+        (root / "empty").mkdir()
+        expect(2, "plugin.json", "static", root / "empty")
+
+        # Without a manifest: what can be seen is seen, what needs the id is skipped, not guessed.
+        bare = root / "bare.so"
+        shutil.copy(library, bare)
+        expect(0, "skipped  manifest", "static", bare)
+        expect(0, "its id is not known", "run", bare)
+        expect(0, "pass     create-destroy", "run", bare, "--id", "test.bad.plugin", "--only", "create-destroy")
+        expect(1, "FAIL     create-destroy", "run", bare, "--id", "test.another.plugin", "--only", "create-destroy")
+        expect(0, "pass     wrong-id", "run", bare, "--only", "wrong-id", "--in-process")
+
+        (root / "text.so").write_text("I am no shared object\n")
+        expect(1, "no ELF header", "static", root / "text.so")
+        expect(1, "skipped  one-symbol", "static", root / "text.so")
+        (root / "cut.so").write_bytes(library.read_bytes()[:3000])
+        expect(1, "FAIL     shared-object", "static", root / "cut.so")
+        expect(1, "FAIL     loads", "run", root / "cut.so", "--id", "test.bad.plugin")
+
+        # A package whose library was changed after it was packed.
+        shutil.copy(library, root / "plugin.so")
+        packed = subprocess.run([BIN / "picket-plugin-pack", "--manifest", manifest, "--library", root / "plugin.so", "--development-key", root / "key", "--output", root / "packages"],
+                                stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout.strip()
+        expect(0, "pass     digest", "static", packed)
+        with open(pathlib.Path(packed) / "plugin.so", "ab") as out:
+            out.write(b"\0")
+        expect(1, "FAIL     digest", "static", packed)
+        (pathlib.Path(packed) / "plugin.json").write_text('{"manifest": 1, "surprise": true}')
+        expect(2, "plugin.json", "static", packed)
+
+        # Settings of one's own are held against the schema; the document is JSON, with every case in it.
+        (root / "bad.json").write_text('{"count": 0}')
+        (root / "plugin.json").write_text(manifest.read_text())
+        expect(0, "no settings to start it with", "run", root / "plugin.so", "--settings", root / "bad.json", "--only", "start-stop-start")
+        document = json.loads(expect(0, '"schema":1', "run", root / "plugin.so", "--json"))
+        names = [result["case"] for result in document["results"]]
+        if document["id"] != "test.bad.plugin" or "busy-host" not in names or any(result["result"] not in ("pass", "warning") for result in document["results"]):
+            sys.exit(f"the JSON document says {document}")
+    sys.exit(f"{wrong} answers were not as they should be" if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
