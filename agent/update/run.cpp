@@ -216,6 +216,9 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
   if (plan.what == Plan::What::keep && (plan.release == nullptr || !is_damaged(component))) {
     out.set_result("current");
     out.set_text(plan.why);
+    // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
+    if (!shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
+      if (auto good = activate(component, *active, Activation::Why::update, out); !good) out.set_text(good.error().message);
     return;
   }
   if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(active->release), " are damaged: brought again");

@@ -128,7 +128,7 @@ Result<> Run::activate(const std::string& component, const SetInfo& info, Activa
     return fail(std::move(confirmed).error());
   }
   if (confirmed) {
-    if (!consumers.empty()) PICKET_TRY(shop_.ledger.confirmed(component));
+    if (!consumers.empty() && !shop_.ledger.record(component).confirmed) PICKET_TRY(shop_.ledger.confirmed(component));
     show(component, true);
     return {};
   }
@@ -145,6 +145,8 @@ void Run::go_back(const std::string& component, const std::string& bad_set, cons
   };
   note(shop_.ledger.refuse(component, refusal));
   std::string target = to;
+  for (const auto& earlier : shop_.ledger.record(component).earlier)
+    if (target.empty() && earlier != bad_set && shop_.sets.info(component, earlier)) target = earlier;
   if (target.empty())
     for (const auto& info : activation_.kept(component)) {
       target = info.name();
@@ -214,10 +216,7 @@ void Run::refused_at_start(const std::string& component, const std::string& set,
   if (record.confirmed) return;  // others use it: the plugin's trouble, not the set's
   auto info = shop_.sets.info(component, set);
   if (!info) return;
-  std::string previous;
-  for (const auto& earlier : record.earlier)
-    if (previous.empty() && shop_.sets.info(component, earlier)) previous = earlier;
-  go_back(component, set, previous, {info->release, false, cat(plugin, ": ", why)});
+  go_back(component, set, {}, {info->release, false, cat(plugin, ": ", why)});
 }
 
 }  // namespace picket::update

@@ -58,7 +58,8 @@ Result<SetInfo> fill(const trust::Release& release, const fs::path& download, co
   // A single file was hashed as it arrived; what was unpacked is read once more from where it now lies.
   const auto hash = release.hashes.find("sha256");
   const bool known = release.format == "file" && hash != release.hashes.end() && hash->second == release.content_sha256;
-  PICKET_LET(tree, known ? Result<Tree>(tree_of_one(release.name, release.length, release.content_sha256)) : tree_digest(folder, cancel));
+  if (!known) steps("stage.sync");
+  PICKET_LET(tree, known ? Result<Tree>(tree_of_one(release.name, release.length, release.content_sha256)) : tree_digest(folder, cancel, true));
   SetInfo info;
   info.component = release.component;
   info.cls = release.cls;

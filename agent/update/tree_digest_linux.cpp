@@ -25,7 +25,8 @@ std::string leaf(std::string_view name, std::string_view content_hex) {
   return both.finish_hex();
 }
 
-Result<std::string> file_digest(const fs::path& path, std::string_view name, std::uint64_t& bytes, char* buffer, std::size_t size, const core::CancelToken& cancel) {
+Result<std::string> file_digest(const fs::path& path, std::string_view name, std::uint64_t& bytes, char* buffer, std::size_t size, const core::CancelToken& cancel,
+                                 bool flush) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd) return fail_errno(cat("open ", path.native()));
   struct stat info {};
@@ -41,12 +42,13 @@ Result<std::string> file_digest(const fs::path& path, std::string_view name, std
     bytes += static_cast<std::uint64_t>(got);
     content.update({buffer, static_cast<std::size_t>(got)});
   }
+  if (flush && ::fsync(fd.get()) != 0) return fail_errno(cat("fsync ", path.native()));
   return leaf(name, content.finish_hex());
 }
 
 }  // namespace
 
-Result<Tree> tree_digest(const fs::path& folder, const core::CancelToken& cancel) {
+Result<Tree> tree_digest(const fs::path& folder, const core::CancelToken& cancel, bool flush) {
   constexpr std::size_t kBuffer = 128 * 1024;
   const auto buffer = std::make_unique<char[]>(kBuffer);
   Tree tree;
@@ -55,9 +57,12 @@ Result<Tree> tree_digest(const fs::path& folder, const core::CancelToken& cancel
   fs::recursive_directory_iterator walk(folder, error), end;
   if (error) return fail_errno(cat("read folder ", folder.native()), error.value());
   for (; walk != end; walk.increment(error)) {
-    if (walk->symlink_status(error).type() == fs::file_type::directory) continue;
+    if (walk->symlink_status(error).type() == fs::file_type::directory) {
+      if (flush) PICKET_TRY(sync_folder(walk->path()));
+      continue;
+    }
     const auto name = walk->path().native().substr(folder.native().size() + 1);
-    PICKET_LET(digest, file_digest(walk->path(), name, tree.bytes, buffer.get(), kBuffer, cancel));
+    PICKET_LET(digest, file_digest(walk->path(), name, tree.bytes, buffer.get(), kBuffer, cancel, flush));
     ++tree.files;
     const auto raw = from_hex(digest).value();
     unsigned carry = 0;

@@ -105,6 +105,8 @@ class Unpacker {
       at += static_cast<la_int64_t>(size);
       if (auto put = write_all(fd.get(), {static_cast<const char*>(data), size}); !put) return fail(std::move(put).error(), cat("write ", path));
     }
+    // Begins to write it back; whoever reads the folder again waits for the end.
+    ::sync_file_range(fd.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
     if (::fchmod(fd.get(), 0444) != 0) return fail_errno(cat("set mode of ", path));
     return {};
   }
@@ -174,9 +176,6 @@ Result<> unpack(const std::filesystem::path& archive_path, const std::filesystem
   if (stream->bytes() != expected.content_length)
     return fail(Code::untrusted, cat("holds ", std::to_string(stream->bytes()), " bytes of content, signed were ", std::to_string(expected.content_length)));
   if (stream->finish_hex() != expected.content_sha256) return fail(Code::untrusted, "the content's digest is not the one that was signed");
-  // One flush of the whole file system part by part would be slower than syncfs for thousands of small files.
-  steps("unpack.sync");
-  if (::syncfs(folder_fd.get()) != 0) return fail_errno("flush the unpacked files to disk");
   return {};
 }
 

@@ -19,7 +19,7 @@ struct Expected {
 };
 
 // `folder` exists and is empty. Only regular files and folders with plain relative names are made, never links or devices, never more
-// bytes or files than expected; each file is on disk when this returns. Code::untrusted names the member that is not acceptable. After an
+// bytes or files than expected. They are not yet flushed to disk (tree_digest does it). Code::untrusted names the member that is not acceptable. After an
 // error the folder holds something and must be thrown away.
 [[nodiscard]] Result<> unpack(const std::filesystem::path& archive, const std::filesystem::path& folder, const Expected& expected, const Steps& steps,
                               const core::CancelToken& cancel);

@@ -1,0 +1,44 @@
+// One life of an agent, to be killed: opens the engine on a folder, updates once from a repository on disk through an in-process source,
+// says what came of it. Usage: update_driver FOLDER REPOSITORY KILL_AT
+//   KILL_AT n > 0: SIGKILL itself before the n-th step that touches the disk; 0: count them. Prints "steps N", "result R", "sent BYTES".
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "support/update_world.hpp"
+
+int main(int argc, char** argv) {
+  using namespace picket;
+  if (argc < 4) return 2;
+  const std::filesystem::path folder = argv[1], repository = argv[2];
+  const long kill_at = std::atol(argv[3]);
+  const std::string action = argc > 4 ? argv[4] : "update";
+  const std::string verdict = argc > 5 ? argv[5] : "";
+
+  support::UpdateWorld world(folder);
+  support::FakeSource source(*world.router, "source.a");
+  source.chunk_size = 20'000;  // several writes per file
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(repository))
+    if (entry.is_regular_file()) source.files[std::filesystem::relative(entry.path(), repository).native()] = read_file(entry.path(), 100u << 20).value();
+  support::FakeConsumer consumer(*world.router, "scanner");
+  if (!verdict.empty()) consumer.judge = [&](const auto& request) { return request.restored() ? std::string() : verdict; };
+  world.demands = {{"rules", "databases", "scanner", true}};
+  std::atomic<long> steps{0};
+  world.at_step = [&](std::string_view) {
+    if (++steps == kill_at) ::kill(::getpid(), SIGKILL);
+  };
+  if (auto opened = world.open(); !opened) {
+    std::printf("result cannot open: %s\n", opened.error().message.c_str());
+    return 1;
+  }
+  if (auto taken = world.settings({"source.a"}); !taken) return 1;
+  const auto result = action == "rollback" ? world.rollback("rules") : world.run();
+  world.close();
+  std::printf("steps %ld\nresult %s: %s\nsent %llu\n", steps.load(), result.result().c_str(), result.text().c_str(),
+              static_cast<unsigned long long>(source.sent_of("targets/")));
+  return 0;
+}
