@@ -139,13 +139,13 @@ Violation describe(const valijson::ValidationResults::Error& error, const json::
   const std::string_view description = error.description;
   if (description.find("Object contains a property") == 0) {
     out.path.push_back(quoted_end(description));
-    out.what = "there is no such setting";
+    out.what = "is unknown";
     return out;
   }
   if (description.find("Missing required property '") == 0) {
     auto rest = description.substr(27);
     out.path.emplace_back(rest.substr(0, rest.find('\'')));
-    out.what = "is required, and no layer gives it";
+    out.what = "is required and not given";
     return out;
   }
   const std::string subject = at == nullptr ? std::string("the value") : shown(*at);
