@@ -16,10 +16,14 @@ std::string_view view(picket_bytes part) {
   return part.size == 0 ? std::string_view() : std::string_view(static_cast<const char*>(part.data), part.size);
 }
 
-// One line of valid UTF-8, or what can be saved of it.
-std::string clean_line(picket_bytes part) {
-  std::string text(view({part.data, is_sound(part) ? std::min(part.size, max_text) : 0}));
-  while (part.size > max_text && !text.empty() && (static_cast<unsigned char>(text.back()) & 0x80) != 0) text.pop_back();  // no half character at the cut
+std::string line_of(picket_bytes part) { return is_sound(part) ? clean_line(view(part)) : std::string(); }
+
+}  // namespace
+
+std::string clean_line(std::string_view given) {
+  std::string text(given.substr(0, max_text));
+  // No half character at the cut.
+  while (given.size() > max_text && !text.empty() && (static_cast<unsigned char>(text.back()) & 0x80) != 0) text.pop_back();
   if (!is_valid_utf8(text))
     for (char& c : text)
       if ((static_cast<unsigned char>(c) & 0x80) != 0) c = '?';
@@ -27,8 +31,6 @@ std::string clean_line(picket_bytes part) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return text;
 }
-
-}  // namespace
 
 const std::vector<std::string>& known_extensions() {
   static const std::vector<std::string> all{PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_STORAGE, PICKET_EXT_TIMER, PICKET_EXT_HEALTH};
@@ -71,7 +73,7 @@ struct HostFunctions {
   }
   static void log(const picket_host* host, std::int32_t level, picket_bytes utf8) noexcept {
     // Also before start and after stop: a text is harmless, and often the only trace of what went wrong.
-    HostTables::of(host).calls_->log(std::clamp<std::int32_t>(level, PICKET_LOG_DEBUG, PICKET_LOG_ERROR), clean_line(utf8));
+    HostTables::of(host).calls_->log(std::clamp<std::int32_t>(level, PICKET_LOG_DEBUG, PICKET_LOG_ERROR), line_of(utf8));
   }
   static void set_error(const picket_host* host, picket_bytes utf8) noexcept {
     auto& tables = HostTables::of(host);
@@ -79,7 +81,7 @@ struct HostFunctions {
       tables.misuses_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    tables.error_ = clean_line(utf8);
+    tables.error_ = line_of(utf8);
   }
 
   static picket_status publish(const picket_host* h, picket_bytes topic, picket_bytes key, picket_bytes type, picket_bytes payload) noexcept {
@@ -113,10 +115,10 @@ struct HostFunctions {
 
   static bool is_health(std::int32_t health) { return health >= PICKET_HEALTH_HEALTHY && health <= PICKET_HEALTH_FAILED; }
   static picket_status observed(const picket_host* h, std::uint64_t revision, std::int32_t health, picket_bytes utf8) noexcept {
-    return guarded(h, {utf8}, [&](HostCalls& c) { return is_health(health) ? c.observed(revision, health, clean_line(utf8)) : PICKET_E_INVALID; });
+    return guarded(h, {utf8}, [&](HostCalls& c) { return is_health(health) ? c.observed(revision, health, line_of(utf8)) : PICKET_E_INVALID; });
   }
   static picket_status report(const picket_host* h, std::int32_t health, picket_bytes utf8) noexcept {
-    return guarded(h, {utf8}, [&](HostCalls& c) { return is_health(health) ? c.report(health, clean_line(utf8)) : PICKET_E_INVALID; });
+    return guarded(h, {utf8}, [&](HostCalls& c) { return is_health(health) ? c.report(health, line_of(utf8)) : PICKET_E_INVALID; });
   }
 
   static HostCalls::Sink sink(const picket_sink* to) {

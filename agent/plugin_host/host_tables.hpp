@@ -22,6 +22,9 @@ namespace picket::plugin_host {
 // Every extension this host has; each by its id.
 [[nodiscard]] const std::vector<std::string>& known_extensions();
 
+// One line of valid UTF-8 without control characters, or what can be saved of it; at most 4096 bytes.
+[[nodiscard]] std::string clean_line(std::string_view text);
+
 // Kept for ever once a plugin has seen it: a thread that the plugin forgot still finds a table, which answers DENIED.
 class HostTables {
  public:

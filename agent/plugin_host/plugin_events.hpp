@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -31,25 +33,20 @@ class Plugin::Events final : public InstanceEvents, public std::enable_shared_fr
   void on_stopped(Result<> result) override {
     post([result = std::move(result)](Plugin& p) { p.take(Event::stopped, result ? "" : result.error().message); });
   }
+  // At most one of each is under way: a plugin that reports without end must not fill the supervisor's queue.
   void on_observed(std::uint64_t revision, Health health, std::string text) override {
-    post([revision, health, text = std::move(text)](Plugin& p) { p.observed(revision, health, text); });
+    if (keep(observed_, {revision, health, std::move(text)}))
+      post([this](Plugin& p) {
+        auto said = take(observed_);
+        p.observed(said.revision, said.health, std::move(said.text));
+      });
   }
   void on_health(Health health, std::string text) override {
-    // At most one is under way: a plugin that reports without end must not fill the supervisor's queue.
-    {
-      const std::lock_guard lock(mutex_);
-      health_ = {health, std::move(text)};
-      if (std::exchange(is_health_posted_, true)) return;
-    }
-    post([this](Plugin& p) {
-      std::pair<Health, std::string> latest;
-      {
-        const std::lock_guard lock(mutex_);
-        is_health_posted_ = false;
-        latest = health_;
-      }
-      p.health_changed(latest.first, std::move(latest.second));
-    });
+    if (keep(health_, {0, health, std::move(text)}))
+      post([this](Plugin& p) {
+        auto said = take(health_);
+        p.health_changed(said.health, std::move(said.text));
+      });
   }
   void on_overrun(std::string what, std::chrono::milliseconds so_far) override {
     post([what = std::move(what), so_far](Plugin& p) { p.overran(what, so_far); });
@@ -76,13 +73,32 @@ class Plugin::Events final : public InstanceEvents, public std::enable_shared_fr
     });
   }
 
+  struct Said {
+    std::uint64_t revision = 0;
+    Health health = Health::unknown;
+    std::string text;
+  };
+  struct Latest {
+    Said said;
+    bool is_posted = false;
+  };
+  [[nodiscard]] bool keep(Latest& latest, Said said) {
+    const std::lock_guard lock(mutex_);
+    latest.said = std::move(said);
+    return !std::exchange(latest.is_posted, true);
+  }
+  [[nodiscard]] Said take(Latest& latest) {
+    const std::lock_guard lock(mutex_);
+    latest.is_posted = false;
+    return std::move(latest.said);
+  }
+
   Plugin& plugin_;  // used on the supervisor's thread only, which ends before it
   const runtime::LogPart log_;
   LogGate gate_;
   std::atomic<bool> is_present_{true};
   std::mutex mutex_;
-  std::pair<Health, std::string> health_;
-  bool is_health_posted_ = false;
+  Latest observed_, health_;
 };
 
 }  // namespace picket::plugin_host

@@ -149,6 +149,7 @@ class Server {
   void stop(std::chrono::milliseconds deadline) {
     const auto stopped = plugin_->stop(deadline);
     calls_->forget_all();
+    plugin_->destroy();  // nothing of it is left when picketd hears that it stopped
     answer(isolation::kStopped, 0, stopped);
   }
 
