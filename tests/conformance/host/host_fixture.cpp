@@ -122,8 +122,9 @@ void HostFixture::start(milliseconds limit) {
         const auto found = settings_.find(id);
         return found == settings_.end() ? plugin_host::Settings{"{}", 1} : found->second;
       },
-      [this](const plugin_host::Status&) {
+      [this](const plugin_host::Status& now) {
         const std::lock_guard lock(mutex_);
+        lines_.push_back(cat(now.id, " ", to_string(now.state), ": ", now.text));
         changed_.notify_all();
       });
   host->start(limit);
