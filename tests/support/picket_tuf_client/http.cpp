@@ -62,7 +62,7 @@ Result<> Http::get(const std::string& url, std::uint64_t max_bytes, const std::f
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  if (is_loopback(url)) curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, is_loopback(url) ? "*" : nullptr);  // nullptr: what the environment says
   const auto code = curl_easy_perform(curl);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
   long status = 0;
