@@ -122,14 +122,15 @@ Nginx::~Nginx() {
 
 void Nginx::stop() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGTERM);
+  // Again and again: a signal that comes just before nginx goes to sleep is only noticed at the next event.
   const auto deadline = std::chrono::steady_clock::now() + 5s;
-  for (int status = 0; ::waitpid(pid_, &status, WNOHANG) == 0;) {
+  for (int status = 0, tries = 0; ::waitpid(pid_, &status, WNOHANG) == 0; ++tries) {
     if (std::chrono::steady_clock::now() > deadline) {
       ::kill(pid_, SIGKILL);
       ::waitpid(pid_, &status, 0);
       break;
     }
+    if (tries % 20 == 0) ::kill(pid_, SIGTERM);
     std::this_thread::sleep_for(1ms);
   }
   pid_ = -1;
