@@ -1,12 +1,12 @@
 #include "trust/dsse.hpp"
 
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
-#include "base/files.hpp"
 #include "trust/json.hpp"
 
 namespace picket::trust {
@@ -170,7 +170,7 @@ class LoadKeys : public testing::Test {
     std::filesystem::create_directory(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  void write(const std::string& name, std::string_view bytes) const { ASSERT_TRUE(write_file_atomic(folder_ / name, bytes)); }
+  void write(const std::string& name, std::string_view bytes) const { std::ofstream(folder_ / name, std::ios::binary) << bytes; }
   static std::string text_of(const PrivateKey& key) { return canonical(key.public_key().to_json()); }  // an ed25519 key has nothing to escape
   std::filesystem::path folder_;
 };

@@ -107,6 +107,32 @@ TEST(StrictJson, refuses_what_lenient_parsers_take) {
     EXPECT_THAT(refusal(text), HasSubstr("not acceptable JSON")) << text;
 }
 
+// Strings are walked eight bytes at a time: every offset has its own way through.
+TEST(StrictJson, sees_quotes_backslashes_and_control_characters_at_every_offset_of_a_string) {
+  for (std::size_t length = 1; length < 40; ++length)
+    for (std::size_t at = 0; at < length; ++at) {
+      const std::string plain(length, '\x7e');
+      auto text = plain;
+      text.replace(at, 1, "\\\\");
+      auto expected = plain;
+      expected[at] = '\\';
+      auto value = parse_strict("\"" + text + "\"");
+      ASSERT_TRUE(value) << value.error().message;
+      EXPECT_EQ(std::string_view(value->as_string()), expected);
+      for (const char control : {'\0', '\x01', '\n', '\x1f'}) {
+        text = plain;
+        text[at] = control;
+        EXPECT_FALSE(parse_strict("\"" + text + "\"")) << length << " " << at;
+      }
+      text = plain;
+      text[at] = '"';
+      EXPECT_FALSE(parse_strict("\"" + text + "\"")) << length << " " << at;
+      text = plain;
+      text.replace(at, 1, "\xc3\xa9 \x21\x7f");
+      EXPECT_EQ(canonical_of("\"" + text + "\""), "\"" + text + "\"");
+    }
+}
+
 TEST(StrictJson, says_where_it_stopped) { EXPECT_THAT(refusal("{\n  \"a\": 1,\n  \"b\": 1.5\n}"), HasSubstr("line 3, column 8")); }
 
 TEST(StrictJson, uses_the_storage_that_it_is_given) {
