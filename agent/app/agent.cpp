@@ -42,7 +42,11 @@ class RunningAgent final : public Agent {
   ~RunningAgent() override { stop(); }
 
   Result<> start_all() {
-    PICKET_LET(log, runtime::Log::open({.levels = config_.log_level, .json = config_.log_format == "json", .file = config_.log_file}));
+    runtime::LogOptions log_options;
+    log_options.levels = config_.log_level;
+    log_options.json = config_.log_format == "json";
+    log_options.file = config_.log_file;
+    PICKET_LET(log, runtime::Log::open(std::move(log_options)));
     log_ = std::move(log);
     const auto say = log_->part("agent");
     say.info("picketd ", PICKET_VERSION, " starts, data in ", config_.data_dir.native());
