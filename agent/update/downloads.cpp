@@ -146,11 +146,11 @@ Result<Downloads::Outcome> Downloads::attempt(const Wanted& wanted, SourceReader
       progress(check.length());
       return {};
     });
-    if (!got) return fail(std::move(got).error(), wanted.path);
+    if (!got) return fail(std::move(got).error());
     outcome.from = got->from;
     restarted = got->offset != start;
     if (!restarted && check.length() < wanted.length)
-      return fail(Code::untrusted, cat(wanted.path, ": ends after ", human_bytes(check.length()), " of ", human_bytes(wanted.length)));
+      return fail(Code::untrusted, cat("ends after ", human_bytes(check.length()), " of ", human_bytes(wanted.length)));
   }
 
   auto good = restarted ? Result<>(fail(Code::untrusted, "the source began anew instead of going on")) : check.finish();
@@ -159,7 +159,7 @@ Result<Downloads::Outcome> Downloads::attempt(const Wanted& wanted, SourceReader
     steps_("download.discard");
     PICKET_TRY(remove_file(path));
     blame.resumed_wrong = start > 0;
-    return fail(std::move(good).error(), wanted.path);
+    return fail(std::move(good).error());
   }
   blame.ours = true;
   steps_("download.sync");

@@ -15,7 +15,7 @@ namespace picket::support {
 struct Member {
   std::string path, content;
   char type = 'f';   // f file, d folder, l symbolic link, h hard link, p fifo, c device
-  std::string link;
+  std::string link{};
 };
 // A tar.zst, as hostile as asked for.
 [[nodiscard]] std::string make_archive(const std::vector<Member>& members);

@@ -1,0 +1,144 @@
+// Which source is taken, and what happens when one is not good.
+#include "unit/update/world_test.hpp"
+
+#include <gmock/gmock.h>
+
+namespace picket::update {
+namespace {
+
+using ::testing::HasSubstr;
+using What = Trouble::What;
+
+TEST_F(UpdateTest, the_first_source_that_works_is_taken_and_the_reason_is_told) {
+  add_second();
+  publish(release(1));
+  source_->make_trouble({"", What::unreachable, 0, 1000});
+  open();
+  const auto result = world_->run();
+  ASSERT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.source(), "source.b");
+  EXPECT_THAT(world_->explain(), HasSubstr("source.a||failed: get 2.root.json: connection refused"));
+  const auto status = world_->status();
+  EXPECT_EQ(status.sources(0).state(), "resting");
+  EXPECT_THAT(status.sources(0).text(), HasSubstr("connection refused"));
+  EXPECT_EQ(status.sources(1).state(), "ok");
+
+  source_->forget_asked();
+  EXPECT_EQ(world_->run({}, false).result(), "current");
+  EXPECT_TRUE(source_->asked().empty()) << "a resting source was asked";
+  EXPECT_EQ(world_->run({}, true).result(), "current");
+  EXPECT_FALSE(source_->asked().empty()) << "a forced run asks again";
+}
+
+TEST_F(UpdateTest, a_source_whose_plugin_does_not_run_is_passed_over) {
+  publish(release(1));
+  open();
+  ASSERT_TRUE(world_->settings({"not.there", "source.a"}));
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.source(), "source.a");
+  EXPECT_THAT(world_->status().sources(0).text(), HasSubstr("not.there does not answer"));
+}
+
+TEST_F(UpdateTest, without_a_source_it_says_so) {
+  publish(release(1));
+  open();
+  ASSERT_TRUE(world_->settings({}));
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_EQ(result.text(), "no update source is enabled in the settings");
+}
+
+TEST_F(UpdateTest, a_source_with_older_metadata_than_is_known_is_passed_over) {
+  add_second();
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  repository_.offer(release(2));
+  repository_.publish();
+  source_->serve(repository_);  // b stays at release 1
+  ASSERT_EQ(world_->run().result(), "ok");
+  source_->make_trouble({"", What::unreachable, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("source.b: older than what is known"));
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
+TEST_F(UpdateTest, a_tampered_repository_is_refused_and_names_the_role) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  repository_.offer(release(2));
+  repository_.publish();
+  source_->serve(repository_);
+  source_->make_trouble({"metadata/timestamp.json", What::flips, 200, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("timestamp"));
+  EXPECT_EQ(rule(), "rule of 1 full");
+}
+
+TEST_F(UpdateTest, an_expired_repository_is_refused) {
+  publish(release(1));
+  open();
+  world_->clock.wall = support::TufRepo::start + 40 * support::TufRepo::day;
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("expired"));
+}
+
+TEST_F(UpdateTest, a_download_that_was_cut_goes_on_where_it_ended_even_from_another_source) {
+  add_second();
+  Offer offer;
+  offer.single = std::string(900'000, 'q');
+  publish(offer);
+  source_->make_trouble({"targets/", What::dies, 400'000, 1});
+  open();
+  const auto result = world_->run();
+  ASSERT_EQ(result.result(), "ok") << result.text() << world_->explain();
+  EXPECT_EQ(source_->sent_of("targets/"), 400'000u);
+  EXPECT_EQ(second_->sent_of("targets/"), 500'000u);
+  EXPECT_EQ(second_->asked().back().offset, 400'000u);
+  EXPECT_EQ(world_->file_of("rules", "database.bin"), offer.single);
+  EXPECT_THAT(world_->explain(), HasSubstr("resumed at 400 kB"));
+}
+
+TEST_F(UpdateTest, a_download_that_was_cut_goes_on_after_a_restart) {
+  Offer offer;
+  offer.single = std::string(900'000, 'q');
+  publish(offer);
+  source_->make_trouble({"targets/", What::dies, 300'000, 1});
+  open();
+  EXPECT_EQ(world_->run().result(), "failed");
+  reopen();
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(source_->sent_of("targets/"), 900'000u);
+}
+
+TEST_F(UpdateTest, a_source_that_cannot_resume_is_asked_for_the_whole_file_once) {
+  Offer offer;
+  offer.single = std::string(900'000, 'q');
+  publish(offer);
+  source_->make_trouble({"targets/", What::dies, 300'000, 1});
+  open();
+  EXPECT_EQ(world_->run().result(), "failed");
+  source_->make_trouble({"targets/", What::cannot_resume, 0, 1000});
+  const auto result = world_->run();
+  ASSERT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(world_->file_of("rules", "database.bin"), offer.single);
+}
+
+TEST_F(UpdateTest, a_source_that_lacks_the_file_is_replaced_by_one_that_has_it) {
+  add_second();
+  publish(release(1));
+  source_->make_trouble({"targets/", What::missing, 0, 1000});
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.source(), "source.a") << "its metadata were good";
+  EXPECT_GT(second_->sent_of("targets/"), 0u);
+}
+
+}  // namespace
+}  // namespace picket::update

@@ -1,0 +1,202 @@
+// What happens when the agent or a plugin starts.
+#include "unit/update/world_test.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+#include <gmock/gmock.h>
+
+#include "base/files.hpp"
+
+namespace picket::update {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Watcher : public bus::Handler {
+ public:
+  Watcher(bus::Router& router, std::string topic) {
+    bus::PeerOptions options;
+    options.name = "watcher";
+    options.allow.subscribes = {topic};
+    peer_ = router.attach(std::move(options), *this).value();
+    EXPECT_EQ(peer_->subscribe(topic), bus::kOk);
+  }
+  ~Watcher() override { peer_.reset(); }
+  void on_message(const bus::MessagePtr& message) override {
+    {
+      const std::lock_guard lock(mutex_);
+      payloads_.emplace_back(message->payload());
+    }
+    changed_.notify_all();
+  }
+  bool wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return payloads_.size() >= count; });
+  }
+  std::string last() {
+    const std::lock_guard lock(mutex_);
+    return payloads_.empty() ? "" : payloads_.back();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> payloads_;
+  std::unique_ptr<bus::Peer> peer_;
+};
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition())
+    if (std::chrono::steady_clock::now() > until) return false;
+  return true;
+}
+
+TEST_F(UpdateTest, a_plugin_that_starts_is_handed_the_set_in_force) {
+  publish(release(1));
+  world_->demands[0].running = false;
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_TRUE(consumer_->seen().empty());
+  EXPECT_THAT(world_->status_of("rules").text(), HasSubstr("not yet loaded"));
+  world_->demands[0].running = true;
+  world_->engine->plugin_started("scanner");
+  ASSERT_TRUE(consumer_->wait_for(1));
+  EXPECT_EQ(consumer_->seen()[0].request.set().release(), 1u);
+  EXPECT_TRUE(eventually([&] { return world_->status_of("rules").text().empty(); }));
+  world_->engine->plugin_started("somebody else");
+}
+
+TEST_F(UpdateTest, a_set_that_nobody_has_confirmed_and_a_starting_plugin_refuses_goes_back) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  world_->demands[0].running = false;
+  ASSERT_EQ(world_->run().result(), "ok");
+  consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("crash") : std::string(); };
+  world_->demands[0].running = true;
+  world_->engine->plugin_started("scanner");
+  EXPECT_TRUE(eventually([&] { return rule() == "rule of 1 full"; }));
+  EXPECT_TRUE(eventually([&] { return world_->status_of("rules").refused_size() == 1; }));
+  EXPECT_THAT(world_->status_of("rules").text(), HasSubstr("could not load release 2"));
+}
+
+TEST_F(UpdateTest, a_set_that_was_confirmed_stays_when_a_starting_plugin_has_trouble) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  consumer_->judge = [](const auto&) { return std::string("no memory"); };
+  world_->engine->plugin_started("scanner");
+  EXPECT_TRUE(eventually([&] { return world_->status_of("rules").text().find("no memory") != std::string::npos; }));
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
+TEST_F(UpdateTest, a_plugin_that_hangs_while_it_loads_is_a_refusal) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("confirm_timeout_seconds":1)"));
+  consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("hang") : std::string(); };
+  const auto result = world_->run();
+  EXPECT_EQ(result.components(0).result(), "refused");
+  EXPECT_EQ(rule(), "rule of 1 full");
+}
+
+TEST_F(UpdateTest, a_first_release_that_is_refused_leaves_nothing_in_force) {
+  publish(release(1));
+  consumer_->judge = [](const auto&) { return std::string("bad rules"); };
+  Watcher watcher(*world_->router, "picket.component.active");
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.components(0).result(), "refused");
+  EXPECT_THAT(result.text(), HasSubstr("nothing is in force"));
+  EXPECT_EQ(world_->status_of("rules").release(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(folder_ / "data/sets/rules/current")));
+  publish(release(2));
+  consumer_->judge = nullptr;
+  EXPECT_EQ(world_->run().result(), "ok");
+}
+
+TEST_F(UpdateTest, the_bus_knows_what_is_in_force_also_after_a_restart) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  world_->close();
+  world_->router->forget("picket.component.active", "rules");
+  open();
+  Watcher watcher(*world_->router, "picket.component.active");
+  ASSERT_TRUE(watcher.wait_for(1));
+  component::v1::ActiveSet set;
+  ASSERT_TRUE(set.ParseFromString(watcher.last()));
+  EXPECT_EQ(set.release(), 1u);
+  EXPECT_EQ(read_file(std::filesystem::path(set.path()) / "a.yar", 100).value(), "rule of 1 full");
+}
+
+TEST_F(UpdateTest, the_end_of_a_run_is_an_event) {
+  publish(release(1));
+  open();
+  Watcher watcher(*world_->router, "picket.update.finished");
+  const auto result = world_->run();
+  ASSERT_TRUE(watcher.wait_for(1));
+  v1::RunResult told;
+  ASSERT_TRUE(told.ParseFromString(watcher.last()));
+  EXPECT_EQ(told.SerializeAsString(), result.SerializeAsString());
+}
+
+TEST_F(UpdateTest, a_second_engine_on_the_same_folder_is_refused) {
+  publish(release(1));
+  open();
+  UpdateWorld other(folder_);
+  const auto opened = other.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::busy);
+  EXPECT_THAT(opened.error().message, HasSubstr((folder_ / "data").native()));
+}
+
+TEST_F(UpdateTest, looks_for_updates_by_itself) {
+  publish(release(1));
+  auto opened = world_->open();
+  ASSERT_TRUE(opened);
+  ASSERT_TRUE(world_->engine->apply_settings(R"({"interval_minutes":120,"sources":[]})"));
+  const auto next = world_->status().next_run();
+  EXPECT_GE(next, world_->clock.wall + 120 * 60);
+  EXPECT_LE(next, world_->clock.wall + 132 * 60);
+  ASSERT_TRUE(world_->engine->apply_settings(R"({"interval_minutes":0})"));
+  EXPECT_EQ(world_->status().next_run(), 0);
+}
+
+TEST_F(UpdateTest, settings_that_are_wrong_change_nothing) {
+  publish(release(1));
+  open();
+  const auto taken = world_->engine->apply_settings(R"({"keep_sets":0})");
+  ASSERT_FALSE(taken);
+  EXPECT_THAT(taken.error().message, HasSubstr("keep_sets"));
+  EXPECT_EQ(world_->run().result(), "ok");
+}
+
+TEST_F(UpdateTest, a_missing_initial_root_is_named) {
+  publish(release(1));
+  std::filesystem::remove(folder_ / "root.json");
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr((folder_ / "root.json").native()));
+}
+
+TEST_F(UpdateTest, malformed_requests_are_answered_with_an_error) {
+  publish(release(1));
+  open();
+  for (const auto* topic : {"picket.update.run", "picket.update.rollback", "picket.update.history", "picket.update.explain"}) {
+    const auto answer = world_->caller->call({.topic = topic, .to = {}, .content_type = {}, .payload = "\xff\xff\xff", .timeout = std::chrono::seconds(20)});
+    ASSERT_FALSE(answer) << topic;
+    EXPECT_EQ(answer.error().code, Code::invalid);
+  }
+}
+
+}  // namespace
+}  // namespace picket::update

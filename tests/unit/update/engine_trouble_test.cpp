@@ -1,0 +1,292 @@
+// Wrong, truncated, endless, slow and dying sources; a full disk; damaged stored files. Each one clear message, and nothing is lost.
+#include "unit/update/world_test.hpp"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include "base/files.hpp"
+#include "update/set_store.hpp"
+
+namespace picket::update {
+namespace {
+
+using ::testing::HasSubstr;
+using What = Trouble::What;
+
+class UpdateTrouble : public UpdateTest {
+ protected:
+  // Release 1 in force, release 2 published with this trouble on the way.
+  void meet(Trouble trouble) {
+    publish(release(1));
+    open();
+    ASSERT_EQ(world_->run().result(), "ok");
+    publish(release(2));
+    source_->make_trouble(std::move(trouble));
+  }
+  // The old set is in force, and once the trouble is over the new one comes.
+  void nothing_was_lost() {
+    EXPECT_EQ(rule(), "rule of 1 full");
+    EXPECT_EQ(world_->status_of("rules").release(), 1u);
+    source_->no_trouble();
+    const auto result = world_->run();
+    EXPECT_EQ(result.result(), "ok") << result.text();
+    EXPECT_EQ(rule(), "rule of 2 full");
+  }
+};
+
+TEST_F(UpdateTrouble, a_wrong_file) {
+  meet({"targets/", What::flips, 50, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("is not what was signed: wrong digest"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, a_truncated_file) {
+  meet({"nothing", What::none, 0, 0});
+  auto& served = source_->files.at("targets/" + last_path_);
+  const auto whole = served;
+  served.resize(whole.size() / 2);
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("ends after"));
+  source_->files.at("targets/" + last_path_) = whole;
+  source_->forget_asked();
+  nothing_was_lost();
+  EXPECT_EQ(source_->sent_of("targets/"), whole.size() - whole.size() / 2) << "what had come was fetched again";
+}
+
+TEST_F(UpdateTrouble, an_endless_file) {
+  meet({"targets/", What::endless, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("sends more than"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, endless_metadata) {
+  meet({"metadata/timestamp.json", What::endless, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("timestamp.json"));
+  EXPECT_LT(result.bytes(), 2'000'000u);
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, a_source_that_dies_in_the_middle) {
+  meet({"targets/", What::dies, 100, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("connection reset by peer"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, a_source_that_falls_silent) {
+  meet({"targets/", What::silent, 100, 1000});
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("stall_timeout_seconds":1)"));
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("sent nothing for"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, a_source_that_is_too_slow) {
+  meet({"nothing", What::none, 0, 0});
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("stall_timeout_seconds":30,"min_bytes_per_second":1000)"));
+  source_->chunk_size = 16;
+  source_->before_chunk = [this](std::string_view path, std::uint64_t) {
+    if (path.starts_with("targets/")) world_->clock.ahead_ms += 10'000;
+  };
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("too slow"));
+  source_->before_chunk = nullptr;
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, a_source_that_miscounts) {
+  meet({"targets/", What::lies_about_sent, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("says it sent"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, metadata_that_are_missing_in_the_middle) {
+  meet({"metadata/timestamp.json", What::missing, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("timestamp.json"));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, content_that_is_signed_but_not_acceptable) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  trust::Release bad;
+  bad.component = "rules";
+  bad.cls = "databases";
+  bad.variant = "full";
+  bad.release = 2;
+  bad.version = "2";
+  bad.published = support::TufRepo::start;
+  bad.format = "tar.zst";
+  bad.minimum_agent = "0.0.0";
+  bad.files = 2;
+  bad.unpacked = 1;
+  repository_.offer_raw(bad, support::make_archive({{"l", "", 'l', "/etc"}, {"l/x", "y"}}));
+  repository_.publish();
+  source_->serve(repository_);
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("stage rules/full/2.tar.zst: member l: is a link"));
+  EXPECT_EQ(rule(), "rule of 1 full");
+  source_->forget_asked();
+  EXPECT_EQ(world_->run().result(), "failed");
+  EXPECT_EQ(source_->sent_of("targets/"), 0u) << "a verified download was fetched again";
+}
+
+TEST_F(UpdateTrouble, a_failing_component_does_not_hinder_the_others) {
+  publish(release(1));
+  auto other = release(1);
+  other.component = "lists";
+  publish(other);
+  world_->demands.push_back({"lists", "databases", "scanner", true});
+  world_->demands.push_back({"absent", "databases", "scanner", true});
+  source_->make_trouble({"targets/lists", What::missing, 0, 1000});
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "partial");
+  ASSERT_EQ(result.components_size(), 3);
+  EXPECT_THAT(result.components(0).text(), HasSubstr("offers no component absent"));
+  EXPECT_EQ(result.components(1).result(), "failed");
+  EXPECT_EQ(result.components(2).result(), "updated");
+  EXPECT_EQ(rule(), "rule of 1 full");
+  EXPECT_FALSE(world_->engine->problems().empty());
+}
+
+TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  Offer offer;
+  offer.release = 2;
+  offer.files = {{"a.yar", std::string(150'000, 'r')}, {"b.yar", "x"}};
+  publish(offer);
+  struct rlimit old {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  auto* const handler = ::signal(SIGXFSZ, SIG_IGN);
+  unsigned failures = 0;
+  for (const rlim_t limit : {0u, 1u, 100u, 1'000u, 3'000u, 20'000u, 100'000u, 149'999u}) {
+    SCOPED_TRACE(limit);
+    const struct rlimit small { limit, old.rlim_max };
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    const auto result = world_->run();
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_NE(result.result(), "ok");
+    EXPECT_NE(result.text(), "");
+    failures += result.result() == "failed";
+    EXPECT_EQ(rule(), "rule of 1 full");
+  }
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(failures, 8u);
+  EXPECT_NE(world_->status().sources(0).state(), "resting") << "our own disk is no source's fault";
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(world_->file_of("rules", "b.yar"), "x");
+  reopen();
+  EXPECT_EQ(world_->status_of("rules").release(), 2u);
+}
+
+class UpdateDamage : public UpdateTest {
+ protected:
+  static void flip(const std::filesystem::path& file, std::size_t at = 3) {
+    auto bytes = read_file(file, 10u << 20).value();
+    ASSERT_GT(bytes.size(), at);
+    bytes[at] = static_cast<char>(bytes[at] ^ 4);
+    std::filesystem::permissions(file.parent_path(), std::filesystem::perms::owner_all);
+    ASSERT_TRUE(write_file_atomic(file, bytes, 0444));
+  }
+};
+
+TEST_F(UpdateDamage, a_flipped_bit_in_the_set_in_force_is_found_and_repaired) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  flip(folder_ / "data/sets/rules/current/a.yar");
+  ASSERT_NE(rule(), "rule of 1 full");
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_THAT(result.components(0).text(), HasSubstr("damaged"));
+  EXPECT_EQ(rule(), "rule of 1 full");
+  EXPECT_EQ(world_->run().result(), "current");
+}
+
+TEST_F(UpdateDamage, a_flipped_bit_in_a_kept_set_is_not_rolled_back_to) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  const auto first = world_->status_of("rules").path();
+  publish(release(2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  flip(std::filesystem::path(first) / "a.yar");
+  const auto result = world_->rollback("rules");
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("damaged on disk"));
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
+TEST_F(UpdateDamage, a_flipped_bit_in_a_partial_download_costs_one_more_download) {
+  Offer offer;
+  offer.single = std::string(500'000, 'q');
+  publish(offer);
+  source_->make_trouble({"targets/", What::dies, 200'000, 1});
+  open();
+  EXPECT_EQ(world_->run().result(), "failed");
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "data/downloads")) flip(entry.path());
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(world_->file_of("rules", "database.bin"), offer.single);
+  EXPECT_THAT(world_->explain(), HasSubstr("fetched anew"));
+}
+
+TEST_F(UpdateDamage, a_flipped_bit_in_any_other_stored_file_loses_no_set) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  world_->close();
+  for (const auto* name : {"journal", "counters", "history.jsonl", "metadata/root.json", "metadata/timestamp.json", "metadata/snapshot.json", "metadata/targets.json",
+                           "metadata/rules.json", "metadata.highest"}) {
+    SCOPED_TRACE(name);
+    flip(folder_ / "data" / name, 25);
+    open();
+    EXPECT_EQ(rule(), "rule of 2 full");
+    EXPECT_EQ(world_->status_of("rules").release(), 2u);
+    const auto result = world_->run();
+    EXPECT_EQ(result.result(), "current") << result.text();
+    world_->close();
+  }
+}
+
+TEST_F(UpdateDamage, a_damaged_description_of_the_set_in_force_brings_the_earlier_back_until_the_next_update) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  const auto set = std::filesystem::read_symlink(folder_ / "data/sets/rules/current").native();
+  world_->close();
+  flip(folder_ / "data/sets/rules" / (set + ".json"));
+  open();
+  EXPECT_EQ(rule(), "rule of 1 full");
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
+}  // namespace
+}  // namespace picket::update

@@ -1,0 +1,75 @@
+#include "update/settings.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace picket::update {
+namespace {
+
+using ::testing::HasSubstr;
+namespace json = boost::json;
+
+std::string why(std::string_view text) {
+  const auto parsed = parse_settings(text);
+  return parsed ? "ok" : parsed.error().message;
+}
+
+TEST(UpdateSettings, an_empty_object_gives_the_defaults_that_the_schema_states) {
+  const auto settings = parse_settings("{}").value();
+  const auto schema = json::parse(settings_schema_text()).as_object();
+  const auto& properties = schema.at("properties").as_object();
+  auto stated = [&](std::string_view name) { return properties.at(name).as_object().at("default").as_int64(); };
+  EXPECT_EQ(settings.interval.count(), stated("interval_minutes"));
+  EXPECT_EQ(settings.keep_sets, static_cast<std::size_t>(stated("keep_sets")));
+  EXPECT_EQ(settings.connect_timeout.count(), stated("connect_timeout_seconds"));
+  EXPECT_EQ(settings.stall_timeout.count(), stated("stall_timeout_seconds"));
+  EXPECT_EQ(settings.min_bytes_per_second, stated("min_bytes_per_second"));
+  EXPECT_EQ(settings.rest_after_failure.count(), stated("rest_after_failure_seconds"));
+  EXPECT_EQ(settings.warning_after.count(), stated("warning_after_hours"));
+  EXPECT_EQ(settings.critical_after.count(), stated("critical_after_hours"));
+  EXPECT_EQ(settings.verify_stored.count(), stated("verify_stored_hours"));
+  EXPECT_EQ(settings.confirm_timeout.count(), stated("confirm_timeout_seconds"));
+  EXPECT_TRUE(settings.approve_application);
+  EXPECT_FALSE(settings.approve_agent);
+}
+
+TEST(UpdateSettings, every_property_of_the_schema_has_a_description_and_a_default) {
+  const auto schema = json::parse(settings_schema_text()).as_object();
+  for (const auto& property : schema.at("properties").as_object()) {
+    EXPECT_TRUE(property.value().as_object().contains("description")) << property.key();
+    EXPECT_TRUE(property.value().as_object().contains("default")) << property.key();
+  }
+}
+
+TEST(UpdateSettings, takes_all_members) {
+  const auto settings = parse_settings(R"({"sources":[{"name":"a","plugin":"org.picket.source-http","location":"https://x/","options":{"proxy":"p"}},
+    {"name":"b","plugin":"org.picket.source-folder","location":"/m","enabled":false}], "interval_minutes":0, "keep_sets":7, "components":["extra"],
+    "declined":[{"component":"rules","release":3}], "pinned":[{"component":"rules","release":2}], "approval_needed":["agent"]})").value();
+  ASSERT_EQ(settings.sources.size(), 2u);
+  EXPECT_EQ(settings.sources[0].options_json, R"({"proxy":"p"})");
+  EXPECT_TRUE(settings.sources[0].enabled);
+  EXPECT_FALSE(settings.sources[1].enabled);
+  EXPECT_EQ(settings.interval.count(), 0);
+  EXPECT_EQ(settings.keep_sets, 7u);
+  EXPECT_EQ(settings.components, std::vector<std::string>{"extra"});
+  EXPECT_EQ(settings.declined[0].release, 3u);
+  EXPECT_EQ(settings.pinned[0].release, 2u);
+  EXPECT_TRUE(settings.approve_agent);
+  EXPECT_FALSE(settings.approve_application);
+}
+
+TEST(UpdateSettings, names_the_setting_that_is_wrong) {
+  EXPECT_THAT(why("["), HasSubstr("not JSON"));
+  EXPECT_THAT(why("[]"), HasSubstr("must be an object"));
+  EXPECT_THAT(why(R"({"interval_minutes":-1})"), HasSubstr("interval_minutes: must be a whole number from 0"));
+  EXPECT_THAT(why(R"({"keep_sets":"3"})"), HasSubstr("keep_sets"));
+  EXPECT_THAT(why(R"({"sources":[{"name":"a","plugin":"p"}]})"), HasSubstr("sources: location"));
+  EXPECT_THAT(why(R"({"sources":[{"name":"a","plugin":"p","location":"l"},{"name":"a","plugin":"q","location":"m"}]})"), HasSubstr("two sources are named \"a\""));
+  EXPECT_THAT(why(R"({"warning_after_hours":200})"), HasSubstr("critical_after_hours: must be more than warning_after_hours"));
+  EXPECT_THAT(why(R"({"pinned":[{"component":"rules"}],"declined":[{"release":"x","component":"c"}]})"), HasSubstr("declined: release"));
+}
+
+}  // namespace
+}  // namespace picket::update

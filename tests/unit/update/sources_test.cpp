@@ -1,0 +1,79 @@
+#include "update/sources.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/update_world.hpp"
+
+namespace picket::update {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+struct SourceList : ::testing::Test {
+  std::vector<std::string> names(bool force = false) {
+    std::vector<std::string> out;
+    explain.begin(1);
+    for (const auto& entry : sources.to_try(force, explain)) out.push_back(entry.name);
+    return out;
+  }
+  std::string said() {
+    std::string out;
+    const auto reply = explain.reply("");
+    for (const auto& step : reply.steps()) out += step.source() + ": " + step.decision() + "\n";
+    return out;
+  }
+  support::HandClock clock;
+  Explain explain{clock};
+  Sources sources{clock};
+  void SetUp() override { sources.configure({{"a", "p", "x"}, {"b", "p", "y"}, {"c", "p", "z"}}, std::chrono::seconds(300)); }
+};
+
+TEST_F(SourceList, is_tried_from_the_top) { EXPECT_THAT(names(), ElementsAre("a", "b", "c")); }
+
+TEST_F(SourceList, one_that_failed_rests_for_a_while_and_says_why) {
+  sources.failed("a", "connection refused");
+  EXPECT_THAT(names(), ElementsAre("b", "c"));
+  EXPECT_THAT(said(), HasSubstr("a: rests for 300 s more after: connection refused"));
+  const auto status = sources.status();
+  EXPECT_EQ(status[0].state(), "resting");
+  EXPECT_EQ(status[0].text(), "connection refused");
+  EXPECT_EQ(status[0].next_attempt(), clock.wall + 300);
+  EXPECT_EQ(status[1].state(), "untried");
+  EXPECT_THAT(names(true), ElementsAre("a", "b", "c")) << "forced";
+  clock.wall += 301;
+  EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(sources.status()[0].state(), "failed");
+}
+
+TEST_F(SourceList, when_all_rest_they_are_tried_all_the_same) {
+  for (const auto* name : {"a", "b", "c"}) sources.failed(name, "down");
+  EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(SourceList, a_success_ends_the_rest) {
+  sources.failed("a", "down");
+  sources.worked("a");
+  EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(sources.status()[0].state(), "ok");
+}
+
+TEST_F(SourceList, a_clock_that_was_set_back_ends_the_rest) {
+  sources.failed("a", "down");
+  clock.wall -= 100'000;
+  EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(SourceList, new_settings_keep_what_is_known_of_unchanged_entries_only) {
+  sources.failed("a", "down");
+  sources.failed("b", "down");
+  SourceEntry off{"c", "p", "z"};
+  off.enabled = false;
+  sources.configure({{"a", "p", "x"}, {"b", "p", "elsewhere"}, off}, std::chrono::seconds(300));
+  EXPECT_THAT(names(), ElementsAre("b"));
+  EXPECT_THAT(said(), HasSubstr("c: passed over: disabled"));
+}
+
+}  // namespace
+}  // namespace picket::update
