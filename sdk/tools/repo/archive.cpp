@@ -184,6 +184,7 @@ Result<Packed> create(const fs::path& out, const std::function<Result<Packed>(in
   const auto temporary = out.parent_path() / cat(".", out.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
   const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return fail_errno(cat("create ", temporary.native()));
+  if (::fchmod(fd.get(), 0644) != 0) return fail_errno(cat("set mode of ", temporary.native()));  // a web server reads it, whatever our umask
   auto packed = fill(fd.get());
   if (packed && ::fsync(fd.get()) != 0) packed = fail_errno(cat("fsync ", temporary.native()));
   if (packed && ::rename(temporary.c_str(), out.c_str()) != 0) packed = fail_errno(cat("rename to ", out.native()));

@@ -189,7 +189,7 @@ Result<bool> exchange_folder(const Workspace& workspace, const Plan& plan, const
   fs::remove_all(next, why);
   PICKET_TRY(make_folders(next));
   for (fs::directory_iterator entry(current, why), end; !why && entry != end; entry.increment(why)) {
-    if (!entry->is_regular_file() || plan.files.contains(entry->path().filename().native())) continue;
+    if (!entry->is_regular_file(why) || plan.files.contains(entry->path().filename().native())) continue;
     if (::link(entry->path().c_str(), (next / entry->path().filename()).c_str()) != 0) {
       if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK) return false;
       return fail_errno(cat("link ", entry->path().native()));

@@ -31,7 +31,10 @@ Result<> check_target(const fs::path& file, const trust::Release& release, bool 
 }  // namespace
 
 Result<Verified> verify_repository(const fs::path& repository, std::string_view root_bytes, trust::UnixTime now, bool read_targets, Progress& progress) {
-  PICKET_LET(state, TemporaryFolder::make(fs::temp_directory_path(), "picket-repo-verify-"));
+  std::error_code why;
+  const auto temporary = fs::temp_directory_path(why);
+  if (why) return fail(Code::not_found, cat("no folder for temporary files (TMPDIR): ", why.message()));
+  PICKET_LET(state, TemporaryFolder::make(temporary, "picket-repo-verify-"));
   FolderFetcher fetcher(repository / "metadata");
   trust::ClientOptions options;
   options.metadata_dir = state.path();
