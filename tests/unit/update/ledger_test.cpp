@@ -86,10 +86,10 @@ TEST_F(LedgerFile, keeps_refusals_newest_first_bounded_and_once_each) {
 TEST_F(LedgerFile, compacting_changes_nothing_that_is_known) {
   {
     auto ledger = open();
-    for (std::uint64_t i = 0; i < 300; ++i) {
+    for (int i = 0; i < 300; ++i) {
       ASSERT_TRUE(ledger.refuse("rules", {77, false, std::string(990, 'x')}));
-      if (i == 299) ASSERT_TRUE(ledger.allow("rules", 77));
     }
+    ASSERT_TRUE(ledger.allow("rules", 77));
     put(ledger, "1");
     put(ledger, "2");
     ASSERT_TRUE(ledger.confirmed("rules"));
