@@ -64,14 +64,17 @@ Result<Exit> bus_watch(Context& context) {
   v1::WatchReply reply;
   std::uint64_t seen = 0;
   constexpr std::string_view enough = "seen enough";
-  const auto done = context.session.follow("picket.bus.watch", request, reply, [&](std::string_view payload) -> Result<> {
+  const auto show = [&](std::string_view payload) -> Result<> {
     v1::WatchEvent event;
     if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "what was watched could not be read");
     if (context.is_json()) context.print_json(to_shown(event, payloads));  // one document a line
     else context.terminal.out(line_of(context.terminal, event, payloads) + "\n");
     if (context.terminal.failed()) return fail(Code::cancelled, std::string(enough));  // e.g. piped into head
     return ++seen == most ? fail(Code::cancelled, std::string(enough)) : Result<>();
-  });
+  };
+  // A request lives a day at most; watching may last longer.
+  auto done = context.session.follow("picket.bus.watch", request, reply, show);
+  while (!done && done.error().code == Code::timeout && !context.invocation.has("timeout")) done = context.session.follow("picket.bus.watch", request, reply, show);
   if (done) {
     if (reply.missed() != 0) context.terminal.err(cat(std::to_string(reply.missed()), " messages were missed\n"));
     return Exit::ok;

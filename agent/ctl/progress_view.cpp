@@ -15,6 +15,8 @@ void ProgressView::show(const update::v1::Progress& progress) {
     if (!bar_ || bar_label_ != label) {
       bar_.emplace(label, progress.total(), style_, terminal_.err_fd());
       bar_label_ = label;
+      // Short work draws no tenths: say at least what it is.
+      if (style_ == Progress::Style::lines) terminal_.err(cat(label, ": ", human_bytes(progress.total()), "\n"));
     }
     bar_->set_total(progress.total());
     bar_->update(progress.done());

@@ -6,7 +6,7 @@ namespace {
 namespace pb = google::protobuf;
 using std::chrono::milliseconds;
 
-constexpr milliseconds unlimited = std::chrono::hours(24 * 7);
+constexpr milliseconds unlimited = std::chrono::hours(24);  // the longest that the bus takes
 constexpr milliseconds patience{250};
 constexpr milliseconds state_wait{150};  // a kept value comes with the subscription, if there is one
 constexpr std::uint64_t window = 256u << 10;

@@ -12,6 +12,12 @@ std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+std::size_t filled(const std::vector<Cell>& row) {
+  auto count = row.size();
+  while (count > 1 && row[count - 1].text.empty()) --count;
+  return count;
+}
+
 }  // namespace
 
 Table::Table(std::initializer_list<std::string_view> heading) : heading_(heading.size() != 0) {
@@ -30,12 +36,12 @@ void Table::print(Terminal& terminal, std::size_t first_width) const {
   std::vector<std::size_t> widths{first_width};
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()), 0);
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i].text));
+    // In a list nothing follows a row's last cell, so it may be longer than its column.
+    for (std::size_t i = 0; i + (heading_ ? 0 : 1) < filled(row); ++i) widths[i] = std::max(widths[i], width(row[i].text));
   }
   std::string text;
   for (const auto& row : rows_) {
-    auto last = row.size();
-    while (last > 1 && row[last - 1].text.empty()) --last;
+    const auto last = filled(row);
     for (std::size_t i = 0; i < last; ++i) {
       text += terminal.styled(row[i].style, row[i].text);
       if (i + 1 < last) text.append(widths[i] - width(row[i].text) + 2, ' ');

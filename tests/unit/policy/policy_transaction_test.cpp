@@ -75,6 +75,7 @@ TEST_F(PolicyTransaction, a_crash_while_offering_leaves_the_last_known_good) {
   };
   ASSERT_TRUE(policy->apply(signed_document(2, scanner(R"({"max_mb":8})")), consumers).applied);
   ASSERT_TRUE(looked);
+  consumers.on_apply = nullptr;
   options.state_dir = folder / "copy";
   open();
   EXPECT_EQ(policy->shown().revision, 1U);

@@ -1,0 +1,217 @@
+// What commands ask, and what becomes of errors.
+#include <cstdlib>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "ctl/terminal.hpp"
+#include "samples.hpp"
+
+namespace picket::test {
+namespace {
+
+class Commands : public ::testing::Test {
+ protected:
+  CtlRan run(std::vector<std::string> arguments, const core::CancelToken& cancel = {}) {
+    arguments.push_back("--socket");
+    arguments.push_back(picketd.socket());
+    return run_ctl(std::move(arguments), cancel, sample_now);
+  }
+  CtlPicketd picketd;
+};
+
+TEST_F(Commands, an_unreachable_picketd_is_exit_code_3) {
+  const auto ran = run({"status"});
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_NE(ran.err.find("picketctl: cannot reach picketd at "), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  const auto as_json = run({"status", "--json"});
+  EXPECT_EQ(as_json.code, 3);
+  EXPECT_NE(as_json.out.find(R"("error":{"code":)"), std::string::npos) << as_json.out;
+}
+
+TEST_F(Commands, an_error_from_the_other_side_is_exit_code_1_with_its_text) {
+  picketd.answer<host::v1::PluginInfoRequest>("picket.plugin.info", [](const auto& request) -> Result<std::string> {
+    return fail(Code::not_found, cat("no plugin ", request.id()));
+  });
+  picketd.start();
+  const auto ran = run({"plugin", "info", "org.none"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("no plugin org.none"), std::string::npos) << ran.err;
+}
+
+TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
+  answer_everything(picketd);
+  picketd.answer_bytes("picket.update.status", [](std::string_view) { return CtlAnswer{{}, fail(Code::unavailable, "the engine is stopping"), false}; });
+  picketd.start();
+  const auto ran = run({"status"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_NE(ran.out.find("Policy       revision 7"), std::string::npos);
+  EXPECT_NE(ran.out.find("updates: "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("the engine is stopping"), std::string::npos) << ran.out;
+}
+
+TEST_F(Commands, an_answer_that_never_comes_ends_with_the_timeout) {
+  picketd.answer_bytes("picket.plugin.list", [](std::string_view) { return CtlAnswer{{}, std::string(), true}; });
+  picketd.start();
+  const auto ran = run({"plugin", "list", "--timeout", "1"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_FALSE(ran.err.empty());
+}
+
+TEST_F(Commands, an_answer_of_another_version_is_told) {
+  picketd.answer_bytes("picket.plugin.list", [](std::string_view) { return CtlAnswer{{}, std::string("\xff\xff\xff"), false}; });
+  picketd.start();
+  const auto ran = run({"plugin", "list"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("are picketctl and picketd of one version?"), std::string::npos) << ran.err;
+}
+
+TEST_F(Commands, ctrl_c_cancels_at_the_other_side) {
+  picketd.answer_bytes("picket.update.run", [](std::string_view) {
+    update::v1::Progress progress;
+    progress.set_step("check");
+    return CtlAnswer{{progress.SerializeAsString()}, std::string(), true};
+  });
+  picketd.start();
+  core::CancelSource cancel;
+  std::thread ctrl_c([&] {
+    EXPECT_TRUE(picketd.wait_for_request());
+    cancel.cancel();
+  });
+  const auto ran = run({"update", "run"}, cancel.token());
+  ctrl_c.join();
+  EXPECT_EQ(ran.code, 130);
+  EXPECT_TRUE(picketd.wait_for_cancel());
+}
+
+TEST_F(Commands, ctrl_c_is_how_watching_ends) {
+  picketd.answer_bytes("picket.bus.watch", [](std::string_view) { return CtlAnswer{{}, std::string(), true}; });
+  picketd.start();
+  core::CancelSource cancel;
+  std::thread ctrl_c([&] {
+    EXPECT_TRUE(picketd.wait_for_request());
+    cancel.cancel();
+  });
+  const auto ran = run({"bus", "watch"}, cancel.token());
+  ctrl_c.join();
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(picketd.wait_for_cancel());
+}
+
+TEST_F(Commands, a_failure_within_long_work_is_told_at_once) {
+  picketd.answer_bytes("picket.update.run", [](std::string_view) { return CtlAnswer{{}, fail(Code::timeout, "no source answered in time"), false}; });
+  picketd.start();
+  const auto ran = run({"update", "run"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("no source answered in time"), std::string::npos) << ran.err;
+}
+
+TEST_F(Commands, update_run_passes_on_what_was_asked_for) {
+  update::v1::RunRequest seen;
+  picketd.answer<update::v1::RunRequest>("picket.update.run", [&](const auto& request) -> Result<std::string> {
+    seen = request;
+    update::v1::RunResult result;
+    result.set_result("current");
+    return result.SerializeAsString();
+  });
+  picketd.start();
+  EXPECT_EQ(run({"update", "run", "a", "b", "--force"}).code, 0);
+  EXPECT_EQ(seen.components_size(), 2);
+  EXPECT_TRUE(seen.force_check());
+}
+
+TEST_F(Commands, update_results_have_exit_codes) {
+  std::string result;
+  picketd.answer<update::v1::RunRequest>("picket.update.run", [&](const auto&) -> Result<std::string> {
+    update::v1::RunResult reply;
+    reply.set_result(result);
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  for (const auto& [name, code] : std::vector<std::pair<std::string, int>>{{"ok", 0}, {"current", 0}, {"partial", 5}, {"failed", 1}, {"cancelled", 130}}) {
+    result = name;
+    EXPECT_EQ(run({"update", "run"}).code, code) << name;
+  }
+}
+
+TEST_F(Commands, policy_apply_sends_the_file_and_tells_a_refusal) {
+  std::string seen;
+  picketd.answer<policy::v1::ApplyRequest>("picket.policy.apply", [&](const auto& request) -> Result<std::string> {
+    seen = request.envelope();
+    policy::v1::ApplyReply reply;
+    reply.set_revision(7);
+    reply.set_text("refused: revision 6 is older than revision 7");
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto file = picketd.folder() / "policy.dsse";
+  ASSERT_TRUE(write_file_atomic(file, "{\"payload\":\"\"}"));
+  const auto ran = run({"policy", "apply", file.string()});
+  EXPECT_EQ(seen, "{\"payload\":\"\"}");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out, "not applied: policy revision 7 is in force\nrefused: revision 6 is older than revision 7\n");
+}
+
+TEST_F(Commands, policy_apply_says_what_is_wrong_with_the_file) {
+  picketd.start();
+  EXPECT_NE(run({"policy", "apply", "/nonexistent/p.dsse"}).err.find("/nonexistent/p.dsse"), std::string::npos);
+  const auto file = picketd.folder() / "large.dsse";
+  ASSERT_TRUE(write_file_atomic(file, std::string(200'000, 'x')));
+  const auto ran = run({"policy", "apply", file.string()});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("at most 130048 bytes"), std::string::npos) << ran.err;
+}
+
+TEST_F(Commands, policy_show_document_is_the_document_alone) {
+  answer_everything(picketd);
+  picketd.start();
+  EXPECT_EQ(run({"policy", "show", "--document"}).out, sample_policy().policy_json());
+}
+
+TEST_F(Commands, scan_makes_paths_absolute_and_refuses_what_is_not_there) {
+  scan::v1::ScanRequest seen;
+  picketd.answer<scan::v1::ScanRequest>("picket.scan.run", [&](const auto& request) -> Result<std::string> {
+    seen = request;
+    return scan::v1::ScanReply().SerializeAsString();
+  });
+  picketd.start();
+  EXPECT_EQ(run({"scan", ".", "/tmp/../tmp", "--max-file-bytes", "5"}).code, 0);
+  ASSERT_EQ(seen.paths_size(), 2);
+  EXPECT_TRUE(seen.paths(0).starts_with("/"));
+  EXPECT_EQ(seen.paths(1), "/tmp");
+  EXPECT_EQ(seen.max_file_bytes(), 5U);
+  const auto absent = run({"scan", "/nonexistent"});
+  EXPECT_EQ(absent.code, 1);
+  EXPECT_EQ(absent.err, "picketctl: /nonexistent: no such file or folder\n");
+}
+
+TEST_F(Commands, scan_has_exit_codes) {
+  scan::v1::ScanReply reply;
+  picketd.answer<scan::v1::ScanRequest>("picket.scan.run", [&](const auto&) -> Result<std::string> { return reply.SerializeAsString(); });
+  picketd.start();
+  EXPECT_EQ(run({"scan", "/tmp"}).code, 0);
+  reply.set_skipped(1);
+  EXPECT_EQ(run({"scan", "/tmp"}).code, 5);
+  reply.set_findings(1);
+  EXPECT_EQ(run({"scan", "/tmp"}).code, 4);
+}
+
+TEST_F(Commands, output_that_cannot_be_written_is_a_failure) {
+  answer_everything(picketd);
+  picketd.start();
+  ctl::Terminal terminal(-1, -1);
+  terminal.out("x");
+  EXPECT_TRUE(terminal.failed());
+}
+
+TEST_F(Commands, completion_prints_the_script_for_bash_only) {
+  const auto ran = run({"completion", "bash"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.out.find("complete -F _picketctl picketctl"), std::string::npos);
+  EXPECT_EQ(run({"completion", "fish"}).code, 1);
+}
+
+}  // namespace
+}  // namespace picket::test

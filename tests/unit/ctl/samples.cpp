@@ -1,0 +1,262 @@
+#include "samples.hpp"
+
+#include <gtest/gtest.h>
+
+namespace picket::test {
+
+host::v1::HostStatusReply sample_host() {
+  host::v1::HostStatusReply out;
+  out.set_version("0.1.0");
+  out.set_started(sample_now - 3 * 3600 - 720);
+  out.set_pid(4711);
+  out.set_data_dir("/var/lib/picket");
+  out.set_device_status("Warning");
+  out.add_reasons("org.acme.bad failed");
+  return out;
+}
+
+host::v1::PluginListReply sample_plugins() {
+  host::v1::PluginListReply out;
+  auto& good = *out.add_plugins();
+  good.set_id("org.picket.scanner");
+  good.set_version("1.2.0");
+  good.set_vendor("Picket");
+  good.set_home("in-process");
+  good.set_state("running");
+  good.set_health("healthy");
+  good.set_since(sample_now - 120);
+  good.set_settings_revision(3);
+  good.set_observed_revision(3);
+  auto& bad = *out.add_plugins();
+  bad.set_id("org.acme.bad");
+  bad.set_version("0.9");
+  bad.set_vendor("Acme");
+  bad.set_home("isolated");
+  bad.set_state("failed");
+  bad.set_health("unknown");
+  bad.set_text("crashed 5 times:\x1b[31m SIGSEGV");
+  bad.set_restarts(5);
+  bad.set_since(sample_now - 86400);
+  return out;
+}
+
+host::v1::PluginInfoReply sample_plugin_info() {
+  host::v1::PluginInfoReply out;
+  *out.mutable_status() = sample_plugins().plugins(0);
+  out.set_manifest_json(R"({"id":"org.picket.scanner"})");
+  out.set_path("/usr/lib/picket/plugins/org.picket.scanner/1.2.0");
+  out.set_signed_by("0a1b2c");
+  out.set_settings_json(R"({"max_mb":100})");
+  out.set_published(7);
+  return out;
+}
+
+update::v1::RunResult sample_run() {
+  update::v1::RunResult out;
+  out.set_run(12);
+  out.set_kind("update");
+  out.set_result("partial");
+  out.set_started(sample_now - 305);
+  out.set_finished(sample_now - 300);
+  out.set_source("mirror");
+  out.set_bytes(1'400'000);
+  auto& good = *out.add_components();
+  good.set_component("yara-rules");
+  good.set_result("updated");
+  good.set_variant("full");
+  good.set_release_before(11);
+  good.set_release_after(12);
+  good.set_bytes(1'300'000);
+  auto& bad = *out.add_components();
+  bad.set_component("url-list");
+  bad.set_result("failed");
+  bad.set_variant("full");
+  bad.set_text("no source has it");
+  return out;
+}
+
+update::v1::StatusReply sample_updates() {
+  update::v1::StatusReply out;
+  out.set_state("idle");
+  *out.mutable_last() = sample_run();
+  auto& rules = *out.add_components();
+  rules.set_component("yara-rules");
+  rules.set_class_("databases");
+  rules.set_variant("full");
+  rules.set_wanted_variant("light");
+  rules.set_release(12);
+  rules.set_version("2027.1");
+  rules.set_published(sample_now - 7200);
+  rules.set_activated(sample_now - 300);
+  rules.set_freshness("ok");
+  rules.add_demanded_by("org.picket.scanner");
+  rules.add_kept(10);
+  rules.add_kept(11);
+  auto& list = *out.add_components();
+  list.set_component("url-list");
+  list.set_class_("databases");
+  list.set_freshness("none");
+  list.add_demanded_by("org.acme.bad");
+  auto& source = *out.add_sources();
+  source.set_name("mirror");
+  source.set_plugin("org.picket.source-http");
+  source.set_location("https://updates.example.org/");
+  source.set_state("ok");
+  auto& resting = *out.add_sources();
+  resting.set_name("usb");
+  resting.set_plugin("org.picket.source-folder");
+  resting.set_location("/media/usb");
+  resting.set_state("resting");
+  resting.set_text("no such folder");
+  resting.set_next_attempt(sample_now + 240);
+  out.set_wanted_variant("light");
+  out.set_variant_reason("cloud mode is on and KSN is in use");
+  out.set_change_pending(true);
+  out.set_next_run(sample_now + 3600);
+  return out;
+}
+
+policy::v1::ShowReply sample_policy() {
+  policy::v1::ShowReply out;
+  out.set_policy_json(R"({"policy":1,"revision":7,"audience":{"tenant":"acme"},"plugins":{"org.picket.scanner":{"settings":{"max_mb":50},"locked":true}}})");
+  out.set_revision(7);
+  out.set_signed_by("f00d");
+  out.set_applied(sample_now - 86400);
+  out.set_expires(sample_now + 30 * 86400);
+  return out;
+}
+
+policy::v1::ApplyReply sample_applied() {
+  policy::v1::ApplyReply out;
+  out.set_revision(8);
+  out.set_applied(true);
+  auto& plugin = *out.add_plugins();
+  plugin.set_plugin("org.picket.scanner");
+  plugin.set_expected_revision(4);
+  plugin.set_observed_revision(4);
+  plugin.set_health("healthy");
+  return out;
+}
+
+policy::v1::ExplainReply sample_explained() {
+  policy::v1::ExplainReply out;
+  out.set_plugin("org.picket.scanner");
+  auto& setting = *out.add_settings();
+  setting.set_setting("max_mb");
+  setting.set_value_json("50");
+  const auto layer = [&](const char* name, const char* value, bool wins) {
+    auto& row = *setting.add_layers();
+    row.set_layer(name);
+    row.set_value_json(value);
+    row.set_wins(wins);
+  };
+  layer("default", "100", false);
+  layer("policy", "", false);
+  layer("local", "900", false);
+  layer("locked policy", "50", true);
+  return out;
+}
+
+void answer_everything(CtlPicketd& picketd) {
+  picketd.answer_with("picket.host.status", sample_host());
+  picketd.answer_with("picket.plugin.list", sample_plugins());
+  picketd.answer_with("picket.plugin.info", sample_plugin_info());
+  picketd.answer_with("picket.plugin.restart", host::v1::PluginRestartReply());
+  picketd.answer_with("picket.update.status", sample_updates());
+  picketd.answer_with("picket.component.list", sample_updates());
+  picketd.answer_with("picket.policy.show", sample_policy());
+  picketd.answer_with("picket.policy.apply", sample_applied());
+  picketd.answer_with("picket.policy.explain", sample_explained());
+  update::v1::HistoryReply history;
+  *history.add_runs() = sample_run();
+  picketd.answer_with("picket.update.history", history);
+  update::v1::ExplainReply explained;
+  explained.set_run(12);
+  auto& step = *explained.add_steps();
+  step.set_at_ms(3);
+  step.set_component("yara-rules");
+  step.set_source("mirror");
+  step.set_decision("a delta from 11 to 12 is fewer bytes");
+  picketd.answer_with("picket.update.explain", explained);
+  const auto run = [](std::string_view) {
+    update::v1::Progress progress;
+    progress.set_step("fetch");
+    progress.set_component("yara-rules");
+    progress.set_total(100);
+    CtlAnswer answer;
+    for (const std::uint64_t done : {0U, 50U, 100U}) {
+      progress.set_done(done);
+      answer.chunks.push_back(progress.SerializeAsString());
+    }
+    progress.set_step("activate");
+    progress.set_total(0);
+    progress.set_text("release 12");
+    answer.chunks.push_back(progress.SerializeAsString());
+    answer.reply = sample_run().SerializeAsString();
+    return answer;
+  };
+  picketd.answer_bytes("picket.update.run", run);
+  picketd.answer_bytes("picket.update.rollback", run);
+  picketd.answer_bytes("picket.scan.run", [](std::string_view) {
+    CtlAnswer answer;
+    scan::v1::ScanEvent event;
+    event.mutable_progress()->set_bytes(10);
+    answer.chunks.push_back(event.SerializeAsString());
+    event.mutable_finding()->set_path("/tmp/e\nvil");
+    event.mutable_finding()->set_rule("Evil_Rule");
+    event.mutable_finding()->add_tags("trojan");
+    event.mutable_finding()->set_description("a test");
+    answer.chunks.push_back(event.SerializeAsString());
+    event.mutable_skipped()->set_path("/tmp/huge");
+    event.mutable_skipped()->set_why("too large");
+    answer.chunks.push_back(event.SerializeAsString());
+    scan::v1::ScanReply reply;
+    reply.set_files(2);
+    reply.set_bytes(2000);
+    reply.set_findings(1);
+    reply.set_skipped(1);
+    reply.set_release(12);
+    reply.set_variant("full");
+    reply.set_elapsed_ms(5);
+    answer.reply = reply.SerializeAsString();
+    return answer;
+  });
+  picketd.answer_bytes("picket.bus.watch", [](std::string_view bytes) {
+    host::v1::WatchRequest request;
+    EXPECT_TRUE(request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    host::v1::WatchEvent event;
+    event.set_at_us(sample_now * 1'000'000 + 250);
+    event.set_what("publish");
+    event.set_topic("picket.ksn.state");
+    event.set_from("org.picket.ksn-client");
+    event.set_content_type("application/x-protobuf; messageType=picket.ksn.v1.KsnState");
+    ksn::v1::KsnState state;
+    state.set_in_use(true);
+    state.set_text("Enabled");
+    if (request.payloads()) event.set_payload(state.SerializeAsString());
+    event.set_size(static_cast<std::uint32_t>(state.ByteSizeLong()));
+    CtlAnswer answer;
+    answer.chunks = {event.SerializeAsString(), event.SerializeAsString()};
+    answer.reply = host::v1::WatchReply().SerializeAsString();
+    return answer;
+  });
+  host::v1::TopicsReply topics;
+  auto& topic = *topics.add_topics();
+  topic.set_topic("picket.update.run");
+  topic.set_kind("request");
+  topic.add_answerers("picket.update");
+  topic.set_messages(2);
+  picketd.answer_with("picket.bus.topics", topics);
+  host::v1::HostConfigReply config;
+  const auto add = [&](const char* name, const std::string& value, const char* from) {
+    auto& row = *config.add_values();
+    row.set_name(name);
+    row.set_value(value);
+    row.set_from(from);
+  };
+  add("data-dir", "/var/lib/picket", "default");
+  add("log-level", "debug", "file");
+  picketd.answer_with("picket.host.config", config);
+}
+
+}  // namespace picket::test
