@@ -71,6 +71,12 @@ std::string blame(std::string_view id, const Layers& layers, const LocalFile& lo
 
 }  // namespace
 
+Result<json::object> parse_local(std::string_view text) {
+  PICKET_LET(parsed, trust::parse_strict(text, {}, trust::Numbers::any));
+  if (!parsed.is_object()) return fail(Code::invalid, "not a JSON object");
+  return std::move(parsed.get_object());
+}
+
 LocalFile read_local(const std::filesystem::path& folder, std::string_view id) {
   LocalFile out;
   constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -82,10 +88,8 @@ LocalFile read_local(const std::filesystem::path& folder, std::string_view id) {
     if (text.error().code != Code::not_found) out.problem = text.error().message;
     return out;
   }
-  auto parsed = trust::parse_strict(*text, {}, trust::Numbers::any);
-  if (!parsed) out.problem = cat(out.name, ": ", parsed.error().message);
-  else if (!parsed->is_object()) out.problem = cat(out.name, ": not a JSON object");
-  else out.settings = std::move(parsed->get_object());
+  if (auto parsed = parse_local(*text)) out.settings = std::move(*parsed);
+  else out.problem = cat(out.name, ": ", parsed.error().message);
   return out;
 }
 

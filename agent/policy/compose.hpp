@@ -19,6 +19,7 @@ struct LocalFile {
   json::object settings;
   std::string problem;   // not empty: it could not be read, and `settings` says nothing
 };
+[[nodiscard]] Result<json::object> parse_local(std::string_view text);
 [[nodiscard]] LocalFile read_local(const std::filesystem::path& folder, std::string_view id);  // absent: empty
 
 struct Composed {
