@@ -20,7 +20,9 @@ constexpr UnixTime soon = 14 * 24 * 3600;
 std::string in_words(UnixTime seconds) {
   const auto ago = seconds < 0;
   const auto value = ago ? -seconds : seconds;
-  const auto text = value >= 2 * 86400 ? cat(std::to_string(value / 86400), " days") : value >= 2 * 3600 ? cat(std::to_string(value / 3600), " hours") : cat(std::to_string(value / 60), " minutes");
+  const auto text = value >= 2 * 86400  ? cat(std::to_string(value / 86400), " days")
+                    : value >= 2 * 3600 ? cat(std::to_string(value / 3600), " hours")
+                                        : cat(std::to_string(value / 60), " minutes");
   return ago ? cat("EXPIRED ", text, " ago") : cat("expires in ", text);
 }
 
@@ -62,7 +64,8 @@ Result<> status(const Options& options) {
     const auto* published = workspace.published(role);
     const auto* staged = workspace.staged(role);
     const auto* current = staged ? staged : published;
-    json::object row{{"role", role}, {"published", published ? json::value(published->version()) : json::value(nullptr)}, {"staged", staged ? json::value(staged->version()) : json::value(nullptr)}};
+    const auto version_of = [](const Document* document) { return document ? json::value(document->version()) : json::value(nullptr); };
+    json::object row{{"role", role}, {"published", version_of(published)}, {"staged", version_of(staged)}};
     std::string notes;
     if (current) {
       PICKET_LET(authority, workspace.authority(role));
@@ -73,7 +76,8 @@ Result<> status(const Options& options) {
       notes = cat(in_words(current->expires() - workspace.now()), ", signed by ", std::to_string(signers.size()), " of ", std::to_string(authority.role.threshold), " needed");
     }
     if (!options.has("json"))
-      std::printf("%-20s %9s %7s  %s\n", role.c_str(), published ? std::to_string(published->version()).c_str() : "-", staged ? std::to_string(staged->version()).c_str() : "-", notes.c_str());
+      std::printf("%-20s %9s %7s  %s\n", role.c_str(), published ? std::to_string(published->version()).c_str() : "-",
+                  staged ? std::to_string(staged->version()).c_str() : "-", notes.c_str());
     out.push_back(std::move(row));
   }
   if (options.has("json")) {
@@ -127,8 +131,8 @@ Result<> show(const Options& options) {
         out.push_back(to_json(release, state));
         continue;
       }
-      std::printf("%-20s %-7s %8lld  %-20s %-20s %10s %10s %6llu  %.*s\n", component.c_str(), release.variant.c_str(), static_cast<long long>(release.release), release.version.c_str(),
-                  trust::format_time(release.published).c_str(), human_bytes(release.length).c_str(), human_bytes(release.unpacked).c_str(),
+      std::printf("%-20s %-7s %8lld  %-20s %-20s %10s %10s %6llu  %.*s\n", component.c_str(), release.variant.c_str(),
+                  static_cast<long long>(release.release), release.version.c_str(), trust::format_time(release.published).c_str(), human_bytes(release.length).c_str(), human_bytes(release.unpacked).c_str(),
                   static_cast<unsigned long long>(release.files), static_cast<int>(state.size()), state.data());
     }
   }
@@ -165,7 +169,8 @@ Result<> verify(const Options& options) {
   if (!options.has("json"))
     std::printf("Good: root %lld, timestamp %lld, snapshot %lld, targets %lld, %zu releases, %s%s. The timestamp %s.\n", static_cast<long long>(found.versions.root),
                 static_cast<long long>(found.versions.timestamp), static_cast<long long>(found.versions.snapshot), static_cast<long long>(found.versions.targets),
-                found.releases.size(), human_bytes(found.bytes).c_str(), options.has("metadata-only") ? " (not read)" : "", in_words(found.versions.timestamp_expires - now).c_str());
+                found.releases.size(), human_bytes(found.bytes).c_str(), options.has("metadata-only") ? " (not read)" : "",
+                in_words(found.versions.timestamp_expires - now).c_str());
   return {};
 }
 
@@ -202,7 +207,9 @@ int run_verify(const CommandText& text, const Arguments& arguments) {
 std::vector<Command> report_commands() {
   return {
       {{"status", "", "Tell what is staged, what expires when, which signatures are missing, and what to do next.", "  picket-repo status --repo /srv/picket"}, run_status},
-      {{"show", "[COMPONENT]", "Show the releases, published and staged.", "  picket-repo show --repo /srv/picket yara-rules\n  picket-repo show --json | jq '.releases[-1]'"}, run_show},
+      {{"show", "[COMPONENT]", "Show the releases, published and staged.",
+        "  picket-repo show --repo /srv/picket yara-rules\n  picket-repo show --json | jq '.releases[-1]'"},
+       run_show},
       {{"verify", "[FOLDER]", "Check a repository, or any copy of one, as an agent would, every byte of it.",
         "  picket-repo verify --repo /srv/picket\n  picket-repo verify --root /etc/picket/root.json /media/stick/repository"},
        run_verify},
