@@ -1,5 +1,9 @@
 #include "app/agent.hpp"
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #include <boost/json/parse.hpp>
 
 #include "app/control_socket.hpp"
@@ -159,6 +163,13 @@ class RunningAgent final : public Agent {
     return {};
   }
 
+  // A status changes for its health and revisions too; what only matters on coming up is done then.
+  bool came_up(const plugin_host::Status& status) {
+    const std::lock_guard lock(states_mutex_);
+    const auto before = std::exchange(states_[status.id], status.state);
+    return status.state == plugin_host::State::running && before != plugin_host::State::running;
+  }
+
   void plugin_changed(const plugin_host::Status& status) {
     const auto log = log_->part("plugin");
     const auto level = status.state == plugin_host::State::failed || status.state == plugin_host::State::refused ? runtime::Level::error
@@ -166,7 +177,7 @@ class RunningAgent final : public Agent {
                                                                                                                  : runtime::Level::info;
     log.put(level, status.id, " ", status.version, ": ", to_string(status.state), status.text.empty() ? "" : ": ", status.text);
     if (host_service_) host_service_->plugin_changed(status);
-    if (status.state == plugin_host::State::running)
+    if (came_up(status))
       worker_->post([this, id = status.id] {
         if (updates_) updates_->plugin_started(id);
       });
@@ -189,6 +200,8 @@ class RunningAgent final : public Agent {
   const Config config_;
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
+  std::mutex states_mutex_;
+  std::map<std::string, plugin_host::State> states_;
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;
