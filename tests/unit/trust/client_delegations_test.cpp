@@ -178,6 +178,23 @@ TEST_F(Delegation, stored_roles_are_not_asked_for_again) {
   EXPECT_EQ(repo_.requests, (Requests{"2.root.json", "timestamp.json"}));
 }
 
+TEST_F(Delegation, offline_only_stored_roles_answer) {
+  repo_.delegate("targets", "A", {{"a"}});
+  repo_.delegate("targets", "B", {{"b"}});
+  repo_.add_target("A", "a", "1");
+  repo_.add_target("B", "b", "2");
+  repo_.publish_all();
+  ASSERT_OK(init());
+  ASSERT_TRUE(find("a").value());
+  repo_.requests.clear();
+  const auto client = open();
+  ASSERT_OK(client->load_local());
+  EXPECT_TRUE(client->find_target("a").value().has_value());
+  EXPECT_FAILS(client->find_target("b"), Code::not_found, "B version 1 is not stored");
+  EXPECT_FAILS(client->targets_of("B"), Code::not_found, "B version 1 is not stored");
+  EXPECT_TRUE(repo_.requests.empty());
+}
+
 TEST_F(Delegation, a_damaged_stored_role_is_fetched_again) {
   repo_.delegate("targets", "A");
   repo_.add_target("A", "x", "1");
