@@ -10,18 +10,19 @@ rule VULN_Linux_Sudoers_Commands {
 		description = "Detects sudoers config with commands which might allow privilege escalation to root"
 		license = "Detection Rule License 1.1 https://github.com/Neo23x0/signature-base/blob/master/LICENSE"
 		author = "Arnim Rupp"
-		reference = "https://wiki.archlinux.org/title/sudo"
+		reference = "https://gtfobins.github.io/"
 		date = "2022-11-22"
-		modified = "2023-02-18"
+		modified = "2024-04-15"
 		score = 50
+		id = "221d90c8-e70e-5214-a03b-57ecabcdd480"
 	strings:
 		$command1 = "/sh " ascii
 		$command2 = "/bash " ascii
 		$command3 = "/ksh " ascii
 		$command4 = "/csh " ascii
 		$command5 = "/tcpdump " ascii
-		$command6 = "/cat " ascii
-		$command7 = "/head " ascii
+		//$command6 = "/cat " ascii
+		//$command7 = "/head " ascii
 		$command8 = "/nano " ascii
 		$command9 = "/pico " ascii
 		$command10 = "/rview " ascii
@@ -29,7 +30,7 @@ rule VULN_Linux_Sudoers_Commands {
 		$command12 = "/vim " ascii
 		$command13 = "/rvi " ascii
 		$command14 = "/rvim " ascii
-		$command15 = "/more " ascii
+		//$command15 = "/more " ascii
 		$command16 = "/less " ascii
 		$command17 = "/dd " ascii
 		/* $command18 = "/mount " ascii prone to FPs */ 
@@ -47,6 +48,7 @@ rule VULN_Linux_NFS_Exports {
 		author = "Arnim Rupp"
 		date = "2022-11-22"
 		score = 50
+		id = "4b7d81d8-1ae1-5fcf-a91c-271477a839db"
 	strings:
 		// line has to start with / to avoid triggering on #-comment lines
 		$conf1 = /\n\/.{2,200}?\binsecure\b/ ascii
@@ -65,6 +67,7 @@ rule SUSP_AES_Key_in_MySql_History {
 		author = "Arnim Rupp"
 		date = "2022-11-22"
 		score = 50
+		id = "28acef39-8606-5d3d-b395-0d8db13f6c9c"
 	strings:
 		$c1 = /\bAES_(DE|EN)CRYPT\(.{1,128}?,.??('|").{1,128}?('|")\)/ ascii
 		$c2 = /\baes_(de|en)crypt\(.{1,128}?,.??('|").{1,128}?('|")\)/ ascii
@@ -82,6 +85,7 @@ rule VULN_Slapd_Conf_with_Default_Password {
 		date = "2022-11-22"
 		reference = "https://www.openldap.org/doc/admin21/slapdconfig.html"
 		score = 70
+		id = "1d1319da-125b-5373-88f1-27a23c85729e"
 	strings:
 		/* \nrootpw \{SSHA\}fsAEyxlFOtvZBwPLAF68zpUhth8lERoR */
 		$c1 = { 0A 72 6f 6f 74 70 77 20 7b 53 53 48 41 7d 66 73 41 45 79 78 6c 46 4f 74 76 5a 42 77 50 4c 41 46 36 38 7a 70 55 68 74 68 38 6c 45 52 6f 52 }
@@ -99,6 +103,7 @@ rule VULN_Unencrypted_SSH_Private_Key : T1552_004 {
         date = "2023-01-06"
         reference = "https://attack.mitre.org/techniques/T1552/004/"
         score = 50
+        id = "84b279fc-99c8-5101-b2d8-5c7adbaf753f"
     strings:
         /*
             -----BEGIN RSA PRIVATE KEY-----
@@ -171,6 +176,7 @@ rule VULN_Unencrypted_SSH_Private_Key_Root_Folder : T1552_004 {
         date = "2023-01-06"
         reference = "https://attack.mitre.org/techniques/T1552/004/"
         score = 65
+        id = "9e6a03a1-d95f-5de7-a6c0-a2e77486007c"
     strings:
         /*
             -----BEGIN RSA PRIVATE KEY-----
