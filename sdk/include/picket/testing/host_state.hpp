@@ -201,7 +201,7 @@ class HostState {
       if (first.kind != Owed::credit) return first;
       const Answered& to = answered_[first.id];
       first.bytes = to.credit;
-      if (to.wanted && !to.done) return first;
+      if (to.wanted && !to.done && to.credit > 0) return first;
     }
     return std::nullopt;
   }

@@ -201,6 +201,7 @@ class HostTables : public HostState {
       }
       if (!to.wanted) return PICKET_E_NOT_FOUND;
       if (const auto bad = me.check_payload("stream_write", {}, chunk)) return bad;
+      if (chunk.size == 0) return PICKET_E_INVALID;
       if (chunk.size > to.credit) {
         // One try beyond credit is how a writer learns of its end; thousands are a busy loop.
         if (++to.refused_writes == kPatience) me.violate_locked("streams beyond its credit again and again instead of waiting for on_credit");
