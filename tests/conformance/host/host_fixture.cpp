@@ -34,6 +34,16 @@ void must_write(const fs::path& path, std::string_view bytes) {
   if (auto done = write_file_atomic(path, bytes, 0644); !done) throw std::runtime_error(done.error().message);
 }
 
+std::string default_topics(std::string_view id) {
+  const bool is_bad = id.ends_with("bad");
+  return cat(R"({"publishes":[{"topic":"test.event","kind":"event"},{"topic":")", is_bad ? "test.bad.state" : "test.good.state",
+             R"(","kind":"state"}],"subscribes":["test.event"],"asks":["test.echo","test.c"],"answers":)",
+             is_bad                ? R"(["test.bad"])"
+             : id.ends_with("-c") ? R"(["test.c"])"
+                                  : R"(["test.echo","test.events","test.starts","test.stream","test.timer","test.relay"])",
+             "}");
+}
+
 }  // namespace
 
 HostFixture::HostFixture() : root_(temporary_folder()), plugins_(root_ / "plugins") {
@@ -81,7 +91,8 @@ HostFixture::~HostFixture() {
 }
 
 fs::path HostFixture::install(const PackageSpec& spec) {
-  const auto library = must_read(fs::path(PICKET_BAD_PLUGINS) / (spec.library + ".so"));
+  // Another folder's library is named by its path.
+  const auto library = must_read(spec.library[0] == '/' ? fs::path(spec.library) : fs::path(PICKET_BAD_PLUGINS) / (spec.library + ".so"));
   const auto folder = plugins_ / spec.id / spec.version;
   for (const auto& path : {plugins_ / spec.id, folder}) {
     fs::create_directory(path);
@@ -89,13 +100,9 @@ fs::path HostFixture::install(const PackageSpec& spec) {
   }
   const auto manifest = cat(R"({"manifest":1,"id":")", spec.id, R"(","version":")", spec.version, R"(","vendor":"test","file":"plugin.so","sha256":")",
                             sha256_hex(library), R"(","abi":{"major":1},"isolation":{"preferred":")", spec.preferred,
-                            R"("},"limits":{"callback_ms":)", std::to_string(spec.callback_ms), R"(,"memory_mb":)", std::to_string(spec.memory_mb),
-                            R"(},"topics":{"publishes":[{"topic":"test.event","kind":"event"},{"topic":")", spec.id.ends_with("bad") ? "test.bad.state" : "test.good.state",
-                            R"(","kind":"state"}],"subscribes":["test.event"],"asks":["test.echo","test.c"],"answers":)",
-                            spec.id.ends_with("bad") ? R"(["test.bad"])"
-                            : spec.id.ends_with("-c") ? R"(["test.c"])"
-                                                      : R"(["test.echo","test.events","test.starts","test.stream","test.timer","test.relay"])",
-                            "},", spec.extra, R"("settings_schema":{"type":"object"}})");
+                            R"("},"limits":{"callback_ms":)", std::to_string(spec.callback_ms), R"(,"memory_mb":)", std::to_string(spec.memory_mb), spec.limits,
+                            R"(},"topics":)", spec.topics.empty() ? default_topics(spec.id) : spec.topics, ",", spec.extra,
+                            R"("settings_schema":{"type":"object"}})");
   must_write(folder / "plugin.so", library);
   must_write(folder / "plugin.json", manifest);
   trust::DsseEnvelope envelope;

@@ -36,6 +36,8 @@ struct PackageSpec {
   std::string version = "1.0.0";
   std::string preferred = "in-process";  // which home it gets, the test's grants decide
   unsigned callback_ms = 300, memory_mb = 64;
+  std::string topics = {};   // JSON; empty: those of the test plugins
+  std::string limits = {};   // further limits, each after a comma
   std::string extra = {};  // further members of the manifest, each followed by a comma
   bool sign = true;
 };
