@@ -163,11 +163,15 @@ class RunningAgent final : public Agent {
     return {};
   }
 
-  // A status changes for its health and revisions too; what only matters on coming up is done then.
-  bool came_up(const plugin_host::Status& status) {
-    const std::lock_guard lock(states_mutex_);
-    const auto before = std::exchange(states_[status.id], status.state);
-    return status.state == plugin_host::State::running && before != plugin_host::State::running;
+  // What a change is about: a status also changes for revisions and counters.
+  struct Change {
+    bool worth_a_line = false, came_up = false;
+  };
+  Change change_of(const plugin_host::Status& status) {
+    const std::lock_guard lock(seen_mutex_);
+    const auto before = std::exchange(seen_[status.id], status);
+    const bool state_changed = before.id.empty() || before.state != status.state;
+    return {state_changed || before.health != status.health || before.text != status.text, state_changed && status.state == plugin_host::State::running};
   }
 
   void plugin_changed(const plugin_host::Status& status) {
@@ -175,9 +179,12 @@ class RunningAgent final : public Agent {
     const auto level = status.state == plugin_host::State::failed || status.state == plugin_host::State::refused ? runtime::Level::error
                        : status.state == plugin_host::State::backing_off                                         ? runtime::Level::warning
                                                                                                                  : runtime::Level::info;
-    log.put(level, status.id, " ", status.version, ": ", to_string(status.state), status.text.empty() ? "" : ": ", status.text);
+    const auto change = change_of(status);
+    if (change.worth_a_line)
+      log.put(level, status.id, " ", status.version, ": ", to_string(status.state),
+              status.state == plugin_host::State::running ? cat(", ", to_string(status.health)) : "", status.text.empty() ? "" : ": ", status.text);
     if (host_service_) host_service_->plugin_changed(status);
-    if (came_up(status))
+    if (change.came_up)
       worker_->post([this, id = status.id] {
         if (updates_) updates_->plugin_started(id);
       });
@@ -200,8 +207,8 @@ class RunningAgent final : public Agent {
   const Config config_;
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
-  std::mutex states_mutex_;
-  std::map<std::string, plugin_host::State> states_;
+  std::mutex seen_mutex_;
+  std::map<std::string, plugin_host::Status> seen_;
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;
