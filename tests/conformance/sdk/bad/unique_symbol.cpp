@@ -1,7 +1,4 @@
 #include "well.hpp"
-template <class T>
-struct PICKET_EXPORT Shared {
-  static inline int value = 1;
-};
-int* use_shared() { return &Shared<int>::value; }
+// What g++ makes of a static member of a template when -fno-gnu-unique is missing; clang would not.
+asm(".pushsection .data\n.globl shared_for_ever\n.type shared_for_ever, @gnu_unique_object\nshared_for_ever: .long 1\n.size shared_for_ever, 4\n.popsection");
 PICKET_PLUGIN("test.bad.plugin", Well)
