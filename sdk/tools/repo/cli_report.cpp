@@ -132,7 +132,8 @@ Result<> show(const Options& options) {
         continue;
       }
       std::printf("%-20s %-7s %8lld  %-20s %-20s %10s %10s %6llu  %.*s\n", component.c_str(), release.variant.c_str(),
-                  static_cast<long long>(release.release), release.version.c_str(), trust::format_time(release.published).c_str(), human_bytes(release.length).c_str(), human_bytes(release.unpacked).c_str(),
+                  static_cast<long long>(release.release), release.version.c_str(), trust::format_time(release.published).c_str(),
+                  human_bytes(release.length).c_str(), human_bytes(release.unpacked).c_str(),
                   static_cast<unsigned long long>(release.files), static_cast<int>(state.size()), state.data());
     }
   }
