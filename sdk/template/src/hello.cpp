@@ -2,7 +2,7 @@
 // Nothing here waits, so it has no thread of its own.
 #include <picket/plugin.hpp>
 
-#include <boost/json.hpp>
+#include <boost/json/parse.hpp>
 
 #include <charconv>
 #include <cstdint>

@@ -10,7 +10,7 @@ import tempfile
 
 def run(*command, **options):
     print("$", " ".join(map(str, command)), flush=True)
-    done = subprocess.run([str(part) for part in command], timeout=280, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    done = subprocess.run([str(part) for part in command], timeout=560, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     print(done.stdout, flush=True)
     if done.returncode != 0:
         sys.exit(f"{command[0]} ended with {done.returncode}")
