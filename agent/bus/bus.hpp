@@ -24,6 +24,7 @@
 
 namespace picket::runtime {
 class Executor;
+class Strand;
 class Timers;
 }
 
@@ -76,6 +77,7 @@ struct PeerOptions {
   AllowList allow{};
   QueueLimits queue{};
   bool starts_paused = false;  // no handler call before resume()
+  std::shared_ptr<runtime::Strand> strand = nullptr;  // whose tasks its handler's calls shall not overlap; null: one of its own
 };
 
 struct PeerCounters {

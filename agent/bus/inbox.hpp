@@ -4,11 +4,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "bus/bus.hpp"
+#include "bus/spin_lock.hpp"
 
 namespace picket::bus {
 
@@ -31,7 +31,7 @@ class Inbox {
   explicit Inbox(QueueLimits limits) : limits_(limits) {}
 
   // Under this lock: everything here but take() and the done_* counters.
-  std::mutex mutex;
+  mutable SpinLock mutex;
 
   [[nodiscard]] bool has_room(std::size_t bytes) const;
   void push(Item item);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <new>
 
+#include "bus/blocks.hpp"
+
 namespace picket::bus {
 
 std::string_view to_string(Kind kind) {
@@ -23,7 +25,7 @@ MessagePtr Message::make(const MessageParts& parts) {
   const auto sender = parts.sender.substr(0, kMaxSender);
   const auto payload = parts.payload.substr(0, std::numeric_limits<std::uint32_t>::max());
 
-  void* memory = ::operator new(sizeof(Message) + topic.size() + key.size() + content_type.size() + sender.size() + payload.size());
+  void* memory = take_block(sizeof(Message) + topic.size() + key.size() + content_type.size() + sender.size() + payload.size());
   auto* message = new (memory) Message;
   message->payload_ = static_cast<std::uint32_t>(payload.size());
   message->topic_ = static_cast<std::uint8_t>(topic.size());
@@ -48,8 +50,9 @@ std::uint32_t Message::deadline_ms() const {
 }
 
 void Message::destroy(const Message* message) {
+  const auto size = message->bytes();
   message->~Message();
-  ::operator delete(const_cast<Message*>(message));
+  give_block(const_cast<Message*>(message), size);
 }
 
 }  // namespace picket::bus

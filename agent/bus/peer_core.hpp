@@ -77,6 +77,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   struct Publication {
     Topic* topic;
     std::atomic<bool> allowed{true};
+    std::atomic<std::uint64_t> count{0};  // written under the topic's lock
   };
 
   void run() override;  // on the strand: hands out what has come
@@ -112,8 +113,9 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   // Under the inbox's lock.
   bool is_scheduled_ = false;
   bool is_running_ = false;
-  std::condition_variable stopped_running_;
+  std::condition_variable_any stopped_running_;
 
+  // published_: events that nobody hears; the others are counted with their topic.
   alignas(64) std::atomic<std::uint64_t> published_{0};
   std::atomic<std::uint64_t> denied_{0}, busy_{0}, lost_{0};
   // The draining thread's.
@@ -123,7 +125,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   std::size_t next_ = 0;
   struct Turn {
     std::chrono::steady_clock::time_point began;
-    unsigned count = 0, look_at = 2;
+    unsigned count = 0, look_at = 2, lingers = 0;
   } turn_;
 };
 

@@ -49,7 +49,7 @@ Topic& RouterCore::declare(const std::string& name, Kind kind) {
 Result<std::shared_ptr<PeerCore>> RouterCore::attach(PeerOptions options, Handler& handler) {
   const std::unique_lock lock(mutex_);
   PICKET_TRY(check(options));
-  auto strand = executor_.make_strand(options.name);
+  auto strand = options.strand ? std::move(options.strand) : executor_.make_strand(options.name);
   auto peer = std::make_shared<PeerCore>(shared_from_this(), std::move(options), handler, std::move(strand));
   for (const auto& one : peer->attached_with().publishes) {
     if (std::any_of(peer->declared.begin(), peer->declared.end(), [&](const Topic* topic) { return topic->name() == one.topic; })) continue;

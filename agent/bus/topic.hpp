@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bus/bus.hpp"
+#include "bus/spin_lock.hpp"
 
 namespace picket::bus {
 
@@ -38,20 +39,21 @@ class Topic {
   // UNAVAILABLE: nobody (of that name) answers; CONFLICT: several do and none was named.
   [[nodiscard]] Status find_answerer(std::string_view name, std::shared_ptr<PeerCore>& answerer) const;
 
-  // To every subscriber or to none.
-  [[nodiscard]] Status publish(const MessagePtr& message);
+  // To every subscriber or to none; afterwards `message` may have been moved from.
+  // `count` is one more, under the topic's lock.
+  [[nodiscard]] Status publish(MessagePtr& message, std::atomic<std::uint64_t>& count);
   [[nodiscard]] bool has_subscribers() const { return has_subscribers_.load(std::memory_order_acquire); }
-  void count_message() { messages_.fetch_add(1, std::memory_order_relaxed); }
+  void count_message();  // one that publish() does not see
   void forget(std::string_view key);  // empty: all
   [[nodiscard]] Router::TopicInfo info() const;
 
  private:
-  [[nodiscard]] Status publish_event(const MessagePtr& message);
+  [[nodiscard]] Status publish_event(MessagePtr& message);
   [[nodiscard]] Status publish_state(const MessagePtr& message);
 
   const std::string name_;
   std::atomic<Kind> kind_;
-  mutable std::mutex mutex_;
+  mutable SpinLock mutex_;
   std::size_t declared_ = 0;
   std::vector<PeerCore*> subscribers_;  // in the order of their addresses, which is the order their inboxes are locked in
   std::vector<PeerCore*> answerers_;

@@ -9,22 +9,10 @@
 namespace picket::runtime {
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-// A thread that ran out of work looks for more for so long before it sleeps: waking it costs both sides more than that.
-constexpr microseconds kSpin{20};
 constexpr milliseconds kTick{10};
 constexpr int kIdleTicks = 3;
-
-void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 const Pool*& current_pool() {
   static thread_local const Pool* current = nullptr;
@@ -34,7 +22,7 @@ const Pool*& current_pool() {
 }  // namespace
 
 Pool::Pool(unsigned threads, milliseconds stuck_after)
-    : wanted_(std::max(1U, threads)), stuck_after_(stuck_after), may_spin_(std::thread::hardware_concurrency() > 1) {}
+    : wanted_(std::max(1U, threads)), stuck_after_(stuck_after) {}
 
 void Pool::start() {
   const std::scoped_lock lock(mutex_);
@@ -54,37 +42,20 @@ bool Pool::schedule(std::shared_ptr<StrandQueue> strand) {
     const std::scoped_lock lock(mutex_);
     if (stopped_) return false;
     ready_.push_back(std::move(strand));
-    ready_count_.store(ready_.size(), std::memory_order_release);
     // A pool thread that makes one strand ready will soon run it itself, which is much faster than waking another
-    // thread for it. If it does not return soon, the watchdog's next tick wakes one.
+    // thread for it. If it does not return soon, the watchdog's next tick wakes one. (Threads that spin before they sleep
+    // were tried: on two cores they take the time from the very thread that they wait for.)
     const bool soon_run_here = current_pool() == this && ready_.size() == 1;
-    wake = sleeping_ > 0 && spinning_ == 0 && !soon_run_here;
+    wake = sleeping_ > 0 && !soon_run_here;
   }
   if (wake) work_.notify_one();
   return true;
 }
 
-void Pool::spin(std::unique_lock<std::mutex>& lock) {
-  ++spinning_;
-  lock.unlock();
-  const auto until = steady_clock::now() + kSpin;
-  do {
-    for (int i = 0; i < 16 && ready_count_.load(std::memory_order_acquire) == 0; ++i) relax();
-  } while (ready_count_.load(std::memory_order_acquire) == 0 && steady_clock::now() < until);
-  lock.lock();
-  --spinning_;
-}
-
 bool Pool::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  bool spun = !may_spin_;
   for (;;) {
     if (stopped_ || alive_ - stuck_ > wanted_) return false;
     if (!ready_.empty()) return true;
-    if (!spun && spinning_ == 0) {
-      spin(lock);
-      spun = true;
-      continue;
-    }
     ++sleeping_;
     work_.wait(lock);
     --sleeping_;
@@ -97,11 +68,10 @@ void Pool::work(Worker& self) {
   while (wait_for_work(lock)) {
     auto strand = std::move(ready_.front());
     ready_.pop_front();
-    ready_count_.store(ready_.size(), std::memory_order_release);
     self.running = strand;
     ++turns_;
     // More than this thread can begin now, and nobody looks for it.
-    const bool wake_another = !ready_.empty() && sleeping_ > 0 && spinning_ == 0;
+    const bool wake_another = !ready_.empty() && sleeping_ > 0;
     const bool wake_watchdog = std::exchange(watchdog_sleeps_, false);
     lock.unlock();
     if (wake_another) work_.notify_one();
@@ -112,7 +82,6 @@ void Pool::work(Worker& self) {
     if (std::exchange(self.stuck, false)) --stuck_;
     if (more && !stopped_) {
       ready_.push_back(std::move(strand));
-      ready_count_.store(ready_.size(), std::memory_order_release);
     } else if (more) {
       lock.unlock();  // what tasks captured may call anything when it ends
       strand->drop_tasks();
@@ -172,7 +141,6 @@ bool Pool::stop(milliseconds limit) {
   std::unique_lock lock(mutex_);
   const bool first = !std::exchange(stopped_, true);
   dropped.swap(ready_);
-  ready_count_.store(0);
   lock.unlock();
   work_.notify_all();
   watch_.notify_all();

@@ -1,7 +1,6 @@
 // Inside of the executor: threads that run ready strands, and the watchdog that replaces stuck ones.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -34,22 +33,19 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void add_worker();                      // under the lock
   void work(Worker& self);
   bool wait_for_work(std::unique_lock<std::mutex>& lock);  // false: this thread shall end
-  void spin(std::unique_lock<std::mutex>& lock);
   void watch();
   void look_for_stuck();                  // under the lock
 
   const unsigned wanted_;
   const std::chrono::milliseconds stuck_after_;
-  const bool may_spin_;
 
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable watch_;
   std::condition_variable ended_;
   std::deque<std::shared_ptr<StrandQueue>> ready_;
-  std::atomic<std::size_t> ready_count_{0};  // of ready_, for those who spin
   std::list<Worker> workers_;
-  unsigned alive_ = 0, stuck_ = 0, sleeping_ = 0, spinning_ = 0, named_ = 0;
+  unsigned alive_ = 0, stuck_ = 0, sleeping_ = 0, named_ = 0;
   bool stopped_ = false;
 
   std::thread watchdog_;
