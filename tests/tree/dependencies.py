@@ -15,7 +15,7 @@ AGENT = {
     "plugin_host": {"core", "runtime", "storage", "bus", "isolation"},
     "policy": {"core", "runtime", "storage"},
     "update": {"core", "runtime", "storage", "bus"},
-    "ctl": {"core", "bus"},
+    "ctl": {"core", "runtime", "bus"},
     "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update"},
 }
 SDK = {"base": set(), "trust": {"base"}, "tools": {"base", "trust"}, "include": set(), "proto": set(), "template": set()}
