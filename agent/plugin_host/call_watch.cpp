@@ -30,7 +30,7 @@ CallWatch::~CallWatch() {
 
 void CallWatch::begin(const char* what) {
   since_ms_.store(now_ms(), std::memory_order_relaxed);
-  calls_.fetch_add(1, std::memory_order_relaxed);
+  calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   what_.store(what, std::memory_order_seq_cst);
   if (!is_armed_.load(std::memory_order_seq_cst) && !is_armed_.exchange(true)) arm(budget_);
 }

@@ -77,7 +77,7 @@ struct HostFunctions {
   }
   static void set_error(const picket_host* host, picket_bytes utf8) noexcept {
     auto& tables = HostTables::of(host);
-    if (tables.plugin_thread_.load() != std::this_thread::get_id()) {
+    if (tables.plugin_thread_.load(std::memory_order_relaxed) != std::this_thread::get_id()) {
       tables.misuses_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
@@ -175,11 +175,12 @@ void HostTables::close() {
   for (auto count = inside_.load(); count != 0; count = inside_.load()) inside_.wait(count);
 }
 
-void HostTables::enter_plugin() { plugin_thread_.store(std::this_thread::get_id()); }
+// Relaxed: only "is it me?" is asked of it, and what a thread itself stored it sees.
+void HostTables::enter_plugin() { plugin_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
 
 std::string HostTables::leave_plugin() {
-  plugin_thread_.store(std::thread::id());
-  return std::exchange(error_, {});
+  plugin_thread_.store(std::thread::id(), std::memory_order_relaxed);
+  return error_.empty() ? std::string() : std::exchange(error_, {});
 }
 
 }  // namespace picket::plugin_host

@@ -1,6 +1,6 @@
 #include "plugin_host/in_process.hpp"
 
-#include <mutex>
+#include <atomic>
 #include <utility>
 
 #include "bus/message.hpp"
@@ -15,8 +15,7 @@ namespace picket::plugin_host {
 
 namespace {
 
-// Shared by the instance and its tasks on the strand. Life-cycle calls run on the strand made here, bus calls on the peer's: the lock
-// keeps them apart ([plugin-thread]).
+// Shared by the instance and its tasks on the strand. Life-cycle calls and the peer's bus calls run on one strand: that is the plugin thread.
 class Core final : public bus::Handler, public std::enable_shared_from_this<Core> {
  public:
   Core(InProcessOptions options, PluginHost::Parts parts, const std::shared_ptr<InstanceEvents>& events)
@@ -39,6 +38,7 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
       if (core != nullptr) core->strand_->post([core, id] { core->run_timer(id); });
     });
     tables_ = std::make_shared<HostTables>(calls_, known_extensions());
+    options.strand = strand_;
     PICKET_LET(peer, router.attach(std::move(options), *this));
     peer_ = std::move(peer);
     calls_->use(*peer_);
@@ -58,7 +58,7 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
   // The supervisor's last word. A plugin that hangs keeps all of this for ever.
   void abandon(std::chrono::milliseconds patience) {
     is_abandoned_.store(true);
-    if (peer_->detach(patience) && is_finished()) return;
+    if (peer_->detach(patience) && !has_plugin_.load()) return;
     keep_forever(shared_from_this());
   }
 
@@ -96,7 +96,6 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
 
   template <class Call>
   void with_plugin(Call&& call) {
-    const std::lock_guard lock(mutex_);
     if (plugin_ != nullptr && plugin_->is_started()) call(*plugin_);
   }
 
@@ -113,13 +112,14 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
   }
 
   void start(const Settings& settings) {
-    const std::lock_guard lock(mutex_);
+    has_plugin_.store(true);  // before the next look: abandon() does the two the other way round
     if (is_abandoned_.load()) return;
     life_call_.store("create");
     if (plugin_ == nullptr) {
       auto made = PluginCalls::create(*entry_, id_, tables_, watch_);
       if (!made) {
         life_call_.store(nullptr);
+        has_plugin_.store(false);
         return tell([&](InstanceEvents& events) { events.on_ended(std::move(made).error(), true); });
       }
       plugin_ = std::move(*made);
@@ -132,14 +132,12 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
   }
 
   void apply(const Settings& settings) {
-    const std::lock_guard lock(mutex_);
     if (is_abandoned_.load() || plugin_ == nullptr) return;
     auto applied = plugin_->apply(settings.json, settings.revision);
     tell([&](InstanceEvents& events) { events.on_applied(settings.revision, std::move(applied)); });
   }
 
   void stop(std::chrono::milliseconds deadline) {
-    const std::lock_guard lock(mutex_);
     if (is_abandoned_.load()) return;
     Result<> stopped;
     if (plugin_ != nullptr) {
@@ -150,14 +148,9 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
       plugin_->destroy();
       plugin_.reset();
       life_call_.store(nullptr);
+      has_plugin_.store(false);
     }
     tell([&](InstanceEvents& events) { events.on_stopped(std::move(stopped)); });
-  }
-
-  // Nothing of the plugin is left. (To end it here instead could hang the supervisor.)
-  bool is_finished() {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    return lock.owns_lock() && plugin_ == nullptr;
   }
 
   const std::string id_;
@@ -170,10 +163,9 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
   runtime::Timers& timers_;
   std::shared_ptr<LocalCalls> calls_;
   std::shared_ptr<HostTables> tables_;
-  std::mutex mutex_;
   std::unique_ptr<PluginCalls> plugin_;
   std::unique_ptr<bus::Peer> peer_;  // detaches before the plugin's tables go
-  std::atomic<bool> can_apply_{false}, is_abandoned_{false};
+  std::atomic<bool> can_apply_{false}, is_abandoned_{false}, has_plugin_{false};
   std::atomic<const char*> life_call_{nullptr};
 };
 

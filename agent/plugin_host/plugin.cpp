@@ -148,7 +148,7 @@ Result<> Plugin::check_needs(const package::Manifest& manifest) const {
 
 void Plugin::try_out() {
   events_ = std::make_shared<Events>(*this, all_.parts.log.part("plugin." + id_));
-  arm(all_.options.start_deadline, Event::deadline, "hangs while it is loaded on trial");
+  arm(all_.options.trial_deadline, Event::deadline, "hangs while it is loaded on trial");
   auto trial = Trial::start(all_.parts.io, {all_.options.child_program, package_->library.get(), id_, true},
                             [events = events_](Result<> result) { events->tried(std::move(result)); });
   if (!trial) return take(Event::refused, trial.error().message);

@@ -86,6 +86,7 @@ struct Options {
     unsigned tries = 5;                                  // within `window`, then failed
     std::chrono::seconds window{600};
   } restart;
+  std::chrono::milliseconds trial_deadline{10'000}; // a first load in a throw-away child: reads the libraries from a cold disk
   std::chrono::milliseconds start_deadline{5'000}, stop_deadline{3'000}, ping_period{10'000};
 };
 

@@ -193,7 +193,7 @@ bus::Status HostFixture::publish_event(const std::string& payload) { return call
 void HostFixture::expect_neighbour_answers(int times) {
   for (int i = 0; i < times; ++i) {
     const auto text = cat("echo ", std::to_string(i));
-    const auto answer = ask("test.echo", text, milliseconds(1000));
+    const auto answer = ask("test.echo", text, milliseconds(10'000));
     ASSERT_TRUE(answer) << answer.error().message;
     ASSERT_EQ(*answer, text);
   }
