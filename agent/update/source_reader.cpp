@@ -57,6 +57,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   question.set_stall_timeout_ms(static_cast<std::uint32_t>(limits_.stall_timeout.count()));
   question.set_min_bytes_per_second(limits_.min_bytes_per_second);
   const auto payload = question.SerializeAsString();
+  Pace pace(clock_, limits_);  // from the question on: what comes in one burst after a long wait was slow too
   auto opened = caller_.open({.topic = "picket.source.fetch", .to = source_.plugin,
                               .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest", .payload = payload, .timeout = kWhole},
                              kWindow, cancel_);
@@ -68,7 +69,6 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   }
   auto& stream = **opened;
   Got got;
-  Pace pace(clock_, limits_);
   // The plugin watches its own connection; being cut off by the host is for a plugin that hangs.
   auto patience = limits_.connect_timeout + limits_.stall_timeout;
   for (;;) {
