@@ -270,7 +270,7 @@ class LayeredPolicy final : public Policy {
   void add_remarks(Applied& result, const std::vector<Schema>& schemas) const {
     std::vector<std::string> absent;
     for (const auto& [id, says] : in_force_->document.plugins)
-      if (std::ranges::none_of(schemas, [&](const auto& schema) { return schema.id == id; })) absent.push_back(id);
+      if (std::ranges::none_of(schemas, [&id = id](const auto& schema) { return schema.id == id; })) absent.push_back(id);
     const auto add = [&](const std::string& remark) { result.text += cat(result.text.empty() ? "" : "; ", remark); };
     if (!absent.empty()) add(cat("kept, not checked, for plugins that are not installed: ", list(absent)));
   }
