@@ -19,8 +19,7 @@ class SpinLock {
   void wait() {
     for (int i = 0; taken_.load(std::memory_order_relaxed); ++i) {
       if (i < 64) relax();
-      else if (i < 128) std::this_thread::yield();
-      else std::this_thread::sleep_for(std::chrono::microseconds(50));  // its holder lost the processor
+      else std::this_thread::sleep_for(std::chrono::microseconds(20));  // its holder lost the processor; a yield could cost a whole time slice
     }
   }
   static void relax() {
