@@ -72,9 +72,10 @@ Result<Exit> bus_watch(Context& context) {
     if (context.terminal.failed()) return fail(Code::cancelled, std::string(enough));  // e.g. piped into head
     return ++seen == most ? fail(Code::cancelled, std::string(enough)) : Result<>();
   };
+  const auto idle = [&]() -> Result<> { return context.terminal.is_closed() ? fail(Code::cancelled, std::string(enough)) : Result<>(); };
   // A request lives a day at most; watching may last longer.
-  auto done = context.session.follow("picket.bus.watch", request, reply, show);
-  while (!done && done.error().code == Code::timeout && !context.invocation.has("timeout")) done = context.session.follow("picket.bus.watch", request, reply, show);
+  auto done = context.session.follow("picket.bus.watch", request, reply, show, idle);
+  while (!done && done.error().code == Code::timeout && !context.invocation.has("timeout")) done = context.session.follow("picket.bus.watch", request, reply, show, idle);
   if (done) {
     if (reply.missed() != 0) context.terminal.err(cat(std::to_string(reply.missed()), " messages were missed\n"));
     return Exit::ok;

@@ -53,7 +53,7 @@ Result<> Session::ask_within(milliseconds limit, std::string_view topic, const p
   return parse(topic, answer.payload, reply);
 }
 
-Result<> Session::follow(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk) {
+Result<> Session::follow(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk, const Idle& idle) {
   PICKET_TRY(connect());
   const auto type = content_type_of(request);
   const auto payload = request.SerializeAsString();
@@ -74,6 +74,8 @@ Result<> Session::follow(std::string_view topic, const pb::Message& request, pb:
     } else if (next.error().code != Code::timeout || now - asked < patience / 2 || now >= until) {
       // Code::timeout may mean "nothing yet", after the patience, or be the answer itself, at once.
       return fail(std::move(next).error());
+    } else if (idle) {
+      PICKET_TRY(idle());
     }
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "interrupted");
   }

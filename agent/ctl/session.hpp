@@ -35,7 +35,10 @@ class Session {
   // For long work: each chunk of the stream is given to `chunk`; an Error from it ends the request. Without a limit unless
   // --timeout was given. A cancellation reaches the other side.
   using Chunk = std::function<Result<>(std::string_view payload)>;
-  [[nodiscard]] Result<> follow(std::string_view topic, const google::protobuf::Message& request, google::protobuf::Message& reply, const Chunk& chunk);
+  // `idle` is asked now and then while nothing comes; an Error from it ends the request too.
+  using Idle = std::function<Result<>()>;
+  [[nodiscard]] Result<> follow(std::string_view topic, const google::protobuf::Message& request, google::protobuf::Message& reply, const Chunk& chunk,
+                                const Idle& idle = {});
 
   // The value that a state topic keeps now. Code::not_found: nobody said anything.
   [[nodiscard]] Result<> state(std::string_view topic, google::protobuf::Message& value);

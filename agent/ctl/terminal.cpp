@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -18,6 +19,11 @@ Terminal::Terminal(int out_fd, int err_fd) : out_(out_fd), err_(err_fd) {
 
 void Terminal::out(std::string_view text) {
   if (!write_all(out_, text)) failed_ = true;
+}
+
+bool Terminal::is_closed() const {
+  pollfd state{out_, 0, 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
 void Terminal::err(std::string_view text) { (void)write_all(err_, text); }

@@ -20,6 +20,7 @@ class Terminal {
   void out(std::string_view text);
   void err(std::string_view text);
   [[nodiscard]] bool failed() const { return failed_; }  // standard output could not take it
+  [[nodiscard]] bool is_closed() const;                  // a pipe that nobody reads any more: found out without writing
 
   // With the codes around it, if coloured.
   [[nodiscard]] std::string styled(Style style, std::string_view text) const;
