@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "update/memory.hpp"
+
 namespace picket::update {
 
 std::string_view Engine::settings_schema() { return settings_schema_text(); }
@@ -46,6 +48,8 @@ Result<> EngineImpl::start() {
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
+  bus_.store(peer_.get());
+  bus_.notify_all();
 
   explain_.begin(0);
   Activation activation(sets_, ledger_, parts_.clock);
@@ -132,6 +136,7 @@ void EngineImpl::work() {
       }, *job);
     }
     perform(*job);
+    return_memory();
     {
       const std::lock_guard lock(mutex_);
       current_ = 0;
@@ -161,7 +166,7 @@ void EngineImpl::perform(Job& job) {
   if (asker != 0)
     progress = [this, asker](const v1::Progress& message) {
       // Without credit a line of progress is lost, nothing more.
-      (void)peer_->stream_write(asker, message.SerializeAsString());
+      (void)own_peer().stream_write(asker, message.SerializeAsString());
     };
   auto shop = workshop();
   Run run(shop, std::move(progress), cancel);

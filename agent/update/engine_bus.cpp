@@ -13,11 +13,11 @@ constexpr std::chrono::milliseconds kFinishedPatience{2000};  // how long a full
 
 template <class Message>
 void EngineImpl::answer(bus::RequestId id, const Message& message, std::string_view type) {
-  peer_->respond(id, bus::kOk, cat(kType, type), message.SerializeAsString());
+  own_peer().respond(id, bus::kOk, cat(kType, type), message.SerializeAsString());
 }
 
 void EngineImpl::refuse(bus::RequestId id, Code code, std::string_view text) {
-  if (id != 0) peer_->respond(id, bus::status_of(code), "", text);
+  if (id != 0) own_peer().respond(id, bus::status_of(code), "", text);
 }
 
 void EngineImpl::on_message(const bus::MessagePtr& message) {
@@ -99,7 +99,7 @@ void EngineImpl::publish_finished(const v1::RunResult& result) {
   const auto until = std::chrono::steady_clock::now() + kFinishedPatience;
   // An event is never lost silently: a full queue gets a little time to empty itself.
   for (;;) {
-    if (peer_->publish("picket.update.finished", "", cat(kType, "RunResult"), payload) != bus::status_of(Code::busy)) return;
+    if (own_peer().publish("picket.update.finished", "", cat(kType, "RunResult"), payload) != bus::status_of(Code::busy)) return;
     std::unique_lock lock(mutex_);
     if (wake_.wait_for(lock, std::chrono::milliseconds(20), [&] { return stopping_; }) || std::chrono::steady_clock::now() > until) break;
   }
@@ -107,7 +107,7 @@ void EngineImpl::publish_finished(const v1::RunResult& result) {
 }
 
 void EngineImpl::announce(const component::v1::ActiveSet& set) {
-  (void)peer_->publish("picket.component.active", set.component(), "application/x-protobuf; messageType=picket.component.v1.ActiveSet", set.SerializeAsString());
+  (void)own_peer().publish("picket.component.active", set.component(), "application/x-protobuf; messageType=picket.component.v1.ActiveSet", set.SerializeAsString());
   if (set.release() == 0) parts_.router.forget("picket.component.active", set.component());  // whoever comes later finds nothing, which is so
 }
 
@@ -145,7 +145,7 @@ void EngineImpl::hand_over(const std::string& plugin, const component::v1::Activ
     hand_overs_[token] = {plugin, set.component(), std::filesystem::path(set.path()).filename().native()};
   }
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(board_.settings().confirm_timeout);
-  const auto status = peer_->request({.topic = kActivateTopic, .to = plugin, .content_type = kActivateType, .payload = payload, .timeout = limit}, token);
+  const auto status = own_peer().request({.topic = kActivateTopic, .to = plugin, .content_type = kActivateType, .payload = payload, .timeout = limit}, token);
   if (status == bus::kOk) return;
   const std::lock_guard lock(mutex_);
   hand_overs_.erase(token);  // gone again, or its queue is full: its next start asks anew

@@ -1,6 +1,7 @@
 // The engine: its thread with the jobs, and its side of the bus.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -82,6 +83,12 @@ class EngineImpl final : public Engine, private bus::Handler {
 
   std::unique_ptr<bus::Caller> caller_;
   std::unique_ptr<bus::Peer> peer_;
+  // What handlers use: peer_ itself is not set yet while attach() returns, and no longer while it is destroyed.
+  [[nodiscard]] bus::Peer& own_peer() {
+    bus_.wait(nullptr);
+    return *bus_.load();
+  }
+  std::atomic<bus::Peer*> bus_{nullptr};
 
   std::mutex mutex_;
   std::condition_variable wake_;

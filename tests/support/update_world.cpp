@@ -14,9 +14,16 @@ FakeSource::FakeSource(bus::Router& router, std::string name) {
   options.name = std::move(name);
   options.allow.answers = {"picket.source.fetch"};
   peer_ = router.attach(std::move(options), *this).value();
+  bus_.store(peer_.get());
+  bus_.notify_all();
 }
 
 FakeSource::~FakeSource() { peer_.reset(); }
+
+bus::Peer& FakeSource::own_peer() {
+  bus_.wait(nullptr);
+  return *bus_.load();
+}
 
 void FakeSource::serve(const UpdateRepository& repository) {
   const std::lock_guard lock(mutex_);
@@ -56,7 +63,7 @@ void FakeSource::no_trouble() {
 void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   source::v1::FetchRequest question;
   if (!question.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()))) {
-    peer_->respond(id, status_of(Code::invalid), "", "malformed");
+    own_peer().respond(id, status_of(Code::invalid), "", "malformed");
     return;
   }
   Going going;
@@ -74,9 +81,9 @@ void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     going.asked_index = asked_.size();
     asked_.push_back({question.path(), question.offset(), question.max_bytes(), 0});
     const auto found = files.find(question.path());
-    if (going.trouble.what == What::unreachable) return (void)peer_->respond(id, status_of(Code::unavailable), "", "connection refused");
-    if (going.trouble.what == What::denied) return (void)peer_->respond(id, status_of(Code::denied), "", "403");
-    if (found == files.end() || going.trouble.what == What::missing) return (void)peer_->respond(id, status_of(Code::not_found), "", cat(question.path(), ": not found"));
+    if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), "", "connection refused");
+    if (going.trouble.what == What::denied) return (void)own_peer().respond(id, status_of(Code::denied), "", "403");
+    if (found == files.end() || going.trouble.what == What::missing) return (void)own_peer().respond(id, status_of(Code::not_found), "", cat(question.path(), ": not found"));
     going.bytes = found->second;
   }
   if (going.trouble.what == What::cannot_resume) going.offset = going.at = 0;
@@ -104,13 +111,13 @@ void FakeSource::pump(bus::RequestId id) {
     if ((what == What::dies || what == What::silent || what == What::vanishes) && sent >= going.trouble.after) {
       if (what == What::silent) return;
       going_.erase(found);
-      return (void)peer_->respond(id, status_of(what == What::dies ? Code::unavailable : Code::not_found), "", "connection reset by peer");
+      return (void)own_peer().respond(id, status_of(what == What::dies ? Code::unavailable : Code::not_found), "", "connection reset by peer");
     }
-    auto size = std::min<std::uint64_t>({going.end - going.at, chunk_size, peer_->credit(id)});
+    auto size = std::min<std::uint64_t>({going.end - going.at, chunk_size, own_peer().credit(id)});
     if ((what == What::dies || what == What::silent || what == What::vanishes)) size = std::min(size, going.trouble.after - sent);
     if (size == 0) return;
     if (before_chunk) before_chunk(going.path, sent);
-    const auto status = peer_->stream_write(id, std::string_view(going.bytes).substr(going.at, size));
+    const auto status = own_peer().stream_write(id, std::string_view(going.bytes).substr(going.at, size));
     if (status == status_of(Code::busy)) return;
     if (status != bus::kOk) return (void)going_.erase(found);
     going.at += size;
@@ -123,7 +130,7 @@ void FakeSource::pump(bus::RequestId id) {
   reply.set_size(what == What::endless ? 0 : going.bytes.size());
   reply.set_from(cat("fake:", going.path));
   going_.erase(found);
-  peer_->respond(id, bus::kOk, "", reply.SerializeAsString());
+  own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
 }
 
 FakeConsumer::FakeConsumer(bus::Router& router, std::string name_) : name(std::move(name_)) {
@@ -131,9 +138,16 @@ FakeConsumer::FakeConsumer(bus::Router& router, std::string name_) : name(std::m
   options.name = name;
   options.allow.answers = {"picket.component.activate"};
   peer_ = router.attach(std::move(options), *this).value();
+  bus_.store(peer_.get());
+  bus_.notify_all();
 }
 
 FakeConsumer::~FakeConsumer() { peer_.reset(); }
+
+bus::Peer& FakeConsumer::own_peer() {
+  bus_.wait(nullptr);
+  return *bus_.load();
+}
 
 std::vector<FakeConsumer::Seen> FakeConsumer::seen() const {
   const std::lock_guard lock(mutex_);
@@ -160,11 +174,11 @@ void FakeConsumer::on_request(bus::RequestId id, const bus::MessagePtr& message)
   }
   changed_.notify_all();
   if (verdict == "hang") return;
-  if (verdict == "crash") return (void)peer_->respond(id, status_of(Code::unavailable), "", "the plugin crashed");
+  if (verdict == "crash") return (void)own_peer().respond(id, status_of(Code::unavailable), "", "the plugin crashed");
   component::v1::ActivateReply reply;
   reply.set_text("2 rules");
-  if (verdict.empty()) peer_->respond(id, bus::kOk, "", reply.SerializeAsString());
-  else peer_->respond(id, status_of(Code::invalid), "", verdict);
+  if (verdict.empty()) own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
+  else own_peer().respond(id, status_of(Code::invalid), "", verdict);
 }
 
 class UpdateWorld::Chooser : public bus::Handler {

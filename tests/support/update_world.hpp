@@ -79,6 +79,8 @@ class FakeSource : private bus::Handler {
   std::vector<Trouble> troubles_;
   std::map<bus::RequestId, Going> going_;
   std::unique_ptr<bus::Peer> peer_;
+  bus::Peer& own_peer();  // peer_ is not set yet while attach() returns, and no longer while it is destroyed
+  std::atomic<bus::Peer*> bus_{nullptr};
 };
 
 // A plugin that demands components.
@@ -103,6 +105,8 @@ class FakeConsumer : private bus::Handler {
   std::vector<Seen> seen_;
   std::vector<bus::RequestId> held_;
   std::unique_ptr<bus::Peer> peer_;
+  bus::Peer& own_peer();
+  std::atomic<bus::Peer*> bus_{nullptr};
 };
 
 class UpdateWorld {
