@@ -72,7 +72,7 @@ function(picket_fuzz name)
     # What it finds goes into the build folder; the seeds are only read.
     file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/found/${name})
     add_test(NAME ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/found/${name}
-      COMMAND ${name} -runs=200000 -max_total_time=20 -timeout=5 -rss_limit_mb=1024 ${CMAKE_BINARY_DIR}/fuzz/found/${name} ${A_CORPUS})
+      COMMAND ${name} -seed=1 -runs=200000 -max_total_time=20 -timeout=5 -rss_limit_mb=1024 ${CMAKE_BINARY_DIR}/fuzz/found/${name} ${A_CORPUS})
   else()
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
     add_test(NAME ${name} COMMAND ${name} ${A_CORPUS})
