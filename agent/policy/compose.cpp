@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/files.hpp"
+#include "policy/one_line.hpp"
 #include "trust/json.hpp"
 
 namespace picket::policy {
@@ -93,7 +94,9 @@ LocalFile read_local(const std::filesystem::path& folder, std::string_view id) {
   return out;
 }
 
-Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local) {
+namespace {
+
+Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local) {
   Composed out;
   out.local_problem = local.problem;
   const auto attempt = [&](const json::object* values) -> Result<> {
@@ -113,8 +116,8 @@ Result<Composed> compose(std::string_view id, const CompiledSchema& schema, cons
   return out;
 }
 
-Result<std::vector<Explained>> explain_settings(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
-                                                std::string_view setting) {
+Result<std::vector<Explained>> explain_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
+                                              std::string_view setting) {
   PICKET_LET(wanted, parse_name(setting));
   PICKET_LET(composed, compose(id, schema, plugin, local));
   const bool ignored = !composed.local_problem.empty();
@@ -142,6 +145,19 @@ Result<std::vector<Explained>> explain_settings(std::string_view id, const Compi
   });
   if (out.empty() && !wanted.empty()) return fail(Code::not_found, cat(id, ": no layer gives a setting '", setting.substr(0, 128), "'"));
   return out;
+}
+
+}  // namespace
+
+Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local) {
+  auto composed = one_line(compose_layers(id, schema, plugin, local));
+  if (composed) composed->local_problem = runtime::printable(composed->local_problem);
+  return composed;
+}
+
+Result<std::vector<Explained>> explain_settings(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
+                                                std::string_view setting) {
+  return one_line(explain_layers(id, schema, plugin, local, setting));
 }
 
 }  // namespace picket::policy

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "policy/one_line.hpp"
 #include "policy/schema.hpp"
 #include "policy_schema.hpp"
 #include "trust/json.hpp"
@@ -37,7 +38,9 @@ Result<Locks> locks_of(std::string_view plugin, const json::value* locked) {
 
 }  // namespace
 
-std::string Audience::why_not_for(const Identity& identity) const {
+std::string Audience::why_not_for(const Identity& identity) const { return runtime::printable(why_not(identity)); }
+
+std::string Audience::why_not(const Identity& identity) const {
   if (!tenant.empty() && tenant != identity.tenant)
     return cat("it is for tenant '", tenant, "', this device is of ", identity.tenant.empty() ? "none" : cat("'", identity.tenant, "'"));
   if (groups.empty() && devices.empty()) return {};
@@ -47,7 +50,9 @@ std::string Audience::why_not_for(const Identity& identity) const {
   return cat("it is for ", devices.empty() ? "" : "other devices and ", "groups that this device is not in: ", groups.front(), groups.size() > 1 ? ", ..." : "");
 }
 
-Result<Document> Document::parse(std::string_view payload) {
+Result<Document> Document::parse(std::string_view payload) { return one_line(read(payload)); }
+
+Result<Document> Document::read(std::string_view payload) {
   if (payload.size() > max_document) return fail(Code::too_large, "policy: more than 4 MiB");
   auto parsed = trust::parse_strict(payload, {}, trust::Numbers::any);
   if (!parsed) return fail(std::move(parsed).error(), "policy");

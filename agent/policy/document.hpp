@@ -21,6 +21,9 @@ struct Audience {
 
   // Empty: for this identity. Else why not.
   [[nodiscard]] std::string why_not_for(const Identity& identity) const;
+
+ private:
+  [[nodiscard]] std::string why_not(const Identity& identity) const;
 };
 
 struct PluginPolicy {
@@ -38,6 +41,9 @@ struct Document {
 
   // Code::invalid names what is wrong; Code::unsupported: another version of the format. Bounded by 4 MiB.
   [[nodiscard]] static Result<Document> parse(std::string_view payload);
+
+ private:
+  [[nodiscard]] static Result<Document> read(std::string_view payload);
 };
 
 // RFC 3339 times and revision against now: Code::invalid (not yet issued, times in disorder) or Code::expired.

@@ -14,6 +14,7 @@
 #include <valijson/validator.hpp>
 
 #include "policy/defaults.hpp"
+#include "policy/one_line.hpp"
 #include "policy/pattern.hpp"
 #include "policy/schema_examine.hpp"
 #include "trust/json.hpp"
@@ -177,7 +178,9 @@ CompiledSchema::CompiledSchema(CompiledSchema&&) noexcept = default;
 CompiledSchema& CompiledSchema::operator=(CompiledSchema&&) noexcept = default;
 CompiledSchema::~CompiledSchema() = default;
 
-Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) {
+Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) { return one_line(compile_text(schema_json)); }
+
+Result<CompiledSchema> CompiledSchema::compile_text(std::string_view schema_json) {
   if (schema_json.size() > max_schema) return fail(Code::too_large, "settings schema: more than 256 KiB");
   auto parsed = trust::parse_strict(schema_json, {}, trust::Numbers::any);
   if (!parsed) return fail(std::move(parsed).error(), "settings schema");

@@ -39,6 +39,7 @@ class CompiledSchema {
  private:
   struct Parts;
   explicit CompiledSchema(std::unique_ptr<Parts> parts);
+  [[nodiscard]] static Result<CompiledSchema> compile_text(std::string_view schema_json);
   std::unique_ptr<Parts> parts_;
 };
 

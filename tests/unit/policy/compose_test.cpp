@@ -56,6 +56,11 @@ TEST(Compose, names_the_layer_of_a_bad_value) {
   EXPECT_EQ(result({.policy = R"({"typo":1})"}), "x: setting typo: is unknown (from the policy)");
 }
 
+TEST(Compose, says_it_in_one_line) {
+  EXPECT_EQ(result({.policy = R"({"a\nb":1})"}), "x: setting a\\nb: is unknown (from the policy)");
+  EXPECT_EQ(CompiledSchema::compile(R"({"$ref":"a\nb"})").error().message.find('\n'), std::string::npos);
+}
+
 TEST(Compose, leaves_out_a_bad_local_file_and_says_why) {
   EXPECT_EQ(result({.policy = R"({"port":5})", .local = R"({"port":70000,"limits":{"io":3}})"}),
             R"({"port":5,"limits":{"cpu":50}}x: setting port: 70000 breaks the rule "maximum": 65535 (from the local file /etc/picket/settings/x.json))");

@@ -40,6 +40,7 @@ TEST(PolicyDocument, names_what_is_wrong) {
   EXPECT_NE(why_not(R"({"policy":1,"revision":0,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("minimum"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"revision":2,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("twice"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"issued":"yesterday","expires":"2027-01-01T00:00:00Z"})").find("issued: not a time"), std::string::npos);
+  EXPECT_EQ(why_not(with(R"("two\nlines\u001b":1)")), "policy: two\\nlines\\x1b: is unknown") << "one line, whatever a name holds";
   EXPECT_NE(why_not(std::string((4u << 20) + 1, ' ')).find("4 MiB"), std::string::npos);
 }
 
