@@ -1,40 +1,42 @@
-// The plugin: checks requests, hands them to the loop, and passes on credit and cancellation.
+// The plugin: its settings, and what a request means with them.
 #pragma once
 
 #include <picket/plugin.hpp>
-#include <picket/stream.hpp>
 
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "loop.hpp"
+#include "curl_source/desk.hpp"
+#include "curl_source/http_target.hpp"
 
 namespace source_http {
 
+struct Settings {
+  curl_source::HttpSettings http;
+  curl_source::LoopOptions loop;
+};
+[[nodiscard]] curl_source::Outcome<Settings> parse_settings(std::string_view json);
+
 class SourceHttp {
  public:
-  explicit SourceHttp(picket::plugin::Host host) : host_(host) {}
+  explicit SourceHttp(picket::plugin::Host host) : host_(host), desk_(host, "http", [this](curl_source::Order order) { return make(std::move(order)); }) {}
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
-  void stop();
-  void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
-  void on_credit(std::uint64_t request_id, std::uint64_t bytes);
-  void on_cancel(std::uint64_t request_id);
+  void stop() { desk_.stop(); }
+  void on_request(std::uint64_t request_id, const picket::plugin::Message& request) { desk_.on_request(request_id, request); }
+  void on_credit(std::uint64_t request_id, std::uint64_t bytes) { desk_.on_credit(request_id, bytes); }
+  void on_cancel(std::uint64_t request_id) { desk_.on_cancel(request_id); }
 
  private:
-  void accept(std::uint64_t request_id, picket::source::v1::FetchRequest request, bool probe);
-  void forget_answered();
+  [[nodiscard]] curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> make(curl_source::Order order);
 
   picket::plugin::Host host_;
   Settings settings_;
-  std::unique_ptr<Loop> loop_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Answer>> open_;  // plugin thread only
-  std::set<std::string> told_about_http_;                            // sources of which the log says that they use plain http
+  curl_source::Desk desk_;
+  std::set<std::string> told_about_http_;  // sources of which the log says that they use plain http
 };
 
 }  // namespace source_http

@@ -110,7 +110,7 @@ class Answer {
 
   // The final answer; only the first one is sent.
   picket_status finish(std::string_view content_type, std::string_view payload) { return respond(PICKET_OK, content_type, payload); }
-  picket_status refuse(picket_status status, std::string_view why) { return respond(status, {}, why); }
+  picket_status refuse(picket_status status, std::string_view why, std::string_view content_type = {}) { return respond(status, content_type, why); }
 
   void abandon() {
     {

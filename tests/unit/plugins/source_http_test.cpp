@@ -136,7 +136,7 @@ TEST_F(SourceHttp, does_not_call_slow_who_waits_for_our_credit) {
 }
 
 TEST_F(SourceHttp, says_what_is_wrong_with_an_answer_that_is_no_http) {
-  expect(fetch_from("SSH-2.0-OpenSSH_9.2\r\n"), PICKET_E_UNAVAILABLE, "not an HTTP server");
+  expect(fetch_from("SSH-2.0-OpenSSH_9.2\r\n"), PICKET_E_UNAVAILABLE, "speaks another protocol");
   expect(fetch_from(""), PICKET_E_UNAVAILABLE, "127.0.0.1");
   expect(fetch_from(RawServer::answer("200 OK", "xx", "Content-Encoding: gzip\r\n")), PICKET_E_IO, "Content-Encoding gzip");
 }
@@ -201,10 +201,10 @@ TEST_F(SourceHttp, names_a_wrong_option_and_repeats_no_secret) {
   refused("http://127.0.0.1:1/", R"({"proxy":5})", "option proxy must be a text");
   refused("http://127.0.0.1:1/", R"({"proxy":"u:hunter2@h"})", "proxy: is neither");
   refused("http://127.0.0.1:1/", R"({"proxy":"gopher://u:hunter2@h"})", "scheme gopher");
-  refused("http://127.0.0.1:1/", R"({"allow_http":"yes"})", "must be a true or false");
+  refused("http://127.0.0.1:1/", R"({"allow_http":"yes"})", "must be true or false");
   refused("http://127.0.0.1:1/", R"({"user":"u","password":"hunter2"})", "over https only");
   refused("https://127.0.0.1:1/", R"({"client_key":"/k"})", "belong together");
-  refused("https://127.0.0.1:1/", R"({"ca_file":"ca.pem"})", "absolute paths");
+  refused("https://127.0.0.1:1/", R"({"ca_file":"ca.pem"})", "option ca_file must be an absolute path");
   refused("https://127.0.0.1:1/", R"({"ca_file":"/nowhere/ca.pem"})", "ca_file");
 }
 

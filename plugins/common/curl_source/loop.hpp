@@ -11,19 +11,26 @@
 #include <thread>
 #include <vector>
 
-#include "transfer.hpp"
+#include "curl_source/transfer.hpp"
 
-namespace source_http {
+namespace curl_source {
+
+struct LoopOptions {
+  std::size_t parallel = 4;
+  // Long enough for the files of one update, and for a check that follows soon; then the source is idle.
+  std::chrono::milliseconds linger = std::chrono::seconds(30);
+  bool operator==(const LoopOptions&) const = default;
+};
 
 class Loop {
  public:
-  Loop(std::size_t parallel, std::chrono::milliseconds linger);
+  explicit Loop(LoopOptions options);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   // Any thread. false: too much waits already, or stopped.
-  [[nodiscard]] bool submit(Order order);
+  [[nodiscard]] bool submit(std::unique_ptr<Transfer> transfer);
   void wake();  // credit or a cancellation came
   void stop();  // ends all transfers and joins the thread; their answers are the caller's to finish before
 
@@ -31,16 +38,14 @@ class Loop {
   class Multi;
   void run();
   [[nodiscard]] bool take_new(std::vector<std::unique_ptr<Transfer>>& running);  // false: the end of the thread
-  static void begin(Multi& multi, std::unique_ptr<Transfer> transfer, std::vector<std::unique_ptr<Transfer>>& running);
 
-  const std::size_t parallel_;
-  const std::chrono::milliseconds linger_;
+  const LoopOptions options_;
   std::mutex mutex_;
   std::condition_variable work_came_;
-  std::deque<Order> waiting_;
+  std::deque<std::unique_ptr<Transfer>> waiting_;
   CURLM* multi_ = nullptr;  // while the thread runs; for wake
   bool running_ = false, stopping_ = false;
   std::thread thread_;
 };
 
-}  // namespace source_http
+}  // namespace curl_source

@@ -1,8 +1,8 @@
-#include "loop.hpp"
+#include "curl_source/loop.hpp"
 
 #include <algorithm>
 
-namespace source_http {
+namespace curl_source {
 namespace {
 
 constexpr std::size_t kMostWaiting = 64;
@@ -31,14 +31,14 @@ class Loop::Multi {
   CURLM* handle_ = nullptr;
 };
 
-Loop::Loop(std::size_t parallel, std::chrono::milliseconds linger) : parallel_(parallel), linger_(linger) {}
+Loop::Loop(LoopOptions options) : options_(std::move(options)) {}
 
 Loop::~Loop() { stop(); }
 
-bool Loop::submit(Order order) {
+bool Loop::submit(std::unique_ptr<Transfer> transfer) {
   const std::lock_guard lock(mutex_);
   if (stopping_ || waiting_.size() >= kMostWaiting) return false;
-  waiting_.push_back(std::move(order));
+  waiting_.push_back(std::move(transfer));
   if (running_) {
     work_came_.notify_one();
     if (multi_ != nullptr) ::curl_multi_wakeup(multi_);
@@ -75,15 +75,15 @@ void Loop::stop() {
 bool Loop::take_new(std::vector<std::unique_ptr<Transfer>>& running) {
   std::unique_lock lock(mutex_);
   if (running.empty() && waiting_.empty() && !stopping_)
-    work_came_.wait_for(lock, linger_, [&] { return stopping_ || !waiting_.empty(); });
+    work_came_.wait_for(lock, options_.linger, [&] { return stopping_ || !waiting_.empty(); });
   if (stopping_ || (running.empty() && waiting_.empty())) {
     // From here on nobody touches the multi handle but this thread, and submit starts another one.
     multi_ = nullptr;
     running_ = false;
     return false;
   }
-  while (!waiting_.empty() && running.size() < parallel_) {
-    running.push_back(std::make_unique<Transfer>(std::move(waiting_.front())));
+  while (!waiting_.empty() && running.size() < options_.parallel) {
+    running.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
   return true;
@@ -122,14 +122,19 @@ void Loop::run() {
     const auto now = Clock::now();
     auto next = now + std::chrono::seconds(10);
     for (std::size_t i = 0; i < running.size();) {
-      bool go_on = true;
-      next = std::min(next, running[i]->service(now, go_on));
-      if (go_on && !running[i]->is_over()) {
+      const auto serviced = running[i]->service(now);
+      next = std::min(next, serviced.until);
+      if (serviced.next == Transfer::Next::go_on) {
         ++i;
         continue;
       }
       ::curl_multi_remove_handle(multi.get(), running[i]->easy());  // harmless when it is out already
-      running[i]->finish();                                       // harmless when nobody waits
+      if (serviced.next == Transfer::Next::again) {
+        ::curl_multi_add_handle(multi.get(), running[i++]->easy());
+        next = now;
+        continue;
+      }
+      running[i]->finish();  // harmless when nobody waits
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
       --begun;
     }
@@ -140,4 +145,4 @@ void Loop::run() {
   for (const auto& transfer : running) ::curl_multi_remove_handle(multi.get(), transfer->easy());
 }
 
-}  // namespace source_http
+}  // namespace curl_source

@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <string>
 
-#include "failure.hpp"
+#include "curl_source/failure.hpp"
 
-namespace source_http {
+namespace curl_source {
 
-// A transfer that libcurl ended: `detail` is its own text.
-[[nodiscard]] Failure failure_of(CURLcode code, const std::string& address, const std::string& detail, bool body_began);
+// A transfer that libcurl ended: `text` is its own.
+[[nodiscard]] Failure failure_of(CURLcode code, const std::string& address, const std::string& text, bool body_began);
 
 // An HTTP status other than 200 and 206. retry_after: seconds, 0 when the server did not say.
 [[nodiscard]] Failure failure_of_status(long status, const std::string& address, std::int64_t retry_after);
@@ -25,4 +25,4 @@ struct ContentRange {
 };
 [[nodiscard]] bool parse_content_range(const std::string& text, ContentRange& out);
 
-}  // namespace source_http
+}  // namespace curl_source

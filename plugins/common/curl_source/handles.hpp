@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace source_http {
+namespace curl_source {
 
 struct FreeHandle {
   void operator()(CURL* handle) const { ::curl_easy_cleanup(handle); }
@@ -24,4 +24,4 @@ using List = std::unique_ptr<curl_slist, FreeHandle>;
   return out;
 }
 
-}  // namespace source_http
+}  // namespace curl_source
