@@ -5,16 +5,14 @@
 #include <cstdlib>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "support/server_process.hpp"
 #include "support/tls_certificate.hpp"
 
 namespace picket::support {
@@ -24,19 +22,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t log_limit = 64u << 20;
-
-// nginx cannot listen on port 0 and say which it got. Another process may take this one in between: start() then tries again.
-Result<std::uint16_t> free_port() {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return fail_errno("socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return fail_errno("bind");
-  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return fail_errno("getsockname");
-  return ntohs(address.sin_port);
-}
 
 std::string configuration(const NginxOptions& options, const fs::path& folder, std::uint16_t port) {
   const auto in = [&](const char* name) { return (folder / name).native(); };

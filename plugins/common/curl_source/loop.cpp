@@ -1,6 +1,11 @@
 #include "curl_source/loop.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <set>
 
 namespace curl_source {
 namespace {
@@ -20,6 +25,8 @@ class Loop::Multi {
     ::curl_multi_setopt(handle_, CURLMOPT_MAXCONNECTS, 8L);
   }
   ~Multi() {
+    // FTP says goodbye on connections it kept and waits for the answer: on one to a server that hangs, for two minutes.
+    for (const curl_socket_t socket : sockets_) ::shutdown(socket, SHUT_RDWR);
     if (handle_ != nullptr) ::curl_multi_cleanup(handle_);
     ::curl_global_cleanup();
   }
@@ -27,8 +34,50 @@ class Loop::Multi {
   Multi& operator=(const Multi&) = delete;
   [[nodiscard]] CURLM* get() const { return handle_; }
 
+  void add(CURL* easy) {
+    ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Multi::open_socket);
+    ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+    ::curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Multi::close_socket);
+    ::curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
+    ::curl_multi_add_handle(handle_, easy);
+  }
+
+  // Ends a transfer that still runs. libssh2 says goodbye too, gives up after a second in which this thread stands still, and then never
+  // frees its session: on a socket that is shut down it neither waits nor forgets.
+  void cut(CURL* easy) {
+    long port = 0;
+    ::curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+    for (const curl_socket_t socket : sockets_)
+      if (port != 0 && local_port(socket) == port) ::shutdown(socket, SHUT_RDWR);
+    ::curl_multi_remove_handle(handle_, easy);
+  }
+
  private:
+  static long local_port(curl_socket_t socket) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+    if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+    return address.ss_family == AF_INET6 ? ntohs(reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port) : 0;
+  }
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* where) {
+    const int fd = ::socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    try {
+      static_cast<Multi*>(self)->sockets_.insert(fd);
+    } catch (...) {
+      ::close(fd);
+      return CURL_SOCKET_BAD;
+    }
+    return fd;
+  }
+  static int close_socket(void* self, curl_socket_t fd) {
+    static_cast<Multi*>(self)->sockets_.erase(fd);
+    return ::close(fd);
+  }
+
   CURLM* handle_ = nullptr;
+  std::set<curl_socket_t> sockets_;
 };
 
 Loop::Loop(LoopOptions options) : options_(std::move(options)) {}
@@ -90,7 +139,7 @@ bool Loop::take_new(std::vector<std::unique_ptr<Transfer>>& running) {
 }
 
 void Loop::run() {
-  const Multi multi;
+  Multi multi;
   {
     const std::lock_guard lock(mutex_);
     multi_ = multi.get();
@@ -101,7 +150,7 @@ void Loop::run() {
     for (; begun < running.size();) {
       const auto ready = multi.get() != nullptr ? running[begun]->prepare() : failed(PICKET_E_INTERNAL, "libcurl cannot be started");
       if (ready) {
-        ::curl_multi_add_handle(multi.get(), running[begun]->easy());
+        multi.add(running[begun]->easy());
         ++begun;
       } else {
         running[begun]->fail(ready.error());
@@ -128,7 +177,7 @@ void Loop::run() {
         ++i;
         continue;
       }
-      ::curl_multi_remove_handle(multi.get(), running[i]->easy());  // harmless when it is out already
+      if (running[i]->is_running()) multi.cut(running[i]->easy());
       if (serviced.next == Transfer::Next::again) {
         ::curl_multi_add_handle(multi.get(), running[i++]->easy());
         next = now;
@@ -142,7 +191,8 @@ void Loop::run() {
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
     ::curl_multi_poll(multi.get(), nullptr, 0, static_cast<int>(std::clamp<long long>(wait, 0, 10'000)), nullptr);
   }
-  for (const auto& transfer : running) ::curl_multi_remove_handle(multi.get(), transfer->easy());
+  for (std::size_t i = 0; i < begun; ++i)
+    if (running[i]->is_running()) multi.cut(running[i]->easy());
 }
 
 }  // namespace curl_source

@@ -44,14 +44,13 @@ Outcome<> Transfer::prepare() {
 }
 
 void Transfer::set_common_options() {
-  const auto& request = order_.request;
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_QUICK_EXIT, 1L);  // a name lookup that hangs must not hold the thread when its transfer is cancelled
   set(CURLOPT_PRIVATE, static_cast<void*>(this));
   set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_BUFFERSIZE, static_cast<long>(kBuffer));
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout_ms() > 0 ? std::min<std::uint32_t>(request.connect_timeout_ms(), 600'000) : kConnectTimeoutMs));
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_timeout().count()) + (watches_connecting() ? 2000 : 0));
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_WRITEFUNCTION, &Transfer::on_data_c);
   set(CURLOPT_WRITEDATA, static_cast<void*>(this));
@@ -59,6 +58,11 @@ void Transfer::set_common_options() {
   set(CURLOPT_PREREQDATA, static_cast<void*>(this));
   set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   if (order_.probe) set(CURLOPT_NOBODY, 1L);
+}
+
+std::chrono::milliseconds Transfer::connect_timeout() const {
+  const auto asked = order_.request.connect_timeout_ms();
+  return std::chrono::milliseconds(asked > 0 ? std::min<std::uint32_t>(asked, 600'000) : kConnectTimeoutMs);
 }
 
 void Transfer::go_to(std::string address) {
@@ -89,6 +93,7 @@ void Transfer::begin_attempt() {
   connected_ = paused_ = ended_ = false;
   discarded_ = 0;
   error_[0] = '\0';
+  attempt_began_ = Clock::now();
 }
 
 std::size_t Transfer::on_data(std::string_view data) {
@@ -139,7 +144,14 @@ void Transfer::flush(Clock::time_point now) {
 }
 
 bool Transfer::stalls(Clock::time_point now, Clock::time_point& again) {
-  if (!connected_ || paused_ || ended_) return false;
+  if (paused_ || ended_) return false;
+  if (!connected_) {
+    if (!watches_connecting()) return false;
+    const auto last = attempt_began_ + connect_timeout();
+    if (now >= last) refuse({PICKET_E_TIMEOUT, url_ + ": no connection within " + std::to_string(connect_timeout().count()) + " ms"});
+    again = std::min(again, last);
+    return now >= last;
+  }
   const std::chrono::milliseconds stall(order_.request.stall_timeout_ms() > 0 ? order_.request.stall_timeout_ms() : kStallTimeoutMs);
   if (now - window_began_ >= stall) {
     const double seconds = std::chrono::duration<double>(now - window_began_).count();
@@ -156,7 +168,7 @@ bool Transfer::stalls(Clock::time_point now, Clock::time_point& again) {
 }
 
 Transfer::Serviced Transfer::service(Clock::time_point now) {
-  Serviced out{now + std::chrono::seconds(10)};
+  Serviced out{now + look_again()};
   if (answer().is_done()) return {out.until, Next::end};
   if (buffered() > 0 && (paused_ || ended_ || now - last_flush_ >= kFlushAfter)) {
     // Stuck for credit: only a new grant, or some time, makes another attempt worth it.

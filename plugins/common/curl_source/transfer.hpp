@@ -39,6 +39,7 @@ class Transfer {
   [[nodiscard]] CURL* easy() const { return easy_.get(); }
   [[nodiscard]] Answer& answer() const { return *order_.answer; }
   [[nodiscard]] bool is_over() const { return ended_ && buffered() == 0; }
+  [[nodiscard]] bool is_running() const { return !ended_; }  // libcurl has it
 
   enum class Step { done, again };
   // libcurl is through with the handle, which is out of the multi handle. again: another attempt begins, add it once more.
@@ -67,6 +68,11 @@ class Transfer {
   // The attempt failed before a byte was passed on: true when another address or another way is set and may be tried.
   [[nodiscard]] virtual bool try_another(const Failure&) { return false; }
 
+  // How long libcurl may be left alone when no socket tells anything.
+  [[nodiscard]] virtual std::chrono::milliseconds look_again() const { return std::chrono::seconds(10); }
+  // Whether we end it ourselves when no connection is there in time; libcurl would a little later.
+  [[nodiscard]] virtual bool watches_connecting() const { return false; }
+
   // ---- for the protocol's part
   [[nodiscard]] const Order& order() const { return order_; }
   [[nodiscard]] const std::string& address() const { return url_; }  // where this attempt goes; no secrets
@@ -93,6 +99,7 @@ class Transfer {
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - sent_of_buffer_; }
   [[nodiscard]] Step once_more();
   [[nodiscard]] bool stalls(Clock::time_point now, Clock::time_point& again);
+  [[nodiscard]] std::chrono::milliseconds connect_timeout() const;
   void set_common_options();
   void flush(Clock::time_point now);
   void begin_attempt();
@@ -106,6 +113,7 @@ class Transfer {
   std::vector<std::string> notes_;
 
   // Of this attempt:
+  Clock::time_point attempt_began_{};
   bool head_seen_ = false, wanted_body_ = false, body_began_ = false;
   std::uint64_t discarded_ = 0;
   bool have_failure_ = false, enough_ = false;

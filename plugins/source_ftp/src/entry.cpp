@@ -1,0 +1,3 @@
+#include "source_ftp.hpp"
+
+PICKET_PLUGIN("org.picket.source-ftp", source_ftp::SourceFtp)

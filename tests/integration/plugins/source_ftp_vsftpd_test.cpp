@@ -1,0 +1,209 @@
+// The ftp source against a real vsftpd: plain, TLS asked for and implicit, active and passive, resume, and what goes wrong.
+#include <fstream>
+
+#include "support/vsftpd.hpp"
+#include "unit/plugins/source_rig.hpp"
+
+using namespace picket::plugin_tests;
+using picket::support::Vsftpd;
+using picket::support::VsftpdOptions;
+
+namespace {
+
+class SourceFtpVsftpd : public SourceRig {
+ protected:
+  void SetUp() override {
+    load(PICKET_TEST_LIBRARY, "org.picket.source-ftp", "{}");
+    content_ = pattern(2'000'000);
+    root_.write("targets/f", content_);
+    root_.write("metadata/timestamp.json", "{}");
+  }
+  Vsftpd& serve(VsftpdOptions options) {
+    options.root = root_.path();
+    auto started = Vsftpd::start(options);
+    if (!started) throw std::runtime_error(started.error().message);
+    server_ = std::move(*started);
+    return *server_;
+  }
+  [[nodiscard]] std::string ca(const std::string& more = {}) const { return R"({"ca_file":")" + server_->certificate().string() + "\"" + more + "}"; }
+  Fetched fetch_f(const std::string& options = {}) { return fetch(fetch_of(server_->url(), "targets/f", options)); }
+  void expect_all(const Fetched& got) {
+    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload << server_->log();
+    EXPECT_TRUE(got.answer.stream == content_);
+    EXPECT_EQ(got.reply.offset(), 0u);
+    EXPECT_EQ(got.reply.size(), content_.size());
+    EXPECT_EQ(got.reply.from(), server_->url() + "targets/f");
+  }
+  void expect(const Fetched& got, picket_status status, const std::string& text) {
+    EXPECT_EQ(got.answer.status, status) << got.answer.payload;
+    EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
+    EXPECT_EQ(got.answer.stream.size(), 0u);
+  }
+  [[nodiscard]] bool log_has(const std::string& text) const { return server_->log().find(text) != std::string::npos; }
+
+  TemporaryFolder root_;
+  std::string content_;
+  std::unique_ptr<Vsftpd> server_;
+};
+
+TEST_F(SourceFtpVsftpd, brings_a_file_in_passive_mode_and_keeps_the_connection) {
+  serve({});
+  for (int i = 0; i < 3; ++i) expect_all(fetch_f());
+  EXPECT_EQ(probe(server_->url()).status, PICKET_OK);
+  EXPECT_TRUE(log_has("EPSV"));
+  const auto log = server_->log();
+  EXPECT_EQ(log.find("PASS", log.find("PASS") + 4), std::string::npos) << "logged in more than once:\n" << log;
+}
+
+TEST_F(SourceFtpVsftpd, brings_a_file_in_active_mode) {
+  serve({.lines = "pasv_enable=NO"});
+  expect_all(fetch_f(R"({"active":true})"));
+  EXPECT_TRUE(log_has("EPRT") || log_has("PORT"));
+  EXPECT_EQ(fetch_f(R"({"active":false})").answer.status, PICKET_E_UNAVAILABLE);
+}
+
+TEST_F(SourceFtpVsftpd, brings_a_file_over_tls_that_it_asks_for) {
+  serve({.tls = VsftpdOptions::Tls::asked_for});
+  expect(fetch_f(R"({"tls":true})"), PICKET_E_UNAVAILABLE, "certificate is not accepted");
+  expect_all(fetch_f(ca(R"(,"tls":true)")));
+  EXPECT_TRUE(log_has("AUTH TLS"));
+  EXPECT_TRUE(log_has("PROT P"));
+}
+
+TEST_F(SourceFtpVsftpd, brings_a_file_over_implicit_tls) {
+  serve({.tls = VsftpdOptions::Tls::implicit});
+  expect(fetch_f(), PICKET_E_UNAVAILABLE, "certificate is not accepted");
+  expect_all(fetch_f(ca()));
+  EXPECT_EQ(probe(server_->url(), ca()).status, PICKET_OK);
+}
+
+TEST_F(SourceFtpVsftpd, goes_nowhere_without_the_tls_it_was_told_to_use) {
+  serve({});
+  expect(fetch_f(R"({"tls":true})"), PICKET_E_UNAVAILABLE, "the server offers no TLS");
+  EXPECT_FALSE(log_has("\"USER"));
+}
+
+TEST_F(SourceFtpVsftpd, resumes_where_it_is_told_to) {
+  for (const auto tls : {VsftpdOptions::Tls::none, VsftpdOptions::Tls::implicit}) {
+    serve({.tls = tls});
+    auto request = fetch_of(server_->url(), "targets/f", tls == VsftpdOptions::Tls::none ? "" : ca());
+    request.set_offset(1'234'567);
+    const auto rest = fetch(request);
+    ASSERT_EQ(rest.answer.status, PICKET_OK) << rest.answer.payload;
+    EXPECT_TRUE(rest.answer.stream == content_.substr(1'234'567));
+    EXPECT_EQ(rest.reply.offset(), 1'234'567u);
+    EXPECT_EQ(rest.reply.size(), content_.size());
+    EXPECT_TRUE(log_has("REST 1234567"));
+    request.set_max_bytes(1000);
+    EXPECT_TRUE(fetch(request).answer.stream == content_.substr(1'234'567, 1000));
+    request.set_offset(content_.size());
+    const auto nothing = fetch(request);
+    EXPECT_EQ(nothing.answer.status, PICKET_OK) << nothing.answer.payload;
+    EXPECT_EQ(nothing.reply.sent(), 0u);
+    request.set_offset(content_.size() + 1);
+    expect(fetch(request), PICKET_E_IO, "fewer bytes");
+  }
+}
+
+TEST_F(SourceFtpVsftpd, begins_anew_where_the_server_cannot_resume) {
+  serve({.lines = "cmds_denied=REST"});
+  auto request = fetch_of(server_->url(), "targets/f");
+  request.set_offset(1000);
+  expect_all(fetch(request));
+}
+
+TEST_F(SourceFtpVsftpd, brings_an_empty_file_and_pauses_as_credit_allows) {
+  root_.write("targets/empty", "");
+  serve({});
+  const auto empty = fetch(fetch_of(server_->url(), "targets/empty"));
+  EXPECT_EQ(empty.answer.status, PICKET_OK) << empty.answer.payload;
+  EXPECT_EQ(empty.answer.stream, "");
+  expect_all(finish(ask(fetch_of(server_->url(), "targets/f"), 5000), 5000));
+}
+
+TEST_F(SourceFtpVsftpd, takes_no_more_than_max_bytes_of_a_huge_file) {
+  { std::ofstream sparse(root_.path() / "huge"); }
+  std::filesystem::resize_file(root_.path() / "huge", std::uintmax_t{1} << 40);
+  serve({});
+  auto request = fetch_of(server_->url(), "huge");
+  request.set_max_bytes(500'000);
+  const auto got = fetch(request);
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_EQ(got.answer.stream.size(), 500'000u);
+  EXPECT_EQ(got.reply.size(), std::uint64_t{1} << 40);
+}
+
+TEST_F(SourceFtpVsftpd, tells_apart_missing_wrong_password_and_unreachable) {
+  serve({.password = "hunter2"});
+  const std::string right = R"({"user":"anonymous","password":"hunter2"})";
+  expect_all(fetch_f(right));
+  expect(fetch(fetch_of(server_->url(), "targets/none", right)), PICKET_E_NOT_FOUND, "not found");
+  expect(fetch(fetch_of(server_->url(), "no/such/folder/f", right)), PICKET_E_NOT_FOUND, "not found");
+  expect(fetch(fetch_of(server_->url(), "targets", right)), PICKET_E_NOT_FOUND, "not found");  // a folder is no file
+  expect(fetch_f(R"({"user":"anonymous","password":"wrong"})"), PICKET_E_DENIED, "a password or key it accepts");
+  EXPECT_EQ(probe(server_->url(), R"({"user":"anonymous","password":"wrong"})").status, PICKET_E_DENIED);
+  server_->process().end();
+  expect(fetch_f(right), PICKET_E_UNAVAILABLE, "onnect");
+  for (const auto& record : host_.logs()) EXPECT_EQ(record.text.find("hunter2"), std::string::npos) << record.text;
+}
+
+TEST_F(SourceFtpVsftpd, says_that_the_server_was_killed_in_the_middle) {
+  for (const auto tls : {VsftpdOptions::Tls::none, VsftpdOptions::Tls::implicit}) {
+    serve({.tls = tls, .lines = "anon_max_rate=200000"});
+    const auto id = ask(fetch_of(server_->url(), "targets/f", tls == VsftpdOptions::Tls::none ? "" : ca()), 10'000'000);
+    ASSERT_TRUE(host_.wait_for([&] { return !host_.answer(id).stream.empty(); }));
+    server_->process().kill();
+    const auto got = finish(id, 10'000'000);
+    EXPECT_EQ(got.answer.status, PICKET_E_IO) << got.answer.payload;
+    EXPECT_TRUE(content_.starts_with(got.answer.stream));
+    EXPECT_LT(got.answer.stream.size(), content_.size());
+  }
+}
+
+TEST_F(SourceFtpVsftpd, gives_up_on_a_server_that_hangs_and_still_stops_at_once) {
+  serve({.lines = "anon_max_rate=200000"});
+  auto request = fetch_of(server_->url(), "targets/f");
+  request.set_stall_timeout_ms(700);
+  const auto id = ask(request, 10'000'000);
+  ASSERT_TRUE(host_.wait_for([&] { return !host_.answer(id).stream.empty(); }));
+  server_->process().hold();
+  const auto got = finish(id, 10'000'000);
+  EXPECT_EQ(got.answer.status, PICKET_E_TIMEOUT) << got.answer.payload;
+  // Nobody greets a new connection either.
+  request.set_connect_timeout_ms(500);
+  const auto again = fetch(request);
+  EXPECT_EQ(again.answer.status, PICKET_E_TIMEOUT) << again.answer.payload;
+}
+
+TEST_F(SourceFtpVsftpd, stops_at_once_though_a_kept_connection_leads_to_a_server_that_hangs) {
+  serve({});
+  expect_all(fetch_f());
+  server_->process().hold();
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(host_.stop(), PICKET_OK);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(3));
+}
+
+TEST_F(SourceFtpVsftpd, says_that_what_goes_without_tls_can_be_read_and_can_be_forbidden_to) {
+  serve({});
+  const auto logged = [&](const std::string& text) {
+    return std::ranges::any_of(host_.logs(), [&](const auto& record) { return record.text.find(text) != std::string::npos; });
+  };
+  expect_all(fetch_f());
+  EXPECT_TRUE(logged("FTP without TLS"));
+  EXPECT_FALSE(logged("password"));
+  expect(fetch_f(R"({"allow_plain_ftp":false})"), PICKET_E_DENIED, "switched off");
+  ASSERT_EQ(host_.apply(R"({"allow_plain_ftp":false})", 2), PICKET_OK);
+  expect(fetch_f(), PICKET_E_DENIED, "switched off");
+  ASSERT_EQ(host_.apply("{}", 3), PICKET_OK);
+  expect_all(fetch_f(R"({"user":"anonymous","password":"hunter2"})"));
+}
+
+TEST_F(SourceFtpVsftpd, refuses_paths_that_mean_more_than_a_file) {
+  serve({});
+  for (const char* path : {"../x", "a//b", "", "targets/%2e%2e/f", "targets/f;type=a", "%2Fetc/passwd", "a b", "a\r\nDELE f"})
+    EXPECT_EQ(fetch(fetch_of(server_->url(), path)).answer.status, PICKET_E_INVALID) << path;
+  EXPECT_FALSE(log_has("DELE"));
+}
+
+}  // namespace

@@ -1,0 +1,59 @@
+// A real server as a child process of a test: started in the foreground, its output in a file, ended by its process id with the object (and
+// with the test, even a killed one).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/result.hpp"
+
+namespace picket::support {
+
+// Free on loopback a moment ago; for servers that cannot listen on port 0 and say which they got. Another process may take it in between.
+[[nodiscard]] Result<std::uint16_t> free_port();
+[[nodiscard]] bool accepts(std::uint16_t port);  // on 127.0.0.1, now
+
+class ServerProcess {
+ public:
+  ServerProcess() = default;
+  ~ServerProcess() { end(); }
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  // Returns when `is_ready` is true. Code::not_found: the program (an absolute path) is not installed; Code::invalid with its own words: it ended.
+  [[nodiscard]] Result<> start(const std::vector<std::string>& arguments, const std::filesystem::path& log, const std::function<bool()>& is_ready,
+                               const std::vector<std::string>& environment = {});
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::string log() const;
+  void end();   // TERM, after five seconds KILL; its children too
+  void kill();  // at once, its children too
+  void hold();  // SIGSTOP for it and its children: accepts no more and sends no more, as a server that hangs
+  void go_on();
+
+ private:
+  void signal(int number) const;
+  pid_t pid_ = -1;
+  std::filesystem::path log_;
+};
+
+// A temporary folder, removed with its contents.
+class ServerFolder {
+ public:
+  ServerFolder();
+  ~ServerFolder();
+  ServerFolder(const ServerFolder&) = delete;
+  ServerFolder& operator=(const ServerFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace picket::support
