@@ -1,0 +1,3 @@
+#include "distribution_point.hpp"
+
+PICKET_PLUGIN("org.picket.distribution-point", distribution_point::DistributionPoint)

@@ -1,0 +1,227 @@
+#include "http_request.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+
+namespace distribution_point {
+namespace {
+
+using What = Parsed::What;
+
+Parsed bad(int status, const char* why) { return {What::bad, 0, status, why}; }
+
+bool is_token(unsigned char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+bool same_word(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower[i]) return false;
+  }
+  return true;
+}
+
+// One element of a comma-separated list.
+bool lists(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    auto element = list.substr(0, comma);
+    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
+    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+    if (same_word(element, word)) return true;
+    if (comma == list.npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+template <class Number>
+bool whole_number(std::string_view text, Number& out) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Into `out`, decoded once. False: not a path that could name anything.
+bool decode_path(std::string_view raw, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const auto c = static_cast<unsigned char>(raw[i]);
+    if (c <= 0x20 || c == 0x7f) return false;
+    if (c != '%') {
+      out.push_back(raw[i]);
+      continue;
+    }
+    if (i + 2 >= raw.size()) return false;
+    const int high = hex_digit(raw[i + 1]), low = hex_digit(raw[i + 2]);
+    if (high < 0 || low < 0) return false;
+    const auto byte = static_cast<char>(high * 16 + low);
+    if (byte == '\0') return false;
+    out.push_back(byte);
+    i += 2;
+  }
+  return true;
+}
+
+Parsed parse_target(std::string_view target, Request& out) {
+  if (target.size() > kMostPath) return bad(414, "the path is too long");
+  // A proxy asks with the whole address.
+  if (target.starts_with("http://") || target.starts_with("https://")) {
+    const auto slash = target.find('/', target.find("//") + 2);
+    target = slash == target.npos ? std::string_view("/") : target.substr(slash);
+  }
+  target = target.substr(0, target.find_first_of("?#"));
+  if (target.empty() || target.front() != '/') return bad(400, "the request names no path");
+  if (!decode_path(target, out.path)) return bad(400, "the path has bad characters");
+  return {What::complete};
+}
+
+}  // namespace
+
+Parsed parse_request(std::string_view bytes, Request& out) {
+  // TLS on a plain port, or noise: no need to wait for more of it. RFC 9112 2.2 lets a client send an empty line before a request.
+  std::size_t at = 0;
+  while (at < 4 && at + 1 < bytes.size() && bytes[at] == '\r' && bytes[at + 1] == '\n') at += 2;
+  if (at < bytes.size() && bytes[at] != '\r' && !is_token(static_cast<unsigned char>(bytes[at]))) return bad(400, "this is not HTTP");
+  const auto end = bytes.find("\r\n\r\n", at);
+  if (end == bytes.npos) return bytes.size() > kMostHead ? bad(431, "the head is too long") : Parsed{};
+  if (end + 4 > kMostHead) return bad(431, "the head is too long");
+
+  out.range = out.if_range = out.if_none_match = out.if_modified_since = {};
+  out.body_bytes = 0;
+  const auto head = bytes.substr(at, end + 2 - at);  // every line with its end
+  auto line_end = head.find("\r\n");
+  const auto line = head.substr(0, line_end);
+  const auto first_space = line.find(' '), last_space = line.rfind(' ');
+  if (first_space == line.npos || first_space == 0 || last_space == first_space) return bad(400, "the request line is malformed");
+  const auto method = line.substr(0, first_space), version = line.substr(last_space + 1);
+  for (const char c : method)
+    if (!is_token(static_cast<unsigned char>(c))) return bad(400, "the method is malformed");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return version.starts_with("HTTP/") ? bad(505, "only HTTP/1.1 is spoken here") : bad(400, "this is not HTTP");
+  out.method = method == "GET" ? Request::Method::get : method == "HEAD" ? Request::Method::head : method == "POST" ? Request::Method::post : Request::Method::other;
+  if (auto target = parse_target(line.substr(first_space + 1, last_space - first_space - 1), out); target.what == What::bad) return target;
+
+  const bool is_1_1 = version == "HTTP/1.1";
+  out.keep_alive = is_1_1;
+  bool have_host = false, have_length = false;
+  for (std::size_t begin = line_end + 2; begin < head.size(); begin = line_end + 2) {
+    line_end = head.find("\r\n", begin);
+    const auto field = head.substr(begin, line_end - begin);
+    const auto colon = field.find(':');
+    if (colon == field.npos || colon == 0) return bad(400, "a header line is malformed");
+    const auto name = field.substr(0, colon);
+    for (const char c : name)
+      if (!is_token(static_cast<unsigned char>(c))) return bad(400, "the name of a header is malformed");
+    auto value = field.substr(colon + 1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+    for (const char c : value)
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return bad(400, "a header has control characters");
+    switch (name.size()) {
+      case 4:
+        if (!same_word(name, "host")) break;
+        if (have_host) return bad(400, "two Host headers");
+        have_host = true;
+        break;
+      case 5:
+        if (same_word(name, "range")) out.range = value;
+        break;
+      case 8:
+        if (same_word(name, "if-range")) out.if_range = value;
+        break;
+      case 10:
+        if (!same_word(name, "connection")) break;
+        if (lists(value, "close")) out.keep_alive = false;
+        else if (!is_1_1 && lists(value, "keep-alive")) out.keep_alive = true;
+        break;
+      case 13:
+        if (same_word(name, "if-none-match")) out.if_none_match = value;
+        break;
+      case 14:
+        if (!same_word(name, "content-length")) break;
+        if (have_length || !whole_number(value, out.body_bytes)) return bad(400, "Content-Length is malformed");
+        have_length = true;
+        break;
+      case 17:
+        if (same_word(name, "if-modified-since")) out.if_modified_since = value;
+        else if (same_word(name, "transfer-encoding")) return bad(501, "Transfer-Encoding is not accepted: send Content-Length");
+        break;
+      default:
+        break;
+    }
+  }
+  if (is_1_1 && !have_host) return bad(400, "no Host header");
+  if (out.method == Request::Method::post) {
+    if (!have_length) return bad(411, "send Content-Length");
+    if (out.body_bytes > kMostBody) return bad(413, "the body is too long");
+  } else if (out.body_bytes > 0) {
+    return bad(413, "a body is accepted with POST only");
+  }
+  return {What::complete, end + 4};
+}
+
+std::optional<Part> part_of(std::string_view range, std::uint64_t size) {
+  if (!range.starts_with("bytes=")) return std::nullopt;
+  range.remove_prefix(6);
+  const auto dash = range.find('-');
+  if (dash == range.npos || range.find(',') != range.npos) return std::nullopt;
+  const auto from = range.substr(0, dash), to = range.substr(dash + 1);
+  if (from.empty()) {
+    std::uint64_t last_bytes = 0;
+    if (!whole_number(to, last_bytes)) return std::nullopt;
+    if (last_bytes == 0 || size == 0) return Part{0, 0, true};
+    if (last_bytes > size) last_bytes = size;
+    return Part{size - last_bytes, last_bytes};
+  }
+  std::uint64_t first = 0, last = 0;
+  if (!whole_number(from, first)) return std::nullopt;
+  if (!to.empty() && (!whole_number(to, last) || last < first)) return std::nullopt;
+  if (first >= size) return Part{0, 0, true};
+  if (to.empty() || last >= size) last = size - 1;
+  return Part{first, last - first + 1};
+}
+
+namespace {
+constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+}  // namespace
+
+std::string http_date(std::int64_t time) {
+  const auto value = static_cast<std::time_t>(time);
+  std::tm parts{};
+  if (::gmtime_r(&value, &parts) == nullptr) return "Thu, 01 Jan 1970 00:00:00 GMT";
+  char out[80];
+  std::snprintf(out, sizeof out, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[static_cast<std::size_t>(parts.tm_wday)], parts.tm_mday,
+                kMonths[static_cast<std::size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return out;
+}
+
+std::optional<std::int64_t> parse_http_date(std::string_view text) {
+  // Only the form that is sent today; who sends another one gets the file.
+  if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT" || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' || text[22] != ':')
+    return std::nullopt;
+  std::tm parts{};
+  if (!whole_number(text.substr(5, 2), parts.tm_mday) || !whole_number(text.substr(12, 4), parts.tm_year) || !whole_number(text.substr(17, 2), parts.tm_hour) ||
+      !whole_number(text.substr(20, 2), parts.tm_min) || !whole_number(text.substr(23, 2), parts.tm_sec))
+    return std::nullopt;
+  parts.tm_mon = -1;
+  for (std::size_t i = 0; i < kMonths.size(); ++i)
+    if (text.substr(8, 3) == kMonths[i]) parts.tm_mon = static_cast<int>(i);
+  if (parts.tm_mon < 0 || parts.tm_mday < 1 || parts.tm_mday > 31 || parts.tm_year < 1970 || parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 60) return std::nullopt;
+  parts.tm_year -= 1900;
+  return static_cast<std::int64_t>(::timegm(&parts));
+}
+
+}  // namespace distribution_point

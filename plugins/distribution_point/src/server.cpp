@@ -1,0 +1,139 @@
+#include "server.hpp"
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <thread>
+
+#include "worker.hpp"
+
+namespace distribution_point {
+namespace {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+using asio::ip::tcp;
+
+class ServerImpl final : public Server {
+ public:
+  ServerImpl(const ServerSettings& settings, Parts parts) : shared_(settings, std::move(parts)) {}
+  ~ServerImpl() override {
+    for (auto& worker : workers_) worker->stop();
+    for (auto& thread : threads_) thread.join();
+    listeners_.clear();
+    workers_.clear();
+  }
+
+  [[nodiscard]] Result<> open() {
+    const auto& settings = shared_.settings;
+    if (settings.https_port >= 0) {
+      PICKET_LET(context, make_tls_context(settings.certificate, settings.key));
+      shared_.tls = std::move(context);
+    }
+    const std::size_t threads = settings.threads != 0 ? settings.threads : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
+    for (std::size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
+    for (const auto& address : settings.addresses) {
+      if (settings.http_port >= 0) PICKET_TRY(listen(address, settings.http_port, false));
+      if (settings.https_port >= 0) PICKET_TRY(listen(address, settings.https_port, true));
+    }
+    for (auto& listener : listeners_) accept(*listener);
+    for (auto& worker : workers_) threads_.emplace_back([&worker = *worker] { worker.run(); });
+    return {};
+  }
+
+  void serve(std::shared_ptr<const Catalogue> catalogue) override {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t waiting = workers_.size();
+    for (auto& worker : workers_)
+      asio::post(worker->io(), [&, &one = *worker] {
+        one.use(catalogue);
+        const std::lock_guard lock(mutex);
+        --waiting;
+        changed.notify_all();  // under the lock: the waiter's variables die with its return
+      });
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return waiting == 0; });
+  }
+
+  [[nodiscard]] std::vector<std::string> addresses() const override { return addresses_; }
+  [[nodiscard]] const ServerCounters& counters() const override { return shared_.counters; }
+
+ private:
+  struct Listener {
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+    bool tls;
+  };
+
+  [[nodiscard]] Result<> listen(const std::string& address, int port, bool tls) {
+    boost::system::error_code error;
+    const auto ip = asio::ip::make_address(address, error);
+    if (error) return fail(Code::invalid, cat("setting listen: '", address, "' is no network address"));
+    const tcp::endpoint endpoint(ip, static_cast<std::uint16_t>(port));
+    auto& io = workers_.front()->io();
+    auto listener = std::make_unique<Listener>(Listener{tcp::acceptor(io), asio::steady_timer(io), tls});
+    auto& acceptor = listener->acceptor;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && ip.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(4096, error);
+    if (error)
+      return fail(error == boost::system::errc::address_in_use ? Code::conflict : Code::io, cat("listen on ", address, ":", std::to_string(port), ": ", error.message()));
+    const auto bound = acceptor.local_endpoint(error);
+    addresses_.push_back(cat(tls ? "https " : "http ", ip.is_v6() ? "[" : "", address, ip.is_v6() ? "]:" : ":", std::to_string(bound.port())));
+    listeners_.push_back(std::move(listener));
+    return {};
+  }
+
+  void accept(Listener& listener) {
+    auto& worker = *workers_[next_++ % workers_.size()];
+    listener.acceptor.async_accept(worker.io(), [this, &listener, &worker](const boost::system::error_code& error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) {
+        // No file descriptor is left, or the client went away. What is open goes on; new ones wait a moment.
+        if (error == boost::system::errc::too_many_files_open && !told_files_.exchange(true) && shared_.parts.warn)
+          shared_.parts.warn("new connections wait: the limit of open files is reached (LimitNOFILE)");
+        listener.pause.expires_after(std::chrono::milliseconds(50));
+        listener.pause.async_wait([this, &listener](const boost::system::error_code& stopped) {
+          if (!stopped) accept(listener);
+        });
+        return;
+      }
+      take(listener, worker, std::move(socket));
+      accept(listener);
+    });
+  }
+
+  void take(const Listener& listener, Worker& worker, tcp::socket socket) {
+    boost::system::error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    if (error) return;
+    const auto from = picket::Address::from(peer.data());
+    if (!from || !shared_.admit(*from)) return Worker::turn_away(std::move(socket), listener.tls);
+    asio::post(worker.io(), [&worker, from = *from, tls = listener.tls, socket = std::move(socket)]() mutable { worker.adopt(std::move(socket), from, tls); });
+  }
+
+  Shared shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::thread> threads_;
+  std::vector<std::string> addresses_;
+  std::size_t next_ = 0;
+  std::atomic<bool> told_files_{false};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(const ServerSettings& settings, Parts parts) {
+  auto server = std::make_unique<ServerImpl>(settings, std::move(parts));
+  PICKET_TRY(server->open());
+  return server;
+}
+
+}  // namespace distribution_point

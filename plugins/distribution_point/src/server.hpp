@@ -1,0 +1,62 @@
+// The web server: threads of its own, one event loop each; connections are dealt out in turn. Serves a catalogue that can be exchanged while
+// requests are answered.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bandwidth.hpp"
+#include "base/result.hpp"
+#include "catalogue.hpp"
+
+namespace distribution_point {
+
+struct ServerSettings {
+  std::vector<std::string> addresses = {"0.0.0.0"};
+  int http_port = 0, https_port = -1;             // 0: any free one, -1: off
+  std::filesystem::path certificate, key;         // PEM, for https
+  std::size_t threads = 0;                        // 0: one for each processor, at most 4
+  std::size_t most_connections = 12'000, most_per_address = 1'000;
+  std::chrono::seconds head_timeout{10};          // from a request's first byte to its last, and for the TLS handshake
+  std::chrono::seconds idle_timeout{75};          // between requests
+  std::chrono::seconds send_timeout{30};          // how long a client may take less than min_bytes_per_second
+  std::uint64_t min_bytes_per_second = 512;
+  std::uint64_t bulk_bytes = 65'536;              // bodies from this size on are slowed by the rules
+  std::vector<BandwidthRule> bandwidth;
+};
+
+// Counters of all threads; read at any time.
+struct ServerCounters {
+  std::atomic<std::uint64_t> requests{0}, sent_bytes{0}, refused{0};
+  std::atomic<std::uint32_t> connections{0};
+};
+
+struct ApiAnswer {
+  int status = 200;
+  std::string body;   // JSON
+};
+
+class Server {
+ public:
+  struct Parts {
+    // POST /v1/...; any of the server's threads, must not block for long.
+    std::function<ApiAnswer(const picket::Address& from, std::string_view path, std::string_view body)> on_post;
+    std::function<void(std::string_view)> warn;
+  };
+  // Listens when it returns. The text of an error names the address and the setting.
+  [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(const ServerSettings& settings, Parts parts);
+  virtual ~Server() = default;  // cuts the connections, joins the threads
+
+  // Every request that begins after this returned is answered from the new catalogue.
+  virtual void serve(std::shared_ptr<const Catalogue> catalogue) = 0;
+  [[nodiscard]] virtual std::vector<std::string> addresses() const = 0;  // "http 127.0.0.1:13080"
+  [[nodiscard]] virtual const ServerCounters& counters() const = 0;
+};
+
+}  // namespace distribution_point

@@ -1,0 +1,147 @@
+#include "settings.hpp"
+
+#include <boost/json.hpp>
+
+#include <unistd.h>
+
+#include "trust/release.hpp"
+
+namespace distribution_point {
+namespace {
+
+namespace json = boost::json;
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+
+std::string text_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+std::int64_t number_of(const json::object& object, std::string_view name, std::int64_t otherwise) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : otherwise;
+}
+bool flag_of(const json::object& object, std::string_view name, bool otherwise) {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
+}
+const json::array& list_of(const json::object& object, std::string_view name) {
+  static const json::array none;
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_array() ? value->get_array() : none;
+}
+
+Result<BandwidthRule> parse_rule(const json::object& object) {
+  constexpr std::array<std::string_view, 7> days = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+  BandwidthRule rule;
+  PICKET_LET(range, picket::AddressRange::parse(text_of(object, "range")));
+  rule.range = range;
+  rule.bytes_per_second = static_cast<std::uint64_t>(number_of(object, "kb_per_second", 0)) * 1000;
+  if (rule.bytes_per_second == 0) return fail(Code::invalid, "kb_per_second must be at least 1");
+  if (const auto from = text_of(object, "from"); !from.empty()) {
+    PICKET_LET(minutes, parse_minutes(from));
+    rule.window.from = minutes;
+  }
+  if (const auto to = text_of(object, "to"); !to.empty()) {
+    PICKET_LET(minutes, parse_minutes(to));
+    rule.window.to = minutes;
+  }
+  if (const auto& named = list_of(object, "days"); !named.empty()) {
+    rule.window.days = 0;
+    for (const auto& name : named)
+      for (std::size_t day = 0; day < days.size(); ++day)
+        if (name.is_string() && std::string_view(name.get_string()) == days[day]) rule.window.days |= 1u << day;
+  }
+  return rule;
+}
+
+Result<> parse_server(const json::object& object, ServerSettings& out) {
+  out.addresses.clear();
+  for (const auto& address : list_of(object, "listen"))
+    if (address.is_string()) out.addresses.emplace_back(address.get_string());
+  if (out.addresses.empty()) out.addresses.emplace_back("0.0.0.0");
+  out.http_port = static_cast<int>(number_of(object, "http_port", 13080));
+  out.https_port = static_cast<int>(number_of(object, "https_port", -1));
+  out.certificate = text_of(object, "certificate");
+  out.key = text_of(object, "key");
+  if (out.http_port < 0 && out.https_port < 0) return fail(Code::invalid, "settings http_port and https_port are both off: nothing would be served");
+  if (out.https_port >= 0 && (out.certificate.empty() || out.key.empty())) return fail(Code::invalid, "setting https_port needs certificate and key");
+  out.threads = static_cast<std::size_t>(number_of(object, "threads", 0));
+  out.most_connections = static_cast<std::size_t>(number_of(object, "max_connections", 12'000));
+  out.most_per_address = static_cast<std::size_t>(number_of(object, "max_connections_per_address", 1'000));
+  out.head_timeout = std::chrono::seconds(number_of(object, "request_timeout_seconds", 10));
+  out.idle_timeout = std::chrono::seconds(number_of(object, "idle_timeout_seconds", 75));
+  out.send_timeout = std::chrono::seconds(number_of(object, "send_timeout_seconds", 30));
+  out.min_bytes_per_second = static_cast<std::uint64_t>(number_of(object, "min_bytes_per_second", 512));
+  out.bulk_bytes = static_cast<std::uint64_t>(number_of(object, "bulk_kb", 64)) * 1024;
+  for (const auto& rule : list_of(object, "bandwidth")) {
+    if (!rule.is_object()) return fail(Code::invalid, "setting bandwidth: an entry is no object");
+    auto parsed = parse_rule(rule.get_object());
+    if (!parsed) return fail(std::move(parsed).error(), "setting bandwidth");
+    out.bandwidth.push_back(std::move(*parsed));
+  }
+  return {};
+}
+
+Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
+  out.name = text_of(object, "name");
+  if (out.name.empty()) {
+    char host[256] = {};
+    if (::gethostname(host, sizeof host - 1) == 0) out.name = host;
+  }
+  for (const auto& entry : list_of(object, "components")) {
+    if (!entry.is_object()) return fail(Code::invalid, "setting components: an entry is no object");
+    const auto component = text_of(entry.get_object(), "component");
+    if (auto good = picket::trust::check_component_name(component); !good) return fail(std::move(good).error(), "setting components");
+    const auto& variants = list_of(entry.get_object(), "variants");
+    if (variants.empty()) out.components.push_back({component, "full"});
+    for (const auto& variant : variants)
+      if (variant.is_string()) out.components.push_back({component, std::string(variant.get_string())});
+  }
+  out.agent_demand = flag_of(object, "agent_demand", true);
+  out.device_demand = flag_of(object, "device_demand", true);
+  for (const auto& name : list_of(object, "sources"))
+    if (name.is_string()) out.sources.emplace_back(name.get_string());
+  out.releases = static_cast<std::size_t>(number_of(object, "releases", 1));
+  out.deltas = flag_of(object, "deltas", true);
+  out.quota_bytes = static_cast<std::uint64_t>(number_of(object, "quota_mb", 0)) * 1'000'000;
+  out.warn_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_warning_mb", 2'000)) * 1'000'000;
+  out.need_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_needed_mb", 4'000)) * 1'000'000;
+  out.grace = std::chrono::seconds(number_of(object, "grace_seconds", 3600));
+  if (const auto rule = text_of(object, "overall_rule"); !rule.empty()) out.overall_rule = rule;
+  return {};
+}
+
+}  // namespace
+
+Result<Settings> parse_settings(std::string_view text) {
+  boost::system::error_code error;
+  const auto value = json::parse(text, error);
+  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
+  const auto& object = value.get_object();
+  Settings out;
+  out.folder = text_of(object, "folder");
+  if (out.folder.empty()) out.folder = "/var/lib/picket/distribution-point";
+  if (!out.folder.is_absolute()) return fail(Code::invalid, cat("setting folder: '", out.folder.native(), "' is no absolute path"));
+  PICKET_TRY(parse_server(object, out.server));
+  PICKET_TRY(parse_mirror(object, out.mirror));
+  for (const auto& range : list_of(object, "scope")) {
+    auto parsed = picket::AddressRange::parse(range.is_string() ? std::string_view(range.get_string()) : std::string_view());
+    if (!parsed) return fail(std::move(parsed).error(), "setting scope");
+    out.scope.push_back(*parsed);
+  }
+  out.most_devices = static_cast<std::size_t>(number_of(object, "max_devices", 10'000));
+  out.demand_lasts = std::chrono::hours(24 * number_of(object, "demand_days", 7));
+  out.interval = std::chrono::minutes(number_of(object, "interval_minutes", 60));
+  out.start_delay = std::chrono::seconds(number_of(object, "start_delay_seconds", 60));
+  json::object of_server;
+  for (const char* name : {"listen", "http_port", "https_port", "certificate", "key", "threads", "max_connections", "max_connections_per_address", "request_timeout_seconds",
+                           "idle_timeout_seconds", "send_timeout_seconds", "min_bytes_per_second", "bulk_kb", "bandwidth"})
+    if (const auto* member = object.if_contains(name)) of_server[name] = *member;
+  out.server_text = json::serialize(of_server);
+  return out;
+}
+
+}  // namespace distribution_point

@@ -1,0 +1,48 @@
+// The plugin's settings as values. The host has validated them against the manifest's schema; what a schema cannot say is checked here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server.hpp"
+
+namespace distribution_point {
+
+struct ComponentVariant {
+  std::string component, variant;
+  auto operator<=>(const ComponentVariant&) const = default;
+};
+
+struct MirrorSettings {
+  std::string name;                             // of this point, in results
+  std::vector<ComponentVariant> components;     // demanded here, whoever else asks
+  bool agent_demand = true, device_demand = true;
+  std::vector<std::string> sources;             // names of the agent's sources to use; empty: all
+  std::size_t releases = 1;                     // the newest so many of each
+  bool deltas = true;
+  std::uint64_t quota_bytes = 0;                // 0: none
+  std::uint64_t warn_free_bytes = 2'000'000'000, need_free_bytes = 4'000'000'000;
+  std::chrono::seconds grace{3600};             // how long what is no longer published can still be fetched
+  std::string overall_rule = "strict";
+  bool operator==(const MirrorSettings&) const = default;
+};
+
+struct Settings {
+  std::filesystem::path folder;
+  ServerSettings server;
+  MirrorSettings mirror;
+  std::vector<picket::AddressRange> scope;      // who may announce a demand; empty: everybody
+  std::size_t most_devices = 10'000;
+  std::chrono::hours demand_lasts{24 * 7};
+  std::chrono::minutes interval{60};            // 0: only when asked
+  std::chrono::seconds start_delay{60};
+  std::string server_text;                      // what the server was made from: it is only replaced when this differs
+};
+
+[[nodiscard]] picket::Result<Settings> parse_settings(std::string_view json);
+
+}  // namespace distribution_point

@@ -1,0 +1,72 @@
+// The point's folder. Publishing is one rename: `public` is a link to the set in force, and a set is whole before it gets a name.
+//
+//   public -> sets/7        what is served; may be copied or shared by other means too
+//   sets/<n>/metadata, sets/<n>/targets   files of the set; targets are hard links to files/
+//   files/<sha256>          verified content, once however many sets hold it
+//   incoming/<sha256>.part  on its way
+//   trusted/                the TUF client's metadata
+//
+// One thread at a time, but published() and free_bytes().
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/result.hpp"
+
+namespace distribution_point {
+
+class Store {
+ public:
+  // Called before every step that changes the folder, with its name: a test kills the process there. Empty in production.
+  using Steps = std::function<void(std::string_view step)>;
+
+  // Cleans up what a killed run left. Code::busy: another process has the folder. Code::unsupported: this file system has no links.
+  [[nodiscard]] static picket::Result<Store> open(std::filesystem::path folder, Steps steps = {});
+
+  // 0: nothing yet.
+  [[nodiscard]] std::uint64_t published() const;
+  [[nodiscard]] std::filesystem::path set_folder(std::uint64_t set) const { return folder_ / "sets" / std::to_string(set); }
+  // Those that are not in force, oldest first.
+  [[nodiscard]] std::vector<std::uint64_t> earlier() const;
+
+  [[nodiscard]] std::filesystem::path trusted_folder() const { return folder_ / "trusted"; }
+  [[nodiscard]] std::filesystem::path highest_file() const { return folder_ / "trusted.highest"; }
+  [[nodiscard]] std::filesystem::path demand_file() const { return folder_ / "demand.json"; }
+
+  [[nodiscard]] std::filesystem::path file(std::string_view sha256) const { return folder_ / "files" / sha256; }
+  [[nodiscard]] std::filesystem::path part(std::string_view sha256) const { return folder_ / "incoming" / (std::string(sha256) + ".part"); }
+  [[nodiscard]] bool has(std::string_view sha256, std::uint64_t length) const;
+  // The part is whole, verified and on disk: takes it over.
+  [[nodiscard]] picket::Result<> keep(std::string_view sha256);
+
+  struct Metadata { std::string name, bytes; };          // "7.snapshot.json"
+  struct Target { std::string path, sha256; };           // "yara-rules/full/HASH.12.tar.zst"
+  // Makes a whole set beside the one in force and returns its number; nobody is served from it yet.
+  [[nodiscard]] picket::Result<std::uint64_t> build(const std::vector<Metadata>& metadata, const std::vector<Target>& targets);
+  // The rename.
+  [[nodiscard]] picket::Result<> publish(std::uint64_t set);
+
+  [[nodiscard]] picket::Result<> remove_set(std::uint64_t set);
+  // Files that no set holds and parts that are not in `wanted`. Returns the bytes that came free.
+  [[nodiscard]] std::uint64_t remove_unused(const std::function<bool(std::string_view sha256)>& is_wanted);
+  [[nodiscard]] std::uint64_t stored_bytes() const;      // each file once
+  [[nodiscard]] picket::Result<std::uint64_t> free_bytes() const;
+  void step(std::string_view name) const {
+    if (steps_) steps_(name);
+  }
+
+ private:
+  Store(std::filesystem::path folder, picket::UniqueFd lock, Steps steps) : folder_(std::move(folder)), lock_(std::move(lock)), steps_(std::move(steps)) {}
+
+  std::filesystem::path folder_;
+  picket::UniqueFd lock_;
+  Steps steps_;
+};
+
+}  // namespace distribution_point

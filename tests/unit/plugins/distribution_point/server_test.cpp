@@ -1,0 +1,330 @@
+// The server as a client sees it, over real sockets.
+#include "server.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "support/tls_certificate.hpp"
+#include "unit/plugins/source_rig.hpp"
+
+using namespace distribution_point;
+using picket::plugin_tests::TemporaryFolder;
+using picket::plugin_tests::pattern;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience(20);
+
+class Client {
+ public:
+  explicit Client(std::uint16_t port, bool tls = false) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval limit{kPatience.count(), 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    if (!tls) return;
+    context_ = ::SSL_CTX_new(::TLS_client_method());
+    tls_ = ::SSL_new(context_);
+    ::SSL_set_fd(tls_, fd_);
+    connected_ = ::SSL_connect(tls_) == 1;
+  }
+  ~Client() {
+    if (tls_ != nullptr) ::SSL_free(tls_);
+    if (context_ != nullptr) ::SSL_CTX_free(context_);
+    ::close(fd_);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  [[nodiscard]] bool connected() const { return connected_; }
+  bool send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto sent = tls_ != nullptr ? ::SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size())) : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+  struct Got {
+    int status = 0;       // 0: no whole answer came
+    std::string head, body;
+    [[nodiscard]] std::string header(const std::string& name) const {
+      const auto at = head.find("\r\n" + name + ": ");
+      if (at == head.npos) return {};
+      const auto begin = at + name.size() + 4;
+      return head.substr(begin, head.find("\r\n", begin) - begin);
+    }
+  };
+  Got receive(bool no_body = false) {
+    Got got;
+    while (buffer_.find("\r\n\r\n") == buffer_.npos)
+      if (!more()) return got;
+    const auto end = buffer_.find("\r\n\r\n") + 4;
+    got.head = buffer_.substr(0, end);
+    buffer_.erase(0, end);
+    got.status = std::stoi(got.head.substr(9, 3));
+    const auto length = got.header("Content-Length");
+    const std::size_t size = no_body || length.empty() ? 0 : std::stoul(length);
+    while (buffer_.size() < size)
+      if (!more()) {
+        got.status = 0;
+        break;
+      }
+    got.body = buffer_.substr(0, size);
+    buffer_.erase(0, size);
+    return got;
+  }
+  Got get(const std::string& path, const std::string& headers = {}, const std::string& method = "GET") {
+    if (!send(method + " " + path + " HTTP/1.1\r\nHost: point\r\n" + headers + "\r\n")) return {};
+    return receive(method == "HEAD");
+  }
+  // The server ended the connection, within the time.
+  bool is_closed() {
+    while (more()) buffer_.clear();
+    return eof_;
+  }
+
+ private:
+  bool more() {
+    char part[65536];
+    const auto got = tls_ != nullptr ? ::SSL_read(tls_, part, sizeof part) : ::recv(fd_, part, sizeof part, 0);
+    eof_ = got == 0 || (got < 0 && (errno == ECONNRESET || tls_ != nullptr));
+    if (got <= 0) return false;
+    buffer_.append(part, static_cast<std::size_t>(got));
+    return true;
+  }
+  int fd_;
+  bool connected_ = false, eof_ = false;
+  SSL_CTX* context_ = nullptr;
+  SSL* tls_ = nullptr;
+  std::string buffer_;
+};
+
+class PointServer : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    small_ = pattern(1024);
+    large_ = pattern(3'000'000);
+    folder_.write("set/metadata/timestamp.json", "{\"t\":1}");
+    folder_.write("set/metadata/1.root.json", "root");
+    folder_.write("set/targets/a/small", small_);
+    folder_.write("set/targets/a/large", large_);
+    folder_.write("set/targets/empty", "");
+    folder_.write("secret", "secret");
+    settings_.addresses = {"127.0.0.1"};
+    settings_.threads = 2;
+  }
+  void start(bool tls = false) {
+    if (tls) {
+      settings_.certificate = folder_.path() / "c.pem";
+      settings_.key = folder_.path() / "k.pem";
+      ASSERT_TRUE(picket::support::make_certificate(settings_.certificate, settings_.key));
+      settings_.https_port = 0;
+    }
+    auto server = Server::start(settings_, {[](const picket::Address& from, std::string_view path, std::string_view body) {
+                                              return ApiAnswer{200, from.text() + " " + std::string(path) + " " + std::string(body)};
+                                            },
+                                            {}});
+    ASSERT_TRUE(server) << server.error().message;
+    server_ = std::move(*server);
+    serve("set");
+  }
+  void serve(const std::string& set) {
+    auto catalogue = Catalogue::load(folder_.path() / set);
+    ASSERT_TRUE(catalogue) << catalogue.error().message;
+    server_->serve(std::make_shared<Catalogue>(std::move(*catalogue)));
+  }
+  [[nodiscard]] std::uint16_t port(std::size_t which = 0) const {
+    const auto text = server_->addresses().at(which);
+    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+  }
+  TemporaryFolder folder_;
+  std::string small_, large_;
+  ServerSettings settings_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(PointServer, serves_small_and_large_files_over_one_connection) {
+  start(true);
+  for (const std::size_t which : {0u, 1u}) {
+    Client client(port(which), which == 1);
+    ASSERT_TRUE(client.connected());
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(client.get("/targets/a/small").body == small_);
+      EXPECT_TRUE(client.get("/targets/a/large").body == large_);
+      const auto empty = client.get("/targets/empty");
+      EXPECT_EQ(empty.status, 200);
+      EXPECT_EQ(empty.header("Content-Length"), "0");
+    }
+  }
+  EXPECT_EQ(server_->counters().requests, 18u);
+}
+
+TEST_F(PointServer, answers_pipelined_requests_in_order) {
+  start(true);
+  for (const std::size_t which : {0u, 1u}) {
+    Client client(port(which), which == 1);
+    std::string requests;
+    for (int i = 0; i < 200; ++i) requests += std::string("GET /targets/a/") + (i % 50 == 7 ? "large" : "small") + " HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::thread sender([&] { EXPECT_TRUE(client.send(requests)); });
+    if (which == 1) sender.join();  // one TLS object is for one thread
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(client.receive().body.size(), i % 50 == 7 ? large_.size() : small_.size()) << i;
+    if (which == 0) sender.join();
+  }
+}
+
+TEST_F(PointServer, serves_parts_and_says_what_has_not_changed) {
+  start();
+  Client client(port());
+  const auto whole = client.get("/targets/a/large");
+  const auto etag = whole.header("ETag"), modified = whole.header("Last-Modified");
+  EXPECT_EQ(whole.header("Accept-Ranges"), "bytes");
+  const auto part = client.get("/targets/a/large", "Range: bytes=1000000-1999999\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.header("Content-Range"), "bytes 1000000-1999999/3000000");
+  EXPECT_TRUE(part.body == large_.substr(1'000'000, 1'000'000));
+  EXPECT_TRUE(client.get("/targets/a/small", "Range: bytes=-24\r\n").body == small_.substr(1000));
+  const auto beyond = client.get("/targets/a/small", "Range: bytes=1024-\r\n");
+  EXPECT_EQ(beyond.status, 416);
+  EXPECT_EQ(beyond.header("Content-Range"), "bytes */1024");
+  EXPECT_EQ(client.get("/targets/a/large", "If-None-Match: \"x\", " + etag + "\r\n").status, 304);
+  EXPECT_EQ(client.get("/targets/a/large", "If-None-Match: \"x\"\r\nIf-Modified-Since: " + modified + "\r\n").status, 200);
+  EXPECT_EQ(client.get("/targets/a/large", "If-Modified-Since: " + modified + "\r\n").status, 304);
+  EXPECT_EQ(client.get("/targets/a/small", "Range: bytes=0-9\r\nIf-Range: \"other\"\r\n").status, 200);
+  EXPECT_EQ(client.get("/targets/a/large", "Range: bytes=0-9\r\nIf-Range: " + etag + "\r\n").status, 206);
+  const auto head = client.get("/targets/a/large", "Range: bytes=0-9\r\n", "HEAD");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.header("Content-Length"), "3000000");
+  EXPECT_EQ(client.get("/targets/a/small").body.size(), 1024u);  // HEAD brought no body
+}
+
+TEST_F(PointServer, leads_nowhere_else) {
+  std::filesystem::create_symlink(folder_.path() / "secret", folder_.path() / "set/targets/link");
+  start();
+  Client client(port());
+  for (const char* path : {"/", "/secret", "/../secret", "/targets/../../secret", "/%2e%2e/secret", "/targets/..%2f..%2fsecret", "//metadata/timestamp.json", "/metadata", "/metadata/",
+                           "/targets/a/../a/small", "/targets/link", "/targets/a/small/"})
+    EXPECT_EQ(client.get(path).status, 404) << path;
+  EXPECT_EQ(client.get("/metadata/%74imestamp.json?now").body, "{\"t\":1}");
+}
+
+TEST_F(PointServer, answers_wrong_requests_and_goes_on) {
+  start();
+  {
+    Client client(port());
+    EXPECT_EQ(client.get("/metadata/1.root.json", "", "DELETE").status, 405);
+    EXPECT_EQ(client.get("/metadata/1.root.json").status, 200);  // the same connection
+    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel"));
+    EXPECT_TRUE(client.send("lo"));
+    EXPECT_EQ(client.receive().body, "127.0.0.1 /v1/demand hello");
+    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + std::string(60'000, 'z')));
+    EXPECT_EQ(client.receive().body.size(), 60'000u + 21);
+    EXPECT_EQ(client.get("/metadata/1.root.json", "Connection: close\r\n").body, "root");
+    EXPECT_TRUE(client.is_closed());
+  }
+  for (const auto& [bytes, status] : {std::pair<std::string, int>{"\x16\x03\x01 hello", 400}, {"GET / HTTP/1.1\r\nX: " + std::string(10'000, 'a') + "\r\n\r\n", 431},
+                                      {"POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", 413}}) {
+    Client client(port());
+    EXPECT_TRUE(client.send(bytes));
+    EXPECT_EQ(client.receive().status, status);
+    EXPECT_TRUE(client.is_closed());
+  }
+}
+
+TEST_F(PointServer, ends_who_sends_or_takes_too_slowly) {
+  settings_.head_timeout = std::chrono::seconds(1);
+  settings_.idle_timeout = std::chrono::seconds(1);
+  settings_.send_timeout = std::chrono::seconds(1);
+  start();
+  Client slow(port()), idle(port()), silent(port()), lazy(port());
+  EXPECT_TRUE(slow.send("GET /metadata/1.ro"));
+  EXPECT_EQ(idle.get("/metadata/1.root.json").status, 200);
+  // More than the kernel buffers, and nothing is taken.
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(lazy.send("GET /targets/a/large HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_EQ(slow.receive().status, 408);
+  EXPECT_TRUE(idle.is_closed());
+  EXPECT_TRUE(silent.is_closed());
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (server_->counters().connections > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(server_->counters().connections, 0u);
+}
+
+TEST_F(PointServer, turns_away_what_is_too_many) {
+  settings_.most_per_address = 2;
+  start();
+  {
+    Client one(port()), two(port());
+    EXPECT_EQ(one.get("/metadata/1.root.json").status, 200);
+    EXPECT_EQ(two.get("/metadata/1.root.json").status, 200);
+    Client three(port());
+    const auto got = three.receive();
+    EXPECT_EQ(got.status, 503);
+    EXPECT_EQ(got.header("Retry-After"), "10");
+    EXPECT_EQ(one.get("/metadata/1.root.json").status, 200);
+  }
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (server_->counters().connections > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  Client again(port());
+  EXPECT_EQ(again.get("/metadata/1.root.json").status, 200);
+}
+
+TEST_F(PointServer, slows_bulk_transfers_of_a_range_and_nothing_else) {
+  settings_.bandwidth = {{picket::AddressRange::parse("127.0.0.0/8").value(), 2'000'000, {}}};
+  start(true);
+  for (const std::size_t which : {0u, 1u}) {
+    Client client(port(which), which == 1);
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(client.get("/targets/a/large").body == large_);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    EXPECT_GE(took.count(), 1.1);  // 3 MB, less one burst of 0.4 MB, at 2 MB/s
+    EXPECT_TRUE(client.get("/targets/a/small").body == small_);
+  }
+}
+
+TEST_F(PointServer, changes_what_is_served_between_two_requests_of_a_connection) {
+  start();
+  Client client(port());
+  EXPECT_EQ(client.get("/metadata/timestamp.json").body, "{\"t\":1}");
+  folder_.write("next/metadata/timestamp.json", "{\"t\":2}");
+  serve("next");
+  EXPECT_EQ(client.get("/metadata/timestamp.json").body, "{\"t\":2}");
+  EXPECT_EQ(client.get("/targets/a/small").status, 404);
+}
+
+TEST_F(PointServer, says_why_it_cannot_listen) {
+  start();
+  settings_.http_port = port();
+  const auto second = Server::start(settings_, {});
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("listen on 127.0.0.1:" + std::to_string(port())), std::string::npos) << second.error().message;
+  settings_.http_port = -1;
+  settings_.https_port = 0;
+  settings_.certificate = folder_.path() / "secret";
+  settings_.key = folder_.path() / "none.pem";
+  EXPECT_NE(Server::start(settings_, {}).error().message.find("none.pem"), std::string::npos);
+  settings_.key = folder_.path() / "secret";
+  EXPECT_NE(Server::start(settings_, {}).error().message.find("is no certificate in PEM"), std::string::npos);
+}
+
+TEST_F(PointServer, ends_while_clients_are_served) {
+  start();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(std::make_unique<Client>(port()));
+    EXPECT_TRUE(clients.back()->send("GET /targets/a/large HTTP/1.1\r\nHost: x\r\n\r\n"));
+  }
+  server_.reset();
+  for (auto& client : clients) EXPECT_TRUE(client->is_closed());
+}
+
+}  // namespace
