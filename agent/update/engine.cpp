@@ -44,7 +44,7 @@ Result<> EngineImpl::start() {
   options.name = "picket.update";
   options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.variant"};
-  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.component.list"};
+  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.update.sources", "picket.component.list"};
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);

@@ -1,6 +1,9 @@
 // The engine's side of the bus.
 #include <algorithm>
 
+#include <picket/update/v1/sources.pb.h>
+
+#include "base/files.hpp"
 #include "update/engine_impl.hpp"
 
 namespace picket::update {
@@ -56,9 +59,33 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.update.explain") {
     v1::ExplainRequest question;
     if (parse(question)) answer(id, explain_.reply(question.component()), "ExplainReply");
+  } else if (topic == "picket.update.sources") {
+    answer_sources(id, message->sender());
   } else {
     refuse(id, Code::unsupported, cat(topic, " is not answered here"));
   }
+}
+
+void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
+  // Options may hold passwords: for plugins whose manifest asks it, not for whoever reaches the control socket.
+  if (asker == "picketctl") return refuse(id, Code::denied, "picket.update.sources is for plugins: options of sources may hold passwords");
+  auto root = read_file(options_.root_file, trust::Limits{}.root_bytes);
+  if (!root) return refuse(id, root.error().code, cat("the initial root of trust: ", root.error().message));
+  const auto settings = board_.settings();
+  v1::SourcesReply reply;
+  for (const auto& entry : settings.sources) {
+    if (!entry.enabled) continue;
+    auto& road = *reply.add_sources();
+    road.set_plugin(entry.plugin);
+    road.mutable_source()->set_name(entry.name);
+    road.mutable_source()->set_location(entry.location);
+    road.mutable_source()->set_options_json(entry.options_json);
+  }
+  reply.set_initial_root(*root);
+  reply.set_connect_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.connect_timeout).count()));
+  reply.set_stall_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.stall_timeout).count()));
+  reply.set_min_bytes_per_second(settings.min_bytes_per_second);
+  answer(id, reply, "SourcesReply");
 }
 
 void EngineImpl::enqueue(bus::RequestId id, Job job) {

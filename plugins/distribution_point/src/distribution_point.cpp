@@ -3,19 +3,15 @@
 #include <ctime>
 #include <utility>
 
-#include "picket/distribution_point/v1/distribution_point.pb.h"
-
 namespace distribution_point {
 namespace {
 
-namespace v1 = picket::distribution_point::v1;
 using picket::Code;
 using picket::Result;
 using picket::cat;
 
-constexpr std::uint64_t kSaveTimer = 1;
-constexpr std::uint64_t kSaveEvery = 30'000;
 constexpr const char* kType = "application/x-protobuf; messageType=picket.distribution_point.v1.";
+constexpr const char* kOff = "the distribution point is switched off: setting enabled";
 
 }  // namespace
 
@@ -25,14 +21,11 @@ picket_status DistributionPoint::start(std::string_view settings_json, std::uint
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   settings_ = std::move(*settings);
-  set_gate();
-  if (auto opened = open_folder(); !opened) return failed(opened.error());
-  if (auto opened = open_server(); !opened) {
-    store_.reset();
+  if (auto opened = open(); !opened) {
+    close();
     return failed(opened.error());
   }
-  host_.set_timer(kSaveTimer, kSaveEvery, kSaveEvery);
-  host_.observed(revision, PICKET_HEALTH_HEALTHY);
+  host_.observed(revision, unsupported_.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, unsupported_);
   return PICKET_OK;
 }
 
@@ -41,65 +34,89 @@ void DistributionPoint::set_gate() {
   gate_ = {settings_.mirror.device_demand, settings_.scope};
 }
 
-Result<> DistributionPoint::open_folder() {
+Result<> DistributionPoint::open() {
+  set_gate();
+  unsupported_.clear();
+  if (!settings_.enabled) return {};
   auto store = Store::open(settings_.folder);
+  // Not a failed start: the task wants to hear of this point as "unsupported", with the reason.
+  if (!store && store.error().code == Code::unsupported) {
+    unsupported_ = store.error().message;
+    host_.report(PICKET_HEALTH_FAILED, unsupported_);
+    return {};
+  }
   if (!store) return picket::fail(std::move(store).error(), "setting folder");
   store_ = std::make_unique<Store>(std::move(*store));
   demand_ = std::make_unique<DemandBook>(store_->demand_file());
   demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
   if (!demand_->load(std::time(nullptr))) host_.warning("what devices asked for could not be read again: they will say it once more");
+  PICKET_TRY(open_server());
+  asker_.start();
+  downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }},
+                                           settings_);
+  PICKET_TRY(downloads_->serve_published());
+  downloads_->start();
   return {};
 }
 
+void DistributionPoint::close() {
+  downloads_.reset();
+  {
+    const std::lock_guard lock(server_mutex_);
+    server_.reset();
+    served_.reset();
+  }
+  if (demand_)
+    if (auto saved = demand_->save(); !saved) host_.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+  demand_.reset();
+  store_.reset();
+}
+
 Result<> DistributionPoint::open_server() {
+  const std::lock_guard lock(server_mutex_);
+  server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
                                                        [this](std::string_view text) { host_.warning(text); }}));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
-  return serve_published();
+  if (served_) server_->serve(served_);
+  return {};
 }
 
-Result<> DistributionPoint::serve_published() {
-  if (store_->published() == 0) return {};
-  auto catalogue = Catalogue::load(store_->set_folder(store_->published()));
-  if (!catalogue) return picket::fail(std::move(catalogue).error(), "the published set");
-  for (const auto set : store_->earlier())
-    if (auto old = Catalogue::load(store_->set_folder(set))) catalogue->add_missing(*old);
-  server_->serve(std::make_shared<Catalogue>(std::move(*catalogue)));
-  return {};
+void DistributionPoint::serve(std::shared_ptr<const Catalogue> catalogue) {
+  const std::lock_guard lock(server_mutex_);
+  served_ = std::move(catalogue);
+  if (server_) server_->serve(served_);
 }
 
 picket_status DistributionPoint::apply(std::string_view settings_json, std::uint64_t revision) {
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
-  if (settings->folder != settings_.folder) return host_.fail(PICKET_E_CONFLICT, "setting folder: takes effect at the plugin's next start only; move the folder's content yourself");
   const auto before = std::exchange(settings_, std::move(*settings));
-  demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
-  set_gate();
-  if (settings_.server_text != before.server_text) {
-    server_.reset();  // its ports must be free first
-    if (auto opened = open_server(); !opened) {
+  if (settings_.enabled != before.enabled || settings_.folder != before.folder || !unsupported_.empty()) {
+    close();
+    if (auto opened = open(); !opened) {
+      close();
       settings_ = before;
-      set_gate();
-      if (auto again = open_server(); !again) host_.report(PICKET_HEALTH_FAILED, cat("serves nobody: ", again.error().message));
+      if (auto again = open(); !again) host_.report(PICKET_HEALTH_FAILED, again.error().message);
       return failed(opened.error());
     }
+  } else if (settings_.enabled) {
+    if (settings_.server_text != before.server_text)
+      if (auto opened = open_server(); !opened) {
+        settings_ = before;
+        if (auto again = open_server(); !again) host_.report(PICKET_HEALTH_FAILED, cat("serves nobody: ", again.error().message));
+        return failed(opened.error());
+      }
+    set_gate();
+    demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
+    downloads_->apply(settings_);
   }
-  host_.observed(revision, PICKET_HEALTH_HEALTHY);
+  host_.observed(revision, unsupported_.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, unsupported_);
   return PICKET_OK;
 }
 
-void DistributionPoint::stop() {
-  server_.reset();
-  if (demand_) (void)demand_->save();
-  demand_.reset();
-  store_.reset();
-}
-
-void DistributionPoint::on_timer(std::uint64_t id) {
-  if (id == kSaveTimer && demand_)
-    if (auto saved = demand_->save(); !saved) host_.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
-}
+void DistributionPoint::stop() { close(); }
 
 // On the server's threads.
 ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_view path, std::string_view body) {
@@ -126,20 +143,54 @@ ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_vi
 
 void DistributionPoint::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
   if (request.topic == "picket.distribution_point.status") return answer_status(request_id);
-  host_.refuse(request_id, PICKET_E_UNSUPPORTED, cat("the distribution point does not answer ", request.topic));
+  if (request.topic != "picket.distribution_point.download") {
+    host_.refuse(request_id, PICKET_E_UNSUPPORTED, cat("the distribution point does not answer ", request.topic));
+    return;
+  }
+  v1::DownloadRequest question;
+  if (!question.ParseFromArray(request.payload.data(), static_cast<int>(request.payload.size()))) {
+    host_.refuse(request_id, PICKET_E_INVALID, "the request is not a picket.distribution_point.v1.DownloadRequest");
+  } else if (downloads_) {
+    downloads_->ask(question, std::make_shared<Downloads::Answer>(host_, request_id));
+  } else if (!unsupported_.empty()) {
+    v1::DownloadResult result;
+    result.set_run(question.run());
+    result.set_started(std::time(nullptr));
+    result.set_finished(std::time(nullptr));
+    auto& point = *result.add_points();
+    point.set_point(settings_.mirror.name);
+    point.set_result_class(std::string(kUnsupported));
+    point.set_reason(unsupported_);
+    judge(is_rule(question.overall_rule()) ? question.overall_rule() : settings_.mirror.overall_rule, result);
+    host_.respond(request_id, PICKET_OK, cat(kType, "DownloadResult"), result.SerializeAsString());
+  } else {
+    host_.refuse(request_id, PICKET_E_UNAVAILABLE, kOff);
+  }
+}
+
+void DistributionPoint::on_credit(std::uint64_t request_id, std::uint64_t bytes) {
+  if (downloads_) downloads_->on_credit(request_id, bytes);
+}
+
+void DistributionPoint::on_cancel(std::uint64_t request_id) {
+  if (downloads_) downloads_->cancel(request_id);
 }
 
 void DistributionPoint::answer_status(std::uint64_t request_id) {
   v1::StatusReply reply;
-  reply.set_state("idle");
-  reply.set_set(store_->published());
-  reply.set_stored_bytes(store_->stored_bytes());
-  reply.set_free_bytes(store_->free_bytes().value_or(0));
-  const auto& counters = server_->counters();
-  reply.set_connections(counters.connections);
-  reply.set_requests(counters.requests);
-  reply.set_sent_bytes(counters.sent_bytes);
-  for (const auto& address : server_->addresses()) reply.add_addresses(address);
+  if (!downloads_) {
+    reply.set_state(unsupported_.empty() ? "off" : "unsupported");
+  } else {
+    downloads_->fill(reply);
+    reply.set_set(store_->published());
+    reply.set_stored_bytes(store_->stored_bytes());
+    reply.set_free_bytes(store_->free_bytes().value_or(0));
+    const auto& counters = server_->counters();
+    reply.set_connections(counters.connections);
+    reply.set_requests(counters.requests);
+    reply.set_sent_bytes(counters.sent_bytes);
+    for (const auto& address : server_->addresses()) reply.add_addresses(address);
+  }
   host_.respond(request_id, PICKET_OK, cat(kType, "StatusReply"), reply.SerializeAsString());
 }
 

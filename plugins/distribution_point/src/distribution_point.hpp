@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "asker.hpp"
 #include "demand.hpp"
+#include "downloads.hpp"
 #include "server.hpp"
 #include "settings.hpp"
 #include "store.hpp"
@@ -18,19 +20,23 @@ namespace distribution_point {
 
 class DistributionPoint {
  public:
-  explicit DistributionPoint(picket::plugin::Host host) : host_(host) {}
+  explicit DistributionPoint(picket::plugin::Host host) : host_(host), asker_(host) {}
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
   void stop();
   void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
-  void on_timer(std::uint64_t id);
+  void on_stream(std::uint64_t token, std::string_view chunk) { asker_.on_stream(token, chunk); }
+  void on_reply(std::uint64_t token, picket_status status, const picket::plugin::Message& reply) { asker_.on_reply(token, status, reply); }
+  void on_credit(std::uint64_t request_id, std::uint64_t bytes);
+  void on_cancel(std::uint64_t request_id);
 
  private:
   picket_status failed(const picket::Error& error) const;
-  [[nodiscard]] picket::Result<> open_folder();
+  [[nodiscard]] picket::Result<> open();
+  void close();
   [[nodiscard]] picket::Result<> open_server();
-  [[nodiscard]] picket::Result<> serve_published();
+  void serve(std::shared_ptr<const Catalogue> catalogue);
   [[nodiscard]] ApiAnswer on_post(const picket::Address& from, std::string_view path, std::string_view body);
   void answer_status(std::uint64_t request_id);
 
@@ -45,9 +51,14 @@ class DistributionPoint {
   Settings settings_;
   std::mutex gate_mutex_;
   Gate gate_;
+  picket::plugin::Asker asker_;
+  std::string unsupported_;              // why this computer cannot be a point, when it cannot
   std::unique_ptr<Store> store_;
   std::unique_ptr<DemandBook> demand_;
+  std::mutex server_mutex_;              // downloads publish while apply may exchange the server
+  std::shared_ptr<const Catalogue> served_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<Downloads> downloads_;
 };
 
 }  // namespace distribution_point

@@ -1,0 +1,75 @@
+#include "bus_upstream.hpp"
+
+#include "picket/source/v1/source.pb.h"
+#include "picket/update/v1/report.pb.h"
+#include "picket/update/v1/sources.pb.h"
+
+namespace distribution_point {
+namespace {
+
+namespace update = picket::update::v1;
+namespace source = picket::source::v1;
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kWindow = 1u << 20;   // bytes of stream on their way
+constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer that moves may take its time
+
+}  // namespace
+
+Result<Roads> BusUpstream::roads() {
+  auto payload = asker_.call({.topic = "picket.update.sources", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourcesRequest"}, cancelled_);
+  if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
+  update::SourcesReply reply;
+  if (!reply.ParseFromString(*payload)) return fail(Code::invalid, "the agent's answer is no SourcesReply");
+  connect_ms_ = reply.connect_timeout_ms();
+  stall_ms_ = reply.stall_timeout_ms();
+  least_ = reply.min_bytes_per_second();
+  Roads out;
+  out.initial_root = reply.initial_root();
+  for (const auto& road : reply.sources()) out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json()});
+  return out;
+}
+
+Result<std::vector<ComponentVariant>> BusUpstream::agent_demand() {
+  PICKET_LET(payload, asker_.call({.topic = "picket.update.status", .content_type = "application/x-protobuf; messageType=picket.update.v1.StatusRequest"}, cancelled_));
+  update::StatusReply reply;
+  if (!reply.ParseFromString(payload)) return fail(Code::invalid, "the agent's answer is no StatusReply");
+  std::vector<ComponentVariant> out;
+  for (const auto& component : reply.components())
+    if (component.demanded_by_size() > 0) out.push_back({component.component(), component.wanted_variant() == "light" ? "light" : "full"});
+  return out;
+}
+
+Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) {
+  source::FetchRequest question;
+  question.mutable_source()->set_name(road.name);
+  question.mutable_source()->set_location(road.location);
+  question.mutable_source()->set_options_json(road.options_json);
+  question.set_path(std::string(path));
+  question.set_offset(offset);
+  question.set_max_bytes(max_bytes);
+  question.set_connect_timeout_ms(connect_ms_);
+  question.set_stall_timeout_ms(stall_ms_);
+  question.set_min_bytes_per_second(least_);
+  const auto payload = question.SerializeAsString();
+  std::uint64_t arrived = 0;
+  const auto counted = [&](std::string_view chunk) -> Result<> {
+    if (chunk.size() > max_bytes - arrived) return fail(Code::too_large, cat("sends more than the ", std::to_string(max_bytes), " bytes it was asked for"));
+    arrived += chunk.size();
+    return sink(chunk);
+  };
+  // The plugin watches its own connection and says more; being cut off here is for a plugin that hangs.
+  const auto patience = milliseconds(connect_ms_) + milliseconds(stall_ms_) + milliseconds(1000);
+  PICKET_LET(answer, asker_.call({.topic = "picket.source.fetch", .to = road.plugin, .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest",
+                                  .payload = payload, .timeout = kWhole}, cancelled_, counted, kWindow, patience));
+  source::FetchReply reply;
+  if (!reply.ParseFromString(answer)) return fail(Code::invalid, cat(road.plugin, " answered something that is no FetchReply"));
+  if (reply.sent() != arrived) return fail(Code::io, cat(road.plugin, " says it sent ", std::to_string(reply.sent()), " bytes, but ", std::to_string(arrived), " arrived"));
+  return Got{arrived, reply.offset()};
+}
+
+}  // namespace distribution_point

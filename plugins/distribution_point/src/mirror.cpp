@@ -1,0 +1,259 @@
+#include "mirror.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/files.hpp"
+#include "base/progress.hpp"
+#include "mirror_run.hpp"
+
+namespace distribution_point {
+namespace {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace trust = picket::trust;
+
+// Not the fault of what was asked for: the next run may well have more luck.
+bool is_passing(Code code) {
+  return code == Code::unavailable || code == Code::timeout || code == Code::io || code == Code::cancelled || code == Code::busy || code == Code::denied || code == Code::internal;
+}
+
+}  // namespace
+
+Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
+  if (cancelled_) return fail(Code::cancelled, "cancelled");
+  if (road == nullptr) return fail(Code::unavailable, "no source");
+  std::string out;
+  auto got = upstream_.fetch(*road, cat("metadata/", path), 0, max_bytes + 1, [&](std::string_view chunk) -> Result<> {
+    bytes += chunk.size();
+    out.append(chunk);
+    if (out.size() > max_bytes) return fail(Code::too_large, cat(path, " is longer than the limit of ", picket::human_bytes(max_bytes)));
+    return {};
+  });
+  if (!got) return fail(std::move(got).error());
+  return out;
+}
+
+Result<Catalogue> Mirror::catalogue_of(std::uint64_t set) const {
+  PICKET_LET(catalogue, Catalogue::load(parts_.store.set_folder(set)));
+  auto others = parts_.store.earlier();
+  others.push_back(parts_.store.published());  // when `set` is about to take its place
+  for (const auto other : others) {
+    if (other == set || other == 0) continue;
+    if (auto old = Catalogue::load(parts_.store.set_folder(other))) catalogue.add_missing(*old);
+  }
+  return std::move(catalogue);
+}
+
+Result<> Mirror::serve_published() {
+  const auto set = parts_.store.published();
+  if (set == 0) return {};
+  auto catalogue = catalogue_of(set);
+  if (!catalogue) return fail(std::move(catalogue).error(), "the published set");
+  parts_.serve(std::make_shared<Catalogue>(std::move(*catalogue)));
+  return {};
+}
+
+std::uint64_t Mirror::release_of(const ComponentVariant& wish) const {
+  const auto found = served_.find(wish);
+  return found == served_.end() ? 0 : found->second;
+}
+
+void Mirror::miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts) {
+  run.result.add_missing(cat(wish.component, "/", wish.variant, ": ", why));
+  run.incomplete = run.incomplete || counts;
+}
+
+v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
+                            const std::atomic<bool>& cancelled) {
+  Run run{settings, progress, cancelled};
+  run.result.set_point(settings.name);
+  wishes_ = devices;
+  for (const auto& wish : settings.components) wishes_[wish].insert(wishes_[wish].begin(), "settings");
+  for (const auto& component : more) wishes_[{component, "full"}].insert(wishes_[{component, "full"}].begin(), "settings");
+
+  const auto work = [&]() -> Result<> {
+    run.tell("check", "", "looking for updates");
+    PICKET_LET(roads, parts_.upstream.roads());
+    run.roads = std::move(roads);
+    if (settings.agent_demand) {
+      auto wanted = parts_.upstream.agent_demand();
+      if (!wanted) return fail(std::move(wanted).error(), "ask the agent what it needs");
+      for (const auto& wish : *wanted) wishes_[wish].insert(wishes_[wish].begin(), "agent");
+    }
+    PICKET_TRY(check(run));
+    PICKET_TRY(plan(run));
+    fit_into_space(run);
+    PICKET_TRY(fetch_all(run));
+    return publish(run);
+  };
+  const auto done = work();
+  run.result.set_set(parts_.store.published());
+  run.result.set_bytes(run.target_bytes + (run.fetcher ? run.fetcher->bytes : 0));
+  if (!done) {
+    run.result.set_result_class(std::string(done.error().code == Code::unsupported ? kUnsupported : kFailed));
+    run.result.set_reason(done.error().message);
+  } else if (run.incomplete) {
+    run.result.set_result_class(std::string(kPartial));
+    run.result.set_reason(cat("does not hold all that is demanded: ", run.result.missing(0)));
+  } else {
+    run.result.set_result_class(std::string(kOk));
+  }
+  run.client.reset();  // its lock and its memory
+  if (done) {
+    run.tell("clean", "", "");
+    clean(settings.grace);
+    std::set<std::string, std::less<>> wanted;
+    for (const auto& need : run.needs)
+      for (const auto& file : need.files) wanted.insert(file.key);
+    if (const auto freed = parts_.store.remove_unused([&](std::string_view key) { return wanted.contains(key); }); freed > 0)
+      parts_.log(cat("removed ", picket::human_bytes(freed), " that nothing refers to"));
+  }
+  run.tell("done", "", cat(run.result.result_class(), run.result.reason().empty() ? "" : ": ", run.result.reason()));
+  return std::move(run.result);
+}
+
+Result<> Mirror::check(Run& run) {
+  std::erase_if(run.roads.roads, [&](const Road& road) { return !run.settings.sources.empty() && std::ranges::find(run.settings.sources, road.name) == run.settings.sources.end(); });
+  if (run.roads.roads.empty()) return fail(Code::unavailable, run.settings.sources.empty() ? "the agent has no update source" : "the agent has none of the sources that the settings name");
+  run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled);
+  trust::ClientOptions options;
+  options.metadata_dir = parts_.store.trusted_folder();
+  options.high_water_file = parts_.store.highest_file();
+  options.pinned_root = run.roads.initial_root;
+  options.now = parts_.now;
+  options.event = [this](std::string_view what) { parts_.log(what); };
+  PICKET_LET(client, trust::Client::open(std::move(options), *run.fetcher));
+  run.client = std::move(client);
+  std::string failures;
+  for (std::size_t i = 0; i < run.roads.roads.size(); ++i) {
+    const auto& road = run.roads.roads[i];
+    run.fetcher->road = &road;
+    run.tell("check", "", cat("asking source ", road.name));
+    auto done = run.client->refresh();
+    if (done) {
+      run.result.set_source(road.name);
+      std::rotate(run.roads.roads.begin(), run.roads.roads.begin() + static_cast<std::ptrdiff_t>(i), run.roads.roads.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      run.fetcher->road = &run.roads.roads.front();
+      if (!run.client->versions().consistent_snapshot)
+        return fail(Code::invalid, cat(run.result.source(), " offers a repository without consistent snapshots: it could not be exchanged in one step"));
+      return {};
+    }
+    parts_.log(cat("source ", road.name, ": ", done.error().message));
+    if (run.cancelled || done.error().code == Code::cancelled) return fail(Code::cancelled, "cancelled");
+    if (done.error().code == Code::no_space) return fail(std::move(done).error());
+    failures += cat(failures.empty() ? "" : "; ", road.name, ": ", done.error().message);
+  }
+  return fail(Code::unavailable, cat("no source worked: ", failures));
+}
+
+Result<> Mirror::plan(Run& run) {
+  std::set<std::string> components;
+  for (const auto& [wish, by] : wishes_) components.insert(wish.component);
+  for (const auto& component : components) {
+    if (run.cancelled) return fail(Code::cancelled, "cancelled");
+    PICKET_TRY(plan_component(run, component));
+  }
+  // What the administrator wants first, then what most devices want: when not all fits, the last goes.
+  const auto importance = [&](const Run::Need& need) {
+    const auto& by = wishes_.at(need.wish);
+    return std::pair(by.front() == "settings" ? 0 : by.front() == "agent" ? 1 : 2, -static_cast<std::ptrdiff_t>(by.size()));
+  };
+  std::ranges::stable_sort(run.needs, {}, importance);
+  return {};
+}
+
+Result<> Mirror::plan_component(Run& run, const std::string& component) {
+  const auto of_component = [&](const auto& act) {
+    for (const auto& [wish, by] : wishes_)
+      if (wish.component == component) act(wish, by.front() == "settings" || by.front() == "agent");
+  };
+  run.tell("plan", component, "");
+  auto targets = run.client->targets_of(component);
+  if (!targets) {
+    if (is_passing(targets.error().code)) return fail(std::move(targets).error(), component);
+    const bool unknown = targets.error().code == Code::not_found;
+    // A device may ask for what does not exist: shown, but no reason to call the point's work partial.
+    of_component([&](const ComponentVariant& wish, bool ours) { miss(run, wish, unknown ? std::string("the repository does not offer it") : targets.error().message, ours || !unknown); });
+    return {};
+  }
+  run.roles.push_back(component);
+  std::vector<trust::Release> releases;
+  for (const auto& target : *targets) {
+    auto release = trust::parse_release(target);
+    if (!release) parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
+    else if (release->component == component) releases.push_back(std::move(*release));
+  }
+  std::ranges::sort(releases, std::greater(), &trust::Release::release);
+  of_component([&](const ComponentVariant& wish, bool ours) {
+    const auto has = [&](std::string_view variant) { return std::ranges::any_of(releases, [&](const auto& release) { return release.variant == variant; }); };
+    // A component that has only one variant is brought in that one, as the agents do.
+    const std::string variant = has(wish.variant) ? wish.variant : wish.variant == "light" ? "full" : "light";
+    if (!has(variant)) return miss(run, wish, "the repository has no release of it", ours);
+    Run::Need need{wish, 0, {}};
+    for (const auto& release : releases) {
+      if (release.variant != variant || need.files.size() >= run.settings.releases) continue;
+      auto key = release.hashes.find("sha256");
+      if (key == release.hashes.end()) key = release.hashes.find("sha512");
+      if (key == release.hashes.end()) continue;  // the parser wants one of them
+      need.release = std::max(need.release, static_cast<std::uint64_t>(release.release));
+      need.files.push_back({trust::consistent_target_path(release.path, key->second), key->second, release.length, release.hashes});
+    }
+    run.needs.push_back(std::move(need));
+  });
+  return {};
+}
+
+void Mirror::fit_into_space(Run& run) {
+  constexpr std::uint64_t kReserve = 64u << 20;  // for metadata, journals and whoever shares the disk
+  const auto free = parts_.store.free_bytes();
+  const std::uint64_t may_add = free ? (*free > kReserve ? *free - kReserve : 0) : ~std::uint64_t{0};
+  std::set<std::string, std::less<>> counted;
+  std::uint64_t held = 0, added = 0;
+  std::erase_if(run.needs, [&](const Run::Need& need) {
+    std::uint64_t size = 0, fresh = 0;
+    for (const auto& file : need.files) {
+      if (counted.contains(file.key)) continue;
+      size += file.length;
+      if (!parts_.store.has(file.key, file.length)) fresh += file.length;
+    }
+    const bool over_quota = run.settings.quota_bytes != 0 && held + size > run.settings.quota_bytes, no_room = fresh > may_add - std::min(added, may_add);
+    if (over_quota || no_room) {
+      miss(run, need.wish, over_quota ? cat("its ", picket::human_bytes(size), " do not fit into the quota of ", picket::human_bytes(run.settings.quota_bytes))
+                                      : cat("its ", picket::human_bytes(fresh), " do not fit onto the disk"), true);
+      return true;
+    }
+    held += size;
+    added += fresh;
+    for (const auto& file : need.files) counted.insert(file.key);
+    return false;
+  });
+  run.total = added;
+}
+
+void Mirror::clean(std::chrono::seconds grace) {
+  const auto now = parts_.now();
+  const auto earlier = parts_.store.earlier();
+  std::erase_if(retired_, [&](const auto& entry) { return std::ranges::find(earlier, entry.first) == earlier.end(); });
+  std::vector<std::uint64_t> doomed;
+  for (const auto set : earlier) {
+    const auto since = retired_.emplace(set, now).first;
+    if (since->second > now) since->second = now;  // the clock was set back
+    if (now - since->second >= grace.count()) doomed.push_back(set);
+  }
+  if (doomed.empty()) return;
+  // Nobody is sent there any more before it goes. Who reads one of its files has it open.
+  auto catalogue = Catalogue::load(parts_.store.set_folder(parts_.store.published()));
+  if (!catalogue) return parts_.log(cat("the published set cannot be read: ", catalogue.error().message));
+  for (const auto set : earlier)
+    if (std::ranges::find(doomed, set) == doomed.end())
+      if (auto old = Catalogue::load(parts_.store.set_folder(set))) catalogue->add_missing(*old);
+  parts_.serve(std::make_shared<Catalogue>(std::move(*catalogue)));
+  for (const auto set : doomed)
+    if (auto removed = parts_.store.remove_set(set); !removed) parts_.log(removed.error().message);
+}
+
+}  // namespace distribution_point

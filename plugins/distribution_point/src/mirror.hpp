@@ -1,0 +1,78 @@
+// One download, top to bottom, on the point's own thread: check -> plan -> fetch -> publish -> clean. What is published is whole, or what was
+// published before stays.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalogue.hpp"
+#include "result.hpp"
+#include "store.hpp"
+#include "trust/client.hpp"
+#include "trust/release.hpp"
+#include "upstream.hpp"
+
+namespace distribution_point {
+
+// Who asked for it: "settings", "agent", ids of devices.
+using Wishes = std::map<ComponentVariant, std::vector<std::string>>;
+
+class Mirror {
+ public:
+  struct Parts {
+    Store& store;
+    Upstream& upstream;
+    std::function<void(std::shared_ptr<const Catalogue>)> serve;   // returns when nobody is served from the one before any more
+    std::function<std::int64_t()> now;
+    std::function<void(std::string_view)> log;
+  };
+  using Progress = std::function<void(const v1::DownloadProgress&)>;
+
+  explicit Mirror(Parts parts) : parts_(std::move(parts)) {}
+
+  // Serves what was published before; at the start.
+  [[nodiscard]] picket::Result<> serve_published();
+  // `devices`: what they ask for. Leaves the union with the other wishes in `wishes`, with the releases served.
+  [[nodiscard]] v1::PointResult run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
+                                    const std::atomic<bool>& cancelled);
+  // Removes sets that nobody is on the way to any more. Also between runs.
+  void clean(std::chrono::seconds grace);
+
+  [[nodiscard]] const Wishes& wishes() const { return wishes_; }
+  [[nodiscard]] std::uint64_t release_of(const ComponentVariant& wish) const;
+
+ private:
+  struct File {
+    std::string path;                          // below targets/, as it is asked for
+    std::string key;                           // sha256, else sha512
+    std::uint64_t length = 0;
+    std::map<std::string, std::string> hashes;
+  };
+  class Fetcher;
+  struct Run;
+
+  [[nodiscard]] picket::Result<> check(Run& run);
+  [[nodiscard]] picket::Result<> plan(Run& run);
+  [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);
+  void fit_into_space(Run& run);
+  [[nodiscard]] picket::Result<> fetch_all(Run& run);
+  [[nodiscard]] picket::Result<> fetch(Run& run, const File& file);
+  [[nodiscard]] picket::Result<> fetch_from(Run& run, const Road& road, const File& file);
+  [[nodiscard]] picket::Result<> publish(Run& run);
+  [[nodiscard]] picket::Result<std::vector<Store::Metadata>> metadata_of(Run& run);
+  void add_roots(Run& run, std::vector<Store::Metadata>& out);
+  [[nodiscard]] bool is_published(const std::vector<Store::Metadata>& metadata, const std::vector<Store::Target>& targets) const;
+  void miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts);
+  [[nodiscard]] picket::Result<Catalogue> catalogue_of(std::uint64_t set) const;
+
+  Parts parts_;
+  Wishes wishes_;
+  std::map<ComponentVariant, std::uint64_t> served_;
+  std::map<std::uint64_t, std::int64_t> retired_;   // set -> since when it is not in force
+};
+
+}  // namespace distribution_point

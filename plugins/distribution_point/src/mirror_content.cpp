@@ -1,0 +1,245 @@
+// Bringing files and publishing them.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/digest.hpp"
+#include "base/progress.hpp"
+#include "mirror_run.hpp"
+
+namespace distribution_point {
+namespace {
+
+using picket::Code;
+using picket::Digest;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+using picket::fail_errno;
+namespace trust = picket::trust;
+
+// Below "targets/", each byte that is not plain percent-encoded: what sources are asked for.
+std::string url_path(std::string_view path) {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  std::string out = "targets/";
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~/").find(c) != std::string_view::npos;
+    if (plain) out.push_back(c);
+    else out.append({'%', hex[static_cast<std::uint8_t>(c) >> 4], hex[static_cast<std::uint8_t>(c) & 15]});
+  }
+  return out;
+}
+
+// All hashes of the known kinds at once.
+class Hashes {
+ public:
+  explicit Hashes(const std::map<std::string, std::string>& expected) {
+    for (const auto& [algorithm, hex] : expected)
+      if (Digest::is_known(algorithm)) running_.emplace_back(Digest(algorithm), hex);
+  }
+  void update(std::string_view bytes) {
+    for (auto& [digest, hex] : running_) digest.update(bytes);
+  }
+  [[nodiscard]] bool agree() {
+    bool good = !running_.empty();
+    for (auto& [digest, hex] : running_) good = digest.finish_hex() == hex && good;
+    return good;
+  }
+
+ private:
+  std::vector<std::pair<Digest, std::string>> running_;
+};
+
+}  // namespace
+
+Result<> Mirror::fetch_all(Run& run) {
+  std::set<std::string, std::less<>> seen;
+  for (std::size_t i = 0; i < run.needs.size();) {
+    auto& need = run.needs[i];
+    Result<> all;
+    for (const auto& file : need.files) {
+      if (!seen.insert(file.key).second || parts_.store.has(file.key, file.length)) continue;
+      run.tell("fetch", file.path, picket::human_bytes(file.length));
+      const auto before = run.done;
+      all = fetch(run, file);
+      run.done = before + (all ? file.length : 0);
+      if (!all) break;
+      run.result.set_files(run.result.files() + 1);
+    }
+    if (all) {
+      ++i;
+      continue;
+    }
+    // What every source has wrong or lacks will not come by waiting; the others must not wait for it. All else ends the run, and the
+    // set that is in force stays, as the next run goes on where this one ended.
+    if (all.error().code != Code::untrusted && all.error().code != Code::not_found) return fail(std::move(all).error());
+    miss(run, need.wish, all.error().message, true);
+    run.needs.erase(run.needs.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return {};
+}
+
+Result<> Mirror::fetch(Run& run, const File& file) {
+  std::optional<picket::Error> last;
+  for (const auto& road : run.roads.roads) {
+    auto done = fetch_from(run, road, file);
+    // The bytes that lay here may be what is wrong: once more from the start.
+    if (!done && done.error().code == Code::conflict) done = fetch_from(run, road, file);
+    if (done) return done;
+    parts_.log(cat("source ", road.name, ": ", file.path, ": ", done.error().message));
+    if (run.cancelled) return fail(Code::cancelled, "cancelled");
+    if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
+    // The reason that leaves most hope is the one that is told.
+    const bool hopeless = done.error().code == Code::untrusted || done.error().code == Code::not_found;
+    if (!last || !hopeless) last = std::move(done).error().context(cat(road.name, ": ", file.path));
+  }
+  return fail(last ? std::move(*last) : picket::Error{Code::unavailable, "no source"});
+}
+
+Result<> Mirror::fetch_from(Run& run, const Road& road, const File& file) {
+  const auto path = parts_.store.part(file.key);
+  picket::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return fail_errno(cat("open ", path.native()));
+  Hashes hashes(file.hashes);
+  std::uint64_t have = 0;
+  std::string buffer(1u << 16, '\0');
+  while (have <= file.length) {
+    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0) return fail_errno(cat("read ", path.native()));
+    if (got == 0) break;
+    hashes.update({buffer.data(), static_cast<std::size_t>(got)});
+    have += static_cast<std::uint64_t>(got);
+  }
+  const auto start_anew = [&](std::string_view why) -> Result<> {
+    if (::ftruncate(fd.get(), 0) != 0) return fail_errno(cat("shorten ", path.native()));
+    return fail(Code::conflict, cat(why, ": begun anew"));
+  };
+  if (have > file.length) return start_anew("more lies here than the file has");
+  const std::uint64_t resumed_at = have;
+  const auto before = run.done;
+  auto told = std::chrono::steady_clock::now();
+  if (have < file.length) {
+    parts_.store.step("file.fetch");
+    auto got = parts_.upstream.fetch(road, url_path(file.path), have, file.length - have, [&](std::string_view chunk) -> Result<> {
+      if (run.cancelled) return fail(Code::cancelled, "cancelled");
+      if (chunk.size() > file.length - have) return fail(Code::untrusted, "the source sends more than the file has");
+      if (auto written = picket::write_all(fd.get(), chunk); !written) return written;
+      hashes.update(chunk);
+      have += chunk.size();
+      run.target_bytes += chunk.size();
+      run.done = before + have;
+      if (const auto now = std::chrono::steady_clock::now(); now - told > std::chrono::milliseconds(200)) {
+        told = now;
+        run.tell("fetch", file.path, "");
+      }
+      return {};
+    });
+    if (!got) {
+      if (resumed_at > 0 && got.error().code == Code::untrusted) return start_anew(got.error().message);
+      return fail(std::move(got).error());  // what came stays for the next attempt
+    }
+    if (got->offset != resumed_at) return start_anew("the source cannot go on in the middle");
+    if (have < file.length) return fail(Code::untrusted, cat("the source has only ", picket::human_bytes(have), " of ", picket::human_bytes(file.length)));
+  }
+  if (!hashes.agree()) {
+    if (resumed_at > 0) return start_anew("what came does not fit what lay here");
+    if (::ftruncate(fd.get(), 0) != 0) return fail_errno(cat("shorten ", path.native()));
+    return fail(Code::untrusted, "its digest is wrong: not the file that was signed");
+  }
+  parts_.store.step("file.sync");
+  if (::fsync(fd.get()) != 0) return fail_errno(cat("write ", path.native()));
+  return parts_.store.keep(file.key);
+}
+
+void Mirror::add_roots(Run& run, std::vector<Store::Metadata>& out) {
+  // Clients come with the root they were installed with and walk from there.
+  const auto newest = run.client->versions().root;
+  for (std::int64_t version = std::max<std::int64_t>(1, newest - 255); version <= newest; ++version) {
+    const auto name = cat(std::to_string(version), ".root.json");
+    auto bytes = picket::read_file(parts_.store.set_folder(parts_.store.published()) / "metadata" / name, trust::Limits{}.root_bytes);
+    if (!bytes) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
+    if (!bytes && version == newest) bytes = picket::read_file(parts_.store.trusted_folder() / "root.json", trust::Limits{}.root_bytes);
+    if (!bytes) continue;  // not everybody keeps the first ones; the agents' own root is newer
+    const auto parsed = trust::Metadata<trust::Root>::parse(*bytes);
+    if (parsed && parsed->version == version) out.push_back({name, std::move(*bytes)});
+    else parts_.log(cat(name, " is passed over: it is no root of that version"));
+  }
+}
+
+Result<std::vector<Store::Metadata>> Mirror::metadata_of(Run& run) {
+  std::vector<Store::Metadata> out;
+  add_roots(run, out);
+  // The client keeps what it verified, byte for byte as it came, under names without version.
+  const auto versions = run.client->versions();
+  const auto limit = trust::Limits{}.declared_bytes;
+  const auto add = [&](std::string_view role, std::optional<std::int64_t> version) -> Result<> {
+    const auto file = cat(trust::encode_role(role), ".json");
+    PICKET_LET(bytes, picket::read_file(parts_.store.trusted_folder() / file, limit));
+    out.push_back({version ? cat(std::to_string(*version), ".", file) : file, std::move(bytes)});
+    return {};
+  };
+  PICKET_TRY(add("snapshot", versions.snapshot));
+  PICKET_TRY(add("targets", versions.targets));
+  auto snapshot = trust::Metadata<trust::Snapshot>::parse(out[out.size() - 2].bytes);
+  if (!snapshot) return fail(std::move(snapshot).error(), "snapshot");
+  for (const auto& role : run.roles) {
+    const auto listed = snapshot->body.meta.find(cat(role, ".json"));
+    if (listed == snapshot->body.meta.end()) return fail(Code::internal, cat("snapshot does not list ", role));
+    PICKET_TRY(add(role, listed->second.version));
+  }
+  PICKET_TRY(add("timestamp", std::nullopt));
+  return out;
+}
+
+bool Mirror::is_published(const std::vector<Store::Metadata>& metadata, const std::vector<Store::Target>& targets) const {
+  const auto set = parts_.store.published();
+  if (set == 0) return false;
+  const auto folder = parts_.store.set_folder(set);
+  const auto current = Catalogue::load(folder);
+  if (!current || current->size() != metadata.size() + targets.size()) return false;
+  for (const auto& one : metadata) {
+    const auto bytes = picket::read_file(folder / "metadata" / one.name, one.bytes.size());
+    if (!bytes || *bytes != one.bytes) return false;
+  }
+  return std::ranges::all_of(targets, [&](const auto& one) { return current->find(cat("/targets/", one.path)) != nullptr; });
+}
+
+Result<> Mirror::publish(Run& run) {
+  PICKET_LET(metadata, metadata_of(run));
+  std::vector<Store::Target> targets;
+  std::set<std::string> paths;
+  for (const auto& need : run.needs)
+    for (const auto& file : need.files)
+      if (paths.insert(file.path).second) targets.push_back({file.path, file.key});
+  const auto remember = [&] {
+    served_.clear();
+    for (const auto& need : run.needs) served_[need.wish] = need.release;
+  };
+  if (is_published(metadata, targets)) {
+    remember();
+    return {};
+  }
+  run.tell("publish", "", "");
+  const auto before = parts_.store.published();
+  PICKET_LET(set, parts_.store.build(metadata, targets));
+  PICKET_LET(fresh, catalogue_of(set));
+  // A server has many threads. First all of them know the new files and still name the old set, then all name the new one: whoever was told
+  // of a file by one of them gets it from any other.
+  if (before != 0) {
+    PICKET_LET(old, Catalogue::load(parts_.store.set_folder(before)));
+    auto both = fresh;
+    both.take_changing(old);
+    parts_.serve(std::make_shared<Catalogue>(std::move(both)));
+  }
+  PICKET_TRY(parts_.store.publish(set));
+  parts_.serve(std::make_shared<Catalogue>(std::move(fresh)));
+  remember();
+  run.result.set_published(true);
+  return {};
+}
+
+}  // namespace distribution_point

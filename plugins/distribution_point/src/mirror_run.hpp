@@ -1,0 +1,53 @@
+// What one run of the mirror works with.
+#pragma once
+
+#include "mirror.hpp"
+
+namespace distribution_point {
+
+// Metadata through the road that is being tried.
+class Mirror::Fetcher : public picket::trust::Fetcher {
+ public:
+  Fetcher(Upstream& upstream, const std::atomic<bool>& cancelled) : upstream_(upstream), cancelled_(cancelled) {}
+  picket::Result<std::string> fetch_metadata(std::string_view path, std::uint64_t max_bytes) override;
+  const Road* road = nullptr;
+  std::uint64_t bytes = 0;
+
+ private:
+  Upstream& upstream_;
+  const std::atomic<bool>& cancelled_;
+};
+
+struct Mirror::Run {
+  const MirrorSettings& settings;
+  const Progress& progress;
+  const std::atomic<bool>& cancelled;
+  v1::PointResult result{};
+  Roads roads{};
+  std::unique_ptr<Fetcher> fetcher{};
+  std::unique_ptr<picket::trust::Client> client{};
+
+  // Per wish, in the order of importance: what it needs.
+  struct Need {
+    ComponentVariant wish;
+    std::uint64_t release = 0;
+    std::vector<File> files;
+  };
+  std::vector<Need> needs{};
+  std::vector<std::string> roles{};             // whose metadata is served
+  bool incomplete = false;                    // something that counts is missing
+  std::uint64_t done = 0, total = 0, target_bytes = 0;
+
+  void tell(std::string_view step, std::string_view file, std::string_view text) const {
+    if (!progress) return;
+    v1::DownloadProgress message;
+    message.set_step(std::string(step));
+    message.set_file(std::string(file));
+    message.set_text(std::string(text));
+    message.set_done(done);
+    message.set_total(total);
+    progress(message);
+  }
+};
+
+}  // namespace distribution_point

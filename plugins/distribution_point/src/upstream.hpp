@@ -1,0 +1,39 @@
+// Where the mirror gets its content and learns of the agent's wishes: the bus in the plugin, a folder in tests.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "settings.hpp"
+
+namespace distribution_point {
+
+struct Road {
+  std::string name, plugin, location, options_json;
+};
+struct Roads {
+  std::vector<Road> roads;      // to be tried in this order
+  std::string initial_root;     // the shipped root of trust
+};
+
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+  [[nodiscard]] virtual picket::Result<Roads> roads() = 0;
+  // What the agent of this computer needs.
+  [[nodiscard]] virtual picket::Result<std::vector<ComponentVariant>> agent_demand() = 0;
+
+  using Sink = std::function<picket::Result<>(std::string_view)>;
+  struct Got {
+    std::uint64_t bytes = 0;
+    std::uint64_t offset = 0;   // where they begin: 0 when the source cannot resume
+  };
+  // At most max_bytes from `offset` on. Code::not_found only when the source says that there is no such file.
+  [[nodiscard]] virtual picket::Result<Got> fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) = 0;
+};
+
+}  // namespace distribution_point

@@ -1,0 +1,353 @@
+// The mirror: exactly the union, each file once, never half a set.
+#include "mirror.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/digest.hpp"
+#include "support/point_world.hpp"
+#include "unit/plugins/source_rig.hpp"
+
+using namespace distribution_point;
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+using picket::plugin_tests::TemporaryFolder;
+using picket::plugin_tests::pattern;
+namespace support = picket::support;
+
+namespace {
+
+class PointMirror : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    settings_.name = "here";
+    settings_.agent_demand = false;
+    settings_.grace = std::chrono::seconds(100);
+    open();
+  }
+  void open() {
+    mirror_.reset();
+    store_.reset();
+    auto store = Store::open(folder_.path() / "point");
+    ASSERT_TRUE(store) << store.error().message;
+    store_ = std::make_unique<Store>(std::move(*store));
+    mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_, [this](auto catalogue) { served_ = std::move(catalogue); ++served_times_; }, [this] { return now_; },
+                                                     [this](std::string_view text) { log_.append(text).append("\n"); }});
+    ASSERT_TRUE(mirror_->serve_published());
+  }
+  void offer(const std::string& component, std::int64_t release, const std::string& variant = "full", std::size_t size = 100'000) {
+    repository_.offer({.component = component, .variant = variant, .release = release, .single = pattern(size) + component + variant + std::to_string(release)});
+  }
+  void publish() {
+    repository_.publish();
+    upstream_.take(repository_);
+  }
+  v1::PointResult run(const Wishes& devices = {}) { return mirror_->run(settings_, devices, {}, {}, cancelled_); }
+  void want(const std::string& component, const std::string& variant = "full") { settings_.components.push_back({component, variant}); }
+  [[nodiscard]] Result<std::int64_t> seen(const std::string& component) {
+    return support::CheckingClient(folder_.path() / cat("client", std::to_string(clients_++)), repository_.tuf.first_root(), support::read_folder(folder_.path() / "point/public"))
+        .newest(component);
+  }
+  [[nodiscard]] std::size_t count(const std::string& part) const {
+    std::size_t out = 0;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator it(folder_.path() / "point" / part, error), end; !error && it != end; it.increment(error)) out += it->is_regular_file();
+    return out;
+  }
+
+  TemporaryFolder folder_;
+  support::UpdateRepository repository_;
+  support::MapUpstream upstream_;
+  MirrorSettings settings_;
+  std::int64_t now_ = support::TufRepo::start + 3600;
+  std::atomic<bool> cancelled_{false};
+  std::string log_;
+  std::shared_ptr<const Catalogue> served_;
+  int served_times_ = 0, clients_ = 0;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Mirror> mirror_;
+};
+
+TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_once) {
+  for (const char* component : {"a", "b", "c", "d"})
+    for (const char* variant : {"full", "light"}) offer(component, 1, variant);
+  publish();
+  want("a");
+  settings_.agent_demand = true;
+  upstream_.agent = {{"a", "full"}, {"b", "light"}};
+  const auto result = run({{{"a", "full"}, {"d1", "d2"}}, {{"c", "full"}, {"d2"}}});
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_TRUE(result.published());
+  EXPECT_EQ(result.files(), 3u);
+  EXPECT_EQ(count("files"), 3u);
+  for (const char* component : {"a", "b", "c"}) EXPECT_TRUE(upstream_.asked.contains(cat("metadata/1.", component, ".json"))) << component;
+  EXPECT_FALSE(upstream_.asked.contains("metadata/1.d.json"));
+  for (const auto& [path, times] : upstream_.asked)
+    EXPECT_TRUE(!path.starts_with("targets/") || times == 1u) << path;
+  EXPECT_EQ(seen("a").value_or(0), 1);
+  EXPECT_EQ(seen("c").value_or(0), 1);
+  EXPECT_FALSE(seen("d"));
+  EXPECT_EQ(mirror_->wishes().at({"a", "full"}), (std::vector<std::string>{"agent", "settings", "d1", "d2"}));
+  EXPECT_EQ(mirror_->release_of({"b", "light"}), 1u);
+  EXPECT_EQ(mirror_->release_of({"b", "full"}), 0u);
+}
+
+TEST_F(PointMirror, fetches_nothing_twice_and_publishes_nothing_that_did_not_change) {
+  offer("a", 1);
+  offer("b", 1);
+  publish();
+  want("a");
+  want("b");
+  ASSERT_EQ(run().result_class(), "ok");
+  const auto sent = upstream_.sent;
+  const auto again = run();
+  EXPECT_EQ(again.result_class(), "ok");
+  EXPECT_FALSE(again.published());
+  EXPECT_EQ(upstream_.sent, sent);
+  offer("a", 2);
+  publish();
+  EXPECT_TRUE(run().published());
+  EXPECT_LT(upstream_.sent - sent, 110'000u);  // only the new file
+  EXPECT_EQ(seen("a").value_or(0), 2);
+  EXPECT_EQ(seen("b").value_or(0), 1);
+}
+
+TEST_F(PointMirror, serves_clients_on_their_way_until_the_grace_is_over_and_then_cleans) {
+  offer("a", 1);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  std::string old_target;
+  for (const auto& [path, times] : upstream_.asked)
+    if (path.starts_with("targets/")) old_target = "/" + path;
+  ASSERT_NE(served_->find(old_target), nullptr);
+  offer("a", 2);
+  publish();
+  ASSERT_TRUE(run().published());
+  EXPECT_NE(served_->find(old_target), nullptr);
+  EXPECT_NE(served_->find("/metadata/2.snapshot.json"), nullptr);
+  EXPECT_NE(served_->find("/metadata/3.snapshot.json"), nullptr);
+  now_ += 101;
+  ASSERT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(served_->find(old_target), nullptr);
+  EXPECT_EQ(served_->find("/metadata/2.snapshot.json"), nullptr);
+  EXPECT_EQ(count("files"), 1u);
+  EXPECT_EQ(count("sets"), count("public/"));
+}
+
+TEST_F(PointMirror, names_the_old_set_until_every_thread_knows_the_new_files) {
+  offer("a", 1);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  const auto old_stamp = served_->find("/metadata/timestamp.json")->etag;
+  std::vector<std::pair<std::string, bool>> steps;   // the timestamp shown, and whether the new snapshot is there
+  mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_,
+                                                   [&](const std::shared_ptr<const Catalogue>& catalogue) {
+                                                     steps.emplace_back(catalogue->find("/metadata/timestamp.json")->etag, catalogue->find("/metadata/3.snapshot.json") != nullptr);
+                                                   },
+                                                   [this] { return now_; }, [](std::string_view) {}});
+  offer("a", 2);
+  publish();
+  ASSERT_TRUE(run().published());
+  ASSERT_EQ(steps.size(), 2u);
+  EXPECT_EQ(steps[0], std::pair(old_stamp, true));
+  EXPECT_NE(steps[1].first, old_stamp);
+  EXPECT_TRUE(steps[1].second);
+}
+
+TEST_F(PointMirror, keeps_the_old_set_when_the_new_one_cannot_be_brought_whole_and_goes_on_where_it_ended) {
+  offer("a", 1, "full", 200'000);
+  offer("b", 1);
+  publish();
+  want("a");
+  want("b");
+  ASSERT_EQ(run().result_class(), "ok");
+  offer("a", 2, "full", 200'000);
+  offer("b", 2);
+  publish();
+  // Cut in the middle of the first file: what came is kept.
+  bool cut = true;
+  upstream_.on_chunk = [&](std::string_view path, std::uint64_t sent) {
+    if (cut && path.find("a/full") != path.npos && sent >= 98'304) cancelled_ = true;
+  };
+  const auto failed = run();
+  EXPECT_EQ(failed.result_class(), "failed");
+  EXPECT_FALSE(failed.published());
+  EXPECT_EQ(seen("a").value_or(0), 1);
+  EXPECT_EQ(seen("b").value_or(0), 1);
+  cut = false;
+  cancelled_ = false;
+  const auto sent = upstream_.sent;
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_LT(upstream_.sent - sent, 102'000u + 110'000u);  // the rest of a, and b
+  EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+TEST_F(PointMirror, refuses_a_flipped_bit_from_one_source_and_takes_the_file_from_the_next) {
+  offer("a", 1);
+  publish();
+  want("a");
+  upstream_.roads_list = {{"bad", "p", "x", "{}"}, {"good", "p", "x", "{}"}};
+  upstream_.trouble = [](const std::string& road, const std::string& path, std::string& bytes) -> Result<> {
+    if (road == "bad" && path.starts_with("targets/")) bytes[bytes.size() / 2] ^= 1;
+    return {};
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_EQ(seen("a").value_or(0), 1);
+  EXPECT_NE(log_.find("digest is wrong"), std::string::npos);
+}
+
+TEST_F(PointMirror, is_partial_when_one_component_is_broken_everywhere_and_says_which) {
+  offer("a", 1);
+  offer("b", 1);
+  publish();
+  want("a");
+  want("b");
+  upstream_.trouble = [](const std::string&, const std::string& path, std::string& bytes) -> Result<> {
+    if (path.find("targets/a/") == 0) bytes[0] ^= 1;
+    return {};
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "partial");
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_NE(result.missing(0).find("a/full: "), std::string::npos);
+  EXPECT_EQ(seen("b").value_or(0), 1);
+}
+
+TEST_F(PointMirror, does_not_take_a_wish_for_what_does_not_exist_for_a_failure_unless_it_is_the_administrators) {
+  offer("a", 1);
+  publish();
+  want("a");
+  auto result = run({{{"no-such", "full"}, {"d1"}}});
+  EXPECT_EQ(result.result_class(), "ok");
+  EXPECT_EQ(result.missing_size(), 1);
+  want("no-such");
+  result = run();
+  EXPECT_EQ(result.result_class(), "partial");
+}
+
+TEST_F(PointMirror, takes_the_only_variant_there_is) {
+  offer("a", 3, "full");
+  publish();
+  want("a", "light");
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "light"}), 3u);
+}
+
+TEST_F(PointMirror, keeps_to_the_quota_and_drops_what_fewest_want) {
+  for (const char* component : {"a", "b", "c"}) offer(component, 1, "full", 400'000);
+  publish();
+  want("c");
+  settings_.quota_bytes = 1'000'000;
+  const auto result = run({{{"a", "full"}, {"d1"}}, {{"b", "full"}, {"d1", "d2"}}});
+  EXPECT_EQ(result.result_class(), "partial");
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_NE(result.missing(0).find("a/full: its 400 kB do not fit into the quota"), std::string::npos) << result.missing(0);
+  EXPECT_EQ(seen("c").value_or(0), 1);
+  EXPECT_EQ(seen("b").value_or(0), 1);
+}
+
+TEST_F(PointMirror, keeps_as_many_releases_as_told) {
+  for (int release = 1; release <= 4; ++release) offer("a", release);
+  publish();
+  want("a");
+  settings_.releases = 2;
+  EXPECT_EQ(run().files(), 2u);
+}
+
+TEST_F(PointMirror, serves_the_roots_from_the_first_on_to_clients_of_any_age) {
+  offer("a", 1);
+  publish();
+  want("a");
+  for (int i = 0; i < 3; ++i) {
+    repository_.tuf.rotate("root");
+    repository_.tuf.publish({"root"});
+  }
+  repository_.tuf.publish_all();
+  upstream_.take(repository_);
+  upstream_.root = repository_.tuf.files.at("3.root.json");  // this point was installed late
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 1);  // the client comes with 1.root.json
+}
+
+TEST_F(PointMirror, tells_why_nothing_came) {
+  want("a");
+  upstream_.root = repository_.tuf.first_root();
+  upstream_.trouble = [](const std::string&, const std::string&, std::string&) -> Result<> { return fail(Code::unavailable, "no route to host"); };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("no source worked: a: "), std::string::npos) << result.reason();
+  EXPECT_NE(result.reason().find("no route to host"), std::string::npos);
+  upstream_.roads_list.clear();
+  EXPECT_NE(run().reason().find("no update source"), std::string::npos);
+}
+
+TEST_F(PointMirror, does_not_go_back_to_older_metadata) {
+  offer("a", 1);
+  publish();
+  want("a");
+  const auto old = upstream_.files;
+  ASSERT_EQ(run().result_class(), "ok");
+  offer("a", 2);
+  publish();
+  ASSERT_TRUE(run().published());
+  upstream_.files = old;
+  EXPECT_EQ(run().result_class(), "failed");
+  EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+TEST_F(PointMirror, goes_on_after_a_restart_with_what_it_served) {
+  offer("a", 1);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  served_.reset();
+  open();
+  ASSERT_NE(served_, nullptr);
+  EXPECT_NE(served_->find("/metadata/timestamp.json"), nullptr);
+  EXPECT_FALSE(run().published());
+  const auto second = Store::open(folder_.path() / "point");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::busy);
+}
+
+TEST_F(PointMirror, throws_away_a_damaged_beginning_and_fetches_the_whole) {
+  offer("a", 1);
+  publish();
+  want("a");
+  std::string key;
+  for (const auto& [path, bytes] : repository_.tuf.targets)
+    if (path.ends_with(".bin")) key = picket::sha256_hex(bytes);
+  { std::ofstream(store_->part(key)) << std::string(50'000, 'x'); }
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 1);
+}
+
+TEST(PointResults, are_judged_by_the_rule) {
+  const auto overall = [](const char* rule, std::vector<std::string_view> classes) {
+    v1::DownloadResult result;
+    for (const auto one : classes) {
+      auto& point = *result.add_points();
+      point.set_point("p");
+      point.set_result_class(std::string(one));
+    }
+    judge(rule, result);
+    return result.overall();
+  };
+  EXPECT_EQ(overall("strict", {"ok", "ok"}), "ok");
+  EXPECT_EQ(overall("strict", {"ok", "unsupported"}), "failed");  // notes: every other point succeeded, and yet
+  EXPECT_EQ(overall("strict", {"ok", "partial"}), "partial");
+  EXPECT_EQ(overall("strict", {}), "failed");
+  EXPECT_EQ(overall("ignore-unsupported", {"ok", "unsupported"}), "ok");
+  EXPECT_EQ(overall("ignore-unsupported", {"ok", "failed"}), "failed");
+  EXPECT_EQ(overall("ignore-unsupported", {"unsupported"}), "failed");
+  EXPECT_EQ(overall("any-ok", {"failed", "ok", "unsupported"}), "ok");
+  EXPECT_EQ(overall("any-ok", {"failed", "partial"}), "partial");
+}
+
+}  // namespace
