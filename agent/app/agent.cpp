@@ -21,6 +21,7 @@
 #include "runtime/log.hpp"
 #include "runtime/timers.hpp"
 #include "runtime/worker.hpp"
+#include "tasks/tasks.hpp"
 #include "trust/dsse.hpp"
 #include "update/update.hpp"
 
@@ -66,8 +67,10 @@ class RunningAgent final : public Agent {
     PICKET_TRY(open_policy());
     PICKET_TRY(open_updates());
     PICKET_TRY(make_plugin_host());
+    PICKET_TRY(open_tasks());
     PICKET_TRY(start_services());
     plugins_->start(kPluginStartLimit);
+    PICKET_TRY(start_tasks());  // an update at start finds the plugins that it needs
     say.info("ready");
     return {};
   }
@@ -82,6 +85,7 @@ class RunningAgent final : public Agent {
     log_->part("agent").info("picketd stops");
     control_.reset();                // nobody asks any more
     if (worker_) worker_->stop();    // a policy being applied is finished first
+    tasks_.reset();                  // cancels what runs: before those who do the work go
     updates_.reset();                // cancels a run; what is in force stays
     if (plugins_) plugins_->stop();
     watch_service_.reset();
@@ -116,11 +120,36 @@ class RunningAgent final : public Agent {
     options.data_dir = config_.data_dir / "update";
     options.root_file = config_.update_root;
     options.agent_version = PICKET_VERSION;
-    auto engine = update::Engine::open(std::move(options), {.router = *router_, .timers = *timers_, .clock = clock_, .demands = [this] { return demands(); }});
+    auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); }});
     if (!engine) return fail(std::move(engine).error(), "updates");
     updates_ = std::move(*engine);
     PICKET_LET(settings, policy_->effective(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
     return updates_->apply_settings(settings.json);
+  }
+
+  Result<> open_tasks() {
+    auto tasks = tasks::Tasks::open({config_.data_dir / "tasks", config_.device},
+                                    {.router = *router_,
+                                     .clock = clock_,
+                                     .zone = tasks::system_zone(),
+                                     .update_interval = [this]() -> std::chrono::seconds { return updates_->interval(); },
+                                     .update_runs_at = [this](std::int64_t at) { updates_->runs_next(at); },
+                                     .log = [log = log_->part("tasks")](bool warning, std::string_view text) {
+                                       log.put(warning ? runtime::Level::warning : runtime::Level::info, text);
+                                     }});
+    if (!tasks) return fail(std::move(tasks).error(), "tasks");
+    tasks_ = std::move(*tasks);
+    return {};
+  }
+
+  Result<> start_tasks() {
+    PICKET_LET(settings, policy_->effective(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
+    if (auto taken = tasks_->apply_settings(settings.json); !taken) {
+      // Local values that the schema accepts and that are wrong all the same: an agent that does not start protects nobody.
+      log_->part("tasks").error(taken.error().message, "; only the built-in tasks run");
+      return tasks_->apply_settings("{}");
+    }
+    return {};
   }
 
   std::vector<update::Demand> demands() const {
@@ -193,9 +222,9 @@ class RunningAgent final : public Agent {
   Result<> start_services() {
     const auto plugins = [this] { return plugins_.get(); };
     host_service_ = std::make_unique<HostService>(HostService::Parts{
-        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown()); }});
+        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems()); }});
     PICKET_TRY(host_service_->start());
-    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }});
+    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }});
     PICKET_TRY(policy_service_->start());
     watch_service_ = std::make_unique<WatchService>(*router_, *executor_);
     PICKET_TRY(watch_service_->start());
@@ -217,6 +246,7 @@ class RunningAgent final : public Agent {
   std::unique_ptr<runtime::Worker> worker_;
   std::unique_ptr<policy::Policy> policy_;
   std::unique_ptr<update::Engine> updates_;
+  std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::unique_ptr<HostService> host_service_;
   std::unique_ptr<PolicyService> policy_service_;

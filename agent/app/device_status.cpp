@@ -5,7 +5,7 @@
 namespace picket::app {
 
 DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
-                           const policy::Shown& policy) {
+                           const policy::Shown& policy, const std::vector<std::string>& tasks) {
   DeviceStatus out;
   auto warn = [&](std::string reason) {
     if (out.level == "OK") out.level = "Warning";
@@ -22,6 +22,7 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
     if (down || unwell)
       warn(cat("plugin ", plugin.id, " is ", down ? to_string(plugin.state) : to_string(plugin.health), plugin.text.empty() ? "" : ": ", plugin.text));
   }
+  for (const auto& task : tasks) warn(task);
   if (!policy.text.empty()) warn(cat("policy: ", policy.text));
   return out;
 }

@@ -16,6 +16,6 @@ struct DeviceStatus {
 };
 
 [[nodiscard]] DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
-                                         const policy::Shown& policy);
+                                         const policy::Shown& policy, const std::vector<std::string>& tasks = {});
 
 }  // namespace picket::app

@@ -79,7 +79,8 @@ void PolicyService::reload_local() {
 }
 
 std::vector<policy::Schema> PolicyService::schemas() {
-  std::vector<policy::Schema> out{{std::string(kUpdateId), std::string(update::Engine::settings_schema())}};
+  std::vector<policy::Schema> out{{std::string(kUpdateId), std::string(update::Engine::settings_schema())},
+                                  {std::string(kTasksId), std::string(tasks::Tasks::settings_schema())}};
   for (auto& schema : parts_.plugins()->schemas()) out.push_back({std::move(schema.id), std::move(schema.schema_json)});
   return out;
 }
@@ -91,8 +92,9 @@ Result<std::string> PolicyService::schema_of(const std::string& id) {
 }
 
 policy::Outcome PolicyService::apply(const std::string& id, const policy::Effective& settings) {
-  if (id == kUpdateId) {
-    const auto done = parts_.updates()->apply_settings(settings.json);
+  if (id == kUpdateId || id == kTasksId) {
+    const auto done = id == kUpdateId ? parts_.updates()->apply_settings(settings.json) : parts_.tasks()->apply_settings(settings.json);
+    if (done && id == kUpdateId) parts_.tasks()->update_interval_changed();
     return {id, settings.revision, done ? settings.revision : 0, done.has_value(), done ? "healthy" : "failed", done ? "" : done.error().message};
   }
   auto outcome = parts_.plugins()->apply(id, {settings.json, settings.revision}, kApplyLimit);

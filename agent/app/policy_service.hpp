@@ -1,4 +1,4 @@
-// Answers picket.policy.* and joins the policy part with those who take settings: the plugins and the update engine.
+// Answers picket.policy.* and joins the policy part with those who take settings: the plugins, the update engine and the tasks.
 #pragma once
 
 #include <functional>
@@ -7,11 +7,13 @@
 #include "plugin_host/plugin_host.hpp"
 #include "policy/policy.hpp"
 #include "runtime/worker.hpp"
+#include "tasks/tasks.hpp"
 #include "update/update.hpp"
 
 namespace picket::app {
 
 inline constexpr std::string_view kUpdateId = "org.picket.update";
+inline constexpr std::string_view kTasksId = "org.picket.tasks";
 
 class PolicyService : public Answering, public policy::Consumers {
  public:
@@ -21,6 +23,7 @@ class PolicyService : public Answering, public policy::Consumers {
     policy::Policy& policy;
     std::function<plugin_host::PluginHost*()> plugins;
     std::function<update::Engine*()> updates;
+    std::function<tasks::Tasks*()> tasks;
   };
   explicit PolicyService(Parts parts);
   [[nodiscard]] Result<> start();

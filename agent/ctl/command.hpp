@@ -23,7 +23,7 @@ namespace json = boost::json;
 // The exit codes; JSON.md documents them.
 enum class Exit : int { ok = 0, failed = 1, usage = 2, unreachable = 3, found = 4, partial = 5, interrupted = 130 };
 
-enum class Completes { nothing, plugins, components, files, commands, shells };
+enum class Completes { nothing, plugins, components, tasks, files, commands, shells };
 
 struct OptionSpec {
   const char* name;        // without dashes
@@ -94,6 +94,12 @@ Result<Exit> update_history(Context&);
 Result<Exit> update_rollback(Context&);
 Result<Exit> update_explain(Context&);
 Result<Exit> component_list(Context&);
+Result<Exit> task_list(Context&);
+Result<Exit> task_show(Context&);
+Result<Exit> task_run(Context&);
+Result<Exit> task_watch(Context&);
+Result<Exit> task_cancel(Context&);
+Result<Exit> task_history(Context&);
 Result<Exit> policy_apply(Context&);
 Result<Exit> policy_show(Context&);
 Result<Exit> policy_explain(Context&);

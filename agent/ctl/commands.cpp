@@ -20,6 +20,7 @@ constexpr std::array global{
 constexpr std::array run_options{OptionSpec{"force", nullptr, "ask also sources that are resting after a failure"}};
 constexpr std::array history_options{OptionSpec{"limit", "N", "how many runs (default: 20)"}};
 constexpr std::array rollback_options{OptionSpec{"steps", "N", "how many releases back (default: 1)"}};
+constexpr std::array task_run_options{OptionSpec{"detach", nullptr, "do not wait for its end"}};
 constexpr std::array show_options{OptionSpec{"document", nullptr, "only the policy document itself, as it was signed"}};
 constexpr std::array scan_options{OptionSpec{"max-file-bytes", "N", "skip larger files (default: the scanner's setting)"}};
 constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
@@ -38,6 +39,12 @@ constexpr std::array table{
             &update_rollback},
     Command{"update explain", "[COMPONENT]", 0, 1, "Why each thing happened in the last run", "picketctl update explain yara-rules", no_options, Completes::components, &update_explain},
     Command{"component list", "", 0, 0, "Components, their releases and who demands them", "picketctl component list --json", no_options, Completes::nothing, &component_list},
+    Command{"task list", "", 0, 0, "Tasks, when they run next and what came of them", "picketctl task list", no_options, Completes::nothing, &task_list},
+    Command{"task show", "ID", 1, 1, "All about one task and its last run", "picketctl task show update", no_options, Completes::tasks, &task_show},
+    Command{"task run", "ID", 1, 1, "Run a task now; Ctrl-C cancels it", "picketctl task run update", task_run_options, Completes::tasks, &task_run},
+    Command{"task watch", "[ID]", 0, 1, "Follow a task that runs, or all that run", "picketctl task watch update", no_options, Completes::tasks, &task_watch},
+    Command{"task cancel", "ID", 1, 1, "Stop a task that runs or waits", "picketctl task cancel update", no_options, Completes::tasks, &task_cancel},
+    Command{"task history", "[ID]", 0, 1, "Earlier runs of tasks, newest first", "picketctl task history update --limit 5", history_options, Completes::tasks, &task_history},
     Command{"policy apply", "FILE", 1, 1, "Put a signed policy in force, for all plugins or for none (- reads standard input)", "picketctl policy apply policy.dsse", no_options,
             Completes::files, &policy_apply},
     Command{"policy show", "", 0, 0, "The policy in force", "picketctl policy show", show_options, Completes::nothing, &policy_show},

@@ -6,6 +6,7 @@
 #include "bash_script.hpp"
 #include "ctl/command.hpp"
 #include "picket/host/v1/host.pb.h"
+#include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
 
 namespace picket::ctl {
@@ -25,6 +26,9 @@ std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
   if (what == Completes::plugins) {
     if (const auto reply = session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()))
       for (const auto& plugin : reply->plugins()) out.insert(plugin.id());
+  } else if (what == Completes::tasks) {
+    if (const auto reply = session.ask<task::v1::ListReply>("picket.task.list", task::v1::ListRequest()))
+      for (const auto& task : reply->tasks()) out.insert(task.id());
   } else {
     if (const auto reply = session.ask<update::v1::StatusReply>("picket.component.list", update::v1::StatusRequest()))
       for (const auto& component : reply->components()) out.insert(component.component());
@@ -107,6 +111,7 @@ std::string complete(std::span<const std::string> words) {
     case Completes::files: return "<files>\n";
     case Completes::shells: return lines({"bash"}, current);
     case Completes::commands: return lines(command_words({typed.begin() + 1, typed.end()}), current);
+    case Completes::tasks:
     case Completes::plugins:
     case Completes::components: return arguments < command->most && !(command->completes == Completes::plugins && arguments > 0) ? lines(ids(command->completes, socket), current) : std::string();
   }

@@ -15,6 +15,7 @@
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/scan/v1/scan.pb.h"
 #include "picket/source/v1/source.pb.h"
+#include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
 
 namespace picket::ctl {
@@ -74,7 +75,7 @@ const pb::Message* prototype(std::string_view type) {
   static const pb::FileDescriptor* const files[] = {
       component::v1::ActiveSet::descriptor()->file(), host::v1::ConfigValue::descriptor()->file(), host::v1::PluginStatus::descriptor()->file(),
       host::v1::WatchEvent::descriptor()->file(), ksn::v1::KsnState::descriptor()->file(), policy::v1::Layer::descriptor()->file(),
-      scan::v1::Finding::descriptor()->file(), source::v1::Source::descriptor()->file(), update::v1::Progress::descriptor()->file(),
+      scan::v1::Finding::descriptor()->file(), task::v1::Run::descriptor()->file(), task::v1::Task::descriptor()->file(), source::v1::Source::descriptor()->file(), update::v1::Progress::descriptor()->file(),
       update::v1::StatusReply::descriptor()->file()};
   for (const auto* file : files) {
     const std::string& package = file->package();

@@ -36,6 +36,40 @@ Result<Locks> locks_of(std::string_view plugin, const json::value* locked) {
   return locks;
 }
 
+// What an administrator decided about releases: the update engine's lists, which local values then cannot change.
+void add_approvals(const json::object& root, Document& out) {
+  const auto* list = root.if_contains("approvals");
+  if (list == nullptr || list->get_array().empty()) return;
+  auto& update = out.plugins[std::string(kUpdatePart)];
+  for (const auto* name : {"approved", "declined"}) {
+    auto& releases = update.settings[name];
+    if (!releases.is_array()) releases = json::array();
+    update.locks.paths.push_back({name});
+  }
+  for (const auto& item : list->get_array()) {
+    const auto& approval = item.get_object();
+    json::object release{{"component", approval.at("component")}};
+    if (const auto* number = approval.if_contains("release")) release["release"] = *number;
+    update.settings[approval.at("state").get_string()].get_array().push_back(std::move(release));
+  }
+}
+
+Result<> add_tasks(const json::object& root, Document& out) {
+  const auto* list = root.if_contains("tasks");
+  if (list == nullptr || list->get_array().empty()) return {};
+  auto& part = out.plugins[std::string(kTasksPart)];
+  auto& tasks = part.settings["tasks"];
+  if (!tasks.is_object()) tasks = json::object();
+  for (const auto& item : list->get_array()) {
+    auto task = item.get_object();
+    const std::string id(task.at("id").get_string());
+    task.erase("id");
+    if (!tasks.get_object().emplace(id, std::move(task)).second) return fail(Code::invalid, cat("policy: tasks: two tasks have the id '", id, "'"));
+    part.locks.paths.push_back({"tasks", id});
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string Audience::why_not_for(const Identity& identity) const { return runtime::printable(why_not(identity)); }
@@ -96,6 +130,8 @@ Result<Document> Document::read(std::string_view payload) {
       out.plugins.emplace(member.key(), std::move(plugin));
     }
   }
+  add_approvals(root, out);
+  PICKET_TRY(add_tasks(root, out));
   return out;
 }
 

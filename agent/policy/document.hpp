@@ -13,6 +13,9 @@
 
 namespace picket::policy {
 
+// The host's own parts that take settings: approvals and tasks of a document are locked settings of theirs.
+inline constexpr std::string_view kUpdatePart = "org.picket.update", kTasksPart = "org.picket.tasks";
+
 inline constexpr std::string_view payload_type = "application/vnd.picket.policy+json";
 
 struct Audience {

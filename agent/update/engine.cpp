@@ -27,7 +27,7 @@ EngineImpl::EngineImpl(Options options, Parts parts, storage::FolderLock lock, s
                        Steps steps)
     : options_(std::move(options)), parts_(std::move(parts)), lock_(std::move(lock)), counters_(std::move(counters)), steps_(std::move(steps)),
       sets_(std::move(sets)), ledger_(std::move(ledger)), downloads_(std::move(downloads)), history_(options_.data_dir / "history.jsonl", steps_),
-      explain_(parts_.clock), sources_(parts_.clock), random_(std::hash<std::string>()(options_.data_dir.native()) ^ static_cast<std::uint64_t>(parts_.clock.wall_seconds())) {}
+      explain_(parts_.clock), sources_(parts_.clock) {}
 
 Result<> EngineImpl::start() {
   if (auto last = history_.read(1); last && last->runs_size() == 1) {
@@ -67,11 +67,6 @@ Result<> EngineImpl::start() {
 
 EngineImpl::~EngineImpl() {
   {
-    const std::lock_guard lock(schedule_mutex_);
-    if (timer_) parts_.timers.cancel(*timer_);
-    timer_.reset();
-  }
-  {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     if (current_cancel_) current_cancel_->cancel();
@@ -98,26 +93,7 @@ Result<> EngineImpl::apply_settings(std::string_view settings_json) {
   PICKET_LET(settings, parse_settings(settings_json));
   sources_.configure(settings.sources, settings.rest_after_failure);
   board_.set_settings(std::move(settings));
-  schedule();
   return {};
-}
-
-std::chrono::milliseconds EngineImpl::delay_until_next(std::chrono::minutes interval) {
-  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(interval);
-  // Thousands of agents that were started by the same power cut do not ask in the same second.
-  return whole + std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, whole.count() / 10)(random_));
-}
-
-void EngineImpl::schedule() {
-  const auto interval = board_.settings().interval;
-  const std::lock_guard lock(schedule_mutex_);
-  if (timer_) parts_.timers.cancel(*timer_);
-  timer_.reset();
-  board_.set_next_run(0);
-  if (interval.count() == 0) return;
-  const auto delay = delay_until_next(interval);
-  board_.set_next_run(parts_.clock.wall_seconds() + delay.count() / 1000);
-  timer_ = parts_.timers.start(delay, std::chrono::milliseconds(0), [this] { enqueue(0, RunJob{}); });
 }
 
 void EngineImpl::work() {
@@ -179,7 +155,6 @@ void EngineImpl::perform(Job& job) {
   };
   if (auto* update = std::get_if<RunJob>(&job)) {
     conclude(run.update(update->order), update->asker);
-    schedule();
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {
     conclude(run.rollback(back->order), back->asker);
   } else if (auto* refused = std::get_if<RefusedJob>(&job)) {

@@ -91,11 +91,8 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
 void EngineImpl::enqueue(bus::RequestId id, Job job) {
   {
     const std::lock_guard lock(mutex_);
-    const bool scheduled = id == 0 && std::holds_alternative<RunJob>(job);
     const bool asked = !std::holds_alternative<RefusedJob>(job) && !std::holds_alternative<LoadedJob>(job);
     if (!stopping_ && (!asked || jobs_.size() < kMaxJobs)) {
-      // What a schedule would do is being done already.
-      if (scheduled && (current_cancel_ || !jobs_.empty())) return;
       jobs_.push_back(std::move(job));
       wake_.notify_one();
       return;

@@ -7,12 +7,10 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <set>
 #include <thread>
 #include <variant>
 
-#include "runtime/timers.hpp"
 #include "storage/storage.hpp"
 #include "update/history.hpp"
 #include "update/run.hpp"
@@ -30,6 +28,8 @@ class EngineImpl final : public Engine, private bus::Handler {
 
   Result<> apply_settings(std::string_view settings_json) override;
   void plugin_started(const std::string& plugin_id) override;
+  std::chrono::minutes interval() const override { return board_.settings().interval; }
+  void runs_next(std::int64_t at) override { board_.set_next_run(at); }
   std::vector<Problem> problems() const override { return board_.problems(parts_.demands(), parts_.clock.wall_seconds()); }
 
  private:
@@ -65,8 +65,6 @@ class EngineImpl final : public Engine, private bus::Handler {
   // Any thread.
   void hand_over(const std::string& plugin, const component::v1::ActiveSet& set);
   void announce(const component::v1::ActiveSet& set);
-  void schedule();       // from now
-  [[nodiscard]] std::chrono::milliseconds delay_until_next(std::chrono::minutes interval);
 
   const Options options_;
   const Parts parts_;
@@ -103,9 +101,6 @@ class EngineImpl final : public Engine, private bus::Handler {
   bus::Token next_token_ = 1;
   core::CancelSource shutdown_;
 
-  std::mutex schedule_mutex_;
-  std::optional<runtime::Timers::Id> timer_;
-  std::mt19937_64 random_;
   std::thread thread_;
 };
 

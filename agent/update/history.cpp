@@ -1,14 +1,8 @@
 #include "update/history.hpp"
 
-#include <vector>
-
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/files.hpp"
 
 namespace picket::update {
 namespace {
@@ -16,17 +10,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxReply = 120'000;
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> out;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    if (end == text.npos) break;  // a torn last line
-    if (end > 0) out.push_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  return out;
-}
 
 std::string text_of(const json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
@@ -85,45 +68,22 @@ std::optional<v1::RunResult> from_line(std::string_view line) {
 
 Result<> History::add(const v1::RunResult& result) {
   const std::lock_guard lock(mutex_);
-  auto line = to_line(result) + "\n";
-  auto text = read_file(file_, 2 * kMaxFile);
-  if (!text && text.error().code != Code::not_found && text.error().code != Code::too_large) return fail(std::move(text).error());
-  const auto lines = text ? lines_of(*text) : std::vector<std::string_view>();
-  steps_("history.write");
-  const bool torn = text && !text->empty() && text->back() != '\n';
-  if (text && !torn && lines.size() < 2 * kMaxRuns && text->size() + line.size() <= kMaxFile) {
-    const UniqueFd fd(::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd) return fail_errno(cat("open ", file_.native()));
-    PICKET_TRY(write_all(fd.get(), line));
-    if (::fdatasync(fd.get()) != 0) return fail_errno(cat("fsync ", file_.native()));
-    return {};
-  }
-  // First line, torn tail, or too long: written anew with as many of the newest as fit into half of the room.
-  std::size_t first = lines.size(), bytes = line.size();
-  while (first > 0 && lines.size() - first + 1 < kMaxRuns && bytes + lines[first - 1].size() + 1 <= kMaxFile / 2) bytes += lines[--first].size() + 1;
-  std::string fresh;
-  for (; first < lines.size(); ++first) fresh.append(lines[first]).push_back('\n');
-  fresh.append(line);
-  return write_file_atomic(file_, fresh, 0640);
+  return file_.add(to_line(result), [this] { steps_("history.write"); });
 }
 
 Result<v1::HistoryReply> History::read(std::uint32_t limit) const {
   if (limit == 0) limit = 20;
   v1::HistoryReply out;
   const std::lock_guard lock(mutex_);
-  auto text = read_file(file_, 2 * kMaxFile);
-  if (!text && text.error().code == Code::not_found) return out;
-  if (!text) return fail(std::move(text).error());
-  const auto lines = lines_of(*text);
   std::size_t bytes = 0;
-  for (auto line = lines.rbegin(); line != lines.rend() && limit > 0; ++line) {
-    auto run = from_line(*line);
-    if (!run) continue;
+  PICKET_TRY(file_.read([&](std::string_view line) {
+    auto run = from_line(line);
+    if (!run) return true;
     bytes += run->ByteSizeLong() + 8;
-    if (bytes > kMaxReply) break;
+    if (bytes > kMaxReply) return false;
     *out.add_runs() = std::move(*run);
-    --limit;
-  }
+    return --limit > 0;
+  }));
   return out;
 }
 

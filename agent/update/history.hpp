@@ -11,6 +11,7 @@
 #include <picket/update/v1/report.pb.h>
 
 #include "base/result.hpp"
+#include "storage/line_file.hpp"
 #include "update/steps.hpp"
 
 namespace picket::update {
@@ -20,7 +21,7 @@ class History {
   static constexpr std::size_t kMaxRuns = 200;
   static constexpr std::uint64_t kMaxFile = 1u << 20;
 
-  History(std::filesystem::path file, Steps steps) : file_(std::move(file)), steps_(std::move(steps)) {}
+  History(std::filesystem::path file, Steps steps) : file_(std::move(file), {kMaxRuns, kMaxFile}), steps_(std::move(steps)) {}
 
   [[nodiscard]] Result<> add(const v1::RunResult& result);
   // Newest first; unreadable lines are left out. Bounded to what fits into one answer on the bus.
@@ -28,7 +29,7 @@ class History {
 
  private:
   mutable std::mutex mutex_;
-  std::filesystem::path file_;
+  storage::LineFile file_;
   Steps steps_;
 };
 

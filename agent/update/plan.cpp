@@ -12,7 +12,7 @@ using trust::Release;
 constexpr std::string_view kDeclined = "declined in the settings", kApproval = "waits for approval";
 
 const ReleaseRef* find(const std::vector<ReleaseRef>& list, std::string_view component, std::uint64_t release) {
-  const auto found = std::ranges::find_if(list, [&](const auto& ref) { return ref.component == component && (release == 0 || ref.release == release); });
+  const auto found = std::ranges::find_if(list, [&](const auto& ref) { return ref.component == component && (release == 0 || ref.release == 0 || ref.release == release); });
   return found == list.end() ? nullptr : &*found;
 }
 

@@ -62,10 +62,13 @@ class Reader {
   std::string why_;
 };
 
-std::vector<ReleaseRef> releases(Reader& reader, std::string_view name) {
+// `every`: also a component without a release, which means all of them.
+std::vector<ReleaseRef> releases(Reader& reader, std::string_view name, bool every) {
   std::vector<ReleaseRef> out;
   reader.each_object(name, [&](Reader& item, const json::object&) {
-    out.push_back({item.text("component"), static_cast<std::uint64_t>(item.number("release", 1, 1, INT64_MAX))});
+    const auto release = static_cast<std::uint64_t>(item.number("release", 0, 1, INT64_MAX));
+    if (release == 0 && !every) item.wrong("release", "is missing");
+    out.push_back({item.text("component"), release});
   });
   return out;
 }
@@ -100,9 +103,9 @@ Result<Settings> parse_settings(std::string_view text) {
     if (!item.is_string()) return reader.wrong("components", "must hold texts");
     out.components.emplace_back(item.get_string());
   });
-  out.declined = releases(reader, "declined");
-  out.pinned = releases(reader, "pinned");
-  out.approved = releases(reader, "approved");
+  out.declined = releases(reader, "declined", true);
+  out.pinned = releases(reader, "pinned", false);
+  out.approved = releases(reader, "approved", true);
   if (document.get_object().contains("approval_needed")) {
     out.approve_agent = out.approve_application = false;
     reader.each("approval_needed", [&](const json::value& item) {

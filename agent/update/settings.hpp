@@ -19,7 +19,7 @@ struct SourceEntry {
 
 struct ReleaseRef {
   std::string component;
-  std::uint64_t release = 0;
+  std::uint64_t release = 0;  // 0: every one
 };
 
 struct Settings {

@@ -38,15 +38,22 @@ std::string_view settings_schema_text() {
       "description": "Components to bring although no plugin asks for them.",
       "type": "array", "maxItems": 1000, "uniqueItems": true, "default": [], "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}
     },
-    "declined": {"description": "Releases that are never installed.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/release"}},
+    "declined": {"description": "Releases that are never installed, and left where an earlier one is at hand.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
     "pinned": {"description": "Components that stay at one release, also an earlier one.", "type": "array", "maxItems": 1000, "default": [], "items": {"$ref": "#/definitions/release"}},
-    "approved": {"description": "Releases that wait for approval and have it.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/release"}},
+    "approved": {"description": "Releases that wait for approval and have it.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
     "approval_needed": {
       "description": "Classes of components whose releases are installed only when approved.",
       "type": "array", "uniqueItems": true, "default": ["application"], "items": {"enum": ["agent", "application"]}
     }
   },
   "definitions": {
+    "releases": {
+      "type": "object", "additionalProperties": false, "required": ["component"],
+      "properties": {
+        "component": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"},
+        "release": {"description": "Absent: every release of the component.", "type": "integer", "minimum": 1}
+      }
+    },
     "release": {
       "type": "object", "additionalProperties": false, "required": ["component", "release"],
       "properties": {

@@ -1,6 +1,7 @@
 // The facade of the update engine.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -12,8 +13,6 @@
 #include "bus/bus.hpp"
 #include "core/cancel.hpp"
 #include "core/clock.hpp"
-
-namespace picket::runtime { class Timers; }
 
 namespace picket::update {
 
@@ -37,7 +36,6 @@ class Engine {
  public:
   struct Parts {
     bus::Router& router;
-    runtime::Timers& timers;
     const core::Clock& clock;
     std::function<std::vector<Demand>()> demands;
   };
@@ -47,8 +45,11 @@ class Engine {
   virtual ~Engine() = default;  // cancels a run and waits for it
 
   [[nodiscard]] static std::string_view settings_schema();
-  // Settings already valid against the schema. Takes effect at the next run; the schedule at once.
+  // Settings already valid against the schema. Takes effect at the next run.
   [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
+  // How often updates are to be looked for; 0: only by hand. Who keeps time (the tasks) asks picket.update.run, and says when it will next.
+  [[nodiscard]] virtual std::chrono::minutes interval() const = 0;
+  virtual void runs_next(std::int64_t at) = 0;
   // A plugin came (back): hand it the sets that it demands.
   virtual void plugin_started(const std::string& plugin_id) = 0;
 

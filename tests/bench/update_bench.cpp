@@ -53,7 +53,7 @@ class Agent : public test::HostFixture {
     update_options.data_dir = folder / "data";
     update_options.root_file = folder / "root.json";
     update_options.agent_version = "1.0.0";
-    auto engine = update::Engine::open(update_options, {*router, *timers, clock, [] { return std::vector<update::Demand>{{"rules", "databases", "nobody", false}}; }});
+    auto engine = update::Engine::open(update_options, {*router, clock, [] { return std::vector<update::Demand>{{"rules", "databases", "nobody", false}}; }});
     if (!engine) give_up(engine.error().message);
     const auto taken = (*engine)->apply_settings(R"({"interval_minutes":0,"sources":[{"name":"web","plugin":"org.picket.source-http","location":")" + url + R"("}]})");
     if (!taken) give_up(taken.error().message);

@@ -215,7 +215,7 @@ Result<> UpdateWorld::open() {
   options.root_file = folder / "root.json";
   options.agent_version = "1.0.0";
   options.at_step = at_step;
-  auto opened = update::Engine::open(std::move(options), {*router, *timers, clock, [this] {
+  auto opened = update::Engine::open(std::move(options), {*router, clock, [this] {
     const std::lock_guard lock(demands_mutex);
     return demands;
   }});

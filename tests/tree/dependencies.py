@@ -15,8 +15,9 @@ AGENT = {
     "plugin_host": {"core", "runtime", "storage", "bus", "isolation"},
     "policy": {"core", "runtime", "storage"},
     "update": {"core", "runtime", "storage", "bus"},
+    "tasks": {"core", "runtime", "storage", "bus"},
     "ctl": {"core", "runtime", "bus"},
-    "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update"},
+    "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update", "tasks"},
 }
 SDK = {"base": set(), "trust": {"base"}, "tools": {"base", "trust"}, "include": set(), "proto": set(), "template": set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.M)

@@ -45,12 +45,15 @@ TEST(Completion, asks_picketd_for_ids) {
   plugins.add_plugins()->set_id("two words");
   picketd.answer_with("picket.plugin.list", plugins);
   picketd.answer_with("picket.component.list", sample_updates());
+  picketd.answer_with("picket.task.list", sample_tasks());
   picketd.start();
   const auto socket = picketd.socket().string();
   EXPECT_EQ(after({"--socket", socket, "plugin", "info", ""}), "org.acme.bad\norg.picket.scanner\n") << "only what a shell need not quote";
   EXPECT_EQ(after({"--socket", socket, "plugin", "info", "org.p"}), "org.picket.scanner\n");
   EXPECT_EQ(after({"--socket", socket, "update", "run", "yara-rules", "u"}), "url-list\n");
   EXPECT_EQ(after({"--socket", socket, "plugin", "info", "org.acme.bad", ""}), "");
+  EXPECT_EQ(after({"--socket", socket, "task", "run", ""}), "nightly\nupdate\n");
+  EXPECT_EQ(after({"--socket", socket, "task", "run", "update", ""}), "");
 }
 
 TEST(Completion, is_silent_when_picketd_is_not_there) { EXPECT_EQ(after({"--socket", "/nonexistent/x.sock", "plugin", "info", ""}), ""); }

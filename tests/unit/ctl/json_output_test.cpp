@@ -72,7 +72,7 @@ TEST_F(JsonOutput, of_every_command_fits_the_published_schema) {
   const auto file = picketd.folder() / "policy.dsse";
   ASSERT_TRUE(write_file_atomic(file, "{}"));
   const std::map<std::string, std::vector<std::string>> arguments{
-      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"bus watch", {"--count", "1", "--payloads"}}};
+      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"task show", {"nightly"}}, {"task run", {"update"}}, {"task watch", {"update"}}, {"task cancel", {"update"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"bus watch", {"--count", "1", "--payloads"}}};
   std::size_t checked = 0;
   for (const auto& command : ctl::commands()) {
     const std::string name = command.name;
@@ -134,7 +134,7 @@ TEST(ProtoJson, decodes_known_payloads_only) {
   EXPECT_EQ(ctl::payload_to_json("text/plain", "").error().code, Code::not_found);
   EXPECT_EQ(ctl::payload_to_json("application/x-protobuf; messageType=picket.ksn.v1.KsnState", "\xff").error().code, Code::invalid);
   for (const auto* name : {"picket.host.v1.WatchEvent", "picket.update.v1.Progress", "picket.update.v1.StatusReply", "picket.component.v1.ActivateRequest", "picket.source.v1.FetchRequest",
-                           "picket.scan.v1.ScanEvent", "picket.policy.v1.ApplyReply", "picket.host.v1.TopicsReply"})
+                           "picket.scan.v1.ScanEvent", "picket.policy.v1.ApplyReply", "picket.task.v1.WorkRequest", "picket.task.v1.ListReply", "picket.host.v1.TopicsReply"})
     EXPECT_TRUE(ctl::payload_to_json(std::string("application/x-protobuf; messageType=") + name, "")) << name;
 }
 

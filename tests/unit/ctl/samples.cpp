@@ -116,6 +116,42 @@ update::v1::StatusReply sample_updates() {
   return out;
 }
 
+task::v1::ListReply sample_tasks() {
+  task::v1::ListReply out;
+  auto& update = *out.add_tasks();
+  update.set_id("update");
+  update.set_type("update");
+  update.set_origin("built-in");
+  update.set_enabled(true);
+  update.set_schedule("automatic, every 2 h, in an outbreak 15 min");
+  update.set_state("idle");
+  update.set_next_run(sample_now + 1800);
+  auto& last = *update.mutable_last();
+  last.set_run(7);
+  last.set_task("update");
+  last.set_type("update");
+  last.set_trigger("schedule");
+  last.set_result("partial");
+  last.set_started(sample_now - 3605);
+  last.set_finished(sample_now - 3600);
+  last.set_text("url-list: no source\x1b[31m has it");
+  auto& part = *last.add_parts();
+  part.set_name("url-list");
+  part.set_result("failed");
+  part.set_text("no source has it");
+  auto& mine = *out.add_tasks();
+  mine.set_id("nightly");
+  mine.set_type("colour");
+  mine.set_origin("settings");
+  mine.set_schedule("daily at 03:00");
+  mine.set_state("disabled");
+  mine.set_text("no plugin that runs offers tasks of type 'colour'");
+  mine.set_definition_json(R"({"type":"colour"})");
+  out.add_types("rollback");
+  out.add_types("update");
+  return out;
+}
+
 policy::v1::ShowReply sample_policy() {
   policy::v1::ShowReply out;
   out.set_policy_json(R"({"policy":1,"revision":7,"audience":{"tenant":"acme"},"plugins":{"org.picket.scanner":{"settings":{"max_mb":50},"locked":true}}})");
@@ -164,6 +200,32 @@ void answer_everything(CtlPicketd& picketd) {
   picketd.answer_with("picket.plugin.restart", host::v1::PluginRestartReply());
   picketd.answer_with("picket.update.status", sample_updates());
   picketd.answer_with("picket.component.list", sample_updates());
+  picketd.answer_with("picket.task.list", sample_tasks());
+  picketd.answer_with("picket.task.show", sample_tasks().tasks(1));
+  picketd.answer_with("picket.task.cancel", sample_tasks().tasks(0).last());
+  task::v1::HistoryReply task_runs;
+  *task_runs.add_runs() = sample_tasks().tasks(0).last();
+  picketd.answer_with("picket.task.history", task_runs);
+  picketd.answer_bytes("picket.task.run", [](std::string_view) {
+    update::v1::Progress progress;
+    progress.set_step("fetch");
+    progress.set_total(100);
+    progress.set_done(100);
+    return CtlAnswer{{progress.SerializeAsString()}, sample_tasks().tasks(0).last().SerializeAsString(), false};
+  });
+  picketd.answer_bytes("picket.task.watch", [](std::string_view bytes) {
+    task::v1::WatchRequest request;
+    EXPECT_TRUE(request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    task::v1::WatchEvent event;
+    event.set_task("update");
+    event.mutable_progress()->set_step("check");
+    CtlAnswer answer{{event.SerializeAsString()}, sample_tasks().tasks(0).last().SerializeAsString(), false};
+    if (request.id().empty()) {
+      *event.mutable_finished() = sample_tasks().tasks(0).last();
+      answer = {{event.SerializeAsString()}, fail(Code::cancelled, "interrupted"), false};
+    }
+    return answer;
+  });
   picketd.answer_with("picket.policy.show", sample_policy());
   picketd.answer_with("picket.policy.apply", sample_applied());
   picketd.answer_with("picket.policy.explain", sample_explained());

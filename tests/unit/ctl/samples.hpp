@@ -7,6 +7,7 @@
 #include "picket/ksn/v1/state.pb.h"
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/scan/v1/scan.pb.h"
+#include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
 #include "support/ctl_picketd.hpp"
 
@@ -19,6 +20,7 @@ host::v1::PluginListReply sample_plugins();
 host::v1::PluginInfoReply sample_plugin_info();
 update::v1::StatusReply sample_updates();
 update::v1::RunResult sample_run();
+task::v1::ListReply sample_tasks();
 policy::v1::ShowReply sample_policy();
 policy::v1::ApplyReply sample_applied();
 policy::v1::ExplainReply sample_explained();

@@ -1,5 +1,6 @@
 #include "policy/document.hpp"
 
+#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
 namespace picket::policy {
@@ -16,13 +17,17 @@ std::string why_not(std::string_view text) {
 TEST(PolicyDocument, reads_all_parts) {
   const auto document = Document::parse(with(R"("audience":{"tenant":"t","groups":["g"],"devices":["d"]},
     "plugins":{"org.a":{"settings":{"x":0.5},"locked":["x","/a.b/c"]},"org.b":{"locked":true}},
-    "host":{"in_process":["org.a"],"disabled":["org.c"]},"approvals":[{"component":"c","release":2,"state":"approved"}],"tasks":[{"id":"1","kind":"scan","extra":1}])"));
+    "host":{"in_process":["org.a"],"disabled":["org.c"]},"approvals":[{"component":"c","release":2,"state":"approved"}],"tasks":[{"id":"1","type":"scan","enabled":false}])"));
   ASSERT_TRUE(document) << document.error().message;
   EXPECT_EQ(document->revision, 3U);
   EXPECT_EQ(document->issued, 1767225600);
   EXPECT_EQ(document->audience.groups, std::vector<std::string>{"g"});
   EXPECT_EQ(document->plugins.at("org.a").locks.paths, (std::vector<Path>{{"x"}, {"a.b", "c"}}));
   EXPECT_TRUE(document->plugins.at("org.b").locks.everything);
+  EXPECT_EQ(json::serialize(document->plugins.at("org.picket.tasks").settings), R"({"tasks":{"1":{"enabled":false,"type":"scan"}}})");
+  EXPECT_EQ(document->plugins.at("org.picket.tasks").locks.paths, (std::vector<Path>{{"tasks", "1"}}));
+  EXPECT_EQ(json::serialize(document->plugins.at("org.picket.update").settings), R"({"approved":[{"component":"c","release":2}],"declined":[]})");
+  EXPECT_EQ(document->plugins.at("org.picket.update").locks.paths, (std::vector<Path>{{"approved"}, {"declined"}}));
   EXPECT_EQ(document->host.disabled, std::vector<std::string>{"org.c"});
   EXPECT_TRUE(Document::parse(minimal));
 }
@@ -40,6 +45,8 @@ TEST(PolicyDocument, names_what_is_wrong) {
   EXPECT_NE(why_not(R"({"policy":1,"revision":0,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("minimum"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"revision":2,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("twice"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"issued":"yesterday","expires":"2027-01-01T00:00:00Z"})").find("issued: not a time"), std::string::npos);
+  EXPECT_NE(why_not(with(R"("tasks":[{"id":"a"},{"id":"a"}])")).find("two tasks have the id 'a'"), std::string::npos);
+  EXPECT_NE(why_not(with(R"("tasks":[{"id":"A b"}])")).find("tasks.[0].id"), std::string::npos) << why_not(with(R"("tasks":[{"id":"A b"}])"));
   EXPECT_EQ(why_not(with(R"("two\nlines\u001b":1)")), "policy: two\\nlines\\x1b: is unknown") << "one line, whatever a name holds";
   EXPECT_NE(why_not(std::string((4u << 20) + 1, ' ')).find("4 MiB"), std::string::npos);
 }

@@ -6,6 +6,8 @@
 #include "base/files.hpp"
 #include "policy/compose.hpp"
 #include "policy/document.hpp"
+#include "tasks/definition.hpp"
+#include "tasks/tasks.hpp"
 #include "update/update.hpp"
 
 namespace picket::policy {
@@ -13,6 +15,7 @@ namespace {
 
 std::string schema_of(const std::string& id) {
   if (id == "org.picket.update") return std::string(update::Engine::settings_schema());
+  if (id == "org.picket.tasks") return std::string(tasks::Tasks::settings_schema());
   for (const auto& folder : std::filesystem::directory_iterator(PICKET_SOURCE "/plugins")) {
     const auto text = read_file(folder.path() / "plugin.json", 1u << 20);
     if (!text) continue;
@@ -29,7 +32,7 @@ TEST(Examples, the_policy_fits_all_that_it_sets) {
   const auto document = Document::parse(*text);
   ASSERT_TRUE(document) << document.error().message;
   EXPECT_TRUE(check_times(*document, 1'800'000'000));
-  EXPECT_EQ(document->plugins.size(), 3U);
+  EXPECT_EQ(document->plugins.size(), 4U);
   for (const auto& [id, plugin] : document->plugins) {
     const auto schema = CompiledSchema::compile(schema_of(id));
     ASSERT_TRUE(schema) << schema.error().message;
@@ -50,9 +53,12 @@ TEST(Examples, local_settings_fit) {
     const auto composed = compose(id, *schema, nullptr, read_local(PICKET_SOURCE "/config/settings", id));
     ASSERT_TRUE(composed) << composed.error().message;
     EXPECT_EQ(composed->local_problem, "") << id;
+    if (id == "org.picket.tasks") {
+      EXPECT_TRUE(tasks::parse_settings(json::serialize(composed->settings), std::chrono::seconds(7200)));
+    }
     ++count;
   }
-  EXPECT_GE(count, 2U);
+  EXPECT_GE(count, 3U);
 }
 
 TEST(Examples, every_plugins_schema_compiles_and_its_defaults_fit) {

@@ -1,0 +1,36 @@
+// What an administrator says of tasks: the settings of org.picket.tasks as values.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "tasks/schedule.hpp"
+
+namespace picket::tasks {
+
+struct Definition {
+  std::string id, type;
+  std::string options_json = "{}";
+  bool enabled = true;
+  bool has_schedule = false;
+  Schedule schedule;
+  std::string json;  // as it was written; empty: built in
+  bool operator==(const Definition&) const = default;
+};
+
+struct Settings {
+  std::vector<Definition> tasks;  // by id
+  bool outbreak = false;
+  std::size_t at_once = 2;
+};
+
+[[nodiscard]] std::string_view settings_schema_text();
+inline constexpr std::string_view kUpdateTask = "update";  // built in
+// Also checks what a schema cannot say: a task that waits for another that is not there, or in a circle. Code::invalid names the task
+// and what is wrong. `update_every`: the schedule of the built-in task where nothing else is said; 0: by hand.
+[[nodiscard]] Result<Settings> parse_settings(std::string_view json, std::chrono::seconds update_every);
+
+}  // namespace picket::tasks

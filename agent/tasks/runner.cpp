@@ -1,0 +1,279 @@
+// What is due, and when to look again.
+#include "tasks/runner.hpp"
+
+#include <algorithm>
+
+#include "base/files.hpp"
+
+namespace picket::tasks {
+namespace {
+
+constexpr std::int64_t kJump = 5;  // seconds that the clock may be off what passed before it counts as a jump
+
+}  // namespace
+
+std::string_view Tasks::settings_schema() { return settings_schema_text(); }
+
+Result<std::unique_ptr<Tasks>> Tasks::open(Options options, Parts parts) {
+  const auto folder = options.data_dir;
+  PICKET_TRY(make_folders(folder, 0700));
+  PICKET_LET(lock, storage::FolderLock::take(folder));
+  PICKET_LET(counters, storage::Counters::open(folder / "counters"));
+  PICKET_LET(records, Records::open(folder));
+  auto runner = std::make_unique<Runner>(std::move(options), std::move(parts), std::move(lock), std::move(counters), std::move(records));
+  PICKET_TRY(runner->start());
+  return runner;
+}
+
+Runner::Runner(Options options, Parts parts, storage::FolderLock lock, storage::Counters counters, Records records)
+    : options_(std::move(options)), parts_(std::move(parts)), lock_(std::move(lock)), counters_(std::move(counters)), records_(std::move(records)) {}
+
+Result<> Runner::start() {
+  agent_start_ = awake_since_ = seen_wall_ = parts_.clock.wall_seconds();
+  seen_monotonic_ms_ = parts_.clock.monotonic().count();
+  std::uint64_t highest = 0;
+  std::set<std::uint64_t> known;
+  PICKET_TRY(records_.read([&](const v1::Run& run) {
+    highest = std::max(highest, run.run());
+    known.insert(run.run());
+    return true;
+  }));
+  for (const auto& [task, what] : records_.all()) highest = std::max(highest, what.running);
+  // Lost counters must not make run numbers begin again.
+  if (counters_.get("run") < highest) PICKET_TRY(counters_.raise("run", highest));
+  if (records_.damaged_bytes() > 0) say(true, "the journal of tasks was damaged on disk: some tasks may run earlier than they should");
+  const auto all = records_.all();
+  for (auto [task, what] : all) {
+    if (what.running == 0) continue;
+    if (!known.contains(what.running)) {
+      v1::Run run;
+      run.set_run(what.running);
+      run.set_task(task);
+      run.set_type(what.type);
+      run.set_trigger(what.trigger);
+      run.set_result("interrupted");
+      run.set_started(what.last_start);
+      run.set_finished(parts_.clock.wall_seconds());
+      run.set_text("the agent ended while it ran");
+      PICKET_TRY(records_.add(run));
+      say(true, cat("task ", task, ": run ", std::to_string(what.running), " was interrupted by the end of the agent"));
+    }
+    what.running = 0;
+    PICKET_TRY(records_.set(task, what));
+  }
+
+  bus::PeerOptions asking;
+  asking.name = "picket.task.run";
+  asking.allow.asks = {"picket.task.type.*", "picket.update.*", "picket.distribution_point.*"};
+  PICKET_LET(caller, bus::Caller::attach(parts_.router, std::move(asking)));
+  caller_ = std::move(caller);
+  work_ = host_work(*caller_);
+  bus::PeerOptions options;
+  options.name = "picket.task";
+  options.allow.publishes = {{"picket.task.finished", bus::Kind::event}};
+  options.allow.subscribes = {"picket.update.finished"};
+  options.allow.answers = {"picket.task.list", "picket.task.show", "picket.task.run", "picket.task.watch", "picket.task.cancel", "picket.task.history"};
+  PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
+  peer_ = std::move(peer);
+  bus_.store(peer_.get());
+  bus_.notify_all();
+  if (const auto status = peer_->subscribe("picket.update.finished"); status != bus::kOk) return fail(Code::internal, "subscribe to picket.update.finished");
+  thread_ = std::thread([this] { decide(); });
+  return {};
+}
+
+Runner::~Runner() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (auto& going : going_) {
+      if (going.why_ended.empty()) going.why_ended = "interrupted";
+      going.cancel.cancel();
+    }
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  peer_.reset();
+  work_.clear();
+  caller_.reset();
+}
+
+Result<> Runner::apply_settings(std::string_view settings_json) {
+  PICKET_LET(settings, parse_settings(settings_json, parts_.update_interval()));
+  for (const auto& task : settings.tasks)
+    if (const auto* work = host_work_of(task.type))
+      if (auto good = work->check(task.options_json); !good) return fail(Code::invalid, cat("tasks.", task.id, ".", good.error().message));
+  const std::lock_guard lock(mutex_);
+  settings_json_ = settings_json;
+  take_settings(std::move(settings));
+  return {};
+}
+
+void Runner::update_interval_changed() {
+  const std::lock_guard lock(mutex_);
+  if (!configured_) return;
+  if (auto settings = parse_settings(settings_json_, parts_.update_interval())) take_settings(std::move(*settings));
+}
+
+void Runner::take_settings(Settings settings) {
+  const auto now = parts_.clock.wall_seconds();
+  std::map<std::string, v1::Run, std::less<>> last;
+  if (!configured_)
+    (void)records_.read([&](v1::Run run) {
+      last.try_emplace(run.task(), run);
+      return true;
+    });
+  std::map<std::string, Entry, std::less<>> fresh;
+  std::set<std::string, std::less<>> names;
+  for (auto& definition : settings.tasks) {
+    names.insert(definition.id);
+    Entry entry;
+    if (const auto known = entries_.find(definition.id); known != entries_.end()) {
+      entry = std::move(known->second);
+    } else {
+      entry.remembered = records_.of(definition.id);
+      if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
+    }
+    const bool changed = !entry.definition.id.empty() && entry.definition.schedule != definition.schedule;
+    entry.definition = std::move(definition);
+    auto what = entry.remembered;
+    // A new schedule counts from now: what it would have said earlier was not missed.
+    if (what.first_seen == 0 || changed) what.first_seen = now;
+    if (changed) what.pending_at = 0;
+    what.first_seen = std::min(what.first_seen, now);
+    what.last_start = settled(what.last_start, now);
+    remember(entry, what);
+    fresh.emplace(entry.definition.id, std::move(entry));
+  }
+  // What waits without a definition any more is told so; what runs goes on to its end.
+  for (const auto& [id, entry] : entries_)
+    if (!fresh.contains(id) && entry.waiting_asker != 0) refuse(entry.waiting_asker, Code::not_found, cat("task ", id, " was taken out of the settings"));
+  entries_ = std::move(fresh);
+  for (const auto& going : going_)
+    if (auto* entry = find(going.run.task())) entry->running = true;
+  records_.keep_only(std::move(names));
+  outbreak_ = settings.outbreak;
+  at_once_ = settings.at_once;
+  for (auto& [id, entry] : entries_) calculate(entry, now);
+  configured_ = true;
+  look_ = true;
+  wake_.notify_all();
+}
+
+void Runner::remember(Entry& entry, Remembered what) {
+  if (entry.remembered == what) return;
+  entry.remembered = what;
+  if (auto kept = records_.set(entry.definition.id, std::move(what)); !kept) say(true, cat("task ", entry.definition.id, " could not be recorded: ", kept.error().message));
+}
+
+void Runner::decide() {
+  Lock lock(mutex_);
+  for (;;) {
+    finish_done(lock);
+    if (stopping_ && going_.empty()) return;
+    if (configured_ && !stopping_) {
+      notice_clock_jumps();
+      const auto now = parts_.clock.wall_seconds();
+      for (auto& [id, entry] : entries_) decide_due(entry, now);
+      start_waiting();
+      const auto monotonic = parts_.clock.monotonic().count();
+      for (auto& going : going_)
+        if (going.stop_at_ms != 0 && monotonic >= going.stop_at_ms && going.why_ended.empty()) {
+          going.why_ended = "timed-out";
+          going.cancel.cancel();
+        }
+    }
+    look_ = false;
+    wake_.wait_for(lock, until_next(), [&] { return look_ || (stopping_ && going_.empty()) || std::ranges::any_of(going_, [](const auto& going) { return going.done; }); });
+  }
+}
+
+void Runner::notice_clock_jumps() {
+  const auto wall = parts_.clock.wall_seconds(), monotonic = parts_.clock.monotonic().count();
+  const auto jump = wall - seen_wall_ - (monotonic - seen_monotonic_ms_) / 1000;
+  seen_wall_ = wall;
+  seen_monotonic_ms_ = monotonic;
+  if (jump >= -kJump && jump <= kJump) return;
+  agent_start_ += jump;
+  awake_since_ = wall;  // asleep, or set forward: what was to run in between was missed; set back: nothing lies before now
+  for (auto& [id, entry] : entries_) {
+    auto what = entry.remembered;
+    what.first_seen = std::min(what.first_seen, wall);
+    what.last_start = settled(what.last_start, wall);
+    if (what.pending_at != 0 && jump < 0) what.pending_at += jump;
+    remember(entry, what);
+  }
+}
+
+void Runner::calculate(Entry& entry, std::int64_t now) {
+  const auto& definition = entry.definition;
+  entry.due = {};
+  if (definition.enabled && definition.schedule.is_by_clock()) {
+    const auto& remembered = entry.remembered;
+    const Moment moment{now,
+                        agent_start_,
+                        awake_since_,
+                        remembered.first_seen,
+                        remembered.last_start,
+                        spread_of(options_.device, definition.id),
+                        entry.ran_since_start,
+                        outbreak_};
+    entry.due = next_run(definition.schedule, moment, parts_.zone);
+  }
+  if (definition.id == kUpdateTask && entry.due.at != told_update_at_ && parts_.update_runs_at) parts_.update_runs_at(told_update_at_ = entry.due.at);
+}
+
+void Runner::decide_due(Entry& entry, std::int64_t now) {
+  calculate(entry, now);
+  const auto& definition = entry.definition;
+  if (entry.running || !entry.waiting.empty()) return;
+  if (entry.due.at != 0 && entry.due.at <= now) {
+    entry.waiting = definition.schedule.kind == Schedule::Kind::at_start ? "start" : entry.due.missed ? "missed" : "schedule";
+  } else if (entry.remembered.pending_at != 0 && entry.remembered.pending_at <= now && definition.enabled) {
+    entry.waiting = entry.remembered.pending_why;
+  }
+}
+
+std::chrono::milliseconds Runner::until_next() const {
+  const auto now = parts_.clock.wall_seconds();
+  auto wait = options_.tick;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.running || !entry.waiting.empty()) continue;
+    for (const auto at : {entry.due.at, entry.definition.enabled ? entry.remembered.pending_at : 0})
+      if (at != 0) wait = std::min<std::chrono::milliseconds>(wait, std::chrono::milliseconds(std::clamp<std::int64_t>(at - now, 0, 3600) * 1000 + 10));
+  }
+  const auto monotonic = parts_.clock.monotonic().count();
+  for (const auto& going : going_)
+    if (going.stop_at_ms != 0 && going.why_ended.empty()) wait = std::min(wait, std::chrono::milliseconds(std::max<std::int64_t>(going.stop_at_ms - monotonic, 0) + 1));
+  return wait;
+}
+
+Work* Runner::host_work_of(std::string_view type) const {
+  for (const auto& work : work_)
+    if (work->type() == type) return work.get();
+  return nullptr;
+}
+
+Runner::Entry* Runner::find(std::string_view id) {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+Runner::Going* Runner::going_of(std::string_view id) {
+  const auto found = std::ranges::find_if(going_, [&](const auto& going) { return going.run.task() == id; });
+  return found == going_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Runner::problems() const {
+  std::vector<std::string> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : entries_) {
+    const auto& result = entry.last.result();
+    if (entry.definition.type == "update" || entry.definition.type == "rollback") continue;  // the update engine says it better
+    if (result == "failed" || result == "timed-out" || result == "partial" || result == "unsupported")
+      out.push_back(cat("task ", id, ": ", result, entry.last.text().empty() ? "" : ": ", entry.last.text()));
+  }
+  return out;
+}
+
+}  // namespace picket::tasks

@@ -1,0 +1,196 @@
+// The tasks' side of the bus.
+#include <algorithm>
+
+#include "tasks/runner.hpp"
+
+namespace picket::tasks {
+namespace {
+
+constexpr std::size_t kMaxReply = 120'000;
+
+}  // namespace
+
+template <class Message>
+void Runner::answer(bus::RequestId id, const Message& message) {
+  own_peer().respond(id, bus::kOk, cat("application/x-protobuf; messageType=", message.GetTypeName()), message.SerializeAsString());
+}
+
+// Used by the other files too.
+template void Runner::answer<v1::Run>(bus::RequestId, const v1::Run&);
+
+void Runner::refuse(bus::RequestId id, Code code, std::string_view text) { own_peer().respond(id, bus::status_of(code), "", text); }
+
+void Runner::on_message(const bus::MessagePtr& message) {
+  update::v1::RunResult result;
+  const auto payload = message->payload();
+  if (message->topic() != "picket.update.finished" || !result.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
+  if (std::ranges::none_of(result.components(), [](const auto& component) { return component.result() == "updated"; })) return;
+  const std::lock_guard lock(mutex_);
+  new_updates("", "update");
+}
+
+void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
+  const auto topic = message->topic();
+  const auto payload = message->payload();
+  auto parse = [&](auto into) {
+    const bool good = into.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
+    if (!good) refuse(id, Code::invalid, cat("the payload is no request of ", topic));
+    return good ? std::optional(std::move(into)) : std::nullopt;
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (!configured_) return refuse(id, Code::unavailable, "the agent is still starting");
+  }
+  if (topic == "picket.task.list") {
+    v1::ListReply reply;
+    for (auto& type : types()) reply.add_types(std::move(type));
+    const std::lock_guard lock(mutex_);
+    reply.set_outbreak(outbreak_);
+    for (const auto& [name, entry] : entries_) {
+      auto task = describe(entry);
+      task.mutable_last()->clear_parts();  // picket.task.show has all
+      task.clear_definition_json();
+      if (reply.ByteSizeLong() + task.ByteSizeLong() > kMaxReply) break;
+      *reply.add_tasks() = std::move(task);
+    }
+    answer(id, reply);
+  } else if (topic == "picket.task.show") {
+    const auto request = parse(v1::ShowRequest());
+    if (!request) return;
+    const std::lock_guard lock(mutex_);
+    if (const auto* entry = find(request->id())) answer(id, describe(*entry));
+    else refuse(id, Code::not_found, cat("there is no task '", request->id().substr(0, 64), "'; see picketctl task list"));
+  } else if (topic == "picket.task.run") {
+    if (const auto request = parse(v1::StartRequest())) answer_start(id, *request);
+  } else if (topic == "picket.task.watch") {
+    if (const auto request = parse(v1::WatchRequest())) answer_watch(id, *request);
+  } else if (topic == "picket.task.cancel") {
+    if (const auto request = parse(v1::CancelRequest())) answer_cancel(id, *request);
+  } else if (topic == "picket.task.history") {
+    if (const auto request = parse(v1::HistoryRequest())) answer_history(id, *request);
+  } else {
+    refuse(id, Code::unsupported, cat(topic, " is not answered here"));
+  }
+}
+
+void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
+  const std::lock_guard lock(mutex_);
+  auto* entry = find(request.id());
+  if (stopping_) return refuse(id, Code::unavailable, "the agent is stopping");
+  if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+  if (entry->running || !entry->waiting.empty())
+    return refuse(id, Code::conflict, cat("task ", request.id(), entry->running ? " runs already" : " waits for a free place already", "; see picketctl task watch ", request.id()));
+  entry->waiting = "by-hand";
+  if (request.detach()) {
+    v1::Run accepted;
+    accepted.set_task(request.id());
+    accepted.set_type(entry->definition.type);
+    accepted.set_trigger("by-hand");
+    answer(id, accepted);
+  } else {
+    entry->waiting_asker = id;
+  }
+  look_ = true;
+  wake_.notify_all();
+}
+
+void Runner::answer_watch(bus::RequestId id, const v1::WatchRequest& request) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return refuse(id, Code::unavailable, "the agent is stopping");
+  if (!request.id().empty() && going_of(request.id()) == nullptr) {
+    const auto* entry = find(request.id());
+    if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+    if (entry->waiting.empty()) return refuse(id, Code::conflict, cat("task ", request.id(), " does not run; see picketctl task history ", request.id()));
+  }
+  watchers_[id] = request.id();
+}
+
+void Runner::answer_cancel(bus::RequestId id, const v1::CancelRequest& request) {
+  const std::lock_guard lock(mutex_);
+  auto* entry = find(request.id());
+  if (auto* going = going_of(request.id())) {
+    if (going->why_ended.empty()) going->why_ended = "cancelled";
+    going->cancel.cancel();
+    answer(id, going->run);
+  } else if (entry == nullptr) {
+    refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+  } else if (!entry->waiting.empty()) {
+    v1::Run run;
+    run.set_task(request.id());
+    run.set_type(entry->definition.type);
+    run.set_trigger(std::exchange(entry->waiting, {}));
+    answer(id, run);
+    if (const auto asker = std::exchange(entry->waiting_asker, 0); asker != 0) refuse(asker, Code::cancelled, cat("task ", request.id(), " was cancelled before it began"));
+    // What made it wait has been answered: not again at once.
+    auto what = entry->remembered;
+    what.last_start = parts_.clock.wall_seconds();
+    what.pending_at = 0;
+    entry->ran_since_start = true;
+    remember(*entry, what);
+  } else {
+    refuse(id, Code::conflict, cat("task ", request.id(), " does not run"));
+  }
+}
+
+void Runner::answer_history(bus::RequestId id, const v1::HistoryRequest& request) {
+  v1::HistoryReply reply;
+  const auto limit = static_cast<int>(request.limit() == 0 ? 20 : std::min<std::uint32_t>(request.limit(), 10'000));
+  std::size_t bytes = 0;
+  const std::lock_guard lock(mutex_);
+  if (!request.id().empty() && find(request.id()) == nullptr && !records_.all().contains(request.id()))
+    return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+  auto done = records_.read([&](v1::Run run) {
+    if (!request.id().empty() && run.task() != request.id()) return true;
+    bytes += run.ByteSizeLong() + 8;
+    if (bytes > kMaxReply) return false;
+    *reply.add_runs() = std::move(run);
+    return reply.runs_size() < limit;
+  });
+  if (done) answer(id, reply);
+  else refuse(id, done.error().code, done.error().message);
+}
+
+void Runner::on_cancel(bus::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  watchers_.erase(id);
+  for (auto& going : going_)
+    if (going.asker == id) {
+      going.asker = 0;
+      if (going.why_ended.empty()) going.why_ended = "cancelled";
+      going.cancel.cancel();
+    }
+  for (auto& [name, entry] : entries_)
+    if (entry.waiting_asker == id) {
+      entry.waiting_asker = 0;
+      entry.waiting.clear();
+    }
+}
+
+v1::Task Runner::describe(const Entry& entry) const {
+  v1::Task out;
+  const auto& definition = entry.definition;
+  out.set_id(definition.id);
+  out.set_type(definition.type);
+  out.set_origin(definition.json.empty() ? "built-in" : "settings");
+  out.set_enabled(definition.enabled);
+  out.set_schedule(in_words(definition.schedule));
+  out.set_state(entry.running ? "running" : !entry.waiting.empty() ? "waiting" : definition.enabled ? "idle" : "disabled");
+  const auto pending = definition.enabled ? entry.remembered.pending_at : 0;
+  out.set_next_run(pending == 0 || (entry.due.at != 0 && entry.due.at < pending) ? entry.due.at : pending);
+  if (entry.last.run() != 0) *out.mutable_last() = entry.last;
+  out.set_definition_json(definition.json);
+  const auto offered = types();
+  if (std::ranges::find(offered, definition.type) == offered.end()) out.set_text(cat("no plugin that runs offers tasks of type '", definition.type, "'"));
+  return out;
+}
+
+std::vector<std::string> Runner::types() const {
+  std::vector<std::string> out;
+  for (const auto& work : work_) out.emplace_back(work->type());
+  for (const auto& topic : parts_.router.topics())
+    if (topic.topic.starts_with(kTypeTopic) && !topic.answerers.empty()) out.push_back(topic.topic.substr(kTypeTopic.size()));
+  std::ranges::sort(out);
+  return out;
+}
+
+}  // namespace picket::tasks

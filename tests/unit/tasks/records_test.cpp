@@ -1,0 +1,109 @@
+#include "tasks/records.hpp"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+
+namespace picket::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+namespace v1 = task::v1;
+
+class TaskRecords : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "picket-records-XXXXXX").native();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  Records open() {
+    auto records = Records::open(root_);
+    EXPECT_TRUE(records) << records.error().message;
+    return std::move(*records);
+  }
+  static v1::Run run(std::uint64_t number) {
+    v1::Run out;
+    out.set_run(number);
+    out.set_task("nightly");
+    out.set_type("update");
+    out.set_trigger("schedule");
+    out.set_result("partial");
+    out.set_started(5);
+    out.set_finished(6);
+    out.set_text("one \"failed\"\nof two");
+    out.set_news(true);
+    auto& part = *out.add_parts();
+    part.set_name("rules");
+    part.set_result("updated");
+    part.set_text("why");
+    return out;
+  }
+  fs::path root_;
+};
+
+TEST_F(TaskRecords, a_run_survives_as_a_line) {
+  const auto back = Records::run_of(Records::to_line(run(7)));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->SerializeAsString(), run(7).SerializeAsString());
+  EXPECT_EQ(Records::to_line(run(7)).find('\n'), std::string::npos);
+  EXPECT_FALSE(Records::run_of("{}"));
+  EXPECT_FALSE(Records::run_of("rubbish"));
+}
+
+TEST_F(TaskRecords, are_there_after_a_restart) {
+  {
+    auto records = open();
+    ASSERT_TRUE(records.set("a", {1, 2, 3, "after b", 4, "update", "schedule"}));
+    ASSERT_TRUE(records.set("b", {10, 20, 0, "", 0, "", ""}));
+    ASSERT_TRUE(records.set("b", {10, 21, 0, "", 0, "", ""}));
+    for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(records.add(run(i)));
+  }
+  const auto records = open();
+  EXPECT_EQ(records.of("a"), (Remembered{1, 2, 3, "after b", 4, "update", "schedule"}));
+  EXPECT_EQ(records.of("b").last_start, 21);
+  EXPECT_EQ(records.of("c"), Remembered());
+  std::vector<std::uint64_t> numbers;
+  ASSERT_TRUE(records.read([&](const v1::Run& each) {
+    numbers.push_back(each.run());
+    return true;
+  }));
+  EXPECT_EQ(numbers, (std::vector<std::uint64_t>{3, 2, 1}));
+}
+
+TEST_F(TaskRecords, a_torn_write_loses_only_itself) {
+  {
+    auto records = open();
+    ASSERT_TRUE(records.set("a", {1, 2, 0, "", 0, "", ""}));
+    ASSERT_TRUE(records.set("a", {1, 9, 0, "", 0, "", ""}));
+    ASSERT_TRUE(records.add(run(1)));
+    ASSERT_TRUE(records.add(run(2)));
+  }
+  for (const auto* file : {"journal", "history.jsonl"}) fs::resize_file(root_ / file, fs::file_size(root_ / file) - 3);
+  auto records = open();
+  EXPECT_EQ(records.of("a").last_start, 2);
+  int runs = 0;
+  ASSERT_TRUE(records.read([&](const v1::Run& each) { return runs += static_cast<int>(each.run()), true; }));
+  EXPECT_EQ(runs, 1);
+  ASSERT_TRUE(records.add(run(3)));
+  runs = 0;
+  ASSERT_TRUE(records.read([&](const v1::Run& each) { return runs += static_cast<int>(each.run()), true; }));
+  EXPECT_EQ(runs, 4) << "the next line does not stick to the torn one";
+}
+
+TEST_F(TaskRecords, stay_small_and_forget_what_is_no_task_any_more) {
+  auto records = open();
+  ASSERT_TRUE(records.set("gone", {1, 1, 0, "", 0, "", ""}));
+  records.keep_only({"a"});
+  for (std::int64_t i = 0; i < 2'500; ++i) ASSERT_TRUE(records.set("a", {1, i + 1, 7, std::string(i % 2 == 0 ? 40 : 41, 'x'), 0, "", ""}));
+  EXPECT_LE(fs::file_size(root_ / "journal"), Records::kMaxJournal + 1024);
+  const auto again = open();
+  EXPECT_EQ(again.of("a").last_start, 2500);
+  EXPECT_FALSE(again.all().contains("gone"));
+}
+
+}  // namespace
+}  // namespace picket::tasks
