@@ -1,6 +1,7 @@
 #include "trust/release.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include <boost/json/value.hpp>
 
@@ -75,6 +76,10 @@ bool is_one_of(std::string_view value, std::initializer_list<std::string_view> a
   return std::find(allowed.begin(), allowed.end(), value) != allowed.end();
 }
 
+bool is_digest(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
 tl::unexpected<Error> wrong(std::string_view member, std::string_view what) { return fail(Code::invalid, cat("custom.picket.", member, " ", what)); }
 
 }  // namespace
@@ -96,7 +101,7 @@ Result<> check_release(const Release& release) {
   if (release.release < 1) return wrong("release", "must be at least 1");
   if (release.version.empty() || release.version.size() > 64 || !is_plain(release.version))
     return wrong("version", "must be 1 to 64 bytes without control characters");
-  if (release.content_sha256.size() != 64 || !from_hex(release.content_sha256) || to_hex(*from_hex(release.content_sha256)) != release.content_sha256)
+  if (!is_digest(release.content_sha256))
     return wrong("content.sha256", "must be 64 lower-case hex digits");
   if (!is_version(release.minimum_agent)) return wrong("minimum_agent", "must be like 1.2.3");
   if (release.format == "file") {
@@ -158,6 +163,43 @@ Result<Release> parse_release(const Target& target) {
   if (target.role != out.component) return fail(Code::invalid, cat(what, ": component ", out.component, " is signed by role ", target.role));
   if (out.path != release_path(out)) return fail(Code::invalid, cat(what, ": should be at ", release_path(out)));
   return out;
+}
+
+std::string delta_path(const Delta& delta) {
+  return cat(delta.component, "/", delta.variant, "/", std::to_string(delta.release), ".from-", std::to_string(delta.base), ".delta");
+}
+
+Result<Delta> parse_delta(const Target& target) {
+  const auto what = cat("target ", target.path);
+  const auto* member = target.file.custom.if_contains("picket");
+  const auto* object = member ? member->if_object() : nullptr;
+  const auto* kind = object ? object->if_contains("kind") : nullptr;
+  if (!kind || *kind != json::value("delta")) return fail(Code::not_found, cat(what, ": is not a delta"));
+  Reader reader(*object, cat(what, ": custom.picket."));
+  Delta out;
+  out.base = reader.integer("base", 1);
+  out.base_sha256 = reader.text("base_sha256");
+  out.method = reader.text("method");
+  PICKET_TRY(reader.result());
+  if (!is_digest(out.base_sha256)) return fail(Code::invalid, cat(what, ": custom.picket.base_sha256 must be 64 lower-case hex digits"));
+  if (out.method.empty() || out.method.size() > 32 || !is_plain(out.method)) return fail(Code::invalid, cat(what, ": custom.picket.method must be 1 to 32 plain bytes"));
+  // All else is in the path, which is signed too: metadata are paid for with every step.
+  const std::string_view path = target.path;
+  const auto first = std::min(path.find('/'), path.size()), second = std::min(path.find('/', std::min(first + 1, path.size())), path.size());
+  out.component = path.substr(0, first);
+  out.variant = path.substr(std::min(first + 1, path.size()), second - std::min(first + 1, second));
+  const auto number = path.substr(std::min(second + 1, path.size()));
+  std::from_chars(number.data(), number.data() + number.size(), out.release);
+  if (target.role != out.component) return fail(Code::invalid, cat(what, ": component ", out.component, " is signed by role ", target.role));
+  if (!is_one_of(out.variant, {"full", "light"}) || out.release <= out.base || out.path.assign(delta_path(out)) != path)
+    return fail(Code::invalid, cat(what, ": its path does not say from which release to which higher one of which variant"));
+  out.length = target.file.length;
+  out.hashes = target.file.hashes;
+  return out;
+}
+
+json::object delta_custom(const Delta& delta) {
+  return {{"picket", json::object{{"kind", "delta"}, {"method", delta.method}, {"base", delta.base}, {"base_sha256", delta.base_sha256}}}};
 }
 
 json::object release_custom(const Release& release) {

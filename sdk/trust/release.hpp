@@ -35,12 +35,30 @@ struct Release {
   std::map<std::string, std::string> hashes;
 };
 
+// The way from one release of a variant to another in few bytes. The full release that it makes says all about the result.
+struct Delta {
+  std::string component, variant;
+  std::int64_t release = 0;      // what it makes
+  std::int64_t base = 0;         // what it starts from: lower
+  std::string base_sha256;       // lower hex: content_sha256 of the release that it starts from
+  std::string method;            // sdk/delta knows which
+
+  std::string path;              // <component>/<variant>/<release>.from-<base>.delta
+  std::uint64_t length = 0;
+  std::map<std::string, std::string> hashes;
+};
+
 // Code::invalid names the member that is wrong; Code::unsupported when the target is well-formed but of a kind or format that this
 // version does not know (skip it); Code::not_found when it is no release at all (no custom.picket). Unknown members are ignored.
 [[nodiscard]] Result<Release> parse_release(const Target& target);
 // The target's `custom`: {"picket": {...}}.
 [[nodiscard]] json::object release_custom(const Release& release);
 [[nodiscard]] std::string release_path(const Release& release);
+
+// Code::not_found when the target is no delta. What parse_release calls unsupported may be one.
+[[nodiscard]] Result<Delta> parse_delta(const Target& target);
+[[nodiscard]] json::object delta_custom(const Delta& delta);
+[[nodiscard]] std::string delta_path(const Delta& delta);
 
 // Code::invalid says what is wrong with the name. Also refuses the names of the top-level roles.
 [[nodiscard]] Result<> check_component_name(std::string_view name);

@@ -205,7 +205,7 @@ ok --says "Good" verify --root first-root.json --now "$much_later" copy
 ok --says '"good":true' verify --json --now "$much_later" copy
 target=$(find copy/targets/yara-rules -name '*.2.tar.zst')
 printf X | dd of="$target" bs=1 seek=20 conv=notrunc status=none
-lines=2 refuses 1 "1 of 4 releases cannot be used" verify --now "$much_later" copy
+lines=2 refuses 1 "1 of 4 targets cannot be used" verify --now "$much_later" copy
 grep -q "^Problem: .*2.tar.zst" "$work/err" || complain "it names the target that is broken"
 ok --says "Good" verify --metadata-only --now "$much_later" copy
 sed -i 's/"length":/"length" :/' copy/metadata/*.yara-rules.json

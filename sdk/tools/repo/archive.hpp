@@ -28,4 +28,7 @@ struct Packed {
 // max_content bytes). files and unpacked stay 0.
 [[nodiscard]] Result<Packed> measure(const std::filesystem::path& target, bool compressed, std::uint64_t max_content, Progress& progress);
 
+// What a target holds, uncompressed, in memory. Code::untrusted when it is not `length` bytes.
+[[nodiscard]] Result<std::string> read_content(const std::filesystem::path& target, bool compressed, std::uint64_t length);
+
 }  // namespace picket::repo

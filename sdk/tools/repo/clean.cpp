@@ -28,7 +28,7 @@ Result<> remove_old(const fs::path& file, UnixTime before, Cleaned& out) {
 
 // Where a target lies, as published and as staged.
 void note_targets(const Document& document, std::set<std::string, std::less<>>& published, std::set<std::string, std::less<>>* staged) {
-  for (const auto& release : releases_in(document)) {
+  for (const auto& release : offered_in(document)) {
     if (const auto sha256 = release.hashes.find("sha256"); sha256 != release.hashes.end()) published.insert(trust::consistent_target_path(release.path, sha256->second));
     if (staged) staged->insert(release.path);
   }

@@ -32,6 +32,17 @@ Result<> add(const Options& options) {
     PICKET_LET(keep, to_integer(options.get("keep"), 1, 100000, "--keep"));
     wanted.keep = static_cast<std::size_t>(keep);
   }
+  if (options.has("deltas")) {
+    PICKET_LET(deltas, to_integer(options.get("deltas"), 0, 64, "--deltas"));
+    wanted.deltas = static_cast<std::size_t>(deltas);
+  }
+  wanted.on_delta = [](const DeltaNews& news) {
+    if (news.skipped.empty())
+      std::printf("Delta from release %lld: %s (%s).\n", static_cast<long long>(news.delta.base), human_bytes(news.delta.length).c_str(), news.delta.method.c_str());
+    else
+      std::printf("No delta from release %lld: %s.\n", static_cast<long long>(news.delta.base), news.skipped.c_str());
+    std::fflush(stdout);
+  };
   wanted.source = options.positionals().front();
   if (!wanted.source.has_filename()) wanted.source = wanted.source.parent_path();  // "rules/" is "rules"
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::write));
@@ -64,6 +75,7 @@ int run_add(const CommandText& text, const Arguments& arguments) {
       .value("minimum-agent", "X.Y.Z", "older agents keep what they have (default: as the release before, else 0.1.0)")
       .value("level", "1..19", "of compression of a folder (default 19)")
       .value("keep", "N", "offer only the N newest releases of this variant")
+      .value("deltas", "N", "make deltas from the N releases before (default: \"deltas\" in picket-repo.json, 4); 0: none")
       .list("key", "KEY", "of a new component: who signs it (a name or a .pub.json file; default: the keys of targets); may be given again")
       .positional("PATH", 1, 1);
   if (const auto end = options.parse(arguments)) return *end;

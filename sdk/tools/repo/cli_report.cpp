@@ -66,14 +66,20 @@ Result<> status(const Options& options) {
     const auto* current = staged ? staged : published;
     const auto version_of = [](const Document* document) { return document ? json::value(document->version()) : json::value(nullptr); };
     json::object row{{"role", role}, {"published", version_of(published)}, {"staged", version_of(staged)}};
-    std::string notes;
+    std::string notes, what;
     if (current) {
       PICKET_LET(authority, workspace.authority(role));
       const auto signers = current->signers(authority);
       row["expires"] = trust::format_time(current->expires());
       row["signatures"] = static_cast<std::int64_t>(signers.size());
       row["threshold"] = authority.role.threshold;
-      notes = cat(in_words(current->expires() - workspace.now()), ", signed by ", std::to_string(signers.size()), " of ", std::to_string(authority.role.threshold), " needed");
+      if (!is_top_level(role)) {
+        const auto releases = releases_in(*current).size(), deltas = deltas_in(*current).size();
+        row["releases"] = static_cast<std::int64_t>(releases);
+        row["deltas"] = static_cast<std::int64_t>(deltas);
+        what = cat(", ", std::to_string(releases), releases == 1 ? " release, " : " releases, ", std::to_string(deltas), deltas == 1 ? " delta" : " deltas");
+      }
+      notes = cat(in_words(current->expires() - workspace.now()), ", signed by ", std::to_string(signers.size()), " of ", std::to_string(authority.role.threshold), " needed", what);
     }
     if (!options.has("json"))
       std::printf("%-20s %9s %7s  %s\n", role.c_str(), published ? std::to_string(published->version()).c_str() : "-",
@@ -107,6 +113,11 @@ json::object to_json(const trust::Release& release, std::string_view state) {
           {"state", state}};
 }
 
+json::object to_json(const trust::Delta& delta, std::string_view state) {
+  return {{"component", delta.component}, {"variant", delta.variant}, {"release", delta.release}, {"base", delta.base},
+          {"method", delta.method}, {"path", delta.path}, {"length", static_cast<std::int64_t>(delta.length)}, {"state", state}};
+}
+
 Result<> show(const Options& options) {
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::read));
   auto components = workspace.components();
@@ -116,7 +127,7 @@ Result<> show(const Options& options) {
     components = {wanted};
   }
   const bool as_json = options.has("json");
-  json::array out;
+  json::array out, deltas_out;
   if (!as_json && !components.empty())
     std::printf("%-20s %-7s %8s  %-20s %-20s %10s %10s %6s  %s\n", "COMPONENT", "VARIANT", "RELEASE", "VERSION", "PUBLISHED", "DOWNLOAD", "UNPACKED", "FILES", "STATE");
   for (const auto& component : components) {
@@ -124,9 +135,14 @@ Result<> show(const Options& options) {
     if (!current) continue;
     std::vector<std::string> known;
     if (const auto* published = workspace.published(component))
-      for (const auto& release : releases_in(*published)) known.push_back(release.path);
+      for (const auto& offered : offered_in(*published)) known.push_back(offered.path);
+    const auto state_of = [&](const std::string& path) -> std::string_view {
+      return std::find(known.begin(), known.end(), path) != known.end() ? "published" : "staged";
+    };
+    const auto deltas = deltas_in(*current);
+    for (const auto& delta : deltas) deltas_out.push_back(to_json(delta, state_of(delta.path)));
     for (const auto& release : releases_in(*current)) {
-      const std::string_view state = std::find(known.begin(), known.end(), release.path) != known.end() ? "published" : "staged";
+      const auto state = state_of(release.path);
       if (as_json) {
         out.push_back(to_json(release, state));
         continue;
@@ -135,9 +151,13 @@ Result<> show(const Options& options) {
                   static_cast<long long>(release.release), release.version.c_str(), trust::format_time(release.published).c_str(),
                   human_bytes(release.length).c_str(), human_bytes(release.unpacked).c_str(),
                   static_cast<unsigned long long>(release.files), static_cast<int>(state.size()), state.data());
+      for (const auto& delta : deltas)
+        if (delta.variant == release.variant && delta.release == release.release)
+          std::printf("%-20s %-7s %8s  %-20s %-20s %10s %10s %6s  %s\n", "", "", "", cat("delta from ", std::to_string(delta.base)).c_str(), delta.method.c_str(),
+                      human_bytes(delta.length).c_str(), "", "", std::string(state_of(delta.path)).c_str());
     }
   }
-  if (as_json) print_json(json::object{{"schema", "picket.repo.releases/1"}, {"releases", std::move(out)}});
+  if (as_json) print_json(json::object{{"schema", "picket.repo.releases/1"}, {"releases", std::move(out)}, {"deltas", std::move(deltas_out)}});
   if (!as_json && components.empty()) std::printf("No components yet: picket-repo add\n");
   return {};
 }
@@ -152,8 +172,9 @@ Result<> verify(const Options& options) {
   Progress progress("verify");
   PICKET_LET(found, verify_repository(folder, *root, now, !options.has("metadata-only"), progress));
   if (options.has("json")) {
-    json::array releases;
+    json::array releases, deltas;
     for (const auto& release : found.releases) releases.push_back(to_json(release, "published"));
+    for (const auto& delta : found.deltas) deltas.push_back(to_json(delta, "published"));
     print_json(json::object{{"schema", "picket.repo.verify/1"},
                             {"good", found.problems.empty()},
                             {"root", found.versions.root},
@@ -162,15 +183,16 @@ Result<> verify(const Options& options) {
                             {"targets", found.versions.targets},
                             {"expires", trust::format_time(found.versions.timestamp_expires)},
                             {"releases", std::move(releases)},
+                            {"deltas", std::move(deltas)},
                             {"problems", json::array(found.problems.begin(), found.problems.end())}});
   } else {
     for (const auto& problem : found.problems) std::fprintf(stderr, "Problem: %s\n", problem.c_str());
   }
-  if (!found.problems.empty()) return fail(Code::untrusted, cat(std::to_string(found.problems.size()), " of ", std::to_string(found.releases.size()), " releases cannot be used"));
+  if (!found.problems.empty()) return fail(Code::untrusted, cat(std::to_string(found.problems.size()), " of ", std::to_string(found.releases.size() + found.deltas.size()), " targets cannot be used"));
   if (!options.has("json"))
-    std::printf("Good: root %lld, timestamp %lld, snapshot %lld, targets %lld, %zu releases, %s%s. The timestamp %s.\n", static_cast<long long>(found.versions.root),
+    std::printf("Good: root %lld, timestamp %lld, snapshot %lld, targets %lld, %zu releases, %zu deltas, %s%s. The timestamp %s.\n", static_cast<long long>(found.versions.root),
                 static_cast<long long>(found.versions.timestamp), static_cast<long long>(found.versions.snapshot), static_cast<long long>(found.versions.targets),
-                found.releases.size(), human_bytes(found.bytes).c_str(), options.has("metadata-only") ? " (not read)" : "",
+                found.releases.size(), found.deltas.size(), human_bytes(found.bytes).c_str(), options.has("metadata-only") ? " (not read)" : "",
                 in_words(found.versions.timestamp_expires - now).c_str());
   return {};
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,12 @@ namespace picket::repo {
 [[nodiscard]] Result<> set_expiry(Workspace& workspace, std::string_view role, std::int64_t hours);
 [[nodiscard]] Result<> renew(Workspace& workspace, std::string_view role);
 
+// One delta that was made, or why not.
+struct DeltaNews {
+  trust::Delta delta;
+  std::string skipped;
+};
+
 struct NewRelease {
   std::string component, variant;
   std::int64_t release = 0;
@@ -37,16 +45,29 @@ struct NewRelease {
   int level = 19;
   std::optional<std::size_t> keep;             // how many releases of the variant stay in the metadata
   std::vector<trust::PublicKey> keys;          // of a new component's role; empty: the keys of targets
+  std::optional<std::size_t> deltas;           // from how many earlier releases; empty: as the settings say
+  std::function<void(const DeltaNews&)> on_delta;  // told as each is done, because they take their time
 };
 // Packs the source into staged/targets and stages the component's metadata. Returns the release and what was dropped by `keep`.
 struct Added {
   trust::Release release;
   bool is_new_component = false;
   std::vector<std::string> dropped;
+  std::vector<DeltaNews> deltas;
 };
 [[nodiscard]] Result<Added> add_release(Workspace& workspace, const NewRelease& wanted, Progress& progress);
 
 // Of one component's document; targets that are no releases are left out. Sorted by variant and release.
 [[nodiscard]] std::vector<trust::Release> releases_in(const Document& document);
+// Sorted by variant, what they make, and what they start from.
+[[nodiscard]] std::vector<trust::Delta> deltas_in(const Document& document);
+// Every target with a meaning of ours.
+struct Offered {
+  std::string path;
+  std::uint64_t length = 0;
+  std::map<std::string, std::string> hashes;
+  std::optional<trust::Release> release;  // empty: a delta
+};
+[[nodiscard]] std::vector<Offered> offered_in(const Document& document);
 
 }  // namespace picket::repo

@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 
 #include "repo/archive.hpp"
+#include "repo/deltas.hpp"
 #include "repo/edit.hpp"
 
 namespace picket::repo {
@@ -56,16 +57,35 @@ std::vector<std::string> drop_old(json::object& targets, const Document& documen
   return dropped;
 }
 
+std::vector<trust::Target> targets_in(const Document& document) {
+  std::vector<trust::Target> out;
+  auto parsed = trust::Metadata<trust::Targets>::parse(document.to_bytes());
+  if (!parsed) return out;
+  for (auto& [path, file] : parsed->body.targets) out.push_back({path, document.role, std::move(file)});
+  return out;
+}
+
 }  // namespace
+
+std::vector<trust::Delta> deltas_in(const Document& document) {
+  std::vector<trust::Delta> out;
+  for (const auto& target : targets_in(document))
+    if (auto delta = trust::parse_delta(target)) out.push_back(std::move(*delta));
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return std::tie(a.variant, a.release, a.base) < std::tie(b.variant, b.release, b.base); });
+  return out;
+}
+
+std::vector<Offered> offered_in(const Document& document) {
+  std::vector<Offered> out;
+  for (auto& release : releases_in(document)) out.push_back({release.path, release.length, release.hashes, release});
+  for (auto& delta : deltas_in(document)) out.push_back({delta.path, delta.length, delta.hashes, std::nullopt});
+  return out;
+}
 
 std::vector<trust::Release> releases_in(const Document& document) {
   std::vector<trust::Release> out;
-  auto parsed = trust::Metadata<trust::Targets>::parse(document.to_bytes());
-  if (!parsed) return out;
-  for (auto& [path, file] : parsed->body.targets) {
-    auto release = trust::parse_release(trust::Target{path, document.role, std::move(file)});
-    if (release) out.push_back(std::move(*release));
-  }
+  for (auto& target : targets_in(document))
+    if (auto release = trust::parse_release(target)) out.push_back(std::move(*release));
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return std::tie(a.variant, a.release) < std::tie(b.variant, b.release); });
   return out;
 }
@@ -140,6 +160,10 @@ Result<Added> add_release(Workspace& workspace, const NewRelease& wanted, Progre
                                        {"hashes", json::object{{"sha256", packed->sha256}}},
                                        {"custom", trust::release_custom(release)}};
   if (wanted.keep) out.dropped = drop_old(targets, document, wanted.variant, *wanted.keep);
+  const auto count = wanted.deltas.value_or(workspace.settings().deltas);
+  PICKET_LET(deltas, add_deltas(workspace, document, release, count, wanted.on_delta));
+  out.deltas = std::move(deltas);
+  drop_deltas(document, release, count);
   PICKET_TRY(workspace.stage(std::move(document)));
   return out;
 }

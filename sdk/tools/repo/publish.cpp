@@ -62,7 +62,7 @@ json::object meta_of(const Document& document, std::string_view bytes) {
 struct Plan {
   std::vector<Document> in_order;  // components, targets, snapshot, root, timestamp: what is new, in the order of writing
   NewMetadata files;
-  std::vector<trust::Release> new_targets;
+  std::vector<Offered> new_targets;
 };
 
 void add_to_plan(Plan& plan, Document document) {
@@ -122,7 +122,7 @@ Result<Plan> make_plan(const Workspace& workspace, const KeyStore& keys, const P
   return plan;
 }
 
-fs::path published_path(const Workspace& workspace, const trust::Release& release) {
+fs::path published_path(const Workspace& workspace, const Offered& release) {
   return workspace.targets_folder() / trust::consistent_target_path(release.path, release.hashes.at("sha256"));
 }
 
@@ -132,19 +132,23 @@ Result<> check_targets(const Workspace& workspace, Plan& plan, Progress& progres
   for (const auto& document : plan.in_order) {
     if (is_top_level(document.role)) continue;
     std::map<std::string, std::string, std::less<>> before;
+    std::set<std::string, std::less<>> published_before;
     if (const auto* old = workspace.published(document.role))
-      for (const auto& release : releases_in(*old)) before[release.path] = release.content_sha256;
-    for (auto& release : releases_in(document)) {
+      for (const auto& release : offered_in(*old)) {
+        published_before.insert(release.path);
+        if (release.release) before[release.path] = release.release->content_sha256;
+      }
+    for (auto& release : offered_in(document)) {
       if (!release.hashes.contains("sha256")) return fail(Code::invalid, cat("target ", release.path, " has no sha256"));
       const auto old = before.find(release.path);
-      if (old != before.end() && old->second != release.content_sha256)
+      if (old != before.end() && release.release && old->second != release.release->content_sha256)
         return fail(Code::conflict, cat("target ", release.path, " is published already, with other content: give it a new release number"));
       struct stat info {};
       if (::stat(published_path(workspace, release).c_str(), &info) == 0) {
         if (static_cast<std::uint64_t>(info.st_size) != release.length)
           return fail(Code::untrusted, cat(published_path(workspace, release).native(), ": has ", std::to_string(info.st_size), " bytes, ", std::to_string(release.length),
                                            " were signed (picket-repo verify checks all)"));
-        if (old != before.end()) continue;
+        if (published_before.contains(release.path)) continue;
         plan.new_targets.push_back(release);
         continue;
       }
@@ -158,16 +162,17 @@ Result<> check_targets(const Workspace& workspace, Plan& plan, Progress& progres
   for (const auto& release : plan.new_targets) {
     const auto staged = workspace.staged_target(release.path);
     if (::access(staged.c_str(), F_OK) != 0) continue;  // in its place already
-    PICKET_LET(found, measure(staged, release.format == "tar.zst", release.content_length, progress));
-    if (found.length != release.length || found.sha256 != release.hashes.at("sha256") || found.content_sha256 != release.content_sha256 ||
-        found.content_length != release.content_length)
+    const auto* full = release.release ? &*release.release : nullptr;
+    PICKET_LET(found, measure(staged, full && full->format == "tar.zst", full ? full->content_length : release.length, progress));
+    if (found.length != release.length || found.sha256 != release.hashes.at("sha256") ||
+        (full && (found.content_sha256 != full->content_sha256 || found.content_length != full->content_length)))
       return fail(Code::untrusted, cat(staged.native(), ": is not what was signed as ", release.path, ": it was changed after picket-repo add"));
   }
   if (total > 0) progress.finish();
   return {};
 }
 
-Result<> move_target(const Workspace& workspace, const trust::Release& release) {
+Result<> move_target(const Workspace& workspace, const Offered& release) {
   const auto from = workspace.staged_target(release.path);
   const auto to = published_path(workspace, release);
   PICKET_TRY(make_folders(to.parent_path()));
@@ -256,7 +261,7 @@ Result<PublishReport> publish(Workspace& workspace, const KeyStore& keys, const 
   PICKET_LET(examined, examine(workspace, plan.files));
   for (const auto& document : plan.in_order) {
     if (is_top_level(document.role)) continue;
-    for (const auto& release : releases_in(document))
+    for (const auto& release : offered_in(document))
       if (!examined.paths.contains(release.path))
         return fail(Code::invalid, cat("target ", release.path, " is not covered by the paths that targets.json delegates to ", document.role, ": no client would find it"));
   }

@@ -14,6 +14,7 @@ namespace picket::repo {
 struct Verified {
   trust::Client::Versions versions;
   std::vector<trust::Release> releases;
+  std::vector<trust::Delta> deltas;
   std::uint64_t bytes = 0;
   std::vector<std::string> problems;  // one line each; empty: all is well
 };

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t max_metadata = 64u << 20;  // own files: generous, the client's limits are checked when publishing
 constexpr std::string_view settings_file = "picket-repo.json";
-constexpr std::int64_t max_hours = 24 * 366 * 50;
+constexpr std::int64_t max_hours = 24 * 366 * 50, max_deltas = 64;
 
 Result<UniqueFd> take_lock(const fs::path& folder) {
   const auto path = folder / ".lock";
@@ -46,7 +46,7 @@ Result<trust::Root> typed_root(const Document& document) {
 }  // namespace
 
 Settings Settings::defaults() {
-  return {{{"root", 365 * 24}, {"targets", 365 * 24}, {"component", 180 * 24}, {"snapshot", 30 * 24}, {"timestamp", 7 * 24}}};
+  return {{{"root", 365 * 24}, {"targets", 365 * 24}, {"component", 180 * 24}, {"snapshot", 30 * 24}, {"timestamp", 7 * 24}}, 4};
 }
 
 std::int64_t Settings::hours_of(std::string_view role) const {
@@ -66,13 +66,18 @@ Result<Settings> Settings::parse(std::string_view text) {
     if (!found || *found < 1 || *found > max_hours) return fail(Code::invalid, cat("expiry_hours.", std::string_view(name), " must be 1 to ", std::to_string(max_hours)));
     out.expiry_hours[std::string(name)] = *found;
   }
+  if (const auto* deltas = object->if_contains("deltas")) {
+    const auto* found = deltas->if_int64();
+    if (!found || *found < 0 || *found > max_deltas) return fail(Code::invalid, cat("deltas must be 0 to ", std::to_string(max_deltas)));
+    out.deltas = static_cast<std::size_t>(*found);
+  }
   return out;
 }
 
 std::string Settings::to_json() const {
   json::object hours;
   for (const auto& [name, value] : expiry_hours) hours[name] = value;
-  return json::serialize(json::object{{"schema", "picket.repo/1"}, {"expiry_hours", std::move(hours)}}) + "\n";
+  return json::serialize(json::object{{"schema", "picket.repo/1"}, {"expiry_hours", std::move(hours)}, {"deltas", static_cast<std::int64_t>(deltas)}}) + "\n";
 }
 
 Result<Workspace> Workspace::create(fs::path folder, UnixTime now) {
@@ -210,6 +215,12 @@ Result<Document> Workspace::edit(std::string_view role) const {
   out.signatures.clear();
   out.set_expires(expiry_of(role));
   return out;
+}
+
+Result<fs::path> Workspace::find_target(std::string_view path, std::string_view sha256) const {
+  for (auto& place : {targets_folder() / trust::consistent_target_path(path, sha256), staged_target(path)})
+    if (::access(place.c_str(), R_OK) == 0) return place;
+  return fail(Code::not_found, cat("the file of target ", path, " is missing: neither staged nor published"));
 }
 
 Result<> Workspace::stage(Document document) {

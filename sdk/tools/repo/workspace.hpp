@@ -17,6 +17,7 @@ namespace picket::repo {
 // How long new metadata is valid, in hours: "root", "targets", "snapshot", "timestamp", "component", or a component's own name.
 struct Settings {
   std::map<std::string, std::int64_t, std::less<>> expiry_hours;
+  std::size_t deltas = 4;  // from so many earlier releases to each new one
 
   [[nodiscard]] std::int64_t hours_of(std::string_view role) const;
   [[nodiscard]] static Settings defaults();
@@ -37,6 +38,8 @@ class Workspace {
   [[nodiscard]] std::filesystem::path staged_target(std::string_view path) const { return folder_ / "staged" / "targets" / path; }
   [[nodiscard]] std::filesystem::path metadata_folder() const { return folder_ / "repository" / "metadata"; }
   [[nodiscard]] std::filesystem::path targets_folder() const { return folder_ / "repository" / "targets"; }
+  // Where a target of that path and digest lies, staged or published. Code::not_found.
+  [[nodiscard]] Result<std::filesystem::path> find_target(std::string_view path, std::string_view sha256) const;
   [[nodiscard]] UnixTime now() const { return now_; }
   [[nodiscard]] UnixTime expiry_of(std::string_view role) const { return now_ + 3600 * settings_.hours_of(role); }
   [[nodiscard]] Settings& settings() { return settings_; }

@@ -1,0 +1,54 @@
+#include "delta/bit_coder.hpp"
+#include "delta/make/write.hpp"
+#include "delta/splice_context.hpp"
+
+namespace picket::delta {
+
+std::string write_splice(std::string_view old, std::string_view fresh, const std::vector<Step>& steps, std::uint8_t flags) {
+  BitEncoder coder;
+  SpliceModel<BitEncoder> model(coder, flags);
+  SpliceContext context;
+  std::uint64_t at = 0, made = 0;
+  const auto pass = [&](std::uint64_t size) {
+    context.after(fresh.substr(made, size));
+    made += size;
+  };
+  for (const auto& step : steps) {
+    model.copy_length(step.copy);
+    pass(step.copy);
+    at += step.copy;
+    if (step.is_end) break;
+    model.event(step.event);
+    switch (step.event) {
+      case Event::seek:
+        at += static_cast<std::uint64_t>(model.distance(step.distance));
+        break;
+      case Event::word:
+        model.word(load_word(fresh, made), load_word(old, at));
+        pass(4);
+        at += 4;
+        break;
+      case Event::quote:
+        model.distance(step.distance);
+        model.quote_length(step.count);
+        pass(step.count);
+        break;
+      case Event::substitute:
+      case Event::insert: {
+        model.literal_count(step.count);
+        if (step.count >= echo_from) context.surround(model.echo(), old, at);
+        for (std::uint64_t i = 0; i < step.count; ++i, ++made) {
+          const auto byte = static_cast<std::uint8_t>(fresh[made]);
+          model.literal(byte, context.before(), expected(old, at + i), i == 0);
+          context.push(byte);
+        }
+        if (step.event == Event::substitute) at += step.count;
+        break;
+      }
+    }
+    if (made == fresh.size()) break;
+  }
+  return std::string(1, static_cast<char>(flags)) + coder.finish();
+}
+
+}  // namespace picket::delta

@@ -1,0 +1,219 @@
+// What the splice method says and how likely each word of it is; one text for writing and reading, so that both think alike.
+//
+// A delta is: copy length, event, copy length, event ... until the new content is complete. A copy goes on at the old position. Events:
+//   substitute M  M literals, the old position goes on with them: a changed value
+//   insert M      M literals, the old position stays
+//   seek S        the old position moves by S, not 0
+//   word          the next 4 bytes are the old 4, as a little-endian number, plus a number: a reference to what has moved
+//   quote S M     M bytes from S after the old position, which stays
+// Literals are predicted from what came before them, from the old bytes that stand where they go, and from the longest repetition in what was
+// inserted so far and its surroundings. Words are predicted from where equal old values went.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "delta/echo.hpp"
+#include "delta/mixing.hpp"
+
+namespace picket::delta {
+
+enum class Event : unsigned { substitute, insert, seek, word, quote };
+
+inline constexpr std::uint8_t splice_raw_literals = 1;  // a flag: literals are what nothing predicts, like digests
+
+template <class Coder>
+class SpliceModel {
+ public:
+  SpliceModel(Coder& coder, std::uint8_t flags) : coder_(coder), raw_(flags & splice_raw_literals) {}
+
+  std::uint64_t copy_length(std::uint64_t value) {
+    const auto out = number(value, 0, last_event_ * 64 + bucket(last_copy_), hash(static_cast<std::uint32_t>(last_copy_), last_event_, static_cast<std::uint32_t>(copy_before_)));
+    copy_before_ = last_copy_;
+    last_copy_ = out;
+    return out;
+  }
+
+  Event event(Event value) {
+    const auto copied = bucket(last_copy_);
+    const auto history = events_ & 0xfff;
+    unsigned node = 1;
+    for (int bit = 2; bit >= 0; --bit) {
+      const auto a = hash(1001, events_ & 7, node), b = hash(1002, history * 64 + copied, node), c = hash(1003, hash(static_cast<std::uint32_t>(last_copy_), history & 63), node);
+      node = node * 2 + static_cast<unsigned>(flag(static_cast<int>(static_cast<unsigned>(value) >> bit) & 1, {a, b, c, hash(1004, copied, node)}, kind_weights_[node & 7]));
+    }
+    last_event_ = node & 7;
+    events_ = (events_ << 3) | last_event_;
+    return static_cast<Event>(last_event_);
+  }
+
+  std::uint64_t literal_count(std::uint64_t value) {  // at least 1
+    const auto out = number(value - 1, 1 + (last_event_ & 1), bucket(last_copy_), bucket(last_count_)) + 1;
+    last_count_ = out;
+    return out;
+  }
+  std::uint64_t quote_length(std::uint64_t value) { return number(value - 1, 4, bucket(last_copy_), 0) + 1; }
+
+  std::int64_t distance(std::int64_t value) {  // not 0
+    const bool quote = last_event_ == static_cast<unsigned>(Event::quote);
+    const auto before = static_cast<std::uint32_t>((events_ >> 3) & 7);
+    const bool back = flag(value < 0, {hash(1010, quote), hash(1011, before, quote), hash(1012, last_back_, quote), hash(1013, bucket(last_count_), quote)}, sign_weights_) != 0;
+    const auto size = number(static_cast<std::uint64_t>(value < 0 ? -value : value) - 1, quote ? 5u : 3u, before * 2 + back, hash(static_cast<std::uint32_t>(last_count_), before, back)) + 1;
+    last_back_ = back;
+    return back ? -static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
+  }
+
+  // `before`: the last 8 bytes of the new content, the newest lowest. `expected`: the old byte that stands there, `more` the one after it.
+  // `first`: of this run of literals.
+  unsigned literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {
+    if (raw_) {
+      unsigned out = 0;
+      for (int bit = 7; bit >= 0; --bit) out = out * 2 + static_cast<unsigned>(coder_.code(static_cast<int>(value >> bit) & 1, 0x8000));
+      return out;
+    }
+    return mixed_literal(value, before, expected, first);
+  }
+  Echo& echo() { return echo_; }
+
+  // The new word that stands for the old one.
+  std::uint32_t word(std::uint32_t value, std::uint32_t old) {
+    std::array<std::uint32_t, 4> guesses{near_[slot(old, 6)], near_[slot(old, 10)], near_[slot(old, 16)], last_delta_};
+    const auto delta = value - old;
+    std::uint32_t out = 0;
+    bool found = false;
+    unsigned misses = 0;
+    for (unsigned i = 0; i < guesses.size() && !found; ++i) {
+      bool known = guesses[i] == 0;
+      for (unsigned j = 0; j < i; ++j) known |= guesses[j] == guesses[i];
+      if (known) continue;
+      const auto hit = flag(delta == guesses[i], {hash(1020, i), hash(1021, i, trust_[slot(old, 10) & 0xffff]), hash(1022, i, misses, last_event_hits_ & 15), hash(1023, i, old >> 20)},
+                            word_weights_[i]);
+      if (hit) {
+        out = guesses[i];
+        found = true;
+      } else {
+        ++misses;
+      }
+    }
+    if (!found) {
+      // A new number: its high bytes are mostly those of a small one.
+      const auto size = delta < 0x8000'0000u ? delta : 0u - delta;
+      const bool back = flag(delta >= 0x8000'0000u, {hash(1030, 0), hash(1031, old >> 24), hash(1032, last_delta_ >> 31), hash(1033, old >> 16)}, sign_weights_) != 0;
+      const auto read = static_cast<std::uint32_t>(number(size, 6, bucket(last_delta_), old >> 20));
+      out = back ? 0u - read : read;
+    }
+    trust_[slot(old, 10) & 0xffff] = static_cast<std::uint8_t>((trust_[slot(old, 10) & 0xffff] << 1) | (misses == 0 && found));
+    last_event_hits_ = (last_event_hits_ << 1) | (misses == 0 && found);
+    near_[slot(old, 6)] = near_[slot(old, 10)] = near_[slot(old, 16)] = last_delta_ = out;
+    return old + out;
+  }
+
+ private:
+  static constexpr unsigned table_bits = 18, orders = 6;
+
+  template <class... Parts>
+  static std::uint32_t hash(Parts... parts) {
+    std::uint32_t out = 0x811c'9dc5u;
+    ((out = (out ^ static_cast<std::uint32_t>(parts)) * 0x9e37'79b1u, out ^= out >> 15), ...);
+    return out;
+  }
+  static unsigned bucket(std::uint64_t value) { return static_cast<unsigned>(std::bit_width(value)); }
+  static std::size_t slot(std::uint32_t old, unsigned shift) { return hash(old >> shift, shift) & 0xfffff; }
+
+  int flag(int bit, std::array<std::uint32_t, 4> contexts, mixing::Weights& weights) {
+    mixer_.clear();
+    for (std::size_t i = 0; i < contexts.size(); ++i) mixer_.add(small_[contexts[i]]);
+    bit = coder_.code(bit, mixer_.mix(weights, 0x6000));
+    mixer_.learn(bit, 10);
+    for (const auto context : contexts) mixing::learn(small_[context], bit, 255);
+    return bit;
+  }
+
+  // How many bits it has, then these bits from the top.
+  std::uint64_t number(std::uint64_t value, unsigned kind, std::uint32_t a, std::uint32_t b) {
+    const auto size = bucket(value);
+    unsigned node = 1;
+    for (int bit = 5; bit >= 0; --bit)
+      node = node * 2 + static_cast<unsigned>(flag(static_cast<int>(size >> bit) & 1, {hash(kind, 1, node), hash(kind, 2, node, a), hash(kind, 3, node, b), hash(kind, 4, node, a, b)},
+                                                   number_weights_[kind][0]));
+    const auto bits = node & 63;
+    if (bits <= 1) return bits;
+    std::uint64_t out = 1;
+    for (auto left = bits - 1; left-- > 0;) {
+      const auto prefix = static_cast<std::uint32_t>(out);
+      out = out * 2 + static_cast<std::uint64_t>(flag(static_cast<int>(value >> left) & 1,
+                                                      {hash(kind, 5, left, bits < 14 ? 0 : left > 8), hash(kind, 6, bits, prefix), hash(kind, 7, bits, prefix, a), hash(kind, 8, bits, prefix, b)},
+                                                      number_weights_[kind][left < 15 ? left + 1 : 15]));
+    }
+    return out;
+  }
+
+  unsigned mixed_literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {
+    if (first) streak_ = 0, position_ = 0;
+    const auto c4 = static_cast<std::uint32_t>(before), c1 = c4 & 0xff;
+    const auto streak = streak_ > 3 ? 3u : streak_;
+    const std::array<std::uint32_t, orders> contexts{hash(1, c1), hash(2, c4 & 0xffff), hash(3, c4 & 0xffffff), hash(4, c4, (before >> 32) & 0xff),
+                                                     hash(5, expected, streak, position_ > 2 ? 3 : position_), hash(6, word_)};
+    const auto guess = echo_.guess();
+    const auto guessed_length = echo_.length() > 15 ? 15u : echo_.length();
+    unsigned node = 1;
+    std::array<mixing::Counter*, orders> rows{};
+    bool hopeful = guess >= 0, expecting = true;
+    for (int bit = 7; bit >= 0; --bit) {
+      if (bit == 7 || bit == 3)
+        for (unsigned i = 0; i < orders; ++i) rows[i] = &literals_[(std::size_t{i} << table_bits) | (hash(contexts[i], node) & ((1u << table_bits) - 16))];
+      const auto column = bit > 3 ? node : (node & ((1u << (3 - bit)) - 1)) | (1u << (3 - bit));
+      mixer_.clear();
+      for (const auto* row : rows) mixer_.add(row[column]);
+      mixing::Counter* repeat = nullptr;
+      if (hopeful) {
+        const auto next = static_cast<unsigned>(guess >> bit) & 1;
+        repeat = &small_[hash(1040, guessed_length, next)];
+        mixer_.add(*repeat);
+      } else {
+        mixer_.add(0);
+      }
+      auto& known = small_[hash(1041, node)];
+      mixer_.add(known);
+      const auto set = (hopeful ? 1 + (guessed_length > 7 ? 2u : guessed_length > 3 ? 1u : 0u) : 0) * 8 + (expecting ? 1 + streak : 0);
+      auto& weights = literal_weights_[set];
+      const int now = coder_.code(static_cast<int>(value >> bit) & 1, mixer_.mix(weights, 0x4800));
+      mixer_.learn(now, 6);
+      for (auto* row : rows) mixing::learn(row[column], now, 255);
+      if (repeat != nullptr) mixing::learn(*repeat, now, 255);
+      mixing::learn(known, now, 255);
+      node = node * 2 + static_cast<unsigned>(now);
+      hopeful = hopeful && ((static_cast<unsigned>(guess) | 256u) >> bit) == node;
+      expecting = expecting && ((expected | 256u) >> bit) == node;
+    }
+    const auto out = node & 255;
+    streak_ = out == expected ? streak_ + 1 : 0;
+    ++position_;
+    word_ = is_word(out) ? hash(word_, out) : 0;
+    echo_.push(static_cast<std::uint8_t>(out));
+    return out;
+  }
+  static bool is_word(unsigned c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 128; }
+
+  Coder& coder_;
+  const bool raw_;
+  mixing::Mixer mixer_;
+  mixing::Counters small_{18}, literals_{table_bits + 3};
+  std::array<mixing::Weights, 8> kind_weights_{};
+  std::array<std::array<mixing::Weights, 16>, 7> number_weights_{};
+  std::array<mixing::Weights, 40> literal_weights_{};
+  std::array<mixing::Weights, 4> word_weights_{};
+  mixing::Weights sign_weights_{};
+  Echo echo_;
+  std::vector<std::uint32_t> near_ = std::vector<std::uint32_t>(1 << 20);
+  std::vector<std::uint8_t> trust_ = std::vector<std::uint8_t>(1 << 16);
+  std::uint64_t last_copy_ = 0, copy_before_ = 0, last_count_ = 0;
+  std::uint32_t events_ = 0, last_event_ = 0, last_delta_ = 0, word_ = 0, last_event_hits_ = 0;
+  unsigned streak_ = 0, position_ = 0;
+  bool last_back_ = false;
+};
+
+}  // namespace picket::delta
