@@ -2,7 +2,6 @@
 
 #include "base/files.hpp"
 #include "trust/client/disk.hpp"
-#include "update/downloads.hpp"
 
 namespace picket::update {
 
@@ -70,17 +69,21 @@ Result<> Catalogue::refresh(SourceReader& source) {
   return fail(std::move(error));
 }
 
-Result<std::vector<trust::Release>> Catalogue::releases_of(const std::string& component, SourceReader& source) {
+Result<Catalogue::Offer> Catalogue::offer_of(const std::string& component, SourceReader& source) {
   fetcher_->source = &source;
   auto targets = client_->targets_of(component);
   if (!targets) {
     if (targets.error().code == Code::not_found) return fail(Code::not_found, cat("the repository offers no component ", component));
     return fail(std::move(targets).error());
   }
-  std::vector<trust::Release> out;
+  Offer out;
   for (const auto& target : *targets) {
     auto release = trust::parse_release(target);
     if (!release) {
+      if (auto delta = trust::parse_delta(target)) {
+        out.deltas.push_back(std::move(*delta));
+        continue;
+      }
       explain_.say({.component = component, .file = target.path}, cat("passed over: ", release.error().message));
       continue;
     }
@@ -88,14 +91,14 @@ Result<std::vector<trust::Release>> Catalogue::releases_of(const std::string& co
       explain_.say({.component = component, .file = target.path}, cat("passed over: says that it is a release of ", release->component));
       continue;
     }
-    out.push_back(std::move(*release));
+    out.releases.push_back(std::move(*release));
   }
   return out;
 }
 
-std::string Catalogue::path_of(const trust::Release& release) const {
-  if (!client_->versions().consistent_snapshot) return release.path;
-  return trust::consistent_target_path(release.path, Wanted{release.path, release.length, release.hashes}.key());
+std::string Catalogue::path_of(const std::string& path, const std::map<std::string, std::string>& hashes) const {
+  if (!client_->versions().consistent_snapshot) return path;
+  return trust::consistent_target_path(path, Wanted{path, 0, hashes}.key());
 }
 
 }  // namespace picket::update

@@ -11,6 +11,7 @@
 #include "core/clock.hpp"
 #include "trust/client.hpp"
 #include "trust/release.hpp"
+#include "update/downloads.hpp"
 #include "update/explain.hpp"
 #include "update/source_reader.hpp"
 #include "update/steps.hpp"
@@ -28,12 +29,20 @@ class Catalogue {
 
   // Brings the metadata up to date through this source. An error is the source's fault unless its code is no_space.
   [[nodiscard]] Result<> refresh(SourceReader& source);
-  // Releases of one component. May read its role through the source of the last refresh.
-  [[nodiscard]] Result<std::vector<trust::Release>> releases_of(const std::string& component, SourceReader& source);
-  // Below targets/ of any source.
-  [[nodiscard]] std::string path_of(const trust::Release& release) const;
+  struct Offer {
+    std::vector<trust::Release> releases;
+    std::vector<trust::Delta> deltas;
+  };
+  // What is offered of one component. May read its role through this source.
+  [[nodiscard]] Result<Offer> offer_of(const std::string& component, SourceReader& source);
+  // How to ask any source for a release or a delta.
+  template <class Target>
+  [[nodiscard]] Wanted wanted(const Target& target) const {
+    return {path_of(target.path, target.hashes), target.length, target.hashes};
+  }
 
  private:
+  [[nodiscard]] std::string path_of(const std::string& path, const std::map<std::string, std::string>& hashes) const;
   class Switchable;
   class TellingDisk;
   explicit Catalogue(Explain& explain);

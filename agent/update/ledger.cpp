@@ -61,6 +61,8 @@ void apply(Record& record, const json::object& line) {
     if (record.refused.size() > Ledger::kMaxRefused) record.refused.resize(Ledger::kMaxRefused);
   } else if (did == "allow") {
     std::erase_if(record.refused, [&](const auto& other) { return other.release == static_cast<std::uint64_t>(number_of(line, "release")); });
+  } else if (did == "avoid-delta") {
+    record.avoided_delta = static_cast<std::uint64_t>(number_of(line, "release"));
   } else if (did == "forget") {
     std::erase(record.earlier, text_of(line, "set"));
   } else if (did == "state") {  // a compacted record, whole
@@ -68,6 +70,7 @@ void apply(Record& record, const json::object& line) {
     record.in_force = text_of(line, "in_force");
     record.activated = number_of(line, "at");
     record.confirmed = flag_of(line, "confirmed");
+    record.avoided_delta = static_cast<std::uint64_t>(number_of(line, "avoided_delta"));
     if (const auto* earlier = line.if_contains("earlier"); earlier != nullptr && earlier->is_array())
       for (const auto& set : earlier->get_array())
         if (set.is_string()) record.earlier.emplace_back(set.get_string());
@@ -100,6 +103,7 @@ Result<> Ledger::compact() {
     state["in_force"] = record.in_force;
     state["at"] = record.activated;
     state["confirmed"] = record.confirmed;
+    if (record.avoided_delta != 0) state["avoided_delta"] = static_cast<std::int64_t>(record.avoided_delta);
     auto& earlier = state["earlier"].emplace_array();
     for (const auto& set : record.earlier) earlier.emplace_back(set);
     lines.push_back(json::serialize(state));
@@ -168,6 +172,12 @@ Result<> Ledger::allow(const std::string& component, std::uint64_t release) {
   auto line = line_of("allow", component);
   line["release"] = static_cast<std::int64_t>(release);
   return write("journal.allow", json::serialize(line));
+}
+
+Result<> Ledger::avoid_delta(const std::string& component, std::uint64_t release) {
+  auto line = line_of("avoid-delta", component);
+  line["release"] = static_cast<std::int64_t>(release);
+  return write("journal.avoid-delta", json::serialize(line));
 }
 
 Result<> Ledger::forget_set(const std::string& component, const std::string& set) {

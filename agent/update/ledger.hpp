@@ -35,6 +35,7 @@ struct Record {
   std::vector<std::string> earlier;    // most recently in force first, without in_force
   std::vector<Refusal> refused;        // newest first
   std::optional<Pending> pending;
+  std::uint64_t avoided_delta = 0;     // a release for which deltas failed: brought as a whole
 };
 
 class Ledger {
@@ -54,6 +55,7 @@ class Ledger {
   [[nodiscard]] Result<> confirmed(const std::string& component);
   [[nodiscard]] Result<> refuse(const std::string& component, const Refusal& refusal);
   [[nodiscard]] Result<> allow(const std::string& component, std::uint64_t release);  // takes a refusal back
+  [[nodiscard]] Result<> avoid_delta(const std::string& component, std::uint64_t release);
   [[nodiscard]] Result<> forget_set(const std::string& component, const std::string& set);
 
   [[nodiscard]] const Record& record(std::string_view component) const;

@@ -193,13 +193,13 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     out.set_variant(active->variant);
   }
   tell("plan", component, "");
-  auto releases = catalogue_->releases_of(component, *readers_.front());
-  if (!releases) {
+  auto offer = catalogue_->offer_of(component, *readers_.front());
+  if (!offer) {
     out.set_result("failed");
-    out.set_text(releases.error().message);
+    out.set_text(offer.error().message);
     return;
   }
-  PlanQuestion question{component, variant_, *releases, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
+  PlanQuestion question{component, variant_, offer->releases, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
   if (active) question.active = {active->release, active->variant, active->content_sha256};
   auto plan = make_plan(question);
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
@@ -223,7 +223,7 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
   }
   if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(active->release), " are damaged: brought again");
   const auto before = bytes_received();
-  auto done = install(component, *plan.release, out);
+  auto done = install(component, *plan.release, *offer, out);
   out.set_bytes(bytes_received() - before);
   if (!done) {
     if (out.result().empty()) out.set_result("failed");

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "update/downloads.hpp"
 #include "update/explain.hpp"
 #include "update/plan.hpp"
+#include "update/road.hpp"
 #include "update/sources.hpp"
 
 namespace picket::update {
@@ -60,8 +62,18 @@ class Run {
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
   void one(const std::string& component, v1::ComponentResult& out);
-  [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, v1::ComponentResult& out);
-  [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted, v1::ComponentResult& out);
+  [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out);
+  [[nodiscard]] Result<SetInfo> install_full(const trust::Release& release, const Wanted& wanted);
+  [[nodiscard]] std::optional<SetInfo> install_by_deltas(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full);
+  struct DeltaFailure {
+    Error error;
+    bool is_final = false;   // the delta's own fault: it is not tried again
+  };
+  [[nodiscard]] tl::expected<SetInfo, DeltaFailure> apply_road(const trust::Release& release, const Road& road, const std::filesystem::path& set);
+  [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted);
+  // `once`: from the source in use alone, which is not blamed for lacking it.
+  [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, bool once);
+  [[nodiscard]] std::optional<std::filesystem::path> brought_earlier(const std::string& component, const Wanted& wanted);
   [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
   [[nodiscard]] bool is_damaged(const std::string& component);

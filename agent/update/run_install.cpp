@@ -8,7 +8,7 @@
 
 namespace picket::update {
 
-Result<> Run::install(const std::string& component, const trust::Release& release, v1::ComponentResult& out) {
+Result<> Run::install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out) {
   SetInfo probe;
   probe.release = static_cast<std::uint64_t>(release.release);
   probe.variant = release.variant;
@@ -18,35 +18,53 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
     shop_.explain.say({.component = component}, cat("set ", stored->name(), " is stored already"));
     return activate(component, *stored, Activation::Why::update, out);
   }
-  const Wanted wanted{catalogue_->path_of(release), release.length, release.hashes};
+  const auto wanted = catalogue_->wanted(release);
   wanted_keys_.insert(wanted.key());  // whatever happens next, it need not be fetched again
-  PICKET_LET(file, fetch(release, wanted, out));
-  tell("stage", component, "");
-  PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
-  PICKET_TRY(shop_.sets.adopt(info));
+  auto info = install_by_deltas(release, offer, wanted);
+  if (!info) {
+    if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+    PICKET_LET(whole, install_full(release, wanted));
+    info = std::move(whole);
+  }
   PICKET_TRY(shop_.downloads.remove(wanted));
   shop_.checked[component] = shop_.clock.wall_seconds();
-  return activate(component, info, Activation::Why::update, out);
+  return activate(component, *info, Activation::Why::update, out);
 }
 
-Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted, v1::ComponentResult& out) {
+Result<SetInfo> Run::install_full(const trust::Release& release, const Wanted& wanted) {
+  PICKET_LET(file, fetch(release, wanted));
+  tell("stage", release.component, "");
+  PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
+  PICKET_TRY(shop_.sets.adopt(info));
+  return std::move(info);
+}
+
+std::optional<std::filesystem::path> Run::brought_earlier(const std::string& component, const Wanted& wanted) {
+  if (shop_.downloads.have(wanted) != wanted.length) return std::nullopt;
+  auto found = shop_.downloads.find(wanted, cancel_);
+  if (found) {
+    shop_.explain.say({.component = component, .file = wanted.path}, "downloaded earlier and verified again: not fetched");
+    return std::move(*found);
+  }
+  if (found.error().code != Code::cancelled && found.error().code != Code::not_found) shop_.explain.say({.component = component, .file = wanted.path}, found.error().message);
+  return std::nullopt;
+}
+
+Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted) {
   const auto& component = release.component;
   tell("fetch", component, cat("release ", std::to_string(release.release), ", ", human_bytes(wanted.length)), 0, wanted.length);
+  if (auto found = brought_earlier(component, wanted)) return std::move(*found);
+  if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   const auto have = shop_.downloads.have(wanted);
-  if (have == wanted.length) {
-    auto found = shop_.downloads.find(wanted, cancel_);
-    if (found) {
-      shop_.explain.say({.component = component, .file = wanted.path}, "downloaded earlier and verified again: not fetched");
-      return found;
-    }
-    if (found.error().code == Code::cancelled) return found;
-    if (found.error().code != Code::not_found) shop_.explain.say({.component = component, .file = wanted.path}, found.error().message);
-  }
   // All that is needed until the set is in force, so that a full disk is found out before the download.
   std::uint64_t need = wanted.length - std::min(have, wanted.length);
   if (release.format != "file") need += release.unpacked + release.files * 4096;
   PICKET_TRY(storage::require_space(shop_.options.data_dir, need, cat(component, " release ", std::to_string(release.release))));
 
+  return bring(component, wanted, false);
+}
+
+Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once) {
   std::string failures;
   for (const auto& reader : readers_) {
     const auto& source = reader->source().name;
@@ -67,12 +85,11 @@ Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wa
     }
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     shop_.explain.say(about, cat("failed: ", got.error().message));
-    if (ours) return fail(std::move(got).error());
+    if (ours || once) return fail(std::move(got).error());
     shop_.sources.failed(source, got.error().message);
     failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
   }
-  (void)out;
-  return fail(Code::unavailable, cat("no source could give ", release.path, ": ", failures));
+  return fail(Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
 }
 
 component::v1::ActiveSet Run::describe(const std::string& component) const {

@@ -99,6 +99,9 @@ Result<Settings> parse_settings(std::string_view text) {
   out.critical_after = std::chrono::hours(reader.number("critical_after_hours", 168, 1, 87600));
   out.verify_stored = std::chrono::hours(reader.number("verify_stored_hours", 24, 0, 8760));
   out.confirm_timeout = std::chrono::seconds(reader.number("confirm_timeout_seconds", 60, 1, 3600));
+  out.deltas = reader.flag("deltas", true);
+  out.delta_chain = static_cast<std::size_t>(reader.number("delta_chain", 4, 1, 32));
+  out.delta_memory = static_cast<std::uint64_t>(reader.number("delta_memory_mb", 64, 32, 4096)) << 20;
   reader.each("components", [&](const json::value& item) {
     if (!item.is_string()) return reader.wrong("components", "must hold texts");
     out.components.emplace_back(item.get_string());

@@ -32,6 +32,9 @@ struct Settings {
   std::chrono::hours warning_after{72}, critical_after{168};
   std::chrono::hours verify_stored{24};
   std::chrono::seconds confirm_timeout{60};
+  bool deltas = true;
+  std::size_t delta_chain = 4;
+  std::uint64_t delta_memory = 64ull << 20;
   std::vector<std::string> components;  // demanded by the administrator
   std::vector<ReleaseRef> declined, pinned, approved;
   bool approve_agent = false, approve_application = true;

@@ -34,6 +34,9 @@ std::string_view settings_schema_text() {
     "critical_after_hours": {"description": "Databases published longer ago than this are critical; more than warning_after_hours.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 168},
     "verify_stored_hours": {"description": "How often an update also reads the set in force again to see whether it is undamaged; 0: at every update.", "type": "integer", "minimum": 0, "maximum": 8760, "default": 24},
     "confirm_timeout_seconds": {"description": "How long a plugin may take to load a new set before the earlier one comes back.", "type": "integer", "minimum": 1, "maximum": 3600, "default": 60},
+    "deltas": {"description": "Fetch only what changed since the set in force, when the publisher offers that and it is fewer bytes.", "type": "boolean", "default": true},
+    "delta_chain": {"description": "How many deltas may be applied one after the other to come to a release.", "type": "integer", "minimum": 1, "maximum": 32, "default": 4},
+    "delta_memory_mb": {"description": "Memory that applying a delta may take; one that needs more is passed over for the full file.", "type": "integer", "minimum": 32, "maximum": 4096, "default": 64},
     "components": {
       "description": "Components to bring although no plugin asks for them.",
       "type": "array", "maxItems": 1000, "uniqueItems": true, "default": [], "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}

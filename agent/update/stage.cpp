@@ -47,17 +47,36 @@ Result<> place_file(const trust::Release& release, const fs::path& download, con
   return {};
 }
 
-Result<SetInfo> fill(const trust::Release& release, const fs::path& download, const fs::path& folder, const Steps& steps, const core::CancelToken& cancel) {
-  if (release.format == "file") {
-    PICKET_TRY(place_file(release, download, folder, steps, cancel));
-  } else {
-    // Each small file takes at least a block.
-    PICKET_TRY(storage::require_space(folder, release.unpacked + release.files * 4096, cat("unpacking ", release.path)));
-    PICKET_TRY(unpack(download, folder, {release.content_length, release.content_sha256, release.files, release.unpacked}, steps, cancel));
+Result<> write_file(const trust::Release& release, ContentStream& content, const fs::path& folder, const Steps& steps, const core::CancelToken& cancel) {
+  const auto to = folder / release.name;
+  steps("stage.write");
+  const UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444));
+  if (!out) return fail_errno(cat("create ", to.native()));
+  for (;;) {
+    if (cancel.is_cancelled()) return fail(Code::cancelled, "cancelled");
+    PICKET_LET(chunk, content.next());
+    if (chunk.empty()) break;
+    if (auto put = write_all(out.get(), chunk); !put) return fail(std::move(put).error(), cat("write ", to.native()));
   }
+  if (content.bytes() != release.content_length)
+    return fail(Code::untrusted, cat("holds ", std::to_string(content.bytes()), " bytes of content, signed were ", std::to_string(release.content_length)));
+  if (content.finish_hex() != release.content_sha256) return fail(Code::untrusted, "the content's digest is not the one that was signed");
+  if (::fchmod(out.get(), 0444) != 0) return fail_errno(cat("set mode of ", to.native()));
+  if (::fsync(out.get()) != 0) return fail_errno(cat("fsync ", to.native()));
+  return {};
+}
+
+// `content`: none, or instead of the download.
+Result<SetInfo> fill(const trust::Release& release, const fs::path& download, ContentStream* content, const fs::path& folder, const Steps& steps,
+                     const core::CancelToken& cancel) {
+  const Expected expected{release.content_length, release.content_sha256, release.files, release.unpacked};
+  // Each small file takes at least a block.
+  if (content || release.format != "file") PICKET_TRY(storage::require_space(folder, release.unpacked + release.files * 4096, cat("unpacking ", release.path)));
+  if (release.format == "file") PICKET_TRY(content ? write_file(release, *content, folder, steps, cancel) : place_file(release, download, folder, steps, cancel));
+  else PICKET_TRY(content ? unpack(*content, folder, expected, steps, cancel) : unpack(download, folder, expected, steps, cancel));
   // A single file was hashed as it arrived; what was unpacked is read once more from where it now lies.
   const auto hash = release.hashes.find("sha256");
-  const bool known = release.format == "file" && hash != release.hashes.end() && hash->second == release.content_sha256;
+  const bool known = release.format == "file" && (content || (hash != release.hashes.end() && hash->second == release.content_sha256));
   if (!known) steps("stage.sync");
   PICKET_LET(tree, known ? Result<Tree>(tree_of_one(release.name, release.length, release.content_sha256)) : tree_digest(folder, cancel, true));
   SetInfo info;
@@ -74,16 +93,25 @@ Result<SetInfo> fill(const trust::Release& release, const fs::path& download, co
   return info;
 }
 
-}  // namespace
-
-Result<SetInfo> stage(const trust::Release& release, const fs::path& download, SetStore& sets, const Steps& steps, const core::CancelToken& cancel) {
+Result<SetInfo> stage_any(const trust::Release& release, const fs::path& download, ContentStream* content, SetStore& sets, const Steps& steps,
+                          const core::CancelToken& cancel) {
   PICKET_LET(folder, sets.new_staging(release.component));
-  auto info = fill(release, download, folder, steps, cancel);
+  auto info = fill(release, download, content, folder, steps, cancel);
   if (!info) {
     sets.drop_staging(release.component);
     return fail(std::move(info).error(), cat("stage ", release.path));
   }
   return info;
+}
+
+}  // namespace
+
+Result<SetInfo> stage(const trust::Release& release, const fs::path& download, SetStore& sets, const Steps& steps, const core::CancelToken& cancel) {
+  return stage_any(release, download, nullptr, sets, steps, cancel);
+}
+
+Result<SetInfo> stage(const trust::Release& release, ContentStream& content, SetStore& sets, const Steps& steps, const core::CancelToken& cancel) {
+  return stage_any(release, {}, &content, sets, steps, cancel);
 }
 
 }  // namespace picket::update

@@ -25,7 +25,7 @@ struct FreeArchive {
 
 // What libarchive reads from; the first error of ours is kept, because libarchive has only texts.
 struct Input {
-  ZstdStream& stream;
+  ContentStream& stream;
   std::optional<Error> error;
 };
 
@@ -60,7 +60,7 @@ class Unpacker {
     if (archive_entry_filetype(entry) != AE_IFREG) return fail(Code::untrusted, cat("member ", path, ": neither a file nor a folder"));
     if (++files_ > expected_.files) return fail(Code::untrusted, cat("holds more than the ", std::to_string(expected_.files), " files that were signed"));
     if (const auto slash = path.rfind('/'); slash != path.npos) PICKET_TRY(make_folder(path.substr(0, slash)));
-    return write_file(handle, path);
+    return write_file(handle, path, (archive_entry_perm(entry) & 0100) != 0);
   }
 
   [[nodiscard]] Result<> finish() const {
@@ -87,7 +87,7 @@ class Unpacker {
     return {};
   }
 
-  [[nodiscard]] Result<> write_file(archive* handle, const std::string& path) {
+  [[nodiscard]] Result<> write_file(archive* handle, const std::string& path, bool executable) {
     steps_("unpack.file");
     const UniqueFd fd(::openat(folder_, path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444));
     if (!fd) return errno == EEXIST ? Result<>(fail(Code::untrusted, cat("member ", path, ": stands there twice"))) : fail_errno(cat("create ", path));
@@ -107,7 +107,7 @@ class Unpacker {
     }
     // Begins to write it back; whoever reads the folder again waits for the end.
     ::sync_file_range(fd.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-    if (::fchmod(fd.get(), 0444) != 0) return fail_errno(cat("set mode of ", path));
+    if (::fchmod(fd.get(), executable ? 0555 : 0444) != 0) return fail_errno(cat("set mode of ", path));
     return {};
   }
 
@@ -143,13 +143,17 @@ Result<> check_member_path(std::string_view path) {
 Result<> unpack(const std::filesystem::path& archive_path, const std::filesystem::path& folder, const Expected& expected, const Steps& steps,
                 const core::CancelToken& cancel) {
   PICKET_LET(stream, ZstdStream::open(archive_path, expected.content_length));
+  return unpack(*stream, folder, expected, steps, cancel);
+}
+
+Result<> unpack(ContentStream& stream, const std::filesystem::path& folder, const Expected& expected, const Steps& steps, const core::CancelToken& cancel) {
   const UniqueFd folder_fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!folder_fd) return fail_errno(cat("open folder ", folder.native()));
   const std::unique_ptr<archive, FreeArchive> handle(archive_read_new());
   if (!handle) return fail(Code::internal, "no memory for libarchive");
   archive_read_support_format_tar(handle.get());
   archive_read_set_option(handle.get(), "tar", "read_concatenated_archives", nullptr);
-  Input input{*stream, std::nullopt};
+  Input input{stream, std::nullopt};
   if (archive_read_open(handle.get(), &input, nullptr, read_more, nullptr) != ARCHIVE_OK) {
     if (input.error) return fail(std::move(*input.error));
     return fail(Code::untrusted, cat("no tar archive: ", archive_error_string(handle.get())));
@@ -169,13 +173,13 @@ Result<> unpack(const std::filesystem::path& archive_path, const std::filesystem
   PICKET_TRY(unpacker.finish());
   // libarchive stops at the end mark; the digest covers all bytes.
   for (;;) {
-    auto rest = stream->next();
+    auto rest = stream.next();
     if (!rest) return fail(std::move(rest).error());
     if (rest->empty()) break;
   }
-  if (stream->bytes() != expected.content_length)
-    return fail(Code::untrusted, cat("holds ", std::to_string(stream->bytes()), " bytes of content, signed were ", std::to_string(expected.content_length)));
-  if (stream->finish_hex() != expected.content_sha256) return fail(Code::untrusted, "the content's digest is not the one that was signed");
+  if (stream.bytes() != expected.content_length)
+    return fail(Code::untrusted, cat("holds ", std::to_string(stream.bytes()), " bytes of content, signed were ", std::to_string(expected.content_length)));
+  if (stream.finish_hex() != expected.content_sha256) return fail(Code::untrusted, "the content's digest is not the one that was signed");
   return {};
 }
 

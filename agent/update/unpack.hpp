@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "core/cancel.hpp"
+#include "update/content_stream.hpp"
 #include "update/steps.hpp"
 
 namespace picket::update {
@@ -23,6 +24,9 @@ struct Expected {
 // error the folder holds something and must be thrown away.
 [[nodiscard]] Result<> unpack(const std::filesystem::path& archive, const std::filesystem::path& folder, const Expected& expected, const Steps& steps,
                               const core::CancelToken& cancel);
+
+// The same for content that comes from elsewhere, read to its end.
+[[nodiscard]] Result<> unpack(ContentStream& stream, const std::filesystem::path& folder, const Expected& expected, const Steps& steps, const core::CancelToken& cancel);
 
 // A path that may be made below a folder: relative, no empty, "." or ".." part, no control character, at most 16 deep, parts of at most 255 bytes.
 [[nodiscard]] Result<> check_member_path(std::string_view path);

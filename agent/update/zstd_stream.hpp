@@ -7,33 +7,27 @@
 #include <string>
 #include <string_view>
 
-#include "base/digest.hpp"
 #include "base/files.hpp"
 #include "base/result.hpp"
+#include "update/content_stream.hpp"
 
 struct ZSTD_DCtx_s;
 
 namespace picket::update {
 
-class ZstdStream {
+class ZstdStream final : public ContentStream {
  public:
-  // At most max_bytes come out: more is Code::untrusted, before they are handed out.
   [[nodiscard]] static Result<std::unique_ptr<ZstdStream>> open(const std::filesystem::path& file, std::uint64_t max_bytes);
-  ~ZstdStream();
-
-  [[nodiscard]] Result<std::string_view> next();  // valid until the next call; empty: the end
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-  [[nodiscard]] std::string finish_hex() { return digest_.finish_hex(); }  // after the end
+  ~ZstdStream() override;
 
  private:
-  ZstdStream() = default;
+  explicit ZstdStream(std::uint64_t max_bytes) : ContentStream(max_bytes) {}
+  [[nodiscard]] Result<std::string_view> produce() override;
   UniqueFd fd_;
   ZSTD_DCtx_s* context_ = nullptr;
   std::string in_, out_;
   std::size_t in_at_ = 0, in_end_ = 0;
   bool frame_open_ = false, at_end_ = false;
-  std::uint64_t bytes_ = 0, max_bytes_ = 0;
-  Digest digest_;
 };
 
 }  // namespace picket::update
