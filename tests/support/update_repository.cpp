@@ -1,5 +1,7 @@
 #include "support/update_repository.hpp"
 
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include <archive.h>
@@ -8,6 +10,9 @@
 #include <zstd.h>
 
 #include "base/digest.hpp"
+#include "base/files.hpp"
+#include "content/tar.hpp"
+#include "delta/make/make.hpp"
 
 namespace picket::support {
 namespace {
@@ -59,6 +64,25 @@ std::string decompress(std::string_view bytes) {
   return out;
 }
 
+// As picket-repo does it.
+std::string pack(const std::vector<std::pair<std::string, std::string>>& files) {
+  auto name = (std::filesystem::temp_directory_path() / "picket-pack-XXXXXX").native();
+  if (::mkdtemp(name.data()) == nullptr) std::abort();
+  for (const auto& [path, content] : files) {
+    const auto file = std::filesystem::path(name) / path;
+    std::filesystem::create_directories(file.parent_path());
+    if (!write_file_atomic(file, content)) std::abort();
+  }
+  std::string out;
+  const auto packed = content::write_tar(name, content::list(name).value(), [&](std::string_view bytes) {
+    out += bytes;
+    return Result<>{};
+  });
+  if (!packed) std::abort();
+  std::filesystem::remove_all(name);
+  return out;
+}
+
 }  // namespace
 
 std::string make_archive(const std::vector<Member>& members) { return compress(make_tar(members)); }
@@ -88,18 +112,33 @@ std::string UpdateRepository::offer(const Offer& offer) {
     release.files = 1;
   } else {
     release.format = "tar.zst";
-    std::vector<Member> members;
-    for (const auto& [path, content] : offer.files) {
-      members.push_back({path, content, 'f', {}});
-      release.unpacked += content.size();
-    }
-    release.files = members.size();
-    bytes = make_archive(members);
-    const auto tar = decompress(bytes);
+    for (const auto& [path, content] : offer.files) release.unpacked += content.size();
+    release.files = offer.files.size();
+    const auto tar = pack(offer.files);
+    bytes = compress(tar);
     release.content_length = tar.size();
     release.content_sha256 = sha256_hex(tar);
   }
+  contents_[cat(offer.component, "/", offer.variant, "/", std::to_string(offer.release))] = release.format == "file" ? bytes : decompress(bytes);
   return offer_raw(release, bytes);
+}
+
+std::string UpdateRepository::offer_delta(std::int64_t from, std::int64_t to, const std::function<void(std::string&)>& spoil, const std::string& component,
+                                          const std::string& variant) {
+  const auto content = [&](std::int64_t release) { return contents_.at(cat(component, "/", variant, "/", std::to_string(release))); };
+  auto made = delta::make(content(from), content(to)).value();
+  if (spoil) spoil(made.bytes);
+  trust::Delta delta;
+  delta.component = component;
+  delta.variant = variant;
+  delta.base = from;
+  delta.release = to;
+  delta.base_sha256 = sha256_hex(content(from));
+  delta.method = delta::to_string(made.method);
+  const auto path = trust::delta_path(delta);
+  tuf.add_target(component, path, made.bytes);
+  tuf.document(component)["targets"].as_object()[path].as_object()["custom"] = trust::delta_custom(delta);
+  return trust::consistent_target_path(path, sha256_hex(made.bytes));
 }
 
 std::string UpdateRepository::offer_raw(trust::Release release, std::string_view bytes) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +39,9 @@ class UpdateRepository {
   // Adds (not yet published). Returns the path that a source is asked for, below targets/.
   std::string offer(const Offer& offer);
   std::string offer_raw(trust::Release release, std::string_view bytes);
+  // The delta between two releases that were offered. `spoil` changes its bytes before they are signed. Returns the path that a source is asked for.
+  std::string offer_delta(std::int64_t from, std::int64_t to, const std::function<void(std::string&)>& spoil = {}, const std::string& component = "rules",
+                          const std::string& variant = "full");
   void withdraw(const Offer& offer);
   void publish();
 
@@ -45,6 +50,7 @@ class UpdateRepository {
  private:
   void need_role(const std::string& component);
   bool fresh_role_ = false;
+  std::map<std::string, std::string> contents_;  // component/variant/release -> what the release holds, uncompressed
 };
 
 }  // namespace picket::support
