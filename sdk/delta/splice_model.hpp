@@ -5,7 +5,7 @@
 //   insert M      M literals, the old position stays
 //   seek S        the old position moves by S, not 0
 //   word          the next 4 bytes are the old 4, as a little-endian number, plus a number: a reference to what has moved
-//   quote S M     M bytes from S after the old position, which stays
+//   quote S M     M bytes of the old content, S after where the last quotation ended (the first: after its beginning); the old position stays
 // Literals are predicted from what came before them, from the old bytes that stand where they go, and from the longest repetition in what was
 // inserted so far and its surroundings. Words are predicted from where equal old values went.
 #pragma once
@@ -57,13 +57,10 @@ class SpliceModel {
   }
   std::uint64_t quote_length(std::uint64_t value) { return number(value - 1, 4, bucket(last_copy_), 0) + 1; }
 
-  std::int64_t distance(std::int64_t value) {  // not 0
-    const bool quote = last_event_ == static_cast<unsigned>(Event::quote);
-    const auto before = static_cast<std::uint32_t>((events_ >> 3) & 7);
-    const bool back = flag(value < 0, {hash(1010, quote), hash(1011, before, quote), hash(1012, last_back_, quote), hash(1013, bucket(last_count_), quote)}, sign_weights_) != 0;
-    const auto size = number(static_cast<std::uint64_t>(value < 0 ? -value : value) - 1, quote ? 5u : 3u, before * 2 + back, hash(static_cast<std::uint32_t>(last_count_), before, back)) + 1;
-    last_back_ = back;
-    return back ? -static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
+  std::int64_t seek_distance(std::int64_t value) { return distance(value, false); }  // not 0
+  std::int64_t quote_distance(std::int64_t value) {
+    const auto out = distance(value >= 0 ? value + 1 : value, true);
+    return out > 0 ? out - 1 : out;
   }
 
   // `before`: the last 8 bytes of the new content, the newest lowest. `expected`: the old byte that stands there, `more` the one after it.
@@ -149,6 +146,14 @@ class SpliceModel {
                                                       number_weights_[kind][left < 15 ? left + 1 : 15]));
     }
     return out;
+  }
+
+  std::int64_t distance(std::int64_t value, bool quote) {  // not 0
+    const auto before = static_cast<std::uint32_t>((events_ >> 3) & 7);
+    const bool back = flag(value < 0, {hash(1010, quote), hash(1011, before, quote), hash(1012, last_back_, quote), hash(1013, bucket(last_count_), quote)}, sign_weights_) != 0;
+    const auto size = number(static_cast<std::uint64_t>(value < 0 ? -value : value) - 1, quote ? 5u : 3u, before * 2 + back, hash(static_cast<std::uint32_t>(last_count_), before, back)) + 1;
+    last_back_ = back;
+    return back ? -static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
   }
 
   unsigned mixed_literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {

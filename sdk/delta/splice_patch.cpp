@@ -96,7 +96,7 @@ class SplicePatch final : public Patch {
     ++idle_;
     switch (event) {
       case Event::seek: {
-        const auto by = model_.distance(1);
+        const auto by = model_.seek_distance(1);
         return move(by, at_) ? Result<>{} : damaged("goes where nothing is");
       }
       case Event::word: {
@@ -108,8 +108,7 @@ class SplicePatch final : public Patch {
         return {};
       }
       case Event::quote: {
-        quoted_ = at_;
-        if (!move(model_.distance(1), quoted_)) return damaged("quotes what is not there");
+        if (!move(model_.quote_distance(1), quoted_)) return damaged("quotes what is not there");
         left_ = model_.quote_length(1);
         if (left_ > old_.size() - quoted_ || left_ > header_.new_length - made_) return damaged("quotes what is not there");
         idle_ = 0;

@@ -24,8 +24,10 @@ void keep_smaller(std::string& best, std::string other) {
 
 std::string make_splice(std::string_view old, std::string_view fresh, const SuffixIndex& index) {
   std::string best;
-  for (const bool words : {false, true}) {
-    const auto steps = parse(old, fresh, index, {.words = words});
+  // Texts and lists change in runs, programs' tables in places: what suits the one is dear for the other, so each way of seeing it is tried.
+  for (const auto& options : {ParseOptions{.words = false, .least_gain = 24, .quote_from = 0}, ParseOptions{.words = false, .least_gain = 24, .quote_from = 16},
+                              ParseOptions{.words = true, .least_gain = 8, .quote_from = 0}}) {
+    const auto steps = parse(old, fresh, index, options);
     keep_smaller(best, write_splice(old, fresh, steps, 0));
     keep_smaller(best, write_splice(old, fresh, steps, splice_raw_literals));
   }

@@ -1,6 +1,7 @@
 #include "delta/make/splice_parse.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_map>
 
 #include "delta/splice_context.hpp"
@@ -136,7 +137,8 @@ void align(std::string_view old, std::string_view fresh, std::vector<Stretch>& s
 
 class Writer {
  public:
-  Writer(std::string_view old, std::string_view fresh, const ParseOptions& options) : old_(old), fresh_(fresh), options_(options) {}
+  Writer(std::string_view old, std::string_view fresh, const SuffixIndex& index, const ParseOptions& options)
+      : old_(old), fresh_(fresh), index_(index), options_(options) {}
 
   std::vector<Step> run(const std::vector<Stretch>& stretches) {
     if (options_.words) count_words(stretches);
@@ -144,22 +146,14 @@ class Writer {
     for (const auto& stretch : stretches) {
       const auto gap = stretch.fresh - fresh;
       auto jump = static_cast<std::int64_t>(stretch.old) - static_cast<std::int64_t>(at);
-      if (gap > 0 && jump == static_cast<std::int64_t>(gap)) {
-        event({0, Event::substitute, gap, 0, false});
-        jump = 0;
-      } else if (gap > 0) {
-        event({0, Event::insert, gap, 0, false});
-      }
+      if (gap > 0 && insert(fresh, gap, jump == static_cast<std::int64_t>(gap))) jump = 0;
       if (jump != 0) event({0, Event::seek, 0, jump, false});
       inside(stretch);
       fresh = stretch.fresh + stretch.length;
       at = stretch.old + stretch.length;
     }
-    if (fresh < fresh_.size()) event({0, Event::insert, fresh_.size() - fresh, 0, false});
-    if (copy_ > 0 || steps_.empty() || true) {
-      Step end{copy_, Event::substitute, 0, 0, true};
-      steps_.push_back(end);
-    }
+    if (fresh < fresh_.size()) insert(fresh, fresh_.size() - fresh, false);
+    steps_.push_back({copy_, Event::substitute, 0, 0, true});
     return std::move(steps_);
   }
 
@@ -168,6 +162,58 @@ class Writer {
     step.copy = copy_;
     copy_ = 0;
     steps_.push_back(step);
+  }
+
+  // What is new: literals, and quotations where the old content has the same somewhere. True: said as a substitution.
+  bool insert(std::size_t begin, std::size_t size, bool same_size) {
+    const auto end = begin + size;
+    auto literals = begin;
+    if (options_.quote_from > 0)
+      for (auto at = begin; at + 8 <= end;) {
+        auto best = worth(at, end);
+        if (best.gain > 0) {
+          if (const auto later = worth(at + 1, end); later.gain > best.gain + 8) best = later, ++at;
+        }
+        if (best.gain <= 0) {
+          ++at;
+          continue;
+        }
+        // What was passed over before it may fit too.
+        while (at > literals && best.at > 0 && fresh_[at - 1] == old_[best.at - 1]) --at, --best.at, ++best.length;
+        if (at > literals) event({0, Event::insert, at - literals, 0, false});
+        event({0, Event::quote, best.length, static_cast<std::int64_t>(best.at) - static_cast<std::int64_t>(quoted_), false});
+        at += best.length;
+        quoted_ = best.at + best.length;
+        quoted_in_ = at;
+        literals = at;
+      }
+    if (literals == begin && same_size) {
+      event({0, Event::substitute, size, 0, false});
+      return true;
+    }
+    if (literals < end) event({0, Event::insert, end - literals, 0, false});
+    return false;
+  }
+
+  struct Quotation {
+    std::size_t at = 0, length = 0;
+    std::int64_t gain = 0;  // in 1/8 bits
+  };
+  [[nodiscard]] Quotation worth(std::size_t begin, std::size_t end) const {
+    const auto wanted = fresh_.substr(begin, end - begin);
+    const auto weigh = [&](std::size_t at, std::size_t length) {
+      const auto distance = static_cast<std::int64_t>(at) - static_cast<std::int64_t>(quoted_);
+      const auto cost = 8 * (12 + static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(distance < 0 ? -distance : distance))));
+      return Quotation{at, length, static_cast<std::int64_t>(length * options_.quote_from) - cost};
+    };
+    const auto found = index_.longest(wanted);
+    auto best = weigh(found.at, found.length);
+    // Where the last quotation would go on.
+    const auto on = quoted_ + (begin - std::min(begin, quoted_in_));
+    for (const auto at : {on, quoted_})
+      if (at < old_.size())
+        if (const auto other = weigh(at, equal_run(wanted, 0, old_, at)); other.gain > best.gain) best = other;
+    return best;
   }
 
   [[nodiscard]] std::uint32_t delta(const Stretch& stretch, std::size_t i) const { return load_word(fresh_, stretch.fresh + i) - load_word(old_, stretch.old + i); }
@@ -226,7 +272,9 @@ class Writer {
   }
 
   std::string_view old_, fresh_;
+  const SuffixIndex& index_;
   const ParseOptions& options_;
+  std::size_t quoted_ = 0, quoted_in_ = 0;
   std::unordered_map<std::uint32_t, std::uint32_t> words_;
   std::vector<Step> steps_;
   std::uint64_t copy_ = 0;
@@ -237,7 +285,7 @@ class Writer {
 std::vector<Step> parse(std::string_view old, std::string_view fresh, const SuffixIndex& index, const ParseOptions& options) {
   auto stretches = Finder(old, fresh, index, options.least_gain).run();
   align(old, fresh, stretches);
-  return Writer(old, fresh, options).run(stretches);
+  return Writer(old, fresh, index, options).run(stretches);
 }
 
 }  // namespace picket::delta

@@ -22,6 +22,7 @@ struct Step {
 struct ParseOptions {
   bool words = true;           // binary content with references
   unsigned least_gain = 8;     // bytes that a new place must match beyond the present one
+  unsigned quote_from = 0;     // what a literal is thought to cost, in 1/8 bits: dearer ones are quoted instead; 0: never
 };
 
 [[nodiscard]] std::vector<Step> parse(std::string_view old, std::string_view fresh, const SuffixIndex& index, const ParseOptions& options);

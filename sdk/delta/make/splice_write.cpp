@@ -21,7 +21,7 @@ std::string write_splice(std::string_view old, std::string_view fresh, const std
     model.event(step.event);
     switch (step.event) {
       case Event::seek:
-        at += static_cast<std::uint64_t>(model.distance(step.distance));
+        at += static_cast<std::uint64_t>(model.seek_distance(step.distance));
         break;
       case Event::word:
         model.word(load_word(fresh, made), load_word(old, at));
@@ -29,7 +29,7 @@ std::string write_splice(std::string_view old, std::string_view fresh, const std
         at += 4;
         break;
       case Event::quote:
-        model.distance(step.distance);
+        model.quote_distance(step.distance);
         model.quote_length(step.count);
         pass(step.count);
         break;
