@@ -14,6 +14,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(YARA REQUIRED IMPORTED_TARGET yara)
 pkg_check_modules(SYSTEMD IMPORTED_TARGET libsystemd)
+pkg_check_modules(SMBCLIENT IMPORTED_TARGET smbclient)
 
 # Flags for all of our own C++: one INTERFACE target, no global flags.
 add_library(picket_flags INTERFACE)

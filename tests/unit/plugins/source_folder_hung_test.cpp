@@ -13,13 +13,14 @@
 
 namespace {
 
-using namespace source_folder;
+using namespace file_source;
 
 class HungFile final : public File {
  public:
   explicit HungFile(std::mutex& mutex, std::condition_variable& changed, bool& hung, bool& released)
       : mutex_(mutex), changed_(changed), hung_(hung), released_(released) {}
   std::uint64_t size() const override { return 10; }
+  const std::string& name() const override { return name_; }
   Outcome<std::size_t> read(std::uint64_t, char*, std::size_t count) override {
     std::unique_lock lock(mutex_);
     hung_ = true;
@@ -32,11 +33,13 @@ class HungFile final : public File {
   std::mutex& mutex_;
   std::condition_variable& changed_;
   bool &hung_, &released_;
+  const std::string name_ = "/mnt/dead/f";
 };
 
-struct HungFolder final : Folder {
-  Outcome<> probe(const std::string&) override { return {}; }
-  Outcome<std::unique_ptr<File>> open(const std::string&, const std::vector<std::string>&) override {
+struct HungFolder final : Store {
+  Outcome<> check(const picket::source::v1::Source&) const override { return {}; }
+  Outcome<> probe(const picket::source::v1::Source&) override { return {}; }
+  Outcome<std::unique_ptr<File>> open(const picket::source::v1::Source&, const std::vector<std::string>&, Wait) override {
     return std::make_unique<HungFile>(mutex, changed, hung, released);
   }
   ~HungFolder() override { destroyed = true; }
@@ -46,7 +49,7 @@ struct HungFolder final : Folder {
   static inline std::atomic<bool> destroyed = false;
 };
 
-class OnHungMount : public SourceFolder {
+class OnHungMount : public source_folder::SourceFolder {
  public:
   explicit OnHungMount(picket::plugin::Host host) : SourceFolder(host, std::make_shared<HungFolder>(), std::chrono::milliseconds(50)) {}
 };

@@ -1,4 +1,4 @@
-#include "workers.hpp"
+#include "file_source/workers.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace source_folder {
+namespace file_source {
 
 struct Workers::Shared {
   Shared(std::size_t most_threads, std::size_t most_queued) : threads_limit(most_threads), queue_limit(most_queued) {}
@@ -86,4 +86,4 @@ bool Workers::stop(std::chrono::milliseconds patience) {
   return all_ended;
 }
 
-}  // namespace source_folder
+}  // namespace file_source

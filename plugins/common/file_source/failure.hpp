@@ -6,7 +6,7 @@
 
 #include <tl/expected.hpp>
 
-namespace source_folder {
+namespace file_source {
 
 // What the asker is told: a status and one line.
 struct Failure {
@@ -19,4 +19,4 @@ using Outcome = tl::expected<T, Failure>;
 
 inline tl::unexpected<Failure> failed(picket_status status, std::string text) { return tl::unexpected<Failure>({status, std::move(text)}); }
 
-}  // namespace source_folder
+}  // namespace file_source

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "failure.hpp"
+#include "file_source/failure.hpp"
 
-namespace source_folder {
+namespace file_source {
 
 // "/mnt/usb/updates" or "file:///mnt/usb/updates" (percent-encoded) -> the absolute path.
 [[nodiscard]] Outcome<std::string> base_folder(std::string_view location);
@@ -15,4 +15,4 @@ namespace source_folder {
 // "targets/yara%20rules/x" -> {"targets", "yara rules", "x"}. No part is empty, "." or "..", or hides a '/' or NUL.
 [[nodiscard]] Outcome<std::vector<std::string>> path_parts(std::string_view path);
 
-}  // namespace source_folder
+}  // namespace file_source

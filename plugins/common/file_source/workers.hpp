@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-namespace source_folder {
+namespace file_source {
 
 class Workers {
  public:
@@ -27,4 +27,4 @@ class Workers {
   std::shared_ptr<Shared> shared_;
 };
 
-}  // namespace source_folder
+}  // namespace file_source

@@ -1,9 +1,9 @@
-#include "location.hpp"
+#include "file_source/location.hpp"
 
 #include <climits>
 #include <optional>
 
-namespace source_folder {
+namespace file_source {
 namespace {
 
 std::optional<unsigned> hex_value(char c) {
@@ -77,4 +77,4 @@ Outcome<std::vector<std::string>> path_parts(std::string_view path) {
   }
 }
 
-}  // namespace source_folder
+}  // namespace file_source

@@ -1,14 +1,12 @@
-#include "jobs.hpp"
+#include "file_source/jobs.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <string>
 
-#include <boost/json.hpp>
+#include "file_source/location.hpp"
 
-#include "location.hpp"
-
-namespace source_folder {
+namespace file_source {
 namespace {
 
 namespace source = picket::source::v1;
@@ -71,33 +69,18 @@ Outcome<Sent> send(File& file, const source::FetchRequest& request, Answer& answ
 
 }  // namespace
 
-Outcome<> check(const source::Source& wanted) {
-  if (auto base = base_folder(wanted.location()); !base) return tl::unexpected(base.error());
-  if (wanted.options_json().empty()) return {};
-  boost::system::error_code error;
-  const auto options = boost::json::parse(wanted.options_json(), error);
-  if (error || !options.is_object()) return failed(PICKET_E_INVALID, "options of source '" + wanted.name() + "' are not a JSON object");
-  for (const auto& option : options.get_object())
-    return failed(PICKET_E_INVALID, "source '" + wanted.name() + "': a folder knows no option '" + std::string(option.key()) + "'");
-  return {};
-}
-
-void run_probe(Folder& folder, const source::ProbeRequest& request, Answer& answer) {
+void run_probe(Store& store, const source::ProbeRequest& request, Answer& answer) {
   const auto before = Clock::now();
-  const auto base = base_folder(request.source().location());
-  if (!base) return refuse(answer, base.error());
-  if (const auto there = folder.probe(*base); !there) return refuse(answer, there.error());
+  if (const auto there = store.probe(request.source()); !there) return refuse(answer, there.error());
   source::ProbeReply reply;
   reply.set_elapsed_ms(static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - before).count()));
   answer.finish("application/x-protobuf; messageType=picket.source.v1.ProbeReply", reply.SerializeAsString());
 }
 
-void run_fetch(Folder& folder, const source::FetchRequest& request, Answer& answer) {
-  const auto base = base_folder(request.source().location());
-  if (!base) return refuse(answer, base.error());
+void run_fetch(Store& store, const source::FetchRequest& request, Answer& answer) {
   const auto parts = path_parts(request.path());
   if (!parts) return refuse(answer, parts.error());
-  const auto file = folder.open(*base, *parts);
+  const auto file = store.open(request.source(), *parts, {request.connect_timeout_ms(), request.stall_timeout_ms()});
   if (!file) return refuse(answer, file.error());
   const auto sent = send(**file, request, answer);
   if (!sent) return refuse(answer, sent.error());
@@ -105,10 +88,8 @@ void run_fetch(Folder& folder, const source::FetchRequest& request, Answer& answ
   reply.set_sent(sent->bytes);
   reply.set_offset(request.offset());
   reply.set_size(sent->size);
-  std::string from = *base;
-  for (const auto& part : *parts) from.append("/").append(part);
-  reply.set_from(from);
+  reply.set_from((*file)->name());
   answer.finish("application/x-protobuf; messageType=picket.source.v1.FetchReply", reply.SerializeAsString());
 }
 
-}  // namespace source_folder
+}  // namespace file_source

@@ -1,4 +1,4 @@
-#include "folder.hpp"
+#include "file_source/store.hpp"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -10,7 +10,11 @@
 #include <cstring>
 #include <utility>
 
-namespace source_folder {
+#include <boost/json.hpp>
+
+#include "file_source/location.hpp"
+
+namespace file_source {
 namespace {
 
 class Fd {
@@ -93,6 +97,7 @@ class RealFile final : public File {
     (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   }
   std::uint64_t size() const override { return size_; }
+  const std::string& name() const override { return name_; }
   Outcome<std::size_t> read(std::uint64_t offset, char* into, std::size_t count) override {
     std::size_t got = 0;
     while (got < count) {
@@ -113,33 +118,48 @@ class RealFile final : public File {
   std::string name_;
 };
 
-class RealFolder final : public Folder {
+class LocalStore final : public Store {
  public:
-  Outcome<> probe(const std::string& base) override {
-    const Fd folder(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0) return tl::unexpected(base_failure(base, errno));
-    struct stat about {};
-    if (::fstatat(folder.get(), "metadata", &about, 0) != 0 || !S_ISDIR(about.st_mode))
-      return failed(PICKET_E_NOT_FOUND, "folder " + base + " holds no repository: there is no folder metadata in it");
+  Outcome<> check(const picket::source::v1::Source& source) const override {
+    if (auto base = base_folder(source.location()); !base) return tl::unexpected(base.error());
+    if (source.options_json().empty()) return {};
+    boost::system::error_code error;
+    const auto options = boost::json::parse(source.options_json(), error);
+    if (error || !options.is_object()) return failed(PICKET_E_INVALID, "options of source '" + source.name() + "' are not a JSON object");
+    for (const auto& option : options.get_object())
+      return failed(PICKET_E_INVALID, "source '" + source.name() + "': a folder knows no option '" + std::string(option.key()) + "'");
     return {};
   }
 
-  Outcome<std::unique_ptr<File>> open(const std::string& base, const std::vector<std::string>& parts) override {
-    const Fd folder(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0) return tl::unexpected(base_failure(base, errno));
+  Outcome<> probe(const picket::source::v1::Source& source) override {
+    const auto base = base_folder(source.location());
+    if (!base) return tl::unexpected(base.error());
+    const Fd folder(::open(base->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0) return tl::unexpected(base_failure(*base, errno));
+    struct stat about {};
+    if (::fstatat(folder.get(), "metadata", &about, 0) != 0 || !S_ISDIR(about.st_mode))
+      return failed(PICKET_E_NOT_FOUND, "folder " + *base + " holds no repository: there is no folder metadata in it");
+    return {};
+  }
+
+  Outcome<std::unique_ptr<File>> open(const picket::source::v1::Source& source, const std::vector<std::string>& parts, Wait) override {
+    const auto base = base_folder(source.location());
+    if (!base) return tl::unexpected(base.error());
+    const Fd folder(::open(base->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0) return tl::unexpected(base_failure(*base, errno));
     std::string path;
     for (const auto& part : parts) path.append(path.empty() ? "" : "/").append(part);
     Fd file(open_beneath(folder.get(), path, parts));
-    if (file.get() < 0) return tl::unexpected(file_failure(base, path, errno));
+    if (file.get() < 0) return tl::unexpected(file_failure(*base, path, errno));
     struct stat about {};
-    if (::fstat(file.get(), &about) != 0) return tl::unexpected(file_failure(base, path, errno));
-    if (!S_ISREG(about.st_mode)) return failed(PICKET_E_NOT_FOUND, base + "/" + path + " is not a regular file");
-    return std::make_unique<RealFile>(std::move(file), static_cast<std::uint64_t>(about.st_size), base + "/" + path);
+    if (::fstat(file.get(), &about) != 0) return tl::unexpected(file_failure(*base, path, errno));
+    if (!S_ISREG(about.st_mode)) return failed(PICKET_E_NOT_FOUND, *base + "/" + path + " is not a regular file");
+    return std::make_unique<RealFile>(std::move(file), static_cast<std::uint64_t>(about.st_size), *base + "/" + path);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Folder> real_folder() { return std::make_unique<RealFolder>(); }
+std::unique_ptr<Store> local_store() { return std::make_unique<LocalStore>(); }
 
-}  // namespace source_folder
+}  // namespace file_source
