@@ -14,16 +14,21 @@ using std::chrono::steady_clock;
 // After so long another strand has its turn on this thread.
 constexpr auto kTurn = std::chrono::milliseconds(1);
 constexpr unsigned kMessagesPerClock = 32;
-// So many messages in one turn are a flood; then a drained queue is looked at again a few times, about a microsecond apart.
+// So many messages in turns that follow each other this closely are a flood; then a drained queue is looked at again a few times, about a
+// microsecond apart. Without it a consumer that is faster than its producers sleeps after every few messages, and they pay for waking it.
 constexpr unsigned kFlood = 64;
-constexpr unsigned kLingers = 8;
+constexpr auto kClosely = std::chrono::microseconds(200);
+constexpr unsigned kLingers = 5;
 
-void linger() {
+// At last a yield: a producer that shares this processor cannot go on while we spin, and with it come hundreds of messages at once.
+void linger(unsigned time) {
 #if defined(__x86_64__) || defined(__i386__)
-  for (int i = 0; i < 32; ++i) __builtin_ia32_pause();
-#else
-  std::this_thread::yield();
+  if (time < kLingers) {
+    for (int i = 0; i < 32; ++i) __builtin_ia32_pause();
+    return;
+  }
 #endif
+  std::this_thread::yield();
 }
 
 }  // namespace
@@ -158,7 +163,9 @@ void PeerCore::push_control(Item item) {
 void PeerCore::run() {
   std::unique_lock lock(inbox.mutex);
   is_running_ = true;
-  turn_ = {.began = steady_clock::now()};
+  const auto now = steady_clock::now();
+  flow_ = now - turn_.began > kClosely && turn_.count < kFlood ? 0 : std::min(flow_ + turn_.count, kFlood);
+  turn_ = {.began = now};
   bool again = false;
   while (!again && halt_.load(std::memory_order_relaxed) == 0) {
     if (next_ == batch_.size()) {
@@ -166,9 +173,13 @@ void PeerCore::run() {
       next_ = 0;
       if (inbox.is_empty()) {
         // In a flood the next messages are a moment away, and going to sleep for it would cost both sides a wake-up.
-        if (turn_.count < kFlood || ++turn_.lingers > kLingers) break;
+        if (flow_ + turn_.count < kFlood || strand_->do_others_wait()) break;
+        if (++turn_.lingers > kLingers) {  // it is over
+          flow_ = turn_.count = 0;
+          break;
+        }
         lock.unlock();
-        linger();
+        linger(turn_.lingers);
         lock.lock();
         continue;
       }

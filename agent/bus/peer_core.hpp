@@ -127,6 +127,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
     std::chrono::steady_clock::time_point began;
     unsigned count = 0, look_at = 2, lingers = 0;
   } turn_;
+  unsigned flow_ = 0;  // messages of the earlier turns that this one followed closely
 };
 
 }  // namespace picket::bus

@@ -40,6 +40,8 @@ class Strand {
   // Within a task that does many small things: another one begins, busy_for() counts from here (as precisely as somebody
   // looks; the watchdog does every 10 ms).
   virtual void mark() = 0;
+  // A hint for a task that could give its thread back at once or wait a moment for more to do: another strand wants a thread.
+  [[nodiscard]] virtual bool do_others_wait() const = 0;
 };
 
 }  // namespace picket::runtime

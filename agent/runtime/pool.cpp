@@ -42,6 +42,7 @@ bool Pool::schedule(std::shared_ptr<StrandQueue> strand) {
     const std::scoped_lock lock(mutex_);
     if (stopped_) return false;
     ready_.push_back(std::move(strand));
+    has_ready_.store(true, std::memory_order_relaxed);
     // A pool thread that makes one strand ready will soon run it itself, which is much faster than waking another
     // thread for it. If it does not return soon, the watchdog's next tick wakes one. (Threads that spin before they sleep
     // were tried: on two cores they take the time from the very thread that they wait for.)
@@ -68,6 +69,7 @@ void Pool::work(Worker& self) {
   while (wait_for_work(lock)) {
     auto strand = std::move(ready_.front());
     ready_.pop_front();
+    has_ready_.store(!ready_.empty(), std::memory_order_relaxed);
     self.running = strand;
     ++turns_;
     // More than this thread can begin now, and nobody looks for it.
@@ -82,6 +84,7 @@ void Pool::work(Worker& self) {
     if (std::exchange(self.stuck, false)) --stuck_;
     if (more && !stopped_) {
       ready_.push_back(std::move(strand));
+      has_ready_.store(true, std::memory_order_relaxed);
     } else if (more) {
       lock.unlock();  // what tasks captured may call anything when it ends
       strand->drop_tasks();
@@ -141,6 +144,7 @@ bool Pool::stop(milliseconds limit) {
   std::unique_lock lock(mutex_);
   const bool first = !std::exchange(stopped_, true);
   dropped.swap(ready_);
+  has_ready_.store(false, std::memory_order_relaxed);
   lock.unlock();
   work_.notify_all();
   watch_.notify_all();

@@ -1,6 +1,7 @@
 // Inside of the executor: threads that run ready strands, and the watchdog that replaces stuck ones.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -21,6 +22,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void start();
   [[nodiscard]] bool schedule(std::shared_ptr<StrandQueue> strand);  // false: stopped
   bool stop(std::chrono::milliseconds limit);
+  [[nodiscard]] bool has_ready() const { return has_ready_.load(std::memory_order_relaxed); }
 
  private:
   struct Worker {
@@ -44,6 +46,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::condition_variable watch_;
   std::condition_variable ended_;
   std::deque<std::shared_ptr<StrandQueue>> ready_;
+  std::atomic<bool> has_ready_{false};  // the same, to be read without the lock
   std::list<Worker> workers_;
   unsigned alive_ = 0, stuck_ = 0, sleeping_ = 0, named_ = 0;
   bool stopped_ = false;

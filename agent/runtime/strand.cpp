@@ -35,6 +35,8 @@ void StrandQueue::add(Task task) {
 
 bool StrandQueue::is_current() const { return current_strand() == this; }
 
+bool StrandQueue::do_others_wait() const { return pool_->has_ready(); }
+
 std::chrono::milliseconds StrandQueue::busy_for() const {
   const auto began = task_began_.load(std::memory_order_acquire);
   if (began == 0) return std::chrono::milliseconds(0);

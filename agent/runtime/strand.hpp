@@ -25,6 +25,7 @@ class StrandQueue final : public Strand, public std::enable_shared_from_this<Str
   [[nodiscard]] bool is_current() const override;
   [[nodiscard]] std::chrono::milliseconds busy_for() const override;
   void mark() override { marks_.store(marks_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  [[nodiscard]] bool do_others_wait() const override;
 
   // Pool only. Runs tasks for about a millisecond; true: there is more, queue it again.
   [[nodiscard]] bool run();
