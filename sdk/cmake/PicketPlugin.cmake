@@ -1,6 +1,7 @@
 # picket_add_plugin(NAME MANIFEST plugin.json SOURCES ... [DEPS ...] [KEY key.pem] [OUTPUT dir]): builds NAME.so as the contract wants
 # it (plugin.h), and packs it, signed, into OUTPUT/<id>/<version>/ (default: the build folder's plugins/). Without KEY a development key
-# signs, made once in the build folder: devkey/plugin.key.pem, to be trusted through devkey/plugin.pub.json.
+# signs, made once in the build folder: devkey/plugin.key.pem, to be trusted through devkey/plugin.pub.json. The cache variable
+# PICKET_PLUGIN_KEY (as from picket-repo key gen: NAME.key.pem, beside it NAME.pub.json) signs all plugins of a build.
 # One exported symbol, everything bound at load, nothing of the plugin outlives it by a unique symbol.
 # The same file serves the tree itself and authors who find_package(PicketSdk).
 set(PICKET_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
@@ -26,6 +27,9 @@ function(picket_add_plugin name)
   if(NOT TARGET picket-plugin-pack)
     message(WARNING "${name} is not packed: the SDK was installed without picket-plugin-pack")
     return()
+  endif()
+  if(NOT A_KEY)
+    set(A_KEY ${PICKET_PLUGIN_KEY})
   endif()
   if(A_KEY)
     get_filename_component(key ${A_KEY} ABSOLUTE)

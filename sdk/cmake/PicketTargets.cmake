@@ -32,6 +32,13 @@ function(picket_library name)
   target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE picket_flags ${A_PRIVATE_DEPS})
 endfunction()
 
+# picket_fast(TARGET...): speed before size in a release build, which else is built small: an idle agent is mostly code.
+function(picket_fast)
+  foreach(target ${ARGN})
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O2>)
+  endforeach()
+endfunction()
+
 # picket_test(NAME LABELS unit;... SOURCES ... DEPS ... [TIMEOUT s]): a GoogleTest program, run as one CTest test.
 function(picket_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "LABELS;SOURCES;DEPS" ${ARGN})

@@ -59,6 +59,12 @@ json::object meta_of(const Document& document, std::string_view bytes) {
   return {{"version", document.version()}, {"length", static_cast<std::int64_t>(bytes.size())}, {"hashes", json::object{{"sha256", sha256_hex(bytes)}}}};
 }
 
+// Every client fetches the snapshot for every change of anything, so it is what a step of one component costs in a repository of many: a
+// component has its version there and no more (length and digest are optional, TUF 4.4), a third of the bytes. targets.json has all three.
+json::object in_snapshot(const Document& document, std::string_view bytes) {
+  return document.role == "targets" ? meta_of(document, bytes) : json::object{{"version", document.version()}};
+}
+
 struct Plan {
   std::vector<Document> in_order;  // components, targets, snapshot, root, timestamp: what is new, in the order of writing
   NewMetadata files;
@@ -80,7 +86,7 @@ Document next_snapshot(const Workspace& workspace, const Plan& plan) {
     meta = old->body.at("meta").as_object();
   }
   for (const auto& document : plan.in_order)
-    if (document.role != "root") meta[cat(document.role, ".json")] = meta_of(document, plan.files.at(document.file_name()));
+    if (document.role != "root") meta[cat(document.role, ".json")] = in_snapshot(document, plan.files.at(document.file_name()));
   snapshot.body["meta"] = std::move(meta);
   return snapshot;
 }

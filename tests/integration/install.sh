@@ -1,0 +1,36 @@
+#!/bin/bash
+# What the package brings is what an administrator needs: installed into a folder, the agent starts from there with its plugins.
+set -eu
+work=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || { kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+fail() { echo "FAILED: $*"; tail -n 20 "$work/picketd.log" 2>/dev/null || true; exit 1; }
+
+DESTDIR=$work/root cmake --install "$PICKET_BUILD" --component agent >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "cmake --install"; }
+prefix=$(dirname "$(dirname "$(find "$work/root" -name picketd -type f)")")
+etc=$(dirname "$(find "$work/root" -name picketd.conf -not -path '*/roles/*')")
+for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-host,lib/systemd/system/picketd.service,share/man/man8/picketd.8,share/man/man1/picketctl.1} \
+  "$etc"/trust/plugins/plugin.pub.json; do
+  [ -s "$file" ] || fail "not installed: ${file#"$work/root"}"
+done
+[ -z "$(find "$work/root" -perm /022 -not -type l)" ] || fail "writable by others: $(find "$work/root" -perm /022 -not -type l | head -3)"
+[ -z "$(find "$work/root" -name '*.key.pem')" ] || fail "a private key is installed"
+grep -qx 'ExecStart=/usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
+
+PICKET_REPO=$work/publisher "$PICKET_BIN/picket-repo" init >/dev/null
+for step in sign publish; do "$PICKET_BIN/picket-repo" $step --repo "$work/publisher" >/dev/null; done
+"$prefix/sbin/picketd" --config "$etc/picketd.conf" --data-dir "$work/data" --run-dir "$work/run" --plugin-dir "$prefix/lib/picket/plugins" \
+  --plugin-keys "$etc/trust/plugins" --policy-keys "$etc/trust/policy" --settings-dir "$etc/settings" \
+  --update-root "$work/publisher/repository/metadata/1.root.json" >"$work/picketd.log" 2>&1 &
+pid=$!
+until grep -q 'agent: ready' "$work/picketd.log"; do
+  kill -0 "$pid" 2>/dev/null || fail "picketd ended"
+  [ $SECONDS -lt 60 ] || fail "not ready in a minute"
+  sleep 0.1
+done
+plugins=$("$prefix/bin/picketctl" --socket "$work/run/picketd.sock" plugin list --json)
+for id in $(cd "$PICKET_BUILD/plugins" && ls -d org.picket.* | grep -v source-share); do
+  python3 -c 'import json,sys; p={x["id"]: x for x in json.loads(sys.argv[1])["data"]["plugins"]}.get(sys.argv[2]); sys.exit(0 if p and p["state"] == "running" else f"{sys.argv[2]}: {p}")' \
+    "$plugins" "$id" || fail "plugin $id does not run"
+done
+echo "installed, started, $(echo "$plugins" | grep -o '"id"' | wc -l) plugins run"
