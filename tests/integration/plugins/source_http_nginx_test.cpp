@@ -1,5 +1,6 @@
 // The http source against a real nginx: HTTP/1.1, HTTP/2 over TLS, resume, what a server refuses, and how fast.
 #include <fstream>
+#include <string>
 
 #include "support/nginx.hpp"
 #include "support/tls_certificate.hpp"
@@ -54,6 +55,28 @@ TEST_F(SourceHttpNginx, brings_a_file_over_http_2_and_tls) {
   EXPECT_TRUE(got.answer.stream == content_);
   serve({.tls = true, .location_lines = "return 200 $server_protocol;"});
   EXPECT_EQ(fetch_f(ca_option()).answer.stream, "HTTP/2.0");
+}
+
+TEST_F(SourceHttpNginx, takes_metadata_packed_and_content_as_it_is) {
+  const std::string metadata(5000, 'm');
+  root_.write("metadata/1.snapshot.json", metadata);
+  auto& nginx = serve({.server_lines = "gzip on; gzip_types *; gzip_min_length 1;"});
+  const auto got = fetch(fetch_of(nginx.url(), "metadata/1.snapshot.json"));
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_EQ(got.answer.stream, metadata);
+  EXPECT_EQ(got.reply.size(), 0u);  // the file's is not known
+  const auto content = fetch_f();
+  EXPECT_TRUE(content.answer.stream == content_) << content.answer.payload;
+  EXPECT_EQ(content.reply.size(), content_.size());
+  // What nginx says it sent.
+  const auto requests = nginx.wait_for_requests(2);
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_LT(std::stoul(requests[0].substr(requests[0].rfind(' '))), 200u) << requests[0];
+  // A bomb ends at what was asked for.
+  root_.write("metadata/2.snapshot.json", std::string(20'000'000, '0'));
+  auto bounded = fetch_of(nginx.url(), "metadata/2.snapshot.json");
+  bounded.set_max_bytes(10'000);
+  EXPECT_EQ(fetch(bounded).answer.stream.size(), 10'000u);
 }
 
 TEST_F(SourceHttpNginx, pauses_over_http_2_as_credit_allows) {
