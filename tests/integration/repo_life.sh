@@ -208,7 +208,7 @@ printf X | dd of="$target" bs=1 seek=20 conv=notrunc status=none
 lines=2 refuses 1 "1 of 4 targets cannot be used" verify --now "$much_later" copy
 grep -q "^Problem: .*2.tar.zst" "$work/err" || complain "it names the target that is broken"
 ok --says "Good" verify --metadata-only --now "$much_later" copy
-sed -i 's/"length":/"length" :/' copy/metadata/*.yara-rules.json
+sed -i 's/"length":/"length":9/' copy/metadata/*.yara-rules.json
 refuses 1 "yara-rules" verify --now "$much_later" copy
 refuses 1 "holds no repository" verify nowhere
 refuses 1 "No such file" verify --root nowhere.json copy
