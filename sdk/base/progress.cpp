@@ -63,6 +63,7 @@ void Progress::finish() {
 
 void Progress::draw() {
   drawn_ = true;
+  if (total_ > 0) total_ = std::max(total_, done_);  // a total is what the caller expected
   winsize window{};
   const std::size_t width = ::ioctl(fd_, TIOCGWINSZ, &window) == 0 && window.ws_col > 20 ? window.ws_col : 80;
   std::string right;
