@@ -42,6 +42,20 @@ class Mapped {
 [[nodiscard]] Result<Mapped> keep(ContentStream& stream, const trust::Release& release, const std::filesystem::path& scratch, const Steps& steps,
                                   const core::CancelToken& cancel);
 
+// Bytes as they are, in pieces. Borrowed.
+class MappedStream final : public ContentStream {
+ public:
+  explicit MappedStream(std::string_view bytes) : ContentStream(bytes.size()), left_(bytes) {}
+
+ private:
+  [[nodiscard]] Result<std::string_view> produce() override {
+    const auto piece = left_.substr(0, std::size_t{1} << 17);
+    left_.remove_prefix(piece.size());
+    return piece;
+  }
+  std::string_view left_;
+};
+
 class PatchStream final : public ContentStream {
  public:
   // Both are borrowed.

@@ -64,6 +64,12 @@ Road choose_road(const RoadQuestion& question) {
   if (question.base_sha256.empty()) return take_full("no whole set is here to start a delta from");
   if (!question.allowed) return take_full("deltas are off in the settings");
   if (question.avoided == static_cast<std::uint64_t>(question.wanted.release)) return take_full(cat("a delta to release ", number, " failed before"));
+  if (question.base_sha256 == question.wanted.content_sha256) {
+    road.is_same = true;
+    road.bytes = 0;
+    road.why = "nothing to fetch: the content is that of the set in force";
+    return road;
+  }
   const auto chain = best_chain(question);
   if (chain.empty()) return take_full("no delta leads from what is in force to it");
   const auto bytes = bytes_of(chain);

@@ -22,12 +22,13 @@ struct RoadQuestion {
 };
 
 struct Road {
-  // In order, each with the release that it makes; empty: the full file.
+  // In order, each with the release that it makes; empty: the full file, or nothing at all.
   struct Link {
     const trust::Delta* delta = nullptr;
     const trust::Release* makes = nullptr;
   };
   std::vector<Link> links;
+  bool is_same = false;  // what is in force has this content already: a release that was taken back, published again
   std::uint64_t bytes = 0;
   std::string why;   // one line
 };

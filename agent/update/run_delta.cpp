@@ -14,10 +14,10 @@ std::optional<SetInfo> Run::install_by_deltas(const trust::Release& release, con
   const auto road = choose_road({release, offer.releases, offer.deltas, active ? active->content_sha256 : std::string(), shop_.downloads.have(full),
                                  settings_.deltas, settings_.delta_chain, record.avoided_delta});
   shop_.explain.say({.component = component}, cat("road: ", road.why));
-  if (road.links.empty()) return std::nullopt;
+  if (road.links.empty() && !road.is_same) return std::nullopt;
   auto info = apply_road(release, road, shop_.sets.path_of(component, active->name()));
   if (info) {
-    shop_.explain.say({.component = component}, cat("made of ", human_bytes(road.bytes), " of deltas and verified as a whole: ", human_bytes(release.length), " not fetched"));
+    shop_.explain.say({.component = component}, cat("made of ", road.is_same ? "what is here" : cat(human_bytes(road.bytes), " of deltas"), " and verified as a whole: ", human_bytes(release.length), " not fetched"));
     return std::move(*info);
   }
   const auto& failure = info.error();
@@ -40,7 +40,7 @@ tl::expected<SetInfo, Run::DeltaFailure> Run::apply_road(const trust::Release& r
     return tl::unexpected<DeltaFailure>({std::move(error), !ours});
   };
   tell("base", component, "reading what the delta starts from");
-  auto base = content_of_set(set, release.format, road.links.front().delta->base_sha256, scratch, shop_.steps, cancel_);
+  auto base = content_of_set(set, release.format, road.is_same ? release.content_sha256 : road.links.front().delta->base_sha256, scratch, shop_.steps, cancel_);
   if (!base) return final(std::move(base).error());
 
   std::vector<std::filesystem::path> files;
@@ -57,7 +57,20 @@ tl::expected<SetInfo, Run::DeltaFailure> Run::apply_road(const trust::Release& r
     }
     files.push_back(std::move(*file));
   }
+  const auto put_in_place = [&](ContentStream& stream) -> tl::expected<SetInfo, DeltaFailure> {
+    tell("stage", component, "");
+    auto info = stage(release, stream, shop_.sets, shop_.steps, cancel_);
+    if (!info) return final(std::move(info).error());
+    if (auto adopted = shop_.sets.adopt(*info); !adopted) return transient(std::move(adopted).error());
+    for (const auto& link : road.links)
+      if (auto gone = shop_.downloads.remove(catalogue_->wanted(*link.delta)); !gone) shop_.explain.say({.component = component}, gone.error().message);
+    return std::move(*info);
+  };
   auto content = std::move(*base);
+  if (road.is_same) {
+    MappedStream stream(content.bytes());
+    return put_in_place(stream);
+  }
   for (std::size_t i = 0; i < files.size(); ++i) {
     const auto& makes = *road.links[i].makes;
     tell("apply", component, cat("delta to release ", std::to_string(makes.release)));
@@ -73,13 +86,7 @@ tl::expected<SetInfo, Run::DeltaFailure> Run::apply_road(const trust::Release& r
       content = std::move(*next);
       continue;
     }
-    tell("stage", component, "");
-    auto info = stage(release, **stream, shop_.sets, shop_.steps, cancel_);
-    if (!info) return final(std::move(info).error());
-    if (auto adopted = shop_.sets.adopt(*info); !adopted) return transient(std::move(adopted).error());
-    for (const auto& link : road.links)
-      if (auto gone = shop_.downloads.remove(catalogue_->wanted(*link.delta)); !gone) shop_.explain.say({.component = component}, gone.error().message);
-    return std::move(*info);
+    return put_in_place(**stream);
   }
   return transient(Error{Code::internal, "a road without deltas"});
 }

@@ -77,6 +77,22 @@ TEST_F(UpdateDelta, fetches_what_changed_and_nothing_else) {
   EXPECT_EQ(world_->run().result(), "current");
 }
 
+TEST_F(UpdateDelta, of_nothing_when_a_release_brings_the_same_content) {
+  begin();
+  auto again = wide(1);
+  again.release = 3;
+  offer(again);
+  serve();
+  const auto result = world_->run();
+  ASSERT_EQ(result.result(), "ok") << result.text() << world_->explain();
+  EXPECT_EQ(result.components(0).release_after(), 3u);
+  EXPECT_EQ(result.components(0).bytes(), 0u);
+  EXPECT_EQ(rule(), "rule of 1");
+  EXPECT_EQ(sent_full(3), 0u);
+  EXPECT_THAT(world_->explain(), HasSubstr("road: nothing to fetch"));
+  EXPECT_EQ(left_behind(), 0u);
+}
+
 TEST_F(UpdateDelta, of_a_single_file_works_too) {
   Offer one;
   one.single = noise(50'000, 7);

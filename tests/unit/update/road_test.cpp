@@ -132,6 +132,17 @@ TEST(Road, passes_over_methods_and_variants_that_do_not_fit) {
   EXPECT_THAT(bases(c.road()), IsEmpty());
 }
 
+TEST(Road, is_nothing_at_all_when_the_content_is_here) {
+  Offered c(3);
+  c.with(1, 3, 10);
+  c.releases.back().content_sha256 = digest(1);
+  EXPECT_TRUE(c.road().is_same);
+  EXPECT_THAT(bases(c.road()), IsEmpty());
+  EXPECT_EQ(c.road().bytes, 0u);
+  c.allowed = false;
+  EXPECT_FALSE(c.road().is_same);
+}
+
 TEST(Road, follows_the_content_and_not_the_number) {
   Offered c(3);
   c.with(2, 3, 10);
