@@ -32,7 +32,7 @@ class Caller {
    public:
     virtual ~Stream() = default;
     [[nodiscard]] virtual Result<MessagePtr> next(std::chrono::milliseconds patience) = 0;  // Code::timeout: nothing came; may be called again
-    [[nodiscard]] virtual const Reply& reply() const = 0;                                     // after next() gave nullptr
+    [[nodiscard]] virtual const Reply& reply() const = 0;                                     // after next() gave nullptr; of an error only its content type
   };
   [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open(const Request& request, std::uint64_t window, const core::CancelToken& cancel = {}) = 0;
 

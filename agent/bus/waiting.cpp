@@ -12,8 +12,8 @@ Error error_of(Status status, std::string_view text, bool of_stream) {
 
 void Arrivals::end(Status status, std::string_view content_type, std::string_view payload) {
   if (is_ended()) return;
-  if (status == kOk) reply_ = Reply{std::string(content_type), std::string(payload)};
-  else error_ = error_of(status, payload, is_stream_);
+  if (status != kOk) error_ = error_of(status, payload, is_stream_);
+  reply_ = Reply{std::string(content_type), status == kOk ? std::string(payload) : std::string()};
 }
 
 Result<MessagePtr> Arrivals::take(std::uint64_t& grant) {

@@ -113,14 +113,16 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   if (!catalogue) return give_up(catalogue.error().message);
   catalogue_ = std::move(*catalogue);
 
-  const ReadLimits limits{settings_.connect_timeout, settings_.stall_timeout, settings_.min_bytes_per_second};
   std::string failures;
   std::vector<std::unique_ptr<SourceReader>> failed;
   bool worked = false;
   for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
+    const ReadLimits limits{entry.connect_timeout.value_or(settings_.connect_timeout), entry.stall_timeout.value_or(settings_.stall_timeout), settings_.min_bytes_per_second};
     auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
     const auto name = reader->source().name;
+    reader->on_note = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
     if (worked) {  // for single files, should the one that works lack them
+      shop_.explain.say({.source = name}, cat("not asked: ", result.source(), " comes before it and works; stands by for single files"));
       readers_.push_back(std::move(reader));
       continue;
     }
@@ -135,12 +137,13 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
       continue;
     }
     const auto& error = done.error();
+    const auto wish = reader->wish();
     failed.push_back(std::move(reader));
     if (cancel_.is_cancelled()) break;
     failures += cat(failures.empty() ? "" : "; ", name, ": ", error.message);
     if (error.code == Code::no_space) break;  // our own trouble: no source can help
     if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
-    shop_.sources.failed(name, error.message);
+    shop_.sources.failed(name, error.message, wish);
     shop_.explain.say({.source = name}, cat("failed: ", error.message));
   }
   // Those that failed come last, for their bytes to be counted; one that had bad metadata can still have a good file.

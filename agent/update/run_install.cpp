@@ -86,7 +86,7 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     shop_.explain.say(about, cat("failed: ", got.error().message));
     if (ours || once) return fail(std::move(got).error());
-    shop_.sources.failed(source, got.error().message);
+    shop_.sources.failed(source, got.error().message, reader->wish());
     failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
   }
   return fail(Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));

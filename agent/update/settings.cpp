@@ -85,6 +85,11 @@ Result<Settings> parse_settings(std::string_view text) {
   reader.each_object("sources", [&](Reader& item, const json::object& object) {
     SourceEntry entry{item.text("name"), item.text("plugin"), item.text("location"), "{}", item.flag("enabled", true)};
     if (const auto* options = object.if_contains("options")) entry.options_json = json::serialize(*options);
+    const auto seconds_of = [&](std::string_view name, std::int64_t least, std::int64_t most) {
+      return object.contains(name) ? std::optional(std::chrono::seconds(item.number(name, least, least, most))) : std::nullopt;
+    };
+    entry.connect_timeout = seconds_of("connect_timeout_seconds", 0, 120);
+    entry.stall_timeout = seconds_of("stall_timeout_seconds", 1, 3600);
     if (std::ranges::any_of(out.sources, [&](const auto& other) { return other.name == entry.name; }))
       item.wrong("name", cat("two sources are named \"", entry.name, "\""));
     out.sources.push_back(std::move(entry));
@@ -95,6 +100,7 @@ Result<Settings> parse_settings(std::string_view text) {
   out.stall_timeout = std::chrono::seconds(reader.number("stall_timeout_seconds", 30, 1, 3600));
   out.min_bytes_per_second = static_cast<std::uint32_t>(reader.number("min_bytes_per_second", 1, 1, 1'000'000'000));
   out.rest_after_failure = std::chrono::seconds(reader.number("rest_after_failure_seconds", 300, 0, 86400));
+  out.longest_rest = std::max(out.rest_after_failure, std::chrono::seconds(reader.number("longest_rest_seconds", 7200, 0, 604800)));
   out.warning_after = std::chrono::hours(reader.number("warning_after_hours", 72, 1, 87600));
   out.critical_after = std::chrono::hours(reader.number("critical_after_hours", 168, 1, 87600));
   out.verify_stored = std::chrono::hours(reader.number("verify_stored_hours", 24, 0, 8760));

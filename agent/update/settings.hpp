@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@ namespace picket::update {
 struct SourceEntry {
   std::string name, plugin, location, options_json = "{}";
   bool enabled = true;
+  std::optional<std::chrono::seconds> connect_timeout{}, stall_timeout{};  // none: as for all sources
   bool operator==(const SourceEntry&) const = default;
 };
 
@@ -28,7 +30,7 @@ struct Settings {
   std::size_t keep_sets = 3;
   std::chrono::seconds connect_timeout{10}, stall_timeout{30};
   std::uint32_t min_bytes_per_second = 1;
-  std::chrono::seconds rest_after_failure{300};
+  std::chrono::seconds rest_after_failure{300}, longest_rest{7200};
   std::chrono::hours warning_after{72}, critical_after{168};
   std::chrono::hours verify_stored{24};
   std::chrono::seconds confirm_timeout{60};

@@ -20,6 +20,8 @@ std::string_view settings_schema_text() {
           "plugin": {"description": "The plugin that reads it, for example org.picket.source-http.", "type": "string", "minLength": 1, "maxLength": 127},
           "location": {"description": "A folder or an address: what holds metadata/ and targets/.", "type": "string", "minLength": 1, "maxLength": 4096},
           "enabled": {"description": "Off: passed over.", "type": "boolean", "default": true},
+          "connect_timeout_seconds": {"description": "For this source in place of the setting for all.", "type": "integer", "minimum": 0, "maximum": 120},
+          "stall_timeout_seconds": {"description": "For this source in place of the setting for all.", "type": "integer", "minimum": 1, "maximum": 3600},
           "options": {"description": "What the source's plugin knows, for example a proxy.", "type": "object", "default": {}}
         }
       }
@@ -29,7 +31,8 @@ std::string_view settings_schema_text() {
     "connect_timeout_seconds": {"description": "How long a source may take to answer before the next is tried; 0: as long as stall_timeout_seconds.", "type": "integer", "minimum": 0, "maximum": 120, "default": 10},
     "stall_timeout_seconds": {"description": "A transfer that is slower than min_bytes_per_second for so long is given up.", "type": "integer", "minimum": 1, "maximum": 3600, "default": 30},
     "min_bytes_per_second": {"description": "Slower than this is as good as standing still.", "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 1},
-    "rest_after_failure_seconds": {"description": "A source that failed is passed over for so long, unless an update is forced.", "type": "integer", "minimum": 0, "maximum": 86400, "default": 300},
+    "rest_after_failure_seconds": {"description": "A source that failed is passed over for so long, unless an update is forced; twice as long after each further failure.", "type": "integer", "minimum": 0, "maximum": 86400, "default": 300},
+    "longest_rest_seconds": {"description": "However often a source failed, it is tried again after so long.", "type": "integer", "minimum": 0, "maximum": 604800, "default": 7200},
     "warning_after_hours": {"description": "Databases published longer ago than this are a warning.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 72},
     "critical_after_hours": {"description": "Databases published longer ago than this are critical; more than warning_after_hours.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 168},
     "verify_stored_hours": {"description": "How often an update also reads the set in force again to see whether it is undamaged; 0: at every update.", "type": "integer", "minimum": 0, "maximum": 8760, "default": 24},

@@ -1,5 +1,7 @@
 #include "update/source_reader.hpp"
 
+#include <charconv>
+
 #include <picket/source/v1/source.pb.h>
 
 #include "base/progress.hpp"
@@ -13,6 +15,18 @@ constexpr std::uint64_t kWindow = 1u << 20;             // bytes in flight: enou
 constexpr milliseconds kWhole{86'400'000};              // the bus's longest; a transfer that moves may take its time
 
 std::string in_seconds(milliseconds time) { return cat(std::to_string(time.count() / 1000), " s"); }
+
+// From an error's content type: "text/plain; retry-after=33" (source.proto).
+std::optional<std::chrono::seconds> retry_after(std::string_view content_type) {
+  constexpr std::string_view kName = "; retry-after=";
+  const auto at = content_type.find(kName);
+  if (at == content_type.npos) return std::nullopt;
+  const auto number = content_type.substr(at + kName.size());
+  std::uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), seconds);
+  if (error != std::errc() || (end != number.data() + number.size() && *end != ';')) return std::nullopt;
+  return std::chrono::seconds(seconds);
+}
 
 // Fails when fewer bytes than the least came within any one window of time.
 class Pace {
@@ -46,6 +60,7 @@ SourceReader::SourceReader(bus::Caller& caller, const core::Clock& clock, Source
 }
 
 Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) {
+  wish_.reset();
   source::v1::FetchRequest question;
   question.mutable_source()->set_name(source_.name);
   question.mutable_source()->set_location(source_.location);
@@ -78,6 +93,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
       // The plugin's own timeout comes earlier and says more.
       if (chunk.error().code == Code::timeout && std::chrono::steady_clock::now() - asked >= patience)
         return fail(Code::timeout, cat(source_.plugin, " sent nothing for ", in_seconds(patience)));
+      wish_ = retry_after(stream.reply().content_type);
       return fail(std::move(chunk).error());
     }
     if (!*chunk) break;
@@ -97,6 +113,8 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   got.offset = answer.offset();
   got.size = answer.size();
   got.from = answer.from();
+  if (on_note)
+    for (const auto& note : answer.notes()) on_note(path, note);
   return got;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,10 @@ class SourceReader : public trust::Fetcher {
 
   [[nodiscard]] const SourceEntry& source() const { return source_; }
   [[nodiscard]] std::uint64_t bytes_received() const { return received_; }
+  // Of the last read that failed: how long the source wants to be left alone, if it said so; 0: asking again costs nothing.
+  [[nodiscard]] std::optional<std::chrono::seconds> wish() const { return wish_; }
+  // Called with what else a file took (another resolver, a mirror passed over): for `explain`. Empty: nobody wants to know.
+  std::function<void(std::string_view file, std::string_view what)> on_note;
   // Called after each metadata file: for `explain`. Empty: nobody wants to know.
   std::function<void(std::string_view file, std::string_view what)> on_metadata;
 
@@ -50,6 +55,7 @@ class SourceReader : public trust::Fetcher {
   ReadLimits limits_;
   core::CancelToken cancel_;
   std::uint64_t received_ = 0;
+  std::optional<std::chrono::seconds> wish_;
 };
 
 // "yara-rules/full/HASH.12.tar.zst" with each part percent-encoded, below "targets/".

@@ -4,7 +4,7 @@
 
 namespace picket::update {
 
-void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest) {
+void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest) {
   const std::lock_guard lock(mutex_);
   std::map<std::string, Health, std::less<>> health;
   for (const auto& entry : entries) {
@@ -15,6 +15,7 @@ void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds r
   entries_ = std::move(entries);
   health_ = std::move(health);
   rest_ = rest.count();
+  longest_rest_ = std::max(rest, longest_rest).count();
 }
 
 const Sources::Health& Sources::health_of(std::string_view name) const {
@@ -31,9 +32,11 @@ std::vector<SourceEntry> Sources::to_try(bool force, Explain& explain) const {
     if (!entry.enabled) {
       explain.say({.source = entry.name}, "passed over: disabled in the settings");
     } else if (const auto& health = health_of(entry.name); !force && rests(health, now)) {
-      explain.say({.source = entry.name}, cat("rests for ", std::to_string(health.rests_until - now), " s more after: ", health.why));
+      explain.say({.source = entry.name}, cat("rests for ", std::to_string(health.rests_until - now), " s more", health.failures > 1 ? cat(" after ", std::to_string(health.failures), " failures in a row, the last: ") : std::string(" after: "), health.why));
       resting.push_back(entry);
     } else {
+      if (health.state == Health::State::failed && health.rest > 0 && !rests(health, now))
+        explain.say({.source = entry.name}, cat("has rested after: ", health.why, ": this attempt decides whether it is used again"));
       out.push_back(entry);
     }
   }
@@ -50,17 +53,27 @@ void Sources::worked(std::string_view name) {
   if (health.state != Health::State::ok) health.since = clock_.wall_seconds();
   health.state = Health::State::ok;
   health.why.clear();
-  health.rests_until = 0;
+  health.rests_until = health.rest = 0;
+  health.failures = 0;
 }
 
-void Sources::failed(std::string_view name, std::string_view why) {
+void Sources::failed(std::string_view name, std::string_view why, std::optional<std::chrono::seconds> wish) {
   const std::lock_guard lock(mutex_);
   auto& health = health_[std::string(name)];
   const auto now = clock_.wall_seconds();
   if (health.state != Health::State::failed) health.since = now;
   health.state = Health::State::failed;
   health.why = why;
-  health.rests_until = now + rest_;
+  if (wish && wish->count() == 0) {
+    health.rests_until = health.rest = 0;
+    return;
+  }
+  // What a server wishes is heard, but not for ever: it may be wrong, or hostile.
+  constexpr std::int64_t kLongestWish = 86'400;
+  const auto doubled = std::min<unsigned>(health.failures, 30);
+  health.failures = std::min(health.failures + 1, 1'000'000U);
+  health.rest = std::max(std::min(rest_ << doubled, longest_rest_), wish ? std::min<std::int64_t>(wish->count(), kLongestWish) : 0);
+  health.rests_until = now + health.rest;
 }
 
 std::vector<v1::SourceStatus> Sources::status() const {
@@ -77,7 +90,7 @@ std::vector<v1::SourceStatus> Sources::status() const {
     status.set_since(health.since);
     const bool resting = rests(health, now);
     if (resting) status.set_next_attempt(health.rests_until);
-    status.set_state(health.state == Health::State::untried ? "untried" : health.state == Health::State::ok ? "ok" : resting ? "resting" : "failed");
+    status.set_state(health.state == Health::State::untried ? "untried" : health.state == Health::State::ok ? "ok" : resting ? "resting" : health.rest > 0 ? "trial" : "failed");
   }
   return out;
 }

@@ -1,9 +1,12 @@
-// The ordered list of sources, and what is remembered of each one's health. Any thread.
+// The ordered list of sources, and what is remembered of each one's health: a circuit breaker. Closed: it is used. Open, after a failure: it rests,
+// each time twice as long. Half-open, when the rest is over: one attempt decides. Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,12 +24,13 @@ class Sources {
   explicit Sources(const core::Clock& clock) : clock_(clock) {}
 
   // What is known of an entry that did not change stays known.
-  void configure(std::vector<SourceEntry> entries, std::chrono::seconds rest);
+  void configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest = std::chrono::hours(2));
   // Those to try now, in order. Resting ones are left out, unless `force`, or unless nothing else is left: a rest is there to spare
   // waiting in front of a source that works, not to refuse work.
   [[nodiscard]] std::vector<SourceEntry> to_try(bool force, Explain& explain) const;
   void worked(std::string_view name);
-  void failed(std::string_view name, std::string_view why);
+  // wish: how long it wants to be left alone, in its own words; 0: asking costs nothing (a drive that is not plugged in), so it does not rest.
+  void failed(std::string_view name, std::string_view why, std::optional<std::chrono::seconds> wish = std::nullopt);
   [[nodiscard]] std::vector<v1::SourceStatus> status() const;
 
  private:
@@ -35,16 +39,18 @@ class Sources {
     std::string why;
     std::int64_t since = 0;
     std::int64_t rests_until = 0;
+    std::int64_t rest = 0;       // its length
+    unsigned failures = 0;       // in a row
   };
   // A clock that was set back must not make a source rest for years.
-  [[nodiscard]] bool rests(const Health& health, std::int64_t now) const { return health.rests_until > now && health.rests_until - now <= rest_; }
+  [[nodiscard]] static bool rests(const Health& health, std::int64_t now) { return health.rests_until > now && health.rests_until - now <= health.rest; }
   [[nodiscard]] const Health& health_of(std::string_view name) const;
 
   const core::Clock& clock_;
   mutable std::mutex mutex_;
   std::vector<SourceEntry> entries_;
   std::map<std::string, Health, std::less<>> health_;
-  std::int64_t rest_ = 300;
+  std::int64_t rest_ = 300, longest_rest_ = 7200;
 };
 
 }  // namespace picket::update

@@ -81,7 +81,7 @@ void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     going.asked_index = asked_.size();
     asked_.push_back({question.path(), question.offset(), question.max_bytes(), 0});
     const auto found = files.find(question.path());
-    if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), "", "connection refused");
+    if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), refusal_type, "connection refused");
     if (going.trouble.what == What::denied) return (void)own_peer().respond(id, status_of(Code::denied), "", "403");
     if (found == files.end() || going.trouble.what == What::missing) return (void)own_peer().respond(id, status_of(Code::not_found), "", cat(question.path(), ": not found"));
     going.bytes = found->second;
@@ -129,6 +129,7 @@ void FakeSource::pump(bus::RequestId id) {
   reply.set_offset(going.offset);
   reply.set_size(what == What::endless ? 0 : going.bytes.size());
   reply.set_from(cat("fake:", going.path));
+  for (const auto& note : notes) reply.add_notes(note);
   going_.erase(found);
   own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
 }

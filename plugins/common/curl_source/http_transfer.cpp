@@ -9,17 +9,83 @@ namespace curl_source {
 namespace {
 
 constexpr unsigned kMostRedirects = 3;
+constexpr std::chrono::seconds kShun(60);
+constexpr std::size_t kMostShunned = 256, kMostEarlier = 2000;
 
 // Metadata are hex and names: packed they are half the bytes, and what a check costs. Targets are packed as they are, and resumed by offset.
 bool may_come_packed(const picket::source::v1::FetchRequest& request) { return request.offset() == 0 && request.path().starts_with("metadata/"); }
 
 bool is_redirect(long status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
 
+// Nothing there speaks https; a certificate that is not accepted is another matter, and no reason to go without.
+bool says_no_https(CURLcode code, bool body_began) {
+  return !body_began && (code == CURLE_COULDNT_CONNECT || code == CURLE_SSL_CONNECT_ERROR || code == CURLE_OPERATION_TIMEDOUT || code == CURLE_RECV_ERROR ||
+                         code == CURLE_GOT_NOTHING);
+}
+
 }  // namespace
 
-Outcome<> HttpTransfer::begin() {
-  auto where = address_of(target_.base, order().request.path());
+void Shunned::add(const std::string& address, bool no_https) {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.until < now; });
+  if (entries_.size() < kMostShunned) entries_[address] = {now + kShun, no_https};
+}
+
+Shunned::Why Shunned::look(const std::string& address) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(address);
+  if (found == entries_.end() || found->second.until < std::chrono::steady_clock::now()) return Why::not_at_all;
+  return found->second.no_https ? Why::no_https : Why::failed;
+}
+
+// What failed a moment ago comes last; a way out without https is open when its https failed a moment ago.
+void HttpTransfer::set_order() {
+  std::vector<HttpBase> good, bad;
+  auto* list = &good;
+  bool way_out = false;
+  for (auto& base : target_.bases) {
+    const auto why = shunned_->look(base.address);
+    if (base.when_https_fails && way_out) {
+      base.when_https_fails = false;
+      note("https could not be had there a moment ago: using " + base.address);
+    }
+    way_out = base.is_https && why == Shunned::Why::no_https;
+    if (!base.when_https_fails) list = why == Shunned::Why::not_at_all ? &good : &bad;  // a way out stays with its base
+    list->push_back(base);
+  }
+  good.insert(good.end(), bad.begin(), bad.end());
+  target_.bases = std::move(good);
+}
+
+Outcome<> HttpTransfer::go_to_base() {
+  auto where = address_of(target_.bases[at_].address, order().request.path());
   if (!where) return tl::unexpected(where.error());
+  redirects_ = 0;
+  no_https_ = false;
+  go_to(std::move(*where));
+  return {};
+}
+
+bool HttpTransfer::try_another(Failure& failure) {
+  const auto& failed_base = target_.bases[at_];
+  const bool elsewhere = failure.status == PICKET_E_UNAVAILABLE || failure.status == PICKET_E_TIMEOUT || failure.status == PICKET_E_IO;
+  if (elsewhere && target_.bases.size() > 1) shunned_->add(failed_base.address, no_https_ && failed_base.is_https);
+  // That a mirror lacks a file says little, except for metadata: the next root is asked for until it is not there.
+  const bool lacks_file = failure.status == PICKET_E_NOT_FOUND && !order().request.path().starts_with("metadata/");
+  std::size_t next = at_ + 1;
+  while (next < target_.bases.size() && target_.bases[next].when_https_fails && !(next == at_ + 1 && no_https_ && failed_base.is_https)) ++next;
+  if (next < target_.bases.size() && (elsewhere || lacks_file || failure.status == PICKET_E_DENIED)) {
+    if (earlier_.size() < kMostEarlier) earlier_ += failure.text + "; ";
+    note((target_.bases[next].when_https_fails ? "https cannot be had, so http is used: " : "the next mirror is tried: ") + failure.text);
+    at_ = next;
+    if (go_to_base()) return true;
+  }
+  failure.text = earlier_ + failure.text;
+  return false;
+}
+
+Outcome<> HttpTransfer::begin() {
   const Option files[] = {{"ca_file", &target_.ca_file}, {"client_certificate", &target_.client_certificate}, {"client_key", &target_.client_key}};
   if (auto good = want_readable(target_.name, files); !good) return good;
   set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -58,8 +124,8 @@ Outcome<> HttpTransfer::begin() {
     if (last > request.offset() && last < (std::uint64_t{1} << 62)) range += std::to_string(last);
     set(CURLOPT_RANGE, range.c_str());
   }
-  go_to(std::move(*where));
-  return {};
+  set_order();
+  return go_to_base();
 }
 
 std::string HttpTransfer::header(const char* name) const {
@@ -92,6 +158,13 @@ Transfer::Step HttpTransfer::judge(CURLcode code) {
   long status = 0;
   ::curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &status);
   if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && page_was_too_long())) {
+    long proxy_status = 0;
+    ::curl_easy_getinfo(easy(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    if (proxy_status == 407 || proxy_status == 401) {  // some say 401 to a wrong password
+      refuse(failure_of_status(407, address(), 0));
+      return Step::done;
+    }
+    no_https_ = says_no_https(code, body_began());
     refuse(failure_of(code, address(), curl_text(code), body_began()));
     return Step::done;
   }

@@ -140,6 +140,7 @@ bool Loop::take_new(std::vector<std::unique_ptr<Transfer>>& running) {
 
 void Loop::run() {
   Multi multi;
+  Resolver resolver(options_.fallback_resolvers);
   {
     const std::lock_guard lock(mutex_);
     multi_ = multi.get();
@@ -150,6 +151,7 @@ void Loop::run() {
     for (; begun < running.size();) {
       const auto ready = multi.get() != nullptr ? running[begun]->prepare() : failed(PICKET_E_INTERNAL, "libcurl cannot be started");
       if (ready) {
+        running[begun]->use_resolver(resolver);
         multi.add(running[begun]->easy());
         ++begun;
       } else {
@@ -168,6 +170,7 @@ void Loop::run() {
       ::curl_multi_remove_handle(multi.get(), easy);
       if (transfer->ended(code) == Transfer::Step::again) ::curl_multi_add_handle(multi.get(), easy);
     }
+    resolver.process();
     const auto now = Clock::now();
     auto next = now + std::chrono::seconds(10);
     for (std::size_t i = 0; i < running.size();) {
@@ -188,8 +191,10 @@ void Loop::run() {
       --begun;
     }
     if (running.empty()) continue;  // take_new waits
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
-    ::curl_multi_poll(multi.get(), nullptr, 0, static_cast<int>(std::clamp<long long>(wait, 0, 10'000)), nullptr);
+    const auto wait = resolver.wait_at_most(std::max(std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()), std::chrono::milliseconds(0))).count();
+    std::vector<curl_waitfd> sockets;
+    resolver.add_to(sockets);
+    ::curl_multi_poll(multi.get(), sockets.data(), static_cast<unsigned>(sockets.size()), static_cast<int>(std::clamp<long long>(wait, 0, 10'000)), nullptr);
   }
   for (std::size_t i = 0; i < begun; ++i)
     if (running[i]->is_running()) multi.cut(running[i]->easy());

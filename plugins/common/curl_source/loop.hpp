@@ -8,9 +8,11 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "curl_source/resolver.hpp"
 #include "curl_source/transfer.hpp"
 
 namespace curl_source {
@@ -19,6 +21,7 @@ struct LoopOptions {
   std::size_t parallel = 4;
   // Long enough for the files of one update, and for a check that follows soon; then the source is idle.
   std::chrono::milliseconds linger = std::chrono::seconds(30);
+  std::vector<std::string> fallback_resolvers{};  // asked when the system's DNS does not know a name; none: that is the end
   bool operator==(const LoopOptions&) const = default;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "curl_source/resolver.hpp"
+
 namespace curl_source {
 namespace {
 
@@ -12,6 +14,13 @@ constexpr std::size_t kMostNotes = 16;
 constexpr std::chrono::milliseconds kFlushAfter(100);
 constexpr std::chrono::milliseconds kRetryCredit(250);
 constexpr std::uint32_t kConnectTimeoutMs = 10'000, kStallTimeoutMs = 30'000;
+
+// Of an address: host without brackets, and port.
+std::pair<std::string, std::string> host_and_port(const std::string& address) {
+  const Url url(::curl_url());
+  if (!url || ::curl_url_set(url.get(), CURLUPART_URL, address.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) return {};
+  return {part_of(url.get(), CURLUPART_HOST), part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)};
+}
 
 }  // namespace
 
@@ -63,6 +72,46 @@ void Transfer::set_common_options() {
 std::chrono::milliseconds Transfer::connect_timeout() const {
   const auto asked = order_.request.connect_timeout_ms();
   return std::chrono::milliseconds(asked > 0 ? std::min<std::uint32_t>(asked, 600'000) : kConnectTimeoutMs);
+}
+
+void Transfer::use_resolver(Resolver& resolver) {
+  resolver_ = &resolver;
+  if (const auto& known = resolver.known(host_and_port(url_).first); !known.empty()) use_addresses(known);
+}
+
+void Transfer::use_addresses(const std::vector<std::string>& addresses) {
+  const auto [host, port] = host_and_port(url_);
+  looked_up_host_ = host;
+  std::string list;
+  for (const auto& address : addresses) list += (list.empty() ? "" : ",") + address;
+  addresses_.reset(::curl_slist_append(nullptr, ("+" + host + ":" + port + ":" + list).c_str()));  // '+': for a minute, not for ever
+  set(CURLOPT_RESOLVE, addresses_.get());
+  note("the system's DNS cannot resolve " + host + ": its address " + list + " comes from the fallback resolvers (" + resolver_->names() + ")");
+}
+
+bool Transfer::must_look_up(CURLcode code) {
+  if (resolver_ == nullptr || !resolver_->is_on() || connected_) return false;
+  curl_off_t found_after = 0;
+  ::curl_easy_getinfo(easy_.get(), CURLINFO_NAMELOOKUP_TIME_T, &found_after);
+  // A resolver that does not answer at all looks like a timeout before the name was known.
+  if (code != CURLE_COULDNT_RESOLVE_HOST && !(code == CURLE_OPERATION_TIMEDOUT && found_after == 0)) return false;
+  auto host = host_and_port(url_).first;
+  if (host.empty() || host == looked_up_host_ || is_ip_address(host)) return false;
+  look_up_ = resolver_->ask(host);
+  look_up_code_ = code;
+  looked_up_host_ = std::move(host);
+  return true;
+}
+
+Transfer::Step Transfer::looked_up() {
+  const auto answer = std::exchange(look_up_, nullptr);
+  if (!answer->addresses.empty()) {
+    use_addresses(answer->addresses);
+    begin_attempt();
+    return Step::again;
+  }
+  refuse({PICKET_E_UNAVAILABLE, url_ + ": " + curl_text(look_up_code_) + "; the fallback resolvers (" + resolver_->names() + ") neither: " + answer->why});
+  return once_more();
 }
 
 void Transfer::go_to(std::string address) {
@@ -170,6 +219,10 @@ bool Transfer::stalls(Clock::time_point now, Clock::time_point& again) {
 Transfer::Serviced Transfer::service(Clock::time_point now) {
   Serviced out{now + look_again()};
   if (answer().is_done()) return {out.until, Next::end};
+  if (look_up_) {
+    if (look_up_->is_over) out.next = looked_up() == Step::again ? Next::again : Next::end;
+    return out;
+  }
   if (buffered() > 0 && (paused_ || ended_ || now - last_flush_ >= kFlushAfter)) {
     // Stuck for credit: only a new grant, or some time, makes another attempt worth it.
     if (!(paused_ || ended_) || answer().grants() != grants_seen_ || now - last_flush_ >= kRetryCredit || buffered() == buffer_.size()) flush(now);
@@ -203,6 +256,8 @@ Transfer::Step Transfer::ended(CURLcode code) {
   if (!have_failure_) {
     if (answer().is_done()) {
       refuse({PICKET_E_CANCELLED, "cancelled"});
+    } else if (must_look_up(code)) {
+      return Step::done;  // service goes on when the answer is there
     } else if (judge(code) == Step::again) {
       begin_attempt();
       return Step::again;

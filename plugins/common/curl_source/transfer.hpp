@@ -27,6 +27,9 @@ struct Order {
   std::shared_ptr<Answer> answer;
 };
 
+class Resolver;
+struct LookUp;
+
 class Transfer {
  public:
   explicit Transfer(Order order);
@@ -38,7 +41,9 @@ class Transfer {
   [[nodiscard]] Outcome<> prepare();
   [[nodiscard]] CURL* easy() const { return easy_.get(); }
   [[nodiscard]] Answer& answer() const { return *order_.answer; }
-  [[nodiscard]] bool is_over() const { return ended_ && buffered() == 0; }
+  // For names that the system's DNS does not know. Lives longer than the transfer runs.
+  void use_resolver(Resolver& resolver);
+  [[nodiscard]] bool is_over() const { return ended_ && !look_up_ && buffered() == 0; }
   [[nodiscard]] bool is_running() const { return !ended_; }  // libcurl has it
 
   enum class Step { done, again };
@@ -66,7 +71,8 @@ class Transfer {
   // An attempt has ended, and not by us: again, or done after refuse() unless all is well.
   [[nodiscard]] virtual Step judge(CURLcode code) = 0;
   // The attempt failed before a byte was passed on: true when another address or another way is set and may be tried.
-  [[nodiscard]] virtual bool try_another(const Failure&) { return false; }
+  // False: that is the end, and the failure may be given more words.
+  [[nodiscard]] virtual bool try_another(Failure&) { return false; }
 
   // How long libcurl may be left alone when no socket tells anything.
   [[nodiscard]] virtual std::chrono::milliseconds look_again() const { return std::chrono::seconds(10); }
@@ -98,6 +104,9 @@ class Transfer {
   [[nodiscard]] std::size_t on_data(std::string_view data);
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - sent_of_buffer_; }
   [[nodiscard]] Step once_more();
+  [[nodiscard]] bool must_look_up(CURLcode code);
+  [[nodiscard]] Step looked_up();
+  void use_addresses(const std::vector<std::string>& addresses);
   [[nodiscard]] bool stalls(Clock::time_point now, Clock::time_point& again);
   [[nodiscard]] std::chrono::milliseconds connect_timeout() const;
   void set_common_options();
@@ -111,6 +120,11 @@ class Transfer {
   char error_[CURL_ERROR_SIZE] = {};
   const Clock::time_point began_ = Clock::now();
   std::vector<std::string> notes_;
+  Resolver* resolver_ = nullptr;
+  std::shared_ptr<LookUp> look_up_;  // while an answer is waited for
+  std::string looked_up_host_;       // each host once
+  CURLcode look_up_code_ = CURLE_OK;
+  List addresses_;
 
   // Of this attempt:
   Clock::time_point attempt_began_{};

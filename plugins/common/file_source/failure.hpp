@@ -12,6 +12,7 @@ namespace file_source {
 struct Failure {
   picket_status status = PICKET_E_INTERNAL;
   std::string text;
+  bool costs_nothing = false;  // asking again: the source need not rest
 };
 
 template <class T = void>

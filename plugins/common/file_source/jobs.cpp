@@ -12,7 +12,9 @@ namespace {
 namespace source = picket::source::v1;
 using Clock = std::chrono::steady_clock;
 
-void refuse(Answer& answer, const Failure& failure) { answer.refuse(failure.status, failure.text); }
+void refuse(Answer& answer, const Failure& failure) {
+  answer.refuse(failure.status, failure.text, failure.costs_nothing ? "text/plain; retry-after=0" : "");  // as source.proto says
+}
 
 // Slow is a mount that brings fewer bytes than asked for over a whole stall time. Waiting for credit is not its fault and not counted.
 class Pace {

@@ -41,7 +41,7 @@ std::string reason(int error) {
 
 Failure base_failure(const std::string& base, int error) {
   switch (error) {
-    case ENOENT: return {PICKET_E_UNAVAILABLE, "folder " + base + " does not exist: is the drive plugged in?"};
+    case ENOENT: return {PICKET_E_UNAVAILABLE, "folder " + base + " does not exist: is the drive plugged in?", true};
     case ENOTDIR: return {PICKET_E_INVALID, base + " is not a folder"};
     case EACCES:
     case EPERM: return {PICKET_E_DENIED, "folder " + base + ": no permission to read it"};

@@ -55,17 +55,13 @@ Outcome<Settings> parse_settings(std::string_view text) {
   if (error || !value.is_object()) return failed(PICKET_E_INVALID, "settings are not a JSON object");
   Settings settings;
   for (const auto& member : value.get_object()) {
-    const auto& given = member.value();
-    if (member.key() == "allow_plain_ftp" && given.is_bool()) {
-      settings.allow_plain = given.get_bool();
-    } else if (member.key() == "proxy" && given.is_string()) {
-      settings.proxy = given.get_string();
-      if (const auto proxy = curl_source::parse_proxy(settings.proxy); !proxy) return failed(PICKET_E_INVALID, "setting proxy: " + proxy.error().text);
-    } else if (member.key() == "parallel_fetches" && given.is_int64() && given.get_int64() >= 1 && given.get_int64() <= 16) {
-      settings.loop.parallel = static_cast<std::size_t>(given.get_int64());
-    } else {
-      return failed(PICKET_E_INVALID, "setting " + std::string(member.key()) + " is unknown or out of range");
+    if (member.key() == "allow_plain_ftp" && member.value().is_bool()) {
+      settings.allow_plain = member.value().get_bool();
+      continue;
     }
+    const auto taken = curl_source::take_common(member.key(), member.value(), settings.common);
+    if (!taken) return tl::unexpected(taken.error());
+    if (!*taken) return failed(PICKET_E_INVALID, "setting " + std::string(member.key()) + " is unknown or out of range");
   }
   return settings;
 }
@@ -88,7 +84,7 @@ Outcome<Target> parse_target(const picket::source::v1::Source& source, const Set
   target.base = source.location();
   if (target.base.back() != '/') target.base += '/';
 
-  std::string proxy = settings.proxy;
+  std::string proxy = settings.common.proxy;
   bool allow_plain = true;
   const Option options[] = {{"ca_file", &target.ca_file},
                             {"client_certificate", &target.client_certificate},

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "curl_source/common_settings.hpp"
 #include "curl_source/failure.hpp"
-#include "curl_source/loop.hpp"
 #include "curl_source/proxy.hpp"
 #include "picket/source/v1/source.pb.h"
 
@@ -13,8 +13,7 @@ namespace source_ftp {
 
 struct Settings {
   bool allow_plain = true;
-  std::string proxy = "none";
-  curl_source::LoopOptions loop{.parallel = 2};
+  curl_source::CommonSettings common{.proxy = "none", .loop = {.parallel = 2}};
 };
 [[nodiscard]] curl_source::Outcome<Settings> parse_settings(std::string_view json);
 

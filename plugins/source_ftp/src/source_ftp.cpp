@@ -9,7 +9,7 @@ picket_status SourceFtp::start(std::string_view settings_json, std::uint64_t rev
   if (!settings) return host_.fail(settings.error().status, settings.error().text);
   settings_ = std::move(*settings);
   told_.clear();
-  desk_.start(settings_.loop);
+  desk_.start(settings_.common.loop);
   host_.observed(revision, PICKET_HEALTH_HEALTHY);
   return PICKET_OK;
 }
@@ -18,8 +18,8 @@ picket_status SourceFtp::apply(std::string_view settings_json, std::uint64_t rev
   auto settings = parse_settings(settings_json);
   if (!settings) return host_.fail(settings.error().status, settings.error().text);
   settings_ = std::move(*settings);
-  const bool all = desk_.apply(settings_.loop);
-  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches is in force from the next start");
+  const bool all = desk_.apply(settings_.common.loop);
+  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches and fallback_resolvers are in force from the next start");
   return PICKET_OK;
 }
 

@@ -14,15 +14,12 @@ curl_source::Outcome<Settings> parse_settings(std::string_view text) {
   Settings settings;
   for (const auto& member : value.get_object()) {
     if (member.key() == "allow_http" && member.value().is_bool()) {
-      settings.http.allow_http = member.value().get_bool();
-    } else if (member.key() == "proxy" && member.value().is_string()) {
-      settings.http.proxy = member.value().get_string();
-      if (const auto proxy = curl_source::parse_proxy(settings.http.proxy); !proxy) return failed(PICKET_E_INVALID, "setting proxy: " + proxy.error().text);
-    } else if (member.key() == "parallel_fetches" && member.value().is_int64() && member.value().get_int64() >= 1 && member.value().get_int64() <= 16) {
-      settings.loop.parallel = static_cast<std::size_t>(member.value().get_int64());
-    } else {
-      return failed(PICKET_E_INVALID, "setting " + std::string(member.key()) + " is unknown or out of range");
+      settings.allow_http = member.value().get_bool();
+      continue;
     }
+    const auto taken = curl_source::take_common(member.key(), member.value(), settings.common);
+    if (!taken) return tl::unexpected(taken.error());
+    if (!*taken) return failed(PICKET_E_INVALID, "setting " + std::string(member.key()) + " is unknown or out of range");
   }
   return settings;
 }

@@ -8,14 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "curl_source/common_settings.hpp"
 #include "curl_source/desk.hpp"
-#include "curl_source/http_target.hpp"
+#include "curl_source/http_transfer.hpp"
 
 namespace source_http {
 
 struct Settings {
-  curl_source::HttpSettings http;
-  curl_source::LoopOptions loop;
+  bool allow_http = true;
+  curl_source::CommonSettings common{.proxy = "system"};
 };
 [[nodiscard]] curl_source::Outcome<Settings> parse_settings(std::string_view json);
 
@@ -36,6 +37,7 @@ class SourceHttp {
   picket::plugin::Host host_;
   Settings settings_;
   curl_source::Desk desk_;
+  const std::shared_ptr<curl_source::Shunned> shunned_ = std::make_shared<curl_source::Shunned>();
   std::set<std::string> told_about_http_;  // sources of which the log says that they use plain http
 };
 

@@ -1,13 +1,17 @@
 // The http source against a real nginx: HTTP/1.1, HTTP/2 over TLS, resume, what a server refuses, and how fast.
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
 #include "support/nginx.hpp"
+#include "support/tinyproxy.hpp"
 #include "support/tls_certificate.hpp"
 #include "unit/plugins/source_rig.hpp"
 
 using namespace picket::plugin_tests;
 using picket::support::Nginx;
+using picket::support::Tinyproxy;
 
 namespace {
 
@@ -32,6 +36,16 @@ class SourceHttpNginx : public SourceRig {
     EXPECT_EQ(got.answer.status, status) << got.answer.payload;
     EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
     EXPECT_EQ(got.answer.stream, "");
+  }
+
+  [[nodiscard]] std::string bare() const { return "127.0.0.1:" + std::to_string(nginx_->port()) + "/"; }
+  [[nodiscard]] bool logged(const std::string& text) {
+    return std::ranges::any_of(host_.logs(), [&](const auto& record) { return record.text.find(text) != std::string::npos; });
+  }
+  static std::string all_notes(const Fetched& got) {
+    std::string out;
+    for (const auto& note : got.reply.notes()) out += note + "\n";
+    return out;
   }
 
   TemporaryFolder root_;
@@ -219,6 +233,120 @@ TEST_F(SourceHttpNginx, sends_user_and_password_over_tls) {
   expect(fetch_f(ca_option()), PICKET_E_DENIED, "HTTP 401");
   const std::string with_password = R"({"ca_file":")" + nginx_->certificate().string() + R"(","user":"me","password":"hunter2"})";
   EXPECT_EQ(fetch_f(with_password).answer.status, PICKET_OK);
+}
+
+TEST_F(SourceHttpNginx, takes_https_first_where_the_location_does_not_say) {
+  serve({.tls = true});
+  const auto got = fetch(fetch_of(bare(), "targets/f", ca_option()));
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_TRUE(got.answer.stream == content_);
+  EXPECT_EQ(got.reply.from(), nginx_->url() + "targets/f");
+  EXPECT_EQ(got.reply.notes_size(), 0);
+  // A certificate that is not accepted is no reason to go without.
+  const auto refused = fetch(fetch_of(bare(), "targets/f"));
+  EXPECT_EQ(refused.answer.status, PICKET_E_UNAVAILABLE) << refused.answer.payload;
+  EXPECT_NE(refused.answer.payload.find("certificate is not accepted"), std::string::npos) << refused.answer.payload;
+}
+
+TEST_F(SourceHttpNginx, uses_http_where_https_cannot_be_had_and_says_so) {
+  serve({});
+  for (int i = 0; i < 2; ++i) {  // the second time without another attempt at https
+    const auto got = fetch(fetch_of(bare(), "targets/f"));
+    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+    EXPECT_TRUE(got.answer.stream == content_);
+    EXPECT_EQ(got.reply.from(), nginx_->url() + "targets/f");
+    EXPECT_NE(all_notes(got).find("https c"), std::string::npos) << all_notes(got);
+  }
+  EXPECT_TRUE(logged("https cannot be had"));
+  EXPECT_TRUE(fetch(fetch_of(nginx_->url(), "targets/f", R"({"https_first":true})")).answer.stream == content_);
+}
+
+TEST_F(SourceHttpNginx, goes_nowhere_where_http_is_forbidden_or_would_show_a_password) {
+  serve({});
+  EXPECT_EQ(fetch(fetch_of(bare(), "targets/f", R"({"allow_http":false})")).answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_EQ(fetch(fetch_of(bare(), "targets/f", R"({"user":"me","password":"hunter2"})")).answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_TRUE(nginx_->requests().empty() || nginx_->requests().front().find("GET") == std::string::npos);
+}
+
+TEST_F(SourceHttpNginx, tries_mirrors_in_their_order) {
+  serve({.location_lines = "return 503;"});
+  const auto first = std::move(nginx_);
+  serve({});
+  const std::string mirrors = R"({"mirrors":["http://127.0.0.1:1/",")" + nginx_->url() + R"("]})";
+  const auto got = fetch(fetch_of(first->url(), "targets/f", mirrors));
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_TRUE(got.answer.stream == content_);
+  EXPECT_EQ(got.reply.from(), nginx_->url() + "targets/f");
+  EXPECT_NE(all_notes(got).find("HTTP 503"), std::string::npos) << all_notes(got);
+  EXPECT_TRUE(logged("the next mirror is tried"));
+  // Those that did not work a moment ago come last.
+  const auto again = fetch(fetch_of(first->url(), "targets/f", mirrors));
+  EXPECT_EQ(again.reply.notes_size(), 0) << all_notes(again);
+  EXPECT_EQ(first->wait_for_requests(1).size(), 1u);
+  nginx_->stop();
+  const auto none = fetch(fetch_of(first->url(), "targets/f", mirrors));
+  EXPECT_EQ(none.answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_NE(none.answer.payload.find("HTTP 503"), std::string::npos) << none.answer.payload;
+  EXPECT_NE(none.answer.payload.find("127.0.0.1:1/"), std::string::npos) << none.answer.payload;
+}
+
+TEST_F(SourceHttpNginx, asks_mirrors_for_a_file_that_one_lacks_but_takes_its_word_on_metadata) {
+  TemporaryFolder empty;
+  auto lacks = Nginx::start({.root = empty.path()});
+  ASSERT_TRUE(lacks) << lacks.error().message;
+  serve({});
+  const std::string mirrors = R"({"mirrors":[")" + nginx_->url() + R"("]})";
+  EXPECT_TRUE(fetch(fetch_of((*lacks)->url(), "targets/f", mirrors)).answer.stream == content_);
+  expect(fetch(fetch_of((*lacks)->url(), "metadata/timestamp.json", mirrors)), PICKET_E_NOT_FOUND, "HTTP 404");
+}
+
+TEST_F(SourceHttpNginx, carries_how_long_a_server_wants_to_be_left_alone) {
+  for (const char* status : {"429", "503", "403"}) {
+    serve({.location_lines = std::string("add_header Retry-After 33 always; return ") + status + ";"});
+    EXPECT_EQ(fetch_f().answer.content_type, "text/plain; retry-after=33") << status;
+  }
+  serve({.location_lines = "return 503;"});
+  EXPECT_EQ(fetch_f().answer.content_type, "");
+}
+
+TEST_F(SourceHttpNginx, hands_on_a_short_file_as_it_is_and_begins_anew_on_a_plain_200) {
+  serve({.location_lines = "return 200 short;"});
+  EXPECT_EQ(fetch_f().answer.stream, "short");  // the host checks the length that was signed
+  auto request = fetch_of(nginx_->url(), "targets/f");
+  request.set_offset(100);
+  const auto anew = fetch(request);
+  EXPECT_EQ(anew.reply.offset(), 0u);
+}
+
+TEST_F(SourceHttpNginx, goes_through_a_real_proxy_with_user_and_password) {
+  auto started = Tinyproxy::start("me", "hunter2");
+  ASSERT_TRUE(started) << started.error().message;
+  const auto& proxy = **started;
+  const auto through = [&](const std::string& login, const std::string& more = {}) { return R"({"proxy":"http://)" + login + proxy.address() + "\"" + more + "}"; };
+  serve({});
+  const auto got = fetch_f(through("me:hunter2@"));
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload << proxy.log();
+  EXPECT_TRUE(got.answer.stream == content_);
+  EXPECT_NE(proxy.log().find("targets/f"), std::string::npos);
+  expect(fetch_f(through("me:wrong@")), PICKET_E_DENIED, "wants a user and a password it accepts");
+  expect(fetch_f(through("")), PICKET_E_DENIED, "wants a user and a password it accepts");
+  serve({.tls = true});
+  const std::string ca = R"(,"ca_file":")" + nginx_->certificate().string() + "\"";
+  EXPECT_TRUE(fetch_f(through("me:hunter2@", ca)).answer.stream == content_);
+  expect(fetch_f(through("me:wrong@", ca)), PICKET_E_DENIED, "wants a user and a password it accepts");
+  for (const auto& record : host_.logs()) EXPECT_EQ(record.text.find("hunter2"), std::string::npos) << record.text;
+}
+
+TEST_F(SourceHttpNginx, takes_the_systems_proxy_or_none_as_it_is_told) {
+  auto started = Tinyproxy::start();
+  ASSERT_TRUE(started) << started.error().message;
+  serve({});
+  ::setenv("http_proxy", ("http://" + (*started)->address()).c_str(), 1);
+  EXPECT_TRUE(fetch_f(R"({"proxy":"none"})").answer.stream == content_);
+  EXPECT_EQ((*started)->log().find("targets/f"), std::string::npos);
+  EXPECT_TRUE(fetch_f(R"({"proxy":"system"})").answer.stream == content_);
+  ::unsetenv("http_proxy");
+  EXPECT_NE((*started)->log().find("targets/f"), std::string::npos) << (*started)->log();
 }
 
 }  // namespace

@@ -30,6 +30,41 @@ TEST_F(UpdateTest, the_first_source_that_works_is_taken_and_the_reason_is_told) 
   EXPECT_FALSE(source_->asked().empty()) << "a forced run asks again";
 }
 
+TEST_F(UpdateTest, a_server_that_wants_to_be_left_alone_is_for_so_long) {
+  add_second();
+  publish(release(1));
+  source_->refusal_type = "text/plain; retry-after=5000";
+  source_->make_trouble({"", What::unreachable, 0, 1000});
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  const auto status = world_->status();
+  EXPECT_EQ(status.sources(0).state(), "resting");
+  EXPECT_EQ(status.sources(0).next_attempt() - status.sources(0).since(), 5000);
+}
+
+TEST_F(UpdateTest, a_drive_that_is_plugged_in_later_is_used_at_the_next_check) {
+  add_second();
+  publish(release(1));
+  source_->refusal_type = "text/plain; retry-after=0";
+  source_->make_trouble({"", What::unreachable, 0, 1000});
+  open();
+  EXPECT_EQ(world_->run().source(), "source.b");
+  EXPECT_EQ(world_->status().sources(0).state(), "failed");
+  source_->no_trouble();
+  EXPECT_EQ(world_->run({}, false).source(), "source.a");
+  EXPECT_EQ(world_->status().sources(0).state(), "ok");
+}
+
+TEST_F(UpdateTest, what_else_a_file_took_and_why_others_were_not_asked_is_told) {
+  add_second();
+  publish(release(1));
+  source_->notes = {"the system's DNS cannot resolve x"};
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_THAT(world_->explain(), HasSubstr("the system's DNS cannot resolve x"));
+  EXPECT_THAT(world_->explain(), HasSubstr("source.b||not asked: source.a comes before it and works"));
+}
+
 TEST_F(UpdateTest, a_source_whose_plugin_does_not_run_is_passed_over) {
   publish(release(1));
   open();

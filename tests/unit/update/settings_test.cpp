@@ -27,6 +27,7 @@ TEST(UpdateSettings, an_empty_object_gives_the_defaults_that_the_schema_states) 
   EXPECT_EQ(settings.stall_timeout.count(), stated("stall_timeout_seconds"));
   EXPECT_EQ(settings.min_bytes_per_second, stated("min_bytes_per_second"));
   EXPECT_EQ(settings.rest_after_failure.count(), stated("rest_after_failure_seconds"));
+  EXPECT_EQ(settings.longest_rest.count(), stated("longest_rest_seconds"));
   EXPECT_EQ(settings.warning_after.count(), stated("warning_after_hours"));
   EXPECT_EQ(settings.critical_after.count(), stated("critical_after_hours"));
   EXPECT_EQ(settings.verify_stored.count(), stated("verify_stored_hours"));
@@ -58,6 +59,16 @@ TEST(UpdateSettings, takes_all_members) {
   EXPECT_EQ(settings.pinned[0].release, 2u);
   EXPECT_TRUE(settings.approve_agent);
   EXPECT_FALSE(settings.approve_application);
+}
+
+TEST(UpdateSettings, a_source_may_have_time_limits_of_its_own) {
+  const auto settings = parse_settings(R"({"sources":[{"name":"a","plugin":"p","location":"l","connect_timeout_seconds":3,"stall_timeout_seconds":7},
+                                                      {"name":"b","plugin":"p","location":"l"}]})");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->sources[0].connect_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(settings->sources[0].stall_timeout, std::chrono::seconds(7));
+  EXPECT_EQ(settings->sources[1].connect_timeout, std::nullopt);
+  EXPECT_THAT(why(R"({"sources":[{"name":"a","plugin":"p","location":"l","connect_timeout_seconds":121}]})"), HasSubstr("connect_timeout_seconds"));
 }
 
 TEST(UpdateSettings, names_the_setting_that_is_wrong) {

@@ -44,7 +44,42 @@ TEST_F(SourceList, one_that_failed_rests_for_a_while_and_says_why) {
   EXPECT_THAT(names(true), ElementsAre("a", "b", "c")) << "forced";
   clock.wall += 301;
   EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(sources.status()[0].state(), "trial");
+  EXPECT_THAT(said(), HasSubstr("a: has rested after: connection refused: this attempt decides"));
+}
+
+TEST_F(SourceList, one_that_goes_on_failing_rests_longer_each_time_but_not_for_ever) {
+  for (const int rest : {300, 600, 1200, 2400, 4800, 7200, 7200}) {
+    sources.failed("a", "down");
+    EXPECT_EQ(sources.status()[0].next_attempt(), clock.wall + rest);
+    EXPECT_EQ(sources.status()[0].state(), "resting");
+    clock.wall += rest + 1;
+    EXPECT_EQ(sources.status()[0].state(), "trial");
+    EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
+  }
+  sources.failed("a", "down");
+  EXPECT_THAT(names(), ElementsAre("b", "c"));
+  EXPECT_THAT(said(), HasSubstr("a: rests for 7200 s more after 8 failures in a row, the last: down"));
+  sources.worked("a");
+  sources.failed("a", "down again");
+  EXPECT_EQ(sources.status()[0].next_attempt(), clock.wall + 300) << "a success begins anew";
+}
+
+TEST_F(SourceList, one_that_wants_to_be_left_alone_is_for_so_long_and_a_day_at_most) {
+  using std::chrono::seconds;
+  sources.failed("a", "429", seconds(1000));
+  EXPECT_EQ(sources.status()[0].next_attempt(), clock.wall + 1000);
+  sources.failed("b", "503", seconds(5));
+  EXPECT_EQ(sources.status()[1].next_attempt(), clock.wall + 300) << "at least the usual rest";
+  sources.failed("c", "503", seconds(4'000'000'000));
+  EXPECT_EQ(sources.status()[2].next_attempt(), clock.wall + 86'400);
+}
+
+TEST_F(SourceList, one_that_costs_nothing_to_ask_does_not_rest) {
+  sources.failed("a", "is the drive plugged in?", std::chrono::seconds(0));
+  EXPECT_THAT(names(), ElementsAre("a", "b", "c"));
   EXPECT_EQ(sources.status()[0].state(), "failed");
+  EXPECT_EQ(sources.status()[0].text(), "is the drive plugged in?");
 }
 
 TEST_F(SourceList, when_all_rest_they_are_tried_all_the_same) {
