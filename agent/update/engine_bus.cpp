@@ -68,7 +68,7 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
 
 void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
   // Options may hold passwords: for plugins whose manifest asks it, not for whoever reaches the control socket.
-  if (asker == "picketctl") return refuse(id, Code::denied, "picket.update.sources is for plugins: options of sources may hold passwords");
+  if (asker.starts_with("picketctl")) return refuse(id, Code::denied, "picket.update.sources is for plugins: options of sources may hold passwords");
   auto root = read_file(options_.root_file, trust::Limits{}.root_bytes);
   if (!root) return refuse(id, root.error().code, cat("the initial root of trust: ", root.error().message));
   const auto settings = board_.settings();

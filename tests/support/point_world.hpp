@@ -60,14 +60,15 @@ class MapUpstream : public ::distribution_point::Upstream {
 class CheckingClient : private trust::Fetcher {
  public:
   using Read = std::function<Result<std::string>(const std::string& path)>;
-  CheckingClient(std::filesystem::path folder, std::string root, Read read) : folder_(std::move(folder)), root_(std::move(root)), read_(std::move(read)) {}
+  CheckingClient(std::filesystem::path folder, std::string root, Read read, std::function<trust::UnixTime()> now = [] { return TufRepo::start + 3600; })
+      : folder_(std::move(folder)), root_(std::move(root)), read_(std::move(read)), now_(std::move(now)) {}
 
   [[nodiscard]] Result<std::int64_t> newest(const std::string& component) {
     std::filesystem::create_directories(folder_);
     trust::ClientOptions options;
     options.metadata_dir = folder_;
     options.pinned_root = root_;
-    options.now = [] { return TufRepo::start + 3600; };
+    options.now = now_;
     PICKET_LET(client, trust::Client::open(std::move(options), *this));
     PICKET_TRY(client->refresh());
     PICKET_LET(targets, client->targets_of(component));
@@ -89,6 +90,7 @@ class CheckingClient : private trust::Fetcher {
   std::filesystem::path folder_;
   std::string root_;
   Read read_;
+  std::function<trust::UnixTime()> now_;
 };
 
 [[nodiscard]] inline CheckingClient::Read read_folder(const std::filesystem::path& folder) {

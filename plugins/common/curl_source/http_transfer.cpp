@@ -128,6 +128,17 @@ Outcome<> HttpTransfer::begin() {
   return go_to_base();
 }
 
+Outcome<> HttpTransfer::use(HttpTarget target) {
+  const auto* built = ::curl_version_info(CURLVERSION_NOW);
+  set(CURLOPT_CAINFO, built->cainfo);
+  set(CURLOPT_CAPATH, built->capath);
+  for (const CURLoption option : {CURLOPT_PROXY_CAINFO, CURLOPT_SSLCERT, CURLOPT_SSLKEY, CURLOPT_KEYPASSWD, CURLOPT_USERNAME, CURLOPT_PASSWORD})
+    set(option, static_cast<const char*>(nullptr));
+  target_ = std::move(target);
+  at_ = 0;
+  return HttpTransfer::begin();
+}
+
 std::string HttpTransfer::header(const char* name) const {
   curl_header* found = nullptr;
   if (::curl_easy_header(easy(), name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return {};

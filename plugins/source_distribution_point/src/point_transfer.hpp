@@ -1,0 +1,60 @@
+// A fetch from the nearest healthy point, and from the next when that one fails.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "curl_source/http_transfer.hpp"
+#include "points.hpp"
+
+namespace source_distribution_point {
+
+struct Candidate {
+  std::string name, why;
+  curl_source::HttpTarget target;
+};
+
+// What each point was told of this device's demand. Any thread.
+class Announced {
+ public:
+  // True when this point should hear it (again); it then counts as told until forget().
+  [[nodiscard]] bool claim(const std::string& url, const std::string& body, Points::Clock::time_point now);
+  void forget(const std::string& url);
+
+ private:
+  struct Told {
+    std::string body;
+    Points::Clock::time_point at;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Told> told_;
+};
+
+class PointTransfer final : public curl_source::HttpTransfer {
+ public:
+  // `demand`: the body to announce before the first file of a check; empty: nothing.
+  PointTransfer(curl_source::Order order, std::vector<Candidate> candidates, std::shared_ptr<Points> points, std::shared_ptr<Announced> announced, std::string demand, std::string user_agent);
+
+ protected:
+  [[nodiscard]] curl_source::Outcome<> begin() override;
+  void look_at_head() override;
+  [[nodiscard]] Step judge(CURLcode code) override;
+  [[nodiscard]] bool try_another(const curl_source::Failure& failure) override;
+
+ private:
+  [[nodiscard]] curl_source::Outcome<> go_to_point();
+  void say_why();
+
+  std::vector<Candidate> candidates_;
+  std::size_t at_ = 0;
+  const std::shared_ptr<Points> points_;
+  const std::shared_ptr<Announced> announced_;
+  const std::string demand_;
+  bool announcing_ = false;
+  curl_source::List post_headers_;
+};
+
+}  // namespace source_distribution_point

@@ -1,0 +1,119 @@
+// Kills a distribution point before every single step that changes its folder, while it replaces one set by another. Afterwards the link
+// `public` shows the old or the new set whole, the next run gets to the end, and no file that had been verified is fetched twice.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "mirror.hpp"
+#include "support/point_world.hpp"
+#include "unit/plugins/source_rig.hpp"
+
+using namespace distribution_point;
+using picket::cat;
+using picket::plugin_tests::TemporaryFolder;
+using picket::plugin_tests::pattern;
+namespace support = picket::support;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Shared with the child that dies.
+struct Seen {
+  long steps;
+  std::uint64_t sent;
+  bool ok;
+};
+
+class PointKill : public ::testing::Test {
+ protected:
+  PointKill() : seen_(static_cast<Seen*>(::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
+    for (const char* component : {"a", "b"}) offer(component, 1);
+    old_.publish();
+    repository_ = old_;
+    for (const char* component : {"a", "b"}) repository_.offer({.component = component, .release = 2, .single = pattern(60'000) + component + "2"});
+    repository_.publish();
+  }
+  ~PointKill() override { ::munmap(seen_, sizeof(Seen)); }
+  void offer(const char* component, int release) { old_.offer({.component = component, .release = release, .single = pattern(60'000) + component + std::to_string(release)}); }
+
+  // One life, killed before its step number `kill_at`; 0: lives to the end. The signal that ended it.
+  int live(const fs::path& folder, const support::UpdateRepository& repository, long kill_at) {
+    *seen_ = {};
+    const pid_t child = ::fork();
+    if (child == 0) {
+      support::MapUpstream upstream;
+      upstream.take(repository);
+      auto store = Store::open(folder, [&](std::string_view) {
+        seen_->sent = upstream.sent;
+        if (++seen_->steps == kill_at) ::kill(::getpid(), SIGKILL);
+      });
+      if (!store) ::_exit(1);
+      Mirror mirror({*store, upstream, [](auto) {}, [] { return support::TufRepo::start + 3600; }, [](std::string_view) {}});
+      MirrorSettings settings;
+      settings.agent_demand = false;
+      settings.components = {{"a", "full"}, {"b", "full"}};
+      settings.grace = std::chrono::seconds(0);
+      const std::atomic<bool> cancelled{false};
+      const bool served = mirror.serve_published().has_value();
+      const auto result = mirror.run(settings, {}, {}, {}, cancelled);
+      seen_->sent = upstream.sent;
+      seen_->ok = served && result.result_class() == "ok";
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  }
+  std::int64_t shown(const fs::path& folder, const char* component) {
+    const auto place = root_.path() / "client";
+    fs::remove_all(place);
+    const auto got = support::CheckingClient(place, repository_.tuf.first_root(), support::read_folder(folder / "public")).newest(component);
+    EXPECT_TRUE(got) << got.error().message;
+    return got.value_or(0);
+  }
+
+  Seen* const seen_;
+  TemporaryFolder root_;
+  support::UpdateRepository old_, repository_;
+};
+
+TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_nothing_verified_twice) {
+  const auto base = root_.path() / "base";
+  ASSERT_EQ(live(base, old_, 0), 0);
+  ASSERT_TRUE(seen_->ok);
+  const auto copy = root_.path() / "copy";
+  const auto fresh_copy = [&] {
+    fs::remove_all(copy);
+    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
+  };
+  fresh_copy();
+  ASSERT_EQ(live(copy, repository_, 0), 0);
+  ASSERT_TRUE(seen_->ok);
+  const long steps = seen_->steps;
+  const auto whole = seen_->sent;
+  ASSERT_GT(steps, 15);
+  bool saw_old = false, saw_new = false;
+  for (long step = 1; step <= steps; ++step) {
+    fresh_copy();
+    ASSERT_EQ(live(copy, repository_, step), SIGKILL) << step;
+    const auto sent = seen_->sent;
+    const auto a = shown(copy, "a"), b = shown(copy, "b");
+    EXPECT_EQ(a, b) << step;  // never one of each
+    saw_old = saw_old || a == 1;
+    saw_new = saw_new || a == 2;
+    ASSERT_EQ(live(copy, repository_, 0), 0) << step;
+    EXPECT_TRUE(seen_->ok) << step;
+    EXPECT_EQ(sent + seen_->sent, whole) << step;  // not a byte again
+    EXPECT_EQ(shown(copy, "a"), 2) << step;
+    EXPECT_EQ(shown(copy, "b"), 2) << step;
+    std::size_t left = 0;
+    for (const auto& entry : fs::directory_iterator(copy / "incoming")) left += entry.exists();
+    EXPECT_EQ(left, 0u) << step;
+  }
+  EXPECT_TRUE(saw_old && saw_new);
+}
+
+}  // namespace

@@ -1,0 +1,123 @@
+// The source against points that do as a test tells them.
+#include "picket/update/v1/report.pb.h"
+#include "unit/plugins/raw_server.hpp"
+#include "unit/plugins/source_rig.hpp"
+
+using namespace picket::plugin_tests;
+
+namespace {
+
+RawServer::Reply good(const std::string& body) { return {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body}; }
+RawServer::Reply bad(const std::string& line) { return {"HTTP/1.1 " + line + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"}; }
+
+class PointSource : public SourceRig {
+ protected:
+  [[nodiscard]] static std::string at(const RawServer& server) { return "http://127.0.0.1:" + std::to_string(server.port()) + "/"; }
+  void begin(const std::vector<std::string>& urls, const std::string& more = R"("announce":false)") {
+    std::string points;
+    for (const auto& url : urls) points += (points.empty() ? "" : ",") + std::string(R"({"name":"p)") + std::to_string(points.size()) + R"(","url":")" + url + "\"}";
+    host_.allow({.publishes = std::vector<std::string>{}, .subscribes = std::vector<std::string>{},
+                 .answers = std::vector<std::string>{"picket.source.fetch", "picket.source.probe"}, .asks = std::vector<std::string>{"picket.update.status"}});
+    ASSERT_TRUE(host_.load(PICKET_TEST_LIBRARY)) << host_.why();
+    ASSERT_EQ(host_.create("org.picket.source-distribution-point"), PICKET_OK) << host_.error();
+    ASSERT_EQ(host_.start(R"({"device":"pc-1","proxy":"none","points":[)" + points + "]," + more + "}"), PICKET_OK) << host_.error();
+  }
+  Fetched get(const std::string& path) { return fetch(fetch_of("points", path)); }
+};
+
+TEST_F(PointSource, goes_on_to_the_next_point_when_one_is_dead_or_overloaded_and_remembers_it) {
+  RawServer ill([](const std::string&) { return bad("503 Service Unavailable"); });
+  RawServer well([](const std::string&) { return good("content"); });
+  begin({"http://127.0.0.1:1/", at(ill), at(well)});
+  const auto got = get("targets/f");
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_EQ(got.answer.stream, "content");
+  EXPECT_EQ(got.reply.from(), at(well) + "targets/f");
+  EXPECT_GT(got.reply.notes_size(), 0);
+  const auto asked = ill.accepted();
+  EXPECT_EQ(get("targets/g").answer.status, PICKET_OK);
+  EXPECT_EQ(ill.accepted(), asked);  // it rests
+}
+
+TEST_F(PointSource, asks_the_next_point_for_a_file_that_one_has_not_but_takes_a_missing_root_for_an_answer) {
+  RawServer empty([](const std::string&) { return bad("404 Not Found"); });
+  RawServer full([](const std::string&) { return good("content"); });
+  begin({at(empty), at(full)});
+  EXPECT_EQ(get("targets/f").answer.stream, "content");
+  const auto nearest_lacks_it = get("metadata/2.root.json");  // whichever is nearer
+  EXPECT_TRUE(nearest_lacks_it.answer.status == PICKET_E_NOT_FOUND || nearest_lacks_it.answer.stream == "content");
+}
+
+TEST_F(PointSource, says_why_when_no_point_helps) {
+  begin({"http://127.0.0.1:1/", "http://127.0.0.1:2/"});
+  const auto got = get("targets/f");
+  EXPECT_EQ(got.answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_NE(got.answer.payload.find("127.0.0.1:"), std::string::npos) << got.answer.payload;
+}
+
+TEST_F(PointSource, says_that_no_point_is_for_this_device) {
+  host_.allow({.publishes = {}, .subscribes = {}, .answers = {}, .asks = std::vector<std::string>{"picket.update.status"}});
+  ASSERT_TRUE(host_.load(PICKET_TEST_LIBRARY));
+  ASSERT_EQ(host_.create("org.picket.source-distribution-point"), PICKET_OK);
+  ASSERT_EQ(host_.start(R"({"points":[{"url":"http://127.0.0.1:1/","scope":{"devices":["nobody"]}}],"announce":false})"), PICKET_OK);
+  const auto got = get("targets/f");
+  EXPECT_EQ(got.answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_NE(got.answer.payload.find("none of 1 distribution points is for this device"), std::string::npos) << got.answer.payload;
+}
+
+TEST_F(PointSource, uses_the_point_that_a_source_names_whatever_the_settings_say) {
+  RawServer named([](const std::string&) { return good("named"); });
+  begin({"http://127.0.0.1:1/"});
+  EXPECT_EQ(fetch(fetch_of(at(named), "targets/f")).answer.stream, "named");
+  EXPECT_EQ(probe(at(named)).status, PICKET_OK);
+}
+
+TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_it_changes) {
+  RawServer point([](const std::string& head) { return head.starts_with("POST") ? good("{}") : good("stamp"); });
+  std::string wanted = "yara-rules";
+  host_.when_asked("picket.update.status", [&](const auto&) {
+    picket::update::v1::StatusReply state;
+    auto& component = *state.add_components();
+    component.set_component(wanted);
+    component.set_wanted_variant("light");
+    component.add_demanded_by("scanner");
+    state.add_components()->set_component("left-over");  // nobody wants it any more
+    return picket::testing::Reply{PICKET_OK, state.SerializeAsString(), {}, {}};
+  });
+  begin({at(point)}, R"("announce":true)");
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(get("targets/f").answer.stream, "stamp");
+  const auto posts = [&] {
+    std::size_t count = 0;
+    for (const auto& head : point.heads()) count += head.starts_with("POST /v1/demand HTTP/1.1\r\n");
+    return count;
+  };
+  EXPECT_EQ(posts(), 1u);
+  wanted = "other";
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");  // asks what is needed now
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(posts(), 2u);
+}
+
+TEST_F(PointSource, fetches_all_the_same_from_a_point_that_takes_no_wishes) {
+  RawServer point([](const std::string& head) { return head.starts_with("POST") ? bad("403 Forbidden") : good("stamp"); });
+  host_.when_asked("picket.update.status", [](const auto&) { return picket::testing::Reply{PICKET_OK, {}, {}, {}}; });
+  begin({at(point)}, R"("announce":true)");
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+}
+
+TEST_F(PointSource, refuses_settings_that_could_never_work_and_says_which) {
+  for (const auto& [points, text] : {std::pair<std::string, std::string>{R"({"url":"ftp://x/"})", "must begin with https:// or http://"},
+                                     {R"({"url":"http://x/"},{"url":"http://x"})", "occurs twice"},
+                                     {R"({"url":"http://x/","scope":{"networks":[{"ranges":["10.0.0.1/8"]}]}})", "bits behind the prefix"},
+                                     {R"({"url":"http://x/","scope":{"networks":[{}]}})", "names no ranges"}}) {
+    picket::testing::FakeHost host;
+    ASSERT_TRUE(host.load(PICKET_TEST_LIBRARY));
+    ASSERT_EQ(host.create("org.picket.source-distribution-point"), PICKET_OK);
+    EXPECT_EQ(host.start(R"({"announce":false,"points":[)" + points + "]}"), PICKET_E_INVALID);
+    EXPECT_NE(host.error().find(text), std::string::npos) << host.error();
+  }
+}
+
+}  // namespace
