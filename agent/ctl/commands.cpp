@@ -38,6 +38,7 @@ constexpr std::array table{
     Command{"update rollback", "COMPONENT", 1, 1, "Go back to an earlier release", "picketctl update rollback yara-rules --steps 1", rollback_options, Completes::components,
             &update_rollback},
     Command{"update explain", "[COMPONENT]", 0, 1, "Why each thing happened in the last run", "picketctl update explain yara-rules", no_options, Completes::components, &update_explain},
+    Command{"update what-is-sent", "", 0, 0, "What a download tells the update servers", "picketctl update what-is-sent", no_options, Completes::nothing, &update_what_is_sent},
     Command{"component list", "", 0, 0, "Components, their releases and who demands them", "picketctl component list --json", no_options, Completes::nothing, &component_list},
     Command{"task list", "", 0, 0, "Tasks, when they run next and what came of them", "picketctl task list", no_options, Completes::nothing, &task_list},
     Command{"task show", "ID", 1, 1, "All about one task and its last run", "picketctl task show update", no_options, Completes::tasks, &task_show},

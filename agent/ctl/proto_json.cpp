@@ -17,6 +17,7 @@
 #include "picket/source/v1/source.pb.h"
 #include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
+#include "picket/update/v1/sources.pb.h"
 
 namespace picket::ctl {
 namespace {

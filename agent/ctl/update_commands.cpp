@@ -6,6 +6,7 @@
 #include "ctl/table.hpp"
 #include "ctl/update_tables.hpp"
 #include "picket/update/v1/report.pb.h"
+#include "picket/update/v1/sources.pb.h"
 
 namespace picket::ctl {
 namespace {
@@ -103,6 +104,20 @@ Result<Exit> update_history(Context& context) {
     table.add({std::to_string(run.run()), run.kind(), {run.result(), style_of(run.result())}, date(run.started()), span(run.finished() - run.started()), run.source(),
                human_bytes(run.bytes()), components, run.text()});
   }
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> update_what_is_sent(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::WhatIsSentReply>("picket.update.what_is_sent", v1::WhatIsSentRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  context.terminal.out(reply.on() ? cat("Web servers are told, as User-Agent: ", reply.user_agent(), "\n")
+                                  : std::string("Servers are told nothing: tell_servers is off. Switched on, it would be:\n"));
+  Table table{"ITEM", "VALUE", "MEANING"};
+  for (const auto& item : reply.items()) table.add({item.name(), item.value(), item.meaning()});
   table.print(context.terminal);
   return Exit::ok;
 }

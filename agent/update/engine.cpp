@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "update/memory.hpp"
+#include "update/what_is_sent.hpp"
 
 namespace picket::update {
 
@@ -27,7 +28,7 @@ EngineImpl::EngineImpl(Options options, Parts parts, storage::FolderLock lock, s
                        Steps steps)
     : options_(std::move(options)), parts_(std::move(parts)), lock_(std::move(lock)), counters_(std::move(counters)), steps_(std::move(steps)),
       sets_(std::move(sets)), ledger_(std::move(ledger)), downloads_(std::move(downloads)), history_(options_.data_dir / "history.jsonl", steps_),
-      explain_(parts_.clock), sources_(parts_.clock) {}
+      explain_(parts_.clock), sources_(parts_.clock), installation_(installation_id(options_.data_dir)) {}
 
 Result<> EngineImpl::start() {
   if (auto last = history_.read(1); last && last->runs_size() == 1) {
@@ -44,7 +45,7 @@ Result<> EngineImpl::start() {
   options.name = "picket.update";
   options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.variant"};
-  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.update.sources", "picket.component.list"};
+  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.update.sources", "picket.update.what_is_sent", "picket.component.list"};
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
@@ -80,7 +81,7 @@ EngineImpl::~EngineImpl() {
 
 Workshop EngineImpl::workshop() {
   return {options_, parts_.clock, steps_, *caller_, sets_, ledger_, downloads_, counters_, sources_, explain_, board_, parts_.demands, [this] { return answerers(); },
-          [this](const component::v1::ActiveSet& set) { announce(set); }, checked_, shutdown_.token()};
+          [this](const component::v1::ActiveSet& set) { announce(set); }, checked_, installation_, shutdown_.token()};
 }
 
 std::vector<std::string> EngineImpl::answerers() const {

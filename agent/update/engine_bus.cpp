@@ -4,6 +4,7 @@
 #include <picket/update/v1/sources.pb.h>
 
 #include "base/files.hpp"
+#include "update/what_is_sent.hpp"
 #include "update/engine_impl.hpp"
 
 namespace picket::update {
@@ -59,6 +60,8 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.update.explain") {
     v1::ExplainRequest question;
     if (parse(question)) answer(id, explain_.reply(question.component()), "ExplainReply");
+  } else if (topic == "picket.update.what_is_sent") {
+    answer(id, what_is_sent(options_, board_.settings(), installation_, counters_.get("run") + 1), "WhatIsSentReply");
   } else if (topic == "picket.update.sources") {
     answer_sources(id, message->sender());
   } else {
@@ -85,6 +88,10 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
   reply.set_connect_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.connect_timeout).count()));
   reply.set_stall_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.stall_timeout).count()));
   reply.set_min_bytes_per_second(settings.min_bytes_per_second);
+  reply.set_tell(settings.tell_servers);
+  reply.set_version(options_.agent_version);
+  reply.set_installation(installation_);
+  reply.set_licence_key(settings.licence_key_id);
   answer(id, reply, "SourcesReply");
 }
 

@@ -79,6 +79,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   Sources sources_;
   Board board_;
   std::map<std::string, std::int64_t, std::less<>> checked_;
+  const std::string installation_;
 
   std::unique_ptr<bus::Caller> caller_;
   std::unique_ptr<bus::Peer> peer_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/progress.hpp"
+#include "update/what_is_sent.hpp"
 
 namespace picket::update {
 namespace {
@@ -113,11 +114,12 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   if (!catalogue) return give_up(catalogue.error().message);
   catalogue_ = std::move(*catalogue);
 
+  const auto agent = settings_.tell_servers ? user_agent(told_servers(shop_.options, settings_, shop_.installation, result.run())) : std::string();
   std::string failures;
   std::vector<std::unique_ptr<SourceReader>> failed;
   bool worked = false;
   for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
-    const ReadLimits limits{entry.connect_timeout.value_or(settings_.connect_timeout), entry.stall_timeout.value_or(settings_.stall_timeout), settings_.min_bytes_per_second};
+    const ReadLimits limits{entry.connect_timeout.value_or(settings_.connect_timeout), entry.stall_timeout.value_or(settings_.stall_timeout), settings_.min_bytes_per_second, agent};
     auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
     const auto name = reader->source().name;
     reader->on_note = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };

@@ -42,6 +42,7 @@ struct Workshop {
   std::function<std::vector<std::string>()> answerers;            // of picket.component.activate, now
   std::function<void(const component::v1::ActiveSet&)> announce;  // publishes picket.component.active
   std::map<std::string, std::int64_t, std::less<>>& checked;      // component -> when its stored files were last read again
+  std::string installation;                                       // the id that servers are told
   core::CancelToken shutdown;                                     // also ends what a user's cancel does not
 };
 

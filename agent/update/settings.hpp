@@ -37,6 +37,8 @@ struct Settings {
   bool deltas = true;
   std::size_t delta_chain = 4;
   std::uint64_t delta_memory = 64ull << 20;
+  bool tell_servers = true;
+  std::string licence_key_id;
   std::vector<std::string> components;  // demanded by the administrator
   std::vector<ReleaseRef> declined, pinned, approved;
   bool approve_agent = false, approve_application = true;

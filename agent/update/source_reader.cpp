@@ -71,6 +71,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   question.set_connect_timeout_ms(static_cast<std::uint32_t>(limits_.connect_timeout.count()));
   question.set_stall_timeout_ms(static_cast<std::uint32_t>(limits_.stall_timeout.count()));
   question.set_min_bytes_per_second(limits_.min_bytes_per_second);
+  question.set_told(limits_.told);
   const auto payload = question.SerializeAsString();
   Pace pace(clock_, limits_);  // from the question on: what comes in one burst after a long wait was slow too
   auto opened = caller_.open({.topic = "picket.source.fetch", .to = source_.plugin,

@@ -20,6 +20,7 @@ namespace picket::update {
 struct ReadLimits {
   std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
   std::uint32_t min_bytes_per_second = 1;
+  std::string told{};   // to web servers, as User-Agent; empty: nothing
 };
 
 class SourceReader : public trust::Fetcher {

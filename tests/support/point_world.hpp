@@ -35,7 +35,7 @@ class MapUpstream : public ::distribution_point::Upstream {
     for (const auto& [name, bytes] : repository.tuf.targets) files[cat("targets/", name)] = bytes;
     root = repository.tuf.first_root();
   }
-  Result<::distribution_point::Roads> roads() override { return ::distribution_point::Roads{roads_list, root}; }
+  Result<::distribution_point::Roads> roads(std::uint64_t) override { return ::distribution_point::Roads{roads_list, root}; }
   Result<std::vector<::distribution_point::ComponentVariant>> agent_demand() override { return agent; }
   Result<Got> fetch(const ::distribution_point::Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) override {
     const std::string name(path);

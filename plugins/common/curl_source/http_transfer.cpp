@@ -92,7 +92,9 @@ Outcome<> HttpTransfer::begin() {
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_USERAGENT, user_agent_.c_str());
+  // What the host wants to be told, nothing where it wants nothing told, our own name where it says nothing.
+  const std::string& told = order().request.has_told() ? order().request.told() : user_agent_;
+  set(CURLOPT_USERAGENT, told.empty() ? nullptr : told.c_str());
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (may_come_packed(order().request)) {
     set(CURLOPT_ACCEPT_ENCODING, "gzip");

@@ -1,5 +1,6 @@
 #include "bus_upstream.hpp"
 
+#include "base/told.hpp"
 #include "picket/source/v1/source.pb.h"
 #include "picket/update/v1/report.pb.h"
 #include "picket/update/v1/sources.pb.h"
@@ -20,7 +21,7 @@ constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer t
 
 }  // namespace
 
-Result<Roads> BusUpstream::roads() {
+Result<Roads> BusUpstream::roads(std::uint64_t run) {
   auto payload = asker_.call({.topic = "picket.update.sources", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourcesRequest"}, cancelled_);
   if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
   update::SourcesReply reply;
@@ -28,6 +29,12 @@ Result<Roads> BusUpstream::roads() {
   connect_ms_ = reply.connect_timeout_ms();
   stall_ms_ = reply.stall_timeout_ms();
   least_ = reply.min_bytes_per_second();
+  picket::Told told;
+  told.version = reply.version();
+  told.installation = reply.installation();
+  told.licence_key = reply.licence_key();
+  told.run = std::to_string(run);
+  told_ = reply.tell() ? picket::user_agent(told) : std::string();
   Roads out;
   out.initial_root = reply.initial_root();
   for (const auto& road : reply.sources()) out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json()});
@@ -55,6 +62,7 @@ Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path
   question.set_connect_timeout_ms(connect_ms_);
   question.set_stall_timeout_ms(stall_ms_);
   question.set_min_bytes_per_second(least_);
+  question.set_told(told_);
   const auto payload = question.SerializeAsString();
   std::uint64_t arrived = 0;
   const auto counted = [&](std::string_view chunk) -> Result<> {

@@ -149,7 +149,7 @@ void Downloads::perform(Order& order) {
     // Without credit a line of progress is lost, nothing more.
     for (const auto& asker : current_->askers) (void)asker->offer_message(bytes);
   };
-  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_);
+  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_, result.run());
   result.set_finished(static_cast<std::int64_t>(std::time(nullptr)));
   judge(order.request.overall_rule().empty() ? settings.overall_rule : order.request.overall_rule(), result);
 

@@ -21,6 +21,12 @@ bool is_passing(Code code) {
   return code == Code::unavailable || code == Code::timeout || code == Code::io || code == Code::cancelled || code == Code::busy || code == Code::denied || code == Code::internal;
 }
 
+std::string key_of(const std::map<std::string, std::string>& hashes) {
+  auto key = hashes.find("sha256");
+  if (key == hashes.end()) key = hashes.find("sha512");
+  return key == hashes.end() ? std::string() : key->second;
+}
+
 }  // namespace
 
 Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
@@ -68,7 +74,7 @@ void Mirror::miss(Run& run, const ComponentVariant& wish, std::string_view why, 
 }
 
 v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
-                            const std::atomic<bool>& cancelled) {
+                            const std::atomic<bool>& cancelled, std::uint64_t id) {
   Run run{settings, progress, cancelled};
   run.result.set_point(settings.name);
   wishes_ = devices;
@@ -77,7 +83,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
 
   const auto work = [&]() -> Result<> {
     run.tell("check", "", "looking for updates");
-    PICKET_LET(roads, parts_.upstream.roads());
+    PICKET_LET(roads, parts_.upstream.roads(id));
     run.roads = std::move(roads);
     if (settings.agent_demand) {
       auto wanted = parts_.upstream.agent_demand();
@@ -182,10 +188,13 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
   }
   run.roles.push_back(component);
   std::vector<trust::Release> releases;
+  std::vector<trust::Delta> deltas;
   for (const auto& target : *targets) {
     auto release = trust::parse_release(target);
-    if (!release) parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
-    else if (release->component == component) releases.push_back(std::move(*release));
+    if (release && release->component == component) releases.push_back(std::move(*release));
+    if (release) continue;
+    if (auto delta = trust::parse_delta(target)) deltas.push_back(std::move(*delta));
+    else parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
   }
   std::ranges::sort(releases, std::greater(), &trust::Release::release);
   of_component([&](const ComponentVariant& wish, bool ours) {
@@ -196,15 +205,34 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     Run::Need need{wish, 0, {}};
     for (const auto& release : releases) {
       if (release.variant != variant || need.files.size() >= run.settings.releases) continue;
-      auto key = release.hashes.find("sha256");
-      if (key == release.hashes.end()) key = release.hashes.find("sha512");
-      if (key == release.hashes.end()) continue;  // the parser wants one of them
+      const auto key = key_of(release.hashes);
+      if (key.empty()) continue;  // the parser wants one of them
       need.release = std::max(need.release, static_cast<std::uint64_t>(release.release));
-      need.files.push_back({trust::consistent_target_path(release.path, key->second), key->second, release.length, release.hashes});
+      need.files.push_back({trust::consistent_target_path(release.path, key), key, release.length, release.hashes});
     }
+    add_deltas(run.settings, variant, releases, deltas, need.files);
     run.needs.push_back(std::move(need));
   });
   return {};
+}
+
+// The ways to the newest release and to those on the way there, the newest first, as long as all together are less than the release itself:
+// more than that spares nobody anything.
+void Mirror::add_deltas(const MirrorSettings& settings, const std::string& variant, const std::vector<trust::Release>& releases, const std::vector<trust::Delta>& deltas,
+                        std::vector<File>& files) const {
+  const auto newest = std::ranges::find(releases, variant, &trust::Release::variant);  // they are sorted
+  if (!settings.deltas || newest == releases.end()) return;
+  std::vector<const trust::Delta*> ways;
+  for (const auto& delta : deltas)
+    if (delta.variant == variant && delta.release <= newest->release) ways.push_back(&delta);
+  std::ranges::stable_sort(ways, [](const auto* a, const auto* b) { return std::pair(a->release, a->base) > std::pair(b->release, b->base); });
+  std::uint64_t left = newest->length;
+  for (const auto* delta : ways) {
+    const auto key = key_of(delta->hashes);
+    if (key.empty() || delta->length > left) continue;
+    left -= delta->length;
+    files.push_back({trust::consistent_target_path(delta->path, key), key, delta->length, delta->hashes, true});
+  }
 }
 
 void Mirror::fit_into_space(Run& run) {

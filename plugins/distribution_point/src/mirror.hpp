@@ -37,8 +37,9 @@ class Mirror {
   // Serves what was published before; at the start.
   [[nodiscard]] picket::Result<> serve_published();
   // `devices`: what they ask for. Leaves the union with the other wishes in `wishes`, with the releases served.
+  // `id`: of this run.
   [[nodiscard]] v1::PointResult run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
-                                    const std::atomic<bool>& cancelled);
+                                    const std::atomic<bool>& cancelled, std::uint64_t id = 0);
   // Removes sets that nobody is on the way to any more. Also between runs.
   void clean(std::chrono::seconds grace);
 
@@ -51,6 +52,7 @@ class Mirror {
     std::string key;                           // sha256, else sha512
     std::uint64_t length = 0;
     std::map<std::string, std::string> hashes;
+    bool spares_only = false;                  // a delta: without it clients fetch more, no less
   };
   class Fetcher;
   struct Run;
@@ -58,6 +60,8 @@ class Mirror {
   [[nodiscard]] picket::Result<> check(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);
+  void add_deltas(const MirrorSettings& settings, const std::string& variant, const std::vector<picket::trust::Release>& releases,
+                  const std::vector<picket::trust::Delta>& deltas, std::vector<File>& files) const;
   void fit_into_space(Run& run);
   [[nodiscard]] picket::Result<> fetch_all(Run& run);
   [[nodiscard]] picket::Result<> fetch(Run& run, const File& file);

@@ -34,6 +34,9 @@ std::string url_path(std::string_view path) {
   return out;
 }
 
+// Will not come by waiting.
+bool is_hopeless(Code code) { return code == Code::untrusted || code == Code::not_found; }
+
 // All hashes of the known kinds at once.
 class Hashes {
  public:
@@ -57,18 +60,28 @@ class Hashes {
 }  // namespace
 
 Result<> Mirror::fetch_all(Run& run) {
-  std::set<std::string, std::less<>> seen;
   for (std::size_t i = 0; i < run.needs.size();) {
     auto& need = run.needs[i];
     Result<> all;
-    for (const auto& file : need.files) {
-      if (!seen.insert(file.key).second || parts_.store.has(file.key, file.length)) continue;
+    for (std::size_t f = 0; f < need.files.size();) {
+      const auto& file = need.files[f];
+      if (parts_.store.has(file.key, file.length)) {
+        ++f;
+        continue;
+      }
       run.tell("fetch", file.path, picket::human_bytes(file.length));
       const auto before = run.done;
       all = fetch(run, file);
       run.done = before + (all ? file.length : 0);
-      if (!all) break;
-      run.result.set_files(run.result.files() + 1);
+      if (all) {
+        ++f;
+        run.result.set_files(run.result.files() + 1);
+      } else if (file.spares_only && is_hopeless(all.error().code)) {
+        all = {};
+        need.files.erase(need.files.begin() + static_cast<std::ptrdiff_t>(f));
+      } else {
+        break;
+      }
     }
     if (all) {
       ++i;
@@ -76,7 +89,7 @@ Result<> Mirror::fetch_all(Run& run) {
     }
     // What every source has wrong or lacks will not come by waiting; the others must not wait for it. All else ends the run, and the
     // set that is in force stays, as the next run goes on where this one ended.
-    if (all.error().code != Code::untrusted && all.error().code != Code::not_found) return fail(std::move(all).error());
+    if (!is_hopeless(all.error().code)) return fail(std::move(all).error());
     miss(run, need.wish, all.error().message, true);
     run.needs.erase(run.needs.begin() + static_cast<std::ptrdiff_t>(i));
   }
@@ -94,8 +107,7 @@ Result<> Mirror::fetch(Run& run, const File& file) {
     if (run.cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
     // The reason that leaves most hope is the one that is told.
-    const bool hopeless = done.error().code == Code::untrusted || done.error().code == Code::not_found;
-    if (!last || !hopeless) last = std::move(done).error().context(cat(road.name, ": ", file.path));
+    if (!last || !is_hopeless(done.error().code)) last = std::move(done).error().context(cat(road.name, ": ", file.path));
   }
   return fail(last ? std::move(*last) : picket::Error{Code::unavailable, "no source"});
 }

@@ -105,6 +105,7 @@ Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
   for (const auto& name : list_of(object, "sources"))
     if (name.is_string()) out.sources.emplace_back(name.get_string());
   out.releases = static_cast<std::size_t>(number_of(object, "releases", 1));
+  out.deltas = flag_of(object, "deltas", true);
   out.quota_bytes = static_cast<std::uint64_t>(number_of(object, "quota_mb", 0)) * 1'000'000;
   out.warn_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_warning_mb", 2'000)) * 1'000'000;
   out.need_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_needed_mb", 4'000)) * 1'000'000;

@@ -23,6 +23,7 @@ struct MirrorSettings {
   bool agent_demand = true, device_demand = true;
   std::vector<std::string> sources;             // names of the agent's sources to use; empty: all
   std::size_t releases = 1;                     // the newest so many of each
+  bool deltas = true;
   std::uint64_t quota_bytes = 0;                // 0: none
   std::uint64_t warn_free_bytes = 2'000'000'000, need_free_bytes = 4'000'000'000;
   std::chrono::seconds grace{3600};             // how long what is no longer published can still be fetched

@@ -23,7 +23,8 @@ struct Roads {
 class Upstream {
  public:
   virtual ~Upstream() = default;
-  [[nodiscard]] virtual picket::Result<Roads> roads() = 0;
+  // `run`: the id of this run, for what servers are told.
+  [[nodiscard]] virtual picket::Result<Roads> roads(std::uint64_t run) = 0;
   // What the agent of this computer needs.
   [[nodiscard]] virtual picket::Result<std::vector<ComponentVariant>> agent_demand() = 0;
 

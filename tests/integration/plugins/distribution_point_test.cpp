@@ -337,6 +337,10 @@ TEST_F(DistributionPoint, warns_when_little_space_is_free_and_keeps_sources_from
   const auto sources = point_->ask<up::SourcesReply>("picket.update.sources", up::SourcesRequest());
   ASSERT_FALSE(sources);
   EXPECT_EQ(sources.error().code, Code::denied);
+  const auto told = point_->ask<up::WhatIsSentReply>("picket.update.what_is_sent", up::WhatIsSentRequest());
+  ASSERT_TRUE(told && told->items_size() == 4);
+  EXPECT_EQ(told->items(1).value().size(), 32u);
+  EXPECT_EQ(told->user_agent(), cat("Picket/", told->items(0).value().substr(7), " (installation ", told->items(1).value(), "; licence -; run 1)"));
 }
 
 }  // namespace

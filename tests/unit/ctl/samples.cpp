@@ -1,5 +1,7 @@
 #include "samples.hpp"
 
+#include "picket/update/v1/sources.pb.h"
+
 #include <gtest/gtest.h>
 
 namespace picket::test {
@@ -240,6 +242,14 @@ void answer_everything(CtlPicketd& picketd) {
   step.set_source("mirror");
   step.set_decision("a delta from 11 to 12 is fewer bytes");
   picketd.answer_with("picket.update.explain", explained);
+  update::v1::WhatIsSentReply sent;
+  sent.set_on(true);
+  sent.set_user_agent("Picket/0.1.0 (installation 5f0c; licence -; run 13)");
+  auto& item = *sent.add_items();
+  item.set_name("run");
+  item.set_value("13");
+  item.set_meaning("the next run; each has its own number");
+  picketd.answer_with("picket.update.what_is_sent", sent);
   const auto run = [](std::string_view) {
     update::v1::Progress progress;
     progress.set_step("fetch");

@@ -123,6 +123,14 @@ MS  COMPONENT   SOURCE  FILE  DECISION
 )");
 }
 
+TEST_F(Tables, update_what_is_sent) {
+  shows({"update", "what-is-sent"}, R"(
+Web servers are told, as User-Agent: Picket/0.1.0 (installation 5f0c; licence -; run 13)
+ITEM  VALUE  MEANING
+run   13     the next run; each has its own number
+)");
+}
+
 TEST_F(Tables, policy_show_and_explain) {
   shows({"policy", "show"}, R"(
 revision            7

@@ -260,6 +260,29 @@ TEST_F(PointMirror, keeps_as_many_releases_as_told) {
   EXPECT_EQ(run().files(), 2u);
 }
 
+TEST_F(PointMirror, keeps_the_deltas_that_lead_to_the_newest_release_while_they_spare_something) {
+  std::string content = pattern(200'000);
+  for (int release = 1; release <= 3; ++release) {
+    content.replace(1000, 4, "r" + std::to_string(release) + "xx");
+    repository_.offer({.component = "a", .release = release, .single = content});
+  }
+  const auto one = repository_.offer_delta(1, 2, {}, "a"), two = repository_.offer_delta(2, 3, {}, "a");
+  publish();
+  want("a");
+  EXPECT_EQ(run().files(), 3u);  // the newest release, and two ways to it
+  for (const auto& way : {one, two}) EXPECT_NE(served_->find("/targets/" + way), nullptr) << way;
+  // One that is broken everywhere is no reason to do without the release.
+  const auto three = repository_.offer_delta(1, 3, [](std::string& bytes) { bytes += "different"; }, "a");
+  publish();
+  upstream_.files["targets/" + three][0] ^= 1;
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(served_->find("/targets/" + three), nullptr);
+  settings_.deltas = false;
+  settings_.grace = std::chrono::seconds(0);
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(count("files"), 1u);
+}
+
 TEST_F(PointMirror, serves_the_roots_from_the_first_on_to_clients_of_any_age) {
   offer("a", 1);
   publish();

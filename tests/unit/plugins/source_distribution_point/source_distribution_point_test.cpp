@@ -48,6 +48,22 @@ TEST_F(PointSource, asks_the_next_point_for_a_file_that_one_has_not_but_takes_a_
   EXPECT_TRUE(nearest_lacks_it.answer.status == PICKET_E_NOT_FOUND || nearest_lacks_it.answer.stream == "content");
 }
 
+TEST_F(PointSource, tells_servers_what_the_host_wants_told_and_nothing_where_it_wants_nothing_told) {
+  RawServer point([](const std::string&) { return good("x"); });
+  begin({at(point)});
+  auto request = fetch_of("points", "targets/f");
+  EXPECT_EQ(fetch(request).answer.status, PICKET_OK);
+  request.set_told("Picket/9 (installation i; licence l; run 7)");
+  EXPECT_EQ(fetch(request).answer.status, PICKET_OK);
+  request.set_told("");
+  EXPECT_EQ(fetch(request).answer.status, PICKET_OK);
+  const auto heads = point.heads();
+  ASSERT_EQ(heads.size(), 3u);
+  EXPECT_NE(heads[0].find("\r\nUser-Agent: Picket/"), std::string::npos) << heads[0];
+  EXPECT_NE(heads[1].find("\r\nUser-Agent: Picket/9 (installation i; licence l; run 7)\r\n"), std::string::npos) << heads[1];
+  EXPECT_EQ(heads[2].find("User-Agent"), std::string::npos) << heads[2];
+}
+
 TEST_F(PointSource, says_why_when_no_point_helps) {
   begin({"http://127.0.0.1:1/", "http://127.0.0.1:2/"});
   const auto got = get("targets/f");

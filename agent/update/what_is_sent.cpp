@@ -1,0 +1,43 @@
+#include "update/what_is_sent.hpp"
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+
+namespace picket::update {
+
+std::string installation_id(const std::filesystem::path& data_dir) {
+  const auto file = data_dir / "installation-id";
+  if (auto kept = read_file(file, 64); kept && kept->size() == 32 && from_hex(*kept)) return std::move(*kept);
+  auto fresh = to_hex(random_bytes(16));
+  (void)write_file_atomic(file, fresh);
+  return fresh;
+}
+
+Told told_servers(const Options& options, const Settings& settings, const std::string& installation, std::uint64_t run) {
+  Told out;
+  out.version = options.agent_version;
+  out.installation = installation;
+  out.licence_key = settings.licence_key_id;
+  out.run = std::to_string(run);
+  return out;
+}
+
+v1::WhatIsSentReply what_is_sent(const Options& options, const Settings& settings, const std::string& installation, std::uint64_t next_run) {
+  const auto told = told_servers(options, settings, installation, next_run);
+  v1::WhatIsSentReply out;
+  out.set_on(settings.tell_servers);
+  const auto add = [&](std::string_view name, std::string value, std::string_view meaning) {
+    auto& item = *out.add_items();
+    item.set_name(std::string(name));
+    item.set_value(std::move(value));
+    item.set_meaning(std::string(meaning));
+  };
+  add("application", cat(told.application, "/", told.version), "which program downloads, and its version");
+  add("installation", told.installation, "drawn when it was installed; says nothing of this computer or its users");
+  add("licence", told.licence_key.empty() ? "-" : told.licence_key, "id of the licence key in use (setting licence_key_id), not the key");
+  add("run", told.run, "the next run; each has its own number");
+  if (settings.tell_servers) out.set_user_agent(user_agent(told));
+  return out;
+}
+
+}  // namespace picket::update
