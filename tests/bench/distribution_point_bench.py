@@ -15,7 +15,7 @@ import time
 
 BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
 TOOL = BUILD / "bench" / "point_tool"
-SECONDS = float(os.environ.get("PICKET_BENCH_SECONDS", "3"))
+SECONDS = int(os.environ.get("PICKET_BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("PICKET_BENCH_ROUNDS", "3"))
 CONNECTIONS = 64
 IDLE = 10_000

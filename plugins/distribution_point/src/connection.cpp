@@ -227,7 +227,11 @@ Connection::Io Connection::send(const char* data, std::size_t size, bool more, s
   if (tls_) {
     ::ERR_clear_error();
     const int result = ::SSL_write(tls_.get(), data, static_cast<int>(size));
-    if (result <= 0) return tls_result(result);
+    if (result <= 0) {
+      pending_record_ = size;
+      return tls_result(result);
+    }
+    pending_record_ = 0;
     sent = static_cast<std::size_t>(result);
   } else {
     const ssize_t result = ::send(socket_.native_handle(), data, size, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
@@ -236,6 +240,16 @@ Connection::Io Connection::send(const char* data, std::size_t size, bool more, s
   }
   window_sent_ += sent;
   worker_.shared().counters.sent_bytes.fetch_add(sent, std::memory_order_relaxed);
+  return Io::done;
+}
+
+// What does not fit now is read from the file again: it is in the page cache, and a buffer for each connection would be more.
+Connection::Io Connection::send_records(const char* data, std::size_t size, std::size_t& sent) {
+  while (sent < size) {
+    std::size_t taken = 0;
+    if (const Io io = send(data + sent, std::min(size - sent, kTlsRecord), false, taken); io != Io::done) return io;
+    sent += taken;
+  }
   return Io::done;
 }
 
@@ -252,8 +266,11 @@ Connection::Io Connection::write_file() {
   auto& bandwidth = worker_.shared().bandwidth;
   for (std::uint64_t turn = 0; file_left_ > 0;) {
     if (turn >= kTurn) return Io::blocked_write;  // the others first; the socket may be ready again at once
-    std::uint64_t may = std::min<std::uint64_t>(file_left_, tls_ ? kTlsRecord : kTurn);
-    if (slowed_by_) {
+    std::uint64_t may = std::min<std::uint64_t>(file_left_, tls_ ? Worker::kScratch : kTurn);
+    // OpenSSL wants the record that it could not send again, and no less of it: that one is not asked for its share once more.
+    const bool owed = tls_ && pending_record_ > 0;
+    if (owed) may = std::min<std::uint64_t>(may, pending_record_);
+    if (slowed_by_ && !owed) {
       std::chrono::steady_clock::time_point later;
       may = bandwidth.take(*slowed_by_, may, std::chrono::steady_clock::now(), later);
       if (may == 0) {
@@ -265,7 +282,7 @@ Connection::Io Connection::write_file() {
     Io io = Io::done;
     if (tls_) {
       const ssize_t got = ::pread(file_->fd.get(), worker_.scratch(), static_cast<std::size_t>(may), static_cast<off_t>(file_at_));
-      io = got > 0 ? send(worker_.scratch(), static_cast<std::size_t>(got), false, sent) : Io::over;
+      io = got > 0 ? send_records(worker_.scratch(), static_cast<std::size_t>(got), sent) : Io::over;
     } else {
       auto at = static_cast<off_t>(file_at_);
       const ssize_t result = ::sendfile(socket_.native_handle(), file_->fd.get(), &at, static_cast<std::size_t>(may));
@@ -277,11 +294,12 @@ Connection::Io Connection::write_file() {
         io = result < 0 && (errno == EAGAIN || errno == EINTR) ? Io::blocked_write : Io::over;  // 0: the file became shorter
       }
     }
-    if (slowed_by_ && sent < may) bandwidth.give_back(*slowed_by_, may - sent);
-    if (io != Io::done) return io;
+    if (slowed_by_ && !owed && sent < may) bandwidth.give_back(*slowed_by_, may - sent);
     file_at_ += sent;
     file_left_ -= sent;
     turn += sent;
+    if (io != Io::done) return io;
+    if (!tls_ && sent < may) return Io::blocked_write;  // the socket is full: another call would only say so
   }
   return Io::done;
 }

@@ -38,6 +38,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] Io write_out();
   [[nodiscard]] Io write_file();
   [[nodiscard]] Io send(const char* data, std::size_t size, bool more, std::size_t& sent);
+  [[nodiscard]] Io send_records(const char* data, std::size_t size, std::size_t& sent);
   [[nodiscard]] Io tls_result(int result);
   void wait_then(asio::ip::tcp::socket::wait_type what, void (Connection::*next)());
   void pause_until(std::chrono::steady_clock::time_point when);
@@ -67,6 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t out_at_ = 0;
   std::shared_ptr<OpenFile> file_;     // follows out_
   std::uint64_t file_at_ = 0, file_left_ = 0;
+  std::size_t pending_record_ = 0;     // TLS: bytes of the record that waits for the socket
   std::uint64_t window_sent_ = 0;      // since the deadline was set
   bool close_after_ = false;
   std::optional<std::size_t> slowed_by_;

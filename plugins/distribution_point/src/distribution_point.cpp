@@ -183,6 +183,7 @@ void DistributionPoint::answer_status(std::uint64_t request_id) {
   } else {
     downloads_->fill(reply);
     reply.set_set(store_->published());
+    reply.set_published(store_->published_at());
     reply.set_stored_bytes(store_->stored_bytes());
     reply.set_free_bytes(store_->free_bytes().value_or(0));
     const auto& counters = server_->counters();

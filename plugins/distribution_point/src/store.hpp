@@ -31,6 +31,7 @@ class Store {
 
   // 0: nothing yet.
   [[nodiscard]] std::uint64_t published() const;
+  [[nodiscard]] std::int64_t published_at() const;   // Unix seconds; 0: nothing yet
   [[nodiscard]] std::filesystem::path set_folder(std::uint64_t set) const { return folder_ / "sets" / std::to_string(set); }
   // Those that are not in force, oldest first.
   [[nodiscard]] std::vector<std::uint64_t> earlier() const;

@@ -71,6 +71,11 @@ std::uint64_t Store::published() const {
   return number != 0 && fs::is_directory(set_folder(number), error) ? number : 0;
 }
 
+std::int64_t Store::published_at() const {
+  struct stat info{};
+  return ::lstat((folder_ / "public").c_str(), &info) == 0 ? static_cast<std::int64_t>(info.st_mtim.tv_sec) : 0;
+}
+
 std::vector<std::uint64_t> Store::earlier() const {
   std::vector<std::uint64_t> out;
   const auto current = published();
