@@ -19,6 +19,8 @@ struct Entry {
   std::int64_t modified = 0;
   std::string etag;            // with its quotes
   std::string validators;      // the ready lines "ETag: ...\r\nLast-Modified: ...\r\n"
+  std::string packed;          // of metadata: the same with gzip, where that is worth it
+  std::string packed_etag, packed_validators;
   bool changes = false;        // its name has no version, so the next set may hold other bytes under it
 };
 

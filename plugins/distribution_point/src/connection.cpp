@@ -196,7 +196,9 @@ void Connection::answer() {
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {
     const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_);
-    if (reply.entry != nullptr && reply.length > 0) {
+    if (reply.entry != nullptr && reply.packed) {
+      out_.append(reply.entry->packed);
+    } else if (reply.entry != nullptr && reply.length > 0) {
       file_ = worker_.open(*reply.entry);
       if (!file_) {
         out_.clear();

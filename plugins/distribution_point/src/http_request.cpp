@@ -101,6 +101,7 @@ Parsed parse_request(std::string_view bytes, Request& out) {
 
   out.range = out.if_range = out.if_none_match = out.if_modified_since = {};
   out.body_bytes = 0;
+  out.takes_gzip = false;
   const auto head = bytes.substr(at, end + 2 - at);  // every line with its end
   auto line_end = head.find("\r\n");
   const auto line = head.substr(0, line_end);
@@ -153,6 +154,9 @@ Parsed parse_request(std::string_view bytes, Request& out) {
         if (!same_word(name, "content-length")) break;
         if (have_length || !whole_number(value, out.body_bytes)) return bad(400, "Content-Length is malformed");
         have_length = true;
+        break;
+      case 15:
+        if (same_word(name, "accept-encoding")) out.takes_gzip = lists(value, "gzip");  // with a weight it goes unpacked
         break;
       case 17:
         if (same_word(name, "if-modified-since")) out.if_modified_since = value;

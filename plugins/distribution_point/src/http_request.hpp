@@ -16,6 +16,7 @@ struct Request {
   enum class Method { get, head, post, other } method = Method::other;
   std::string path;                        // decoded, without query; begins with '/'
   bool keep_alive = true;
+  bool takes_gzip = false;
   std::uint64_t body_bytes = 0;
   // Borrowed from the bytes that were parsed; empty: not sent.
   std::string_view range, if_range, if_none_match, if_modified_since;

@@ -29,7 +29,7 @@ bool names_etag(std::string_view list, std::string_view etag) {
 }
 
 bool is_unchanged(const Request& request, const Entry& entry) {
-  if (!request.if_none_match.empty()) return names_etag(request.if_none_match, entry.etag);
+  if (!request.if_none_match.empty()) return names_etag(request.if_none_match, entry.etag) || (!entry.packed.empty() && names_etag(request.if_none_match, entry.packed_etag));
   if (request.if_modified_since.empty()) return false;
   const auto since = parse_http_date(request.if_modified_since);
   return since && entry.modified <= *since;
@@ -85,6 +85,10 @@ Reply answer_file(const Request& request, const Catalogue& catalogue, std::strin
       else reply = {206, entry, part->first, part->length};
     }
   }
+  if (reply.status == 200 && request.takes_gzip && !entry->packed.empty()) {
+    reply.packed = true;
+    reply.length = entry->packed.size();
+  }
   head.append("HTTP/1.1 ");
   add_number(head, static_cast<std::uint64_t>(reply.status));
   head.append(" ").append(reason_of(reply.status)).append("\r\n").append(date);
@@ -106,7 +110,8 @@ Reply answer_file(const Request& request, const Catalogue& catalogue, std::strin
     add_number(head, reply.length);
     head.append("\r\nContent-Type: application/octet-stream\r\nAccept-Ranges: bytes\r\n");
   }
-  if (reply.status != 416) head.append(entry->validators);
+  if (reply.packed) head.append("Content-Encoding: gzip\r\n");
+  if (reply.status != 416) head.append(reply.packed || (reply.status == 304 && request.takes_gzip && !entry->packed.empty()) ? entry->packed_validators : entry->validators);
   if (entry->changes) head.append("Cache-Control: no-cache\r\n");
   if (!request.keep_alive) head.append("Connection: close\r\n");
   head.append("\r\n");

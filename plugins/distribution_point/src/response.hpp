@@ -14,6 +14,7 @@ struct Reply {
   int status = 404;
   const Entry* entry = nullptr;        // whose bytes follow the head; nullptr: none
   std::uint64_t first = 0, length = 0; // of the entry's bytes
+  bool packed = false;                 // entry->packed follows instead, all of it
 };
 
 // GET and HEAD of a file: 200, 206, 304, 404, 416. The head is appended to `head`; `date` is the ready line "Date: ...\r\n".

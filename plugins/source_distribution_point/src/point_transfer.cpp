@@ -101,6 +101,7 @@ curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
     note("point " + candidates_[at_].name + " does not take the wishes of this device: HTTP " + std::to_string(status));
   }
   set(CURLOPT_HTTPGET, 1L);
+  set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
   if (auto back = use(candidates_[at_].target); !back) {
     refuse(back.error());
     return Step::done;

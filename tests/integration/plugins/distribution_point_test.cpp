@@ -78,12 +78,12 @@ class DistributionPoint : public ::testing::Test {
     const auto command = cat("'", PICKET_BUILD, "/bin/picket-repo' ", arguments, " --repo '", publisher_.native(), "' >'", (folder_.path() / "repo.out").native(), "' 2>&1");
     ASSERT_EQ(std::system(command.c_str()), 0) << command << "\n" << picket::read_file(folder_.path() / "repo.out", 1u << 20).value_or("");
   }
-  // Content that does not compress: 3 MB of a component that is wanted, and one that nobody wants.
+  // Content that does not compress: 1 MB of a component that is wanted, and one that nobody wants.
   void release(int number) {
     for (const char* component : {"db", "unwanted"}) {
       const auto content = folder_.path() / cat(component, std::to_string(number));
       fs::create_directories(content);
-      std::ofstream(content / "data", std::ios::binary) << pattern(component[0] == 'd' ? 3'000'000 : 1'000) << component << number;
+      std::ofstream(content / "data", std::ios::binary) << pattern(component[0] == 'd' ? 1'000'000 : 1'000) << component << number;
       repo(cat("add --component ", component, " --variant full --release ", std::to_string(number), " '", content.native(), "'"));
     }
     repo("sign");
@@ -219,7 +219,7 @@ TEST_F(DistributionPoint, brings_what_the_agents_behind_it_ask_for_and_serves_th
   of_b.join();
   EXPECT_EQ(trouble, "");
   EXPECT_GT(runs, 2);
-  EXPECT_EQ(files, 3u);  // each file once, for both
+  EXPECT_EQ(files, 6u);  // each release and the delta to it, once, for both
   (void)update(*a);
   (void)update(*b);
   EXPECT_EQ(release_of(*a), 4u);
@@ -252,14 +252,14 @@ TEST_F(DistributionPoint, never_shows_half_a_set_to_clients_that_ask_without_a_p
         else last = *got;
       }
     });
-  for (int number = 2; number <= 6; ++number) {
+  for (int number = 2; number <= 4; ++number) {
     release(number);
     EXPECT_EQ(download().result_class(), "ok");
   }
   over = true;
   for (auto& client : clients) client.join();
   EXPECT_EQ(trouble, "");
-  EXPECT_GT(looks, 10);
+  EXPECT_GT(looks, 4);
 }
 
 TEST_F(DistributionPoint, cannot_pass_a_flipped_bit_to_an_agent) {
@@ -267,9 +267,9 @@ TEST_F(DistributionPoint, cannot_pass_a_flipped_bit_to_an_agent) {
   ASSERT_EQ(download().result_class(), "ok");
   for (const auto& entry : fs::directory_iterator(folder_.path() / "mirror/files")) {
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(1'234'567);
+    file.seekg(654'321);
     const char byte = static_cast<char>(file.get() ^ 1);
-    file.seekp(1'234'567);
+    file.seekp(654'321);
     file.put(byte);
   }
   auto agent = start_agent("agent");

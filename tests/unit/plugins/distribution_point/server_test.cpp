@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <fstream>
 #include <thread>
@@ -206,6 +207,39 @@ TEST_F(PointServer, serves_parts_and_says_what_has_not_changed) {
   EXPECT_EQ(head.status, 200);
   EXPECT_EQ(head.header("Content-Length"), "3000000");
   EXPECT_EQ(client.get("/targets/a/small").body.size(), 1024u);  // HEAD brought no body
+}
+
+TEST_F(PointServer, packs_metadata_for_who_takes_it_packed) {
+  std::string json;
+  for (int i = 0; i < 200; ++i) json += "{\"name\":\"component-" + std::to_string(i) + "\",\"version\":1},";
+  folder_.write("set/metadata/7.snapshot.json", json);
+  start();
+  Client client(port());
+  const auto plain = client.get("/metadata/7.snapshot.json");
+  EXPECT_EQ(plain.body, json);
+  EXPECT_EQ(plain.header("Content-Encoding"), "");
+  EXPECT_EQ(plain.header("Vary"), "Accept-Encoding");
+  const auto packed = client.get("/metadata/7.snapshot.json", "Accept-Encoding: deflate, gzip\r\n");
+  EXPECT_EQ(packed.header("Content-Encoding"), "gzip");
+  EXPECT_LT(packed.body.size() * 4, json.size());
+  EXPECT_EQ(packed.body.substr(0, 2), "\x1f\x8b");
+  std::string unpacked(json.size() + 1, '\0');
+  z_stream stream{};
+  std::string in = packed.body;
+  stream.next_in = reinterpret_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(unpacked.data());
+  stream.avail_out = static_cast<uInt>(unpacked.size());
+  ASSERT_EQ(::inflateInit2(&stream, 15 + 16), Z_OK);
+  EXPECT_EQ(::inflate(&stream, Z_FINISH), Z_STREAM_END);
+  unpacked.resize(stream.total_out);
+  ::inflateEnd(&stream);
+  EXPECT_TRUE(unpacked == json);
+  EXPECT_NE(packed.header("ETag"), plain.header("ETag"));
+  for (const auto& tag : {plain.header("ETag"), packed.header("ETag")})
+    EXPECT_EQ(client.get("/metadata/7.snapshot.json", "Accept-Encoding: gzip\r\nIf-None-Match: " + tag + "\r\n").status, 304);
+  EXPECT_EQ(client.get("/metadata/7.snapshot.json", "Accept-Encoding: gzip\r\nRange: bytes=0-4\r\n").body, json.substr(0, 5));
+  EXPECT_TRUE(client.get("/targets/a/small", "Accept-Encoding: gzip\r\n").body == small_);  // content is packed already
 }
 
 TEST_F(PointServer, leads_nowhere_else) {
