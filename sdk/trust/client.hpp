@@ -39,6 +39,11 @@ struct Target {
   TargetFile file;
 };
 
+// A file of a repository's metadata/: its name there, and its bytes as they were signed.
+struct MetadataFile {
+  std::string path, bytes;
+};
+
 struct ClientOptions {
   std::filesystem::path metadata_dir;
   Limits limits;
@@ -69,6 +74,10 @@ class Client {
   [[nodiscard]] virtual Result<std::vector<Target>> targets_of(std::string_view role) = 0;
   // Names of the roles that `targets` delegates to.
   [[nodiscard]] virtual Result<std::vector<std::string>> delegated_roles() const = 0;
+
+  // What a repository must hold to lead another client to the same state: the roots from the pinned one on, timestamp, snapshot, targets and
+  // these roles, each of which targets_of() has read. Code::not_found names what is not stored. Needs refresh or load_local before.
+  [[nodiscard]] virtual Result<std::vector<MetadataFile>> metadata_files(const std::vector<std::string>& roles) = 0;
 
   struct Versions {
     std::int64_t root = 0, timestamp = 0, snapshot = 0, targets = 0;

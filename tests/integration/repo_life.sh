@@ -51,7 +51,7 @@ ok --says "picket-repo " --version
 refuses 2 'unknown command "frobnicate"' frobnicate
 refuses 2 'there are: role list' role frob
 for command in init clean "key gen" "key import" "key list" add sign publish timestamp "role list" "role keys add" "role keys remove" \
-  "role threshold" "role expiry" "role renew" status show verify "dsse sign" "dsse verify"; do
+  "role threshold" "role expiry" "role renew" status show verify export "dsse sign" "dsse verify"; do
   # shellcheck disable=SC2086
   ok --says "Examples:" $command --help
   # shellcheck disable=SC2086
@@ -216,6 +216,18 @@ refuses 1 "No such file" verify --root nowhere.json copy
 PICKET_REPO=$work/other "$repo" init >/dev/null && PICKET_REPO=$work/other "$repo" sign >/dev/null && PICKET_REPO=$work/other "$repo" publish >/dev/null
 cp "$work/other/repository/metadata/1.root.json" other-root.json
 refuses 1 "root" verify --root other-root.json --now "$much_later" "$PICKET_REPO/repository"
+
+# --- export: what a removable drive carries
+ok --says "an update source as it is" export --now "$much_later" yara-rules "$work/stick-export"
+refuses 1 "the repository offers no component colours" export --now "$much_later" colours "$work/stick-none"
+refuses 1 "is neither a component's name nor a file about a device" export "two words" "$work/stick-none"
+refuses 1 "is no repository, and is left alone" export --now "$much_later" yara-rules "$work/v1"
+refuses 1 "is neither full nor light" export --variant dark yara-rules "$work/stick-none"
+refuses 2 "FOLDER is missing" export yara-rules
+echo '{"data":{"components":[{"component":"yara-rules","wanted_variant":"full","demanded_by":["x"]}]}}' >pc-7.json
+ok --says "yara-rules full: release" export --now "$much_later" pc-7.json "$work/stick-export"
+echo '{}' >pc-7.json
+refuses 1 "pc-7.json: not what picketctl component list --json prints" export pc-7.json "$work/stick-none"
 
 # --- clean
 refuses 1 "--older-than must be" clean --older-than never

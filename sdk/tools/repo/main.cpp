@@ -18,7 +18,7 @@ using picket::repo::Exit;
 std::vector<Command> all_commands() {
   std::vector<Command> out;
   for (auto group : {picket::repo::setup_commands(), picket::repo::key_commands(), picket::repo::content_commands(), picket::repo::role_commands(),
-                     picket::repo::report_commands(), picket::repo::dsse_commands()})
+                     picket::repo::report_commands(), picket::repo::dsse_commands(), picket::repo::export_commands()})
     out.insert(out.end(), group.begin(), group.end());
   return out;
 }

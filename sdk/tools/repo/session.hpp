@@ -30,6 +30,7 @@ struct Command {
 [[nodiscard]] std::vector<Command> role_commands();
 [[nodiscard]] std::vector<Command> report_commands();
 [[nodiscard]] std::vector<Command> dsse_commands();
+[[nodiscard]] std::vector<Command> export_commands();
 
 // --repo and --now; --keys for commands that read keys.
 void add_common(Options& options);

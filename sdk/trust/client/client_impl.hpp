@@ -1,5 +1,5 @@
 // The update workflow's state, and where each of its steps is written:
-// root_update.cpp (5.3), top_level.cpp (5.4, 5.5), delegations.cpp (5.6). Straight-line code, no threads.
+// root_update.cpp (5.3), top_level.cpp (5.4, 5.5), delegations.cpp (5.6); handing_on.cpp gives to others what was verified. Straight-line code, no threads.
 #pragma once
 
 #include <set>
@@ -20,6 +20,7 @@ class ClientImpl final : public Client {
   [[nodiscard]] Result<std::optional<Target>> find_target(std::string_view path) override;
   [[nodiscard]] Result<std::vector<Target>> targets_of(std::string_view role) override;
   [[nodiscard]] Result<std::vector<std::string>> delegated_roles() const override;
+  [[nodiscard]] Result<std::vector<MetadataFile>> metadata_files(const std::vector<std::string>& roles) override;
   [[nodiscard]] Versions versions() const override;
 
  private:

@@ -1,0 +1,68 @@
+#include "base/folders.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/files.hpp"
+
+namespace picket {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folders : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "picket-folders-XXXXXX").native();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  void write(const fs::path& file, std::string_view text) const {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  }
+  fs::path root_;
+};
+
+TEST_F(Folders, a_file_is_copied_whole_and_never_over_another) {
+  const std::string bytes(3u << 20, 'x');
+  write(root_ / "a", bytes);
+  ASSERT_TRUE(copy_whole_file(root_ / "a", root_ / "b"));
+  EXPECT_EQ(read_file(root_ / "b", 4u << 20).value(), bytes);
+  EXPECT_FALSE(copy_whole_file(root_ / "a", root_ / "b")) << "it is there already";
+  EXPECT_EQ(copy_whole_file(root_ / "none", root_ / "c").error().code, Code::not_found);
+}
+
+TEST_F(Folders, only_regular_files_are_copied) {
+  write(root_ / "a", "a");
+  fs::create_symlink(root_ / "a", root_ / "link");
+  EXPECT_FALSE(copy_whole_file(root_ / "link", root_ / "b"));
+  EXPECT_FALSE(copy_whole_file(root_, root_ / "c"));
+  ASSERT_EQ(::mkfifo((root_ / "fifo").c_str(), 0600), 0);
+  EXPECT_FALSE(copy_whole_file(root_ / "fifo", root_ / "d")) << "and does not wait for a writer";
+}
+
+TEST_F(Folders, one_takes_the_place_of_another) {
+  write(root_ / "fresh" / "sub" / "new", "new");
+  ASSERT_TRUE(sync_tree(root_ / "fresh"));
+  ASSERT_TRUE(replace_folder(root_ / "fresh", root_ / "place")) << "there was none";
+  EXPECT_FALSE(fs::exists(root_ / "fresh"));
+  write(root_ / "fresh" / "newer", "newer");
+  ASSERT_TRUE(replace_folder(root_ / "fresh", root_ / "place"));
+  EXPECT_TRUE(fs::exists(root_ / "place" / "newer"));
+  EXPECT_FALSE(fs::exists(root_ / "place" / "sub"));
+  EXPECT_FALSE(fs::exists(root_ / "fresh")) << "what was there is gone";
+}
+
+TEST_F(Folders, what_cannot_be_replaced_stays) {
+  write(root_ / "place" / "old", "old");
+  EXPECT_FALSE(replace_folder(root_ / "none", root_ / "place"));
+  EXPECT_TRUE(fs::exists(root_ / "place" / "old"));
+}
+
+}  // namespace
+}  // namespace picket
