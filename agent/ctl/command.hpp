@@ -94,6 +94,7 @@ Result<Exit> update_history(Context&);
 Result<Exit> update_rollback(Context&);
 Result<Exit> update_explain(Context&);
 Result<Exit> update_what_is_sent(Context&);
+Result<Exit> update_export(Context&);
 Result<Exit> component_list(Context&);
 Result<Exit> task_list(Context&);
 Result<Exit> task_show(Context&);

@@ -17,7 +17,8 @@ constexpr std::array global{
     OptionSpec{"json", nullptr, "one JSON document on standard output, see JSON.md"},
     OptionSpec{"no-color", nullptr, "no colours"},
 };
-constexpr std::array run_options{OptionSpec{"force", nullptr, "ask also sources that are resting after a failure"}};
+constexpr std::array run_options{OptionSpec{"prefetch", nullptr, "bring and verify in advance; put nothing in force"},
+                                 OptionSpec{"force", nullptr, "ask also sources that are resting after a failure"}};
 constexpr std::array history_options{OptionSpec{"limit", "N", "how many runs (default: 20)"}};
 constexpr std::array rollback_options{OptionSpec{"steps", "N", "how many releases back (default: 1)"}};
 constexpr std::array task_run_options{OptionSpec{"detach", nullptr, "do not wait for its end"}};
@@ -39,6 +40,8 @@ constexpr std::array table{
             &update_rollback},
     Command{"update explain", "[COMPONENT]", 0, 1, "Why each thing happened in the last run", "picketctl update explain yara-rules", no_options, Completes::components, &update_explain},
     Command{"update what-is-sent", "", 0, 0, "What a download tells the update servers", "picketctl update what-is-sent", no_options, Completes::nothing, &update_what_is_sent},
+    Command{"update export", "FOLDER [COMPONENT...]", 1, any, "Make a repository of what is in force, e.g. on a removable drive", "picketctl update export /media/stick/picket",
+            no_options, Completes::files, &update_export},
     Command{"component list", "", 0, 0, "Components, their releases and who demands them", "picketctl component list --json", no_options, Completes::nothing, &component_list},
     Command{"task list", "", 0, 0, "Tasks, when they run next and what came of them", "picketctl task list", no_options, Completes::nothing, &task_list},
     Command{"task show", "ID", 1, 1, "All about one task and its last run", "picketctl task show update", no_options, Completes::tasks, &task_show},

@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "base/bytes.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
 #include "ctl/progress_view.hpp"
@@ -42,6 +45,7 @@ Result<Exit> update_run(Context& context) {
   v1::RunRequest request;
   for (const auto& component : context.arguments()) request.add_components(component);
   request.set_force_check(context.invocation.has("force"));
+  request.set_prefetch(context.invocation.has("prefetch"));
   return long_run(context, "picket.update.run", request);
 }
 
@@ -51,6 +55,17 @@ Result<Exit> update_rollback(Context& context) {
   request.set_component(context.arguments().front());
   request.set_steps(static_cast<std::uint32_t>(steps));
   return long_run(context, "picket.update.rollback", request);
+}
+
+Result<Exit> update_export(Context& context) {
+  v1::ExportRequest request;
+  std::error_code error;
+  const auto folder = std::filesystem::absolute(context.arguments().front(), error).lexically_normal();
+  if (error) return fail(Code::invalid, cat(context.arguments().front(), ": ", error.message()));
+  if (!is_valid_utf8(folder.native())) return fail(Code::unsupported, "the folder's name is not UTF-8");
+  request.add_folders(folder.native());
+  for (std::size_t i = 1; i < context.arguments().size(); ++i) request.add_components(context.arguments()[i]);
+  return long_run(context, "picket.update.export", request);
 }
 
 Result<Exit> update_status(Context& context) {

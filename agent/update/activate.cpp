@@ -82,11 +82,24 @@ std::vector<SetInfo> Activation::kept(std::string_view component) const {
   return out;
 }
 
+std::optional<SetInfo> Activation::fetched_ahead(const std::string& component) const {
+  const auto& record = ledger_.record(component);
+  const auto active = sets_.info(component, record.in_force);
+  for (auto& info : sets_.list(component)) {  // highest release first
+    if (active && info.release <= active->release) break;
+    const bool refused = std::ranges::any_of(record.refused, [&](const auto& refusal) { return refusal.release == info.release; });
+    const bool was_in_force = std::ranges::find(record.earlier, info.name()) != record.earlier.end();
+    if (!refused && !was_in_force) return std::move(info);
+  }
+  return std::nullopt;
+}
+
 Result<std::size_t> Activation::collect(const std::string& component, std::size_t keep) {
   const auto record = ledger_.record(component);  // by value: it changes below
   std::set<std::string> wanted{record.in_force};
   auto earlier = kept(component);
   for (std::size_t i = 0; i < earlier.size() && i < keep; ++i) wanted.insert(earlier[i].name());
+  if (auto ahead = fetched_ahead(component)) wanted.insert(ahead->name());
   std::size_t gone = 0;
   for (const auto& info : sets_.list(component)) {
     if (wanted.contains(info.name())) continue;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,9 @@ class Activation {
 
   // The whole sets that a rollback can go to, nearest first: of lower releases than the one in force, one per release.
   [[nodiscard]] std::vector<SetInfo> kept(std::string_view component) const;
-  // Removes what neither is in force nor among the first `keep` of earlier ones. Says how many went.
+  // The newest set that was brought and never in force; not one that was refused.
+  [[nodiscard]] std::optional<SetInfo> fetched_ahead(const std::string& component) const;
+  // Removes what is neither in force, nor fetched in advance, nor among the first `keep` of earlier ones. Says how many went.
   [[nodiscard]] Result<std::size_t> collect(const std::string& component, std::size_t keep);
 
  private:

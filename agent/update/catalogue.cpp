@@ -69,8 +69,13 @@ Result<> Catalogue::refresh(SourceReader& source) {
   return fail(std::move(error));
 }
 
-Result<Catalogue::Offer> Catalogue::offer_of(const std::string& component, SourceReader& source) {
-  fetcher_->source = &source;
+Result<> Catalogue::load() {
+  fetcher_->source = nullptr;
+  return client_->load_local();
+}
+
+Result<Catalogue::Offer> Catalogue::offer_through(const std::string& component, SourceReader* source) {
+  fetcher_->source = source;
   auto targets = client_->targets_of(component);
   if (!targets) {
     if (targets.error().code == Code::not_found) return fail(Code::not_found, cat("the repository offers no component ", component));

@@ -34,7 +34,12 @@ class Catalogue {
     std::vector<trust::Delta> deltas;
   };
   // What is offered of one component. May read its role through this source.
-  [[nodiscard]] Result<Offer> offer_of(const std::string& component, SourceReader& source);
+  [[nodiscard]] Result<Offer> offer_of(const std::string& component, SourceReader& source) { return offer_through(component, &source); }
+  // Instead of refresh: what the last run stored, without a question to anybody. Code::expired, Code::not_found.
+  [[nodiscard]] Result<> load();
+  [[nodiscard]] Result<Offer> stored_offer_of(const std::string& component) { return offer_through(component, nullptr); }
+  // The files that lead others to the same state, for these components, whose offers were read.
+  [[nodiscard]] Result<std::vector<trust::MetadataFile>> metadata_files(const std::vector<std::string>& components) { return client_->metadata_files(components); }
   // How to ask any source for a release or a delta.
   template <class Target>
   [[nodiscard]] Wanted wanted(const Target& target) const {
@@ -42,6 +47,7 @@ class Catalogue {
   }
 
  private:
+  [[nodiscard]] Result<Offer> offer_through(const std::string& component, SourceReader* source);
   [[nodiscard]] std::string path_of(const std::string& path, const std::map<std::string, std::string>& hashes) const;
   class Switchable;
   class TellingDisk;

@@ -45,7 +45,8 @@ Result<> EngineImpl::start() {
   options.name = "picket.update";
   options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.variant"};
-  options.allow.answers = {"picket.update.run", "picket.update.status", "picket.update.history", "picket.update.rollback", "picket.update.explain", "picket.update.sources", "picket.update.what_is_sent", "picket.component.list"};
+  options.allow.answers = {"picket.update.run",     "picket.update.status",  "picket.update.history",      "picket.update.rollback", "picket.update.export",
+                           "picket.update.explain", "picket.update.sources", "picket.update.what_is_sent", "picket.component.list"};
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
@@ -107,10 +108,7 @@ void EngineImpl::work() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
       current_cancel_.emplace();
-      current_ = std::visit([](const auto& one) -> bus::RequestId {
-        if constexpr (requires { one.asker; }) return one.asker.id;
-        else return 0;
-      }, *job);
+      current_ = asker_of(*job);
     }
     perform(*job);
     return_memory();
@@ -126,9 +124,7 @@ void EngineImpl::work() {
     const std::lock_guard lock(mutex_);
     left.swap(jobs_);
   }
-  for (const auto& job : left)
-    if (const auto* run = std::get_if<RunJob>(&job)) refuse(run->asker.id, Code::unavailable, "the agent is stopping");
-    else if (const auto* back = std::get_if<RollbackJob>(&job)) refuse(back->asker.id, Code::unavailable, "the agent is stopping");
+  for (const auto& job : left) refuse(asker_of(job), Code::unavailable, "the agent is stopping");
 }
 
 void EngineImpl::perform(Job& job) {
@@ -148,14 +144,18 @@ void EngineImpl::perform(Job& job) {
   auto shop = workshop();
   Run run(shop, std::move(progress), cancel);
   auto conclude = [&](const v1::RunResult& result, const Asker& who) {
-    board_.set_last(result);
+    // What was fetched in advance or handed on changes nothing here: it is in the history, but it is not how the updates are.
+    const bool counts = result.kind() == "update" || result.kind() == "rollback";
+    if (counts) board_.set_last(result);
     if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
     board_.set_step("idle", "");
     answer_result(who, result);
-    publish_finished(result);
+    if (counts) publish_finished(result);
   };
   if (auto* update = std::get_if<RunJob>(&job)) {
     conclude(run.update(update->order), update->asker);
+  } else if (auto* copy = std::get_if<ExportJob>(&job)) {
+    conclude(run.export_to(copy->order), copy->asker);
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {
     conclude(run.rollback(back->order), back->asker);
   } else if (auto* refused = std::get_if<RefusedJob>(&job)) {

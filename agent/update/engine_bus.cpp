@@ -47,6 +47,9 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     if (!parse(job.order)) return;
     if (auto good = trust::check_component_name(job.order.component()); !good) return refuse(id, Code::invalid, good.error().message);
     enqueue(id, std::move(job));
+  } else if (topic == "picket.update.export") {
+    ExportJob job{{}, {id}};
+    if (parse(job.order)) enqueue(id, std::move(job));
   } else if (topic == "picket.update.status" || topic == "picket.component.list") {
     auto status = board_.status(parts_.demands(), parts_.clock.wall_seconds());
     for (auto& source : sources_.status()) *status.add_sources() = std::move(source);
@@ -114,11 +117,7 @@ void EngineImpl::on_cancel(bus::RequestId id) {
     current_cancel_->cancel();
     return;
   }
-  std::erase_if(jobs_, [&](const Job& job) {
-    if (const auto* run = std::get_if<RunJob>(&job)) return run->asker.id == id;
-    if (const auto* back = std::get_if<RollbackJob>(&job)) return back->asker.id == id;
-    return false;
-  });
+  std::erase_if(jobs_, [&](const Job& job) { return asker_of(job) == id; });
 }
 
 void EngineImpl::answer_result(const Asker& asker, const v1::RunResult& result) {

@@ -38,9 +38,17 @@ class EngineImpl final : public Engine, private bus::Handler {
   };
   struct RunJob { v1::RunRequest order; Asker asker; };
   struct RollbackJob { v1::RollbackRequest order; Asker asker; };
+  struct ExportJob { v1::ExportRequest order; Asker asker; };
   struct RefusedJob { std::string component, set, plugin, why; };
   struct LoadedJob { std::string component, set; };
-  using Job = std::variant<RunJob, RollbackJob, RefusedJob, LoadedJob>;
+  using Job = std::variant<RunJob, RollbackJob, ExportJob, RefusedJob, LoadedJob>;
+
+  [[nodiscard]] static bus::RequestId asker_of(const Job& job) {
+    return std::visit([](const auto& one) -> bus::RequestId {
+      if constexpr (requires { one.asker; }) return one.asker.id;
+      else return 0;
+    }, job);
+  }
 
   // bus::Handler, on the peer's strand.
   void on_message(const bus::MessagePtr& message) override;

@@ -58,10 +58,12 @@ Plan make_plan(const PlanQuestion& question) {
   const std::uint64_t active = question.active ? question.active->release : 0;
   if (pin != nullptr) plan.notes.push_back(cat("pinned to ", name_of(pin->release)));
 
+  const bool leave = pin == nullptr && question.active && find(question.settings.declined, question.component, active) != nullptr;
+
   std::string obstacle;  // of the newest release that is not taken
   for (const auto& [number, variants] : offered) {
     if (pin != nullptr && number != pin->release) continue;
-    if (pin == nullptr && number < active) {
+    if (pin == nullptr && number < active && !leave) {
       plan.notes.push_back(cat(name_of(number), " is lower than the one in force: never taken without pin or rollback"));
       break;
     }
@@ -93,9 +95,16 @@ Plan make_plan(const PlanQuestion& question) {
     plan.release = chosen;
     plan.why = !is                      ? cat(name_of(number), " (", chosen->variant, ") is the first")
                : is->release < number   ? cat(name_of(number), " (", chosen->variant, ") is newer than ", std::to_string(is->release))
-               : is->release > number   ? cat("back to ", name_of(number), " (", chosen->variant, "), which is pinned")
+               : is->release > number   ? leave ? cat("back to ", name_of(number), " (", chosen->variant, "): ", name_of(is->release), " is ", kDeclined)
+                                                : cat("back to ", name_of(number), " (", chosen->variant, "), which is pinned")
                : is->variant != chosen->variant ? cat("variant ", chosen->variant, " of ", name_of(number), " instead of ", is->variant)
                                         : cat(name_of(number), " (", chosen->variant, ") was published again with other content");
+    return plan;
+  }
+  if (question.active && leave) {
+    plan.what = Plan::What::keep;
+    plan.leave = true;
+    plan.why = cat(name_of(active), " is ", kDeclined);
     return plan;
   }
   if (question.active) {

@@ -32,6 +32,7 @@ struct Plan {
   const trust::Release* release = nullptr;   // install: which
   std::string why;                           // one line
   bool by_choice = false;                    // impossible: because an administrator declined it or has not approved it yet
+  bool leave = false;                        // keep: the release in force is declined, and nothing offered may take its place
   std::vector<std::string> notes;            // what was passed over, and why
 };
 

@@ -8,7 +8,20 @@
 namespace picket::update {
 namespace {
 
-constexpr std::chrono::milliseconds kProgressPeriod{100};
+// What an administrator asks first, of a removable drive above all: what was new?
+std::string news_of(const v1::RunResult& result) {
+  std::string out;
+  std::size_t current = 0;
+  for (const auto& component : result.components()) {
+    if (component.result() == "current") ++current;
+    if (component.result() != "updated" && component.result() != "fetched") continue;
+    out += cat(out.empty() ? "" : ", ", component.component(), " ");
+    if (component.result() == "fetched") out += "fetched in advance";
+    else out += component.release_before() == 0 ? std::to_string(component.release_after()) : cat(std::to_string(component.release_before()), " > ", std::to_string(component.release_after()));
+  }
+  if (out.empty()) return out;
+  return cat("new from ", result.source(), ": ", out, current == 0 ? "" : cat("; ", std::to_string(current), " current already"));
+}
 
 }  // namespace
 
@@ -157,7 +170,8 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
 
 v1::RunResult Run::update(const v1::RunRequest& order) {
   v1::RunResult result;
-  begin(result, "update");
+  only_fetch_ = order.prefetch();
+  begin(result, only_fetch_ ? "prefetch" : "update");
   const auto wanted = wishes(order, result);
   shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));
   if (wanted.empty()) {
@@ -166,7 +180,7 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
     finish(result);
     return result;
   }
-  if (check(order, result)) {
+  if (check(order, result) || use_what_was_fetched(wanted, result)) {
     for (const auto& name : wanted) {
       auto& component = *result.add_components();
       component.set_component(name);
@@ -180,7 +194,8 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
       shop_.board.set_text(name, component.result() == "updated" || component.result() == "current" ? "" : component.text());
       show(name, false);
     }
-    shop_.sources.worked(result.source());
+    if (!offline_) shop_.sources.worked(result.source());
+    if (const auto news = news_of(result); !news.empty() && result.text().empty()) result.set_text(news);
     tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
   } else {
     for (const auto& name : wanted) shop_.board.set_text(name, result.text());
@@ -198,21 +213,26 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     out.set_variant(active->variant);
   }
   tell("plan", component, "");
-  auto offer = catalogue_->offer_of(component, *readers_.front());
+  auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
   if (!offer) {
     out.set_result("failed");
     out.set_text(offer.error().message);
     return;
   }
-  PlanQuestion question{component, variant_, offer->releases, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
-  if (active) question.active = {active->release, active->variant, active->content_sha256};
-  auto plan = make_plan(question);
+  auto plan = plan_of(component, offer->releases);
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
   shop_.explain.say({.component = component}, plan.why);
   auto view = shop_.board.view(component);
   view.decided_for = variant_;
   shop_.board.set_view(component, view);
 
+  if (offline_ && (plan.what != Plan::What::install || !is_stored(*plan.release))) {
+    out.set_result("failed");
+    out.set_text("no source works, and nothing newer was fetched in advance");
+    return;
+  }
+  if (plan.what == Plan::What::keep && plan.leave && !only_fetch_) return leave_declined(component, plan.why, out);
+  if (settings_.keep_archives && plan.release != nullptr) wanted_keys_.insert(catalogue_->wanted(*plan.release).key());
   if (plan.what == Plan::What::impossible) {
     out.set_result(plan.by_choice ? "current" : "failed");
     out.set_text(plan.why);
@@ -222,7 +242,7 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     out.set_result("current");
     out.set_text(plan.why);
     // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
-    if (!shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
+    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
       if (auto good = activate(component, *active, Activation::Why::update, out); !good) out.set_text(good.error().message);
     return;
   }
@@ -235,10 +255,73 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     out.set_text(done.error().message);
     return;
   }
+  if (only_fetch_) {
+    out.set_result("fetched");
+    out.set_text(cat("release ", std::to_string(plan.release->release), " (", plan.release->variant, ") is at hand for the next update"));
+    return;
+  }
   out.set_result("updated");
   out.set_text(plan.why);
   out.set_variant(plan.release->variant);
   out.set_release_after(static_cast<std::uint64_t>(plan.release->release));
+}
+
+Plan Run::plan_of(const std::string& component, const std::vector<trust::Release>& offered) const {
+  const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+  PlanQuestion question{component, variant_, offered, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
+  if (active) question.active = {active->release, active->variant, active->content_sha256};
+  return make_plan(question);
+}
+
+bool Run::is_stored(const trust::Release& release) const {
+  SetInfo probe;
+  probe.release = static_cast<std::uint64_t>(release.release);
+  probe.variant = release.variant;
+  probe.content_sha256 = release.content_sha256;
+  const auto stored = shop_.sets.info(release.component, probe.name());
+  return stored && stored->content_sha256 == release.content_sha256;
+}
+
+// An update that finds no source can still take what an earlier run fetched in advance: its metadata is stored, and still valid.
+bool Run::use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result) {
+  if (only_fetch_ || cancel_.is_cancelled()) return false;
+  catalogue_.reset();
+  auto opened = open_stored();
+  bool any = false;
+  for (const auto& component : wanted) {
+    auto offer = opened ? catalogue_->stored_offer_of(component) : Result<Catalogue::Offer>(fail(Error(opened.error())));
+    if (!offer) continue;
+    const auto plan = plan_of(component, offer->releases);
+    any = any || (plan.what == Plan::What::install && is_stored(*plan.release));
+  }
+  if (!any) return false;
+  offline_ = true;
+  shop_.explain.say({}, "no source works: what was fetched in advance is taken");
+  result.clear_result();
+  result.set_text(cat(result.text(), "; what was fetched in advance is taken"));
+  return true;
+}
+
+// It is in force, and the administrator declined it since. The repository offers no way back, but an earlier set may be at hand.
+void Run::leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out) {
+  const auto declined = [&](std::uint64_t release) {
+    return std::ranges::any_of(settings_.declined, [&](const auto& ref) { return ref.component == component && (ref.release == 0 || ref.release == release); });
+  };
+  for (const auto& kept : activation_.kept(component)) {
+    if (declined(kept.release) || !shop_.sets.verify(kept, cancel_)) continue;
+    if (auto done = activate(component, kept, Activation::Why::rollback, out); !done) {
+      if (out.result().empty()) out.set_result("failed");
+      out.set_text(done.error().message);
+      return;
+    }
+    out.set_result("rolled-back");
+    out.set_variant(kept.variant);
+    out.set_release_after(kept.release);
+    out.set_text(why);
+    return;
+  }
+  out.set_result("current");
+  out.set_text(cat(why, ", and nothing earlier is at hand"));
 }
 
 bool Run::is_damaged(const std::string& component) {

@@ -13,6 +13,7 @@
 #include "bus/caller.hpp"
 #include "core/cancel.hpp"
 #include "storage/counters.hpp"
+#include "trust/folder_repository.hpp"
 #include "update/activate.hpp"
 #include "update/board.hpp"
 #include "update/catalogue.hpp"
@@ -54,6 +55,7 @@ class Run {
 
   [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
+  [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
   // A plugin could not use the set in force when it started. Goes back if nobody else could either.
   void refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
   // Puts what is in force on the board and on the bus.
@@ -62,7 +64,11 @@ class Run {
  private:
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
+  [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
   void one(const std::string& component, v1::ComponentResult& out);
+  [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
+  [[nodiscard]] bool is_stored(const trust::Release& release) const;
+  void leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out);
   [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out);
   [[nodiscard]] Result<SetInfo> install_full(const trust::Release& release, const Wanted& wanted);
   [[nodiscard]] std::optional<SetInfo> install_by_deltas(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full);
@@ -79,6 +85,17 @@ class Run {
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
   [[nodiscard]] bool is_damaged(const std::string& component);
   void tidy(const std::vector<std::string>& components, bool all);
+  // Of an export, in run_export.cpp.
+  [[nodiscard]] Result<> open_stored();
+  void open_readers();
+  [[nodiscard]] Result<std::vector<std::string>> components_to_export(const v1::ExportRequest& order) const;
+  struct Archive {
+    Wanted wanted;
+    trust::TargetCopy copy;
+  };
+  [[nodiscard]] Result<Archive> archive_of(const std::string& component, v1::ComponentResult& out);
+  [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
+  [[nodiscard]] Result<> copy_to(const std::filesystem::path& folder, const std::vector<trust::MetadataFile>& metadata, const std::vector<Archive>& archives);
   void begin(v1::RunResult& result, std::string_view kind);
   void finish(v1::RunResult& result);
   [[nodiscard]] std::vector<std::string> running_consumers(std::string_view component);
@@ -97,6 +114,8 @@ class Run {
   std::vector<std::unique_ptr<SourceReader>> readers_;  // all that may be tried, the one that worked first
   std::set<std::string, std::less<>> wanted_keys_;
   std::chrono::milliseconds told_{};
+  bool only_fetch_ = false;   // nothing is put in force
+  bool offline_ = false;      // no source works: only what was fetched in advance can be taken
 };
 
 }  // namespace picket::update

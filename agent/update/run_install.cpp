@@ -26,7 +26,7 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
     PICKET_LET(whole, install_full(release, wanted));
     info = std::move(whole);
   }
-  PICKET_TRY(shop_.downloads.remove(wanted));
+  if (!settings_.keep_archives) PICKET_TRY(shop_.downloads.remove(wanted));
   shop_.checked[component] = shop_.clock.wall_seconds();
   return activate(component, *info, Activation::Why::update, out);
 }
@@ -131,6 +131,7 @@ void Run::show(const std::string& component, bool announce) {
 
 Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+  if (only_fetch_ && why == Activation::Why::update) return {};
   const auto before = shop_.ledger.record(component).in_force;
   tell("activate", component, cat("release ", std::to_string(info.release)));
   if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));

@@ -110,6 +110,7 @@ Result<Settings> parse_settings(std::string_view text) {
   out.delta_memory = static_cast<std::uint64_t>(reader.number("delta_memory_mb", 64, 32, 4096)) << 20;
   out.tell_servers = reader.flag("tell_servers", true);
   if (const auto* licence = document.get_object().if_contains("licence_key_id"); licence != nullptr && licence->is_string()) out.licence_key_id = licence->get_string();
+  out.keep_archives = reader.flag("keep_archives", false);
   reader.each("components", [&](const json::value& item) {
     if (!item.is_string()) return reader.wrong("components", "must hold texts");
     out.components.emplace_back(item.get_string());

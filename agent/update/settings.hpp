@@ -41,6 +41,7 @@ struct Settings {
   std::string licence_key_id;
   std::vector<std::string> components;  // demanded by the administrator
   std::vector<ReleaseRef> declined, pinned, approved;
+  bool keep_archives = false;
   bool approve_agent = false, approve_application = true;
 };
 

@@ -42,6 +42,7 @@ std::string_view settings_schema_text() {
     "delta_memory_mb": {"description": "Memory that applying a delta may take; one that needs more is passed over for the full file.", "type": "integer", "minimum": 32, "maximum": 4096, "default": 64},
     "tell_servers": {"description": "Tell update servers four things, nothing personal: see picketctl update what-is-sent.", "type": "boolean", "default": true},
     "licence_key_id": {"description": "Id of the licence key that is active, for update servers; not the key.", "type": "string", "maxLength": 64, "default": ""},
+    "keep_archives": {"description": "Keep the archives of what is in force, so that copies and exports need no source.", "type": "boolean", "default": false},
     "components": {
       "description": "Components to bring although no plugin asks for them.",
       "type": "array", "maxItems": 1000, "uniqueItems": true, "default": [], "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}

@@ -23,7 +23,7 @@ TEST(Arguments, mistakes_get_one_clear_line) {
   usage_error({"plugin", "lst"}, "unknown command 'plugin lst'; did you mean 'plugin list'?");
   usage_error({"plugin", "xyz"}, "unknown command 'plugin xyz'; see picketctl help");
   usage_error({"frobnicate"}, "unknown command 'frobnicate'; see picketctl help");
-  usage_error({"update"}, "'update' needs one of: run, status, history, rollback, explain, what-is-sent");
+  usage_error({"update"}, "'update' needs one of: run, status, history, rollback, explain, what-is-sent, export");
   usage_error({"scan"}, "'scan' needs PATH...; see picketctl scan --help");
   usage_error({"policy", "apply"}, "'policy apply' needs FILE; see picketctl policy apply --help");
   usage_error({"status", "now"}, "'status' takes no arguments, not 'now'; see picketctl status --help");

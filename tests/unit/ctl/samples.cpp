@@ -269,6 +269,7 @@ void answer_everything(CtlPicketd& picketd) {
   };
   picketd.answer_bytes("picket.update.run", run);
   picketd.answer_bytes("picket.update.rollback", run);
+  picketd.answer_bytes("picket.update.export", run);
   picketd.answer_bytes("picket.scan.run", [](std::string_view) {
     CtlAnswer answer;
     scan::v1::ScanEvent event;

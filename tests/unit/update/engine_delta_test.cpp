@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "base/files.hpp"
+
 namespace picket::update {
 namespace {
 
