@@ -71,13 +71,14 @@ Result<> Runner::start() {
   bus::PeerOptions options;
   options.name = "picket.task";
   options.allow.publishes = {{"picket.task.finished", bus::Kind::event}};
-  options.allow.subscribes = {"picket.update.finished"};
+  options.allow.subscribes = {"picket.update.finished", "picket.distribution_point.finished"};
   options.allow.answers = {"picket.task.list", "picket.task.show", "picket.task.run", "picket.task.watch", "picket.task.cancel", "picket.task.history"};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
   bus_.store(peer_.get());
   bus_.notify_all();
-  if (const auto status = peer_->subscribe("picket.update.finished"); status != bus::kOk) return fail(Code::internal, "subscribe to picket.update.finished");
+  for (const auto* topic : {"picket.update.finished", "picket.distribution_point.finished"})
+    if (const auto status = peer_->subscribe(topic); status != bus::kOk) return fail(Code::internal, cat("subscribe to ", topic));
   thread_ = std::thread([this] { decide(); });
   return {};
 }

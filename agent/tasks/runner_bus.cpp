@@ -1,6 +1,8 @@
 // The tasks' side of the bus.
 #include <algorithm>
 
+#include <picket/distribution_point/v1/distribution_point.pb.h>
+
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -21,12 +23,19 @@ template void Runner::answer<v1::Run>(bus::RequestId, const v1::Run&);
 void Runner::refuse(bus::RequestId id, Code code, std::string_view text) { own_peer().respond(id, bus::status_of(code), "", text); }
 
 void Runner::on_message(const bus::MessagePtr& message) {
-  update::v1::RunResult result;
   const auto payload = message->payload();
-  if (message->topic() != "picket.update.finished" || !result.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
-  if (std::ranges::none_of(result.components(), [](const auto& component) { return component.result() == "updated"; })) return;
-  const std::lock_guard lock(mutex_);
-  new_updates("", "update");
+  const auto parse = [&](auto& into) { return into.ParseFromArray(payload.data(), static_cast<int>(payload.size())); };
+  update::v1::RunResult update;
+  distribution_point::v1::DownloadResult download;
+  if (message->topic() == "picket.update.finished" && parse(update)) {
+    if (std::ranges::none_of(update.components(), [](const auto& component) { return component.result() == "updated"; })) return;
+    const std::lock_guard lock(mutex_);
+    new_updates("", "update");
+  } else if (message->topic() == "picket.distribution_point.finished" && parse(download)) {
+    if (std::ranges::none_of(download.points(), [](const auto& each) { return each.published(); })) return;
+    const std::lock_guard lock(mutex_);
+    new_updates("", "distribution-point");
+  }
 }
 
 void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {

@@ -145,8 +145,8 @@ void Runner::conclude(Going& going) {
     say(true, "picket.task.finished could not be delivered: a subscriber's queue is full");
   if (stopping_) return;
   trigger_followers(run);
-  // What an update brought is told by the update engine, whoever started it.
-  if (run.news() && run.type() != "update") new_updates(run.task(), run.type());
+  // What an update or a distribution point brought is told by themselves, whoever started it.
+  if (run.news() && run.type() != "update" && run.type() != "distribution-point") new_updates(run.task(), run.type());
 }
 
 void Runner::trigger_followers(const v1::Run& run) {

@@ -5,8 +5,9 @@
 #include <boost/json/value.hpp>
 #include <picket/distribution_point/v1/distribution_point.pb.h>
 
+#include "tasks/work_parts.hpp"
+
 namespace picket::tasks {
-namespace {
 
 namespace json = boost::json;
 namespace v1 = task::v1;
@@ -15,8 +16,6 @@ namespace point = distribution_point::v1;
 constexpr std::chrono::hours kLongest{24};           // that the bus takes
 constexpr std::chrono::milliseconds kPatience{1000};
 constexpr std::uint64_t kWindow = 64 * 1024;
-
-using Chunk = std::function<void(std::string_view)>;
 
 Chunk as_update_progress(const TellProgress& tell) {
   return [&tell](std::string_view bytes) {
@@ -39,7 +38,7 @@ Result<bus::Reply> follow(bus::Caller& caller, std::string_view topic, const goo
   }
 }
 
-v1::WorkReply from_update(const update::v1::RunResult& run) {
+v1::WorkReply EngineWork::reply_of(const update::v1::RunResult& run) {
   v1::WorkReply out;
   out.set_result(run.result() == "current" ? "ok" : run.result());
   std::string changed;
@@ -56,21 +55,16 @@ v1::WorkReply from_update(const update::v1::RunResult& run) {
   return out;
 }
 
-class EngineWork : public Work {
- public:
-  explicit EngineWork(bus::Caller& caller) : caller_(caller) {}
+Result<update::v1::RunResult> EngineWork::ask_engine(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
+  PICKET_LET(reply, follow(caller_, topic, order, as_update_progress(tell), cancel));
+  update::v1::RunResult result;
+  if (!result.ParseFromString(reply.payload)) return fail(Code::internal, cat("the answer to ", topic, " is no RunResult"));
+  return result;
+}
 
- protected:
-  [[nodiscard]] Result<v1::WorkReply> ask(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
-    PICKET_LET(reply, follow(caller_, topic, order, as_update_progress(tell), cancel));
-    update::v1::RunResult result;
-    if (!result.ParseFromString(reply.payload)) return fail(Code::internal, cat("the answer to ", topic, " is no RunResult"));
-    return from_update(result);
-  }
-
- private:
-  bus::Caller& caller_;
-};
+Result<v1::WorkReply> EngineWork::ask(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
+  return ask_engine(topic, order, tell, cancel).map([](const auto& run) { return reply_of(run); });
+}
 
 // Options are checked when a task is defined: each must be known and of its kind.
 Result<json::object> options_of(std::string_view text) {
@@ -90,20 +84,25 @@ Result<std::vector<std::string>> names_of(const json::value& list, std::string_v
   return out;
 }
 
+namespace {
+
+// Also `prefetch`: the same, but nothing is put in force. Its schedule's random delay spreads it over time.
 class UpdateWork final : public EngineWork {
  public:
-  using EngineWork::EngineWork;
-  [[nodiscard]] std::string_view type() const override { return "update"; }
+  UpdateWork(bus::Caller& caller, bool only_fetch) : EngineWork(caller), only_fetch_(only_fetch) {}
+  [[nodiscard]] std::string_view type() const override { return only_fetch_ ? "prefetch" : "update"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto order = read(options);
     return order ? Result<>() : Result<>(fail(std::move(order).error()));
   }
   [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
     PICKET_LET(order, read(request.options_json()));
+    order.set_prefetch(only_fetch_);
     return ask("picket.update.run", order, tell, cancel);
   }
 
  private:
+  const bool only_fetch_;
   [[nodiscard]] static Result<update::v1::RunRequest> read(std::string_view text) {
     PICKET_LET(options, options_of(text));
     update::v1::RunRequest order;
@@ -222,9 +221,12 @@ class PointWork final : public Work {
 
 std::vector<std::unique_ptr<Work>> host_work(bus::Caller& caller) {
   std::vector<std::unique_ptr<Work>> out;
-  out.push_back(std::make_unique<UpdateWork>(caller));
+  out.push_back(std::make_unique<UpdateWork>(caller, false));
+  out.push_back(std::make_unique<UpdateWork>(caller, true));
   out.push_back(std::make_unique<RollbackWork>(caller));
   out.push_back(std::make_unique<PointWork>(caller));
+  out.push_back(copy_work(caller));
+  out.push_back(verification_work(caller));
   return out;
 }
 

@@ -33,18 +33,21 @@ def wait_for(what, condition):
 
 
 class World:
-    def __init__(self, work):
+    """A publisher and an agent; a second one is an agent of the first one's publisher."""
+
+    def __init__(self, work, publisher=None):
         self.work = work
-        self.repo = work / "publisher"
+        self.repo = publisher or work / "publisher"
         self.socket = work / "run" / "picketd.sock"
         self.daemon = None
-        (work / "settings").mkdir()
+        (work / "settings").mkdir(parents=True)
         self.config = work / "picketd.conf"
-        run(BIN / "picket-repo", "init", "--repo", self.repo)
+        if publisher is None:
+            run(BIN / "picket-repo", "init", "--repo", self.repo)
         self.config.write_text(
-            f"data-dir = {work}/data\nrun-dir = {work}/run\nplugin-dir = {BUILD}/plugins\nplugin-keys = {BUILD}/devkey\n"
+            f"data-dir = {work}/data\nrun-dir = {work}/run\nplugin-dir = {BUILD}/plugins\nplugin-dir = {BUILD}/third-party-plugins\nplugin-keys = {BUILD}/devkey\n"
             f"policy-keys = {work}/none\nsettings-dir = {work}/settings\nupdate-root = {self.repo}/repository/metadata/1.root.json\n"
-            f"in-process = org.picket.source-folder\nin-process = org.picket.source-http\ndisabled = org.picket.scanner\ndevice = pc-1\nlog-file = {work}/picketd.log\n")
+            f"in-process = org.picket.source-folder\nin-process = org.picket.source-http\ndisabled = org.picket.scanner\ndisabled = org.example.crasher\ndisabled = org.example.ksn-stand-in\ndevice = pc-1\nlog-file = {work}/picketd.log\n")
 
     def publish(self, release):
         files = self.work / f"release-{release}"
@@ -77,6 +80,13 @@ class World:
         self.daemon = None
         assert how != signal.SIGTERM or status == 0, f"picketd ended with {status}"
 
+    def reload(self, task):
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_for("the new settings", lambda: any(each["id"] == task for each in self.data("task", "list")["tasks"]))
+
+    def rule(self):
+        return (self.work / "data/update/sets/rules/current/a.txt").read_text().split("\n")[0]
+
     def ctl(self, *words, status=0):
         return run(BIN / "picketctl", "--socket", self.socket, *words, status=status)
 
@@ -107,11 +117,11 @@ def by_schedule(world):
     assert world.ran("copy", trigger="new-updates")["result"] == "ok", "release 1 was new"
     wait_for("two runs by the schedule", lambda: len([r for r in world.history("often") if r["trigger"] == "schedule" and r["result"] == "ok"]) >= 2)
     world.publish(2)
-    brought = world.ran("often", news=True, text="rules 1 > 2")
+    brought = world.ran("often", news=True, text="new from folder: rules 1 > 2")
     assert brought["parts"][0] == {"name": "rules", "result": "updated", "text": "release 2 (full) is newer than 1"}, brought
     shown = world.ctl("task", "run", "back").stdout
     assert "rules 2 > 1" in shown, shown
-    assert (world.work / "data/update/sets/rules/current/a.txt").read_text().startswith("release 1\n")
+    assert world.rule() == "release 1"
     # One line for what is wrong.
     for words, text in ((("run", "nothing"), "there is no task 'nothing'; see picketctl task list"), (("cancel", "back"), "task back does not run")):
         assert world.ctl("task", *words, status=1).stderr == f"picketctl: {text}\n"
@@ -132,8 +142,7 @@ def long_work(world):
     silent = socket.create_server(("127.0.0.1", 0))
     world.settings({"update": {"schedule": {}}, "slow": {"type": "update", "stop_after": {"seconds": 1}}, "held": {"type": "update"}},
                    {"name": "silent", "plugin": "org.picket.source-http", "location": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
-    world.daemon.send_signal(signal.SIGHUP)
-    wait_for("the new settings", lambda: any(task["id"] == "held" for task in world.data("task", "list")["tasks"]))
+    world.reload("held")
     stopped = world.data("task", "run", "slow", status=1)
     assert stopped["result"] == "timed-out", stopped
     assert stopped["finished"] - stopped["started"] <= 5, stopped
@@ -160,24 +169,105 @@ def long_work(world):
     silent.close()
 
 
+def handing_on(world, second):
+    """Copies to further folders, exports for a removable drive, and an agent that has nothing else."""
+    share, stick = world.work / "share", world.work / "stick"
+    stick.mkdir()
+    world.settings({
+        "update": {"schedule": {}},
+        "copy": {"type": "copy", "options": {"folders": [str(share / "picket"), str(world.work / "other")]}, "schedule": {"after": {"task": "update"}}},
+        "ahead": {"type": "prefetch"},
+    })
+    world.reload("ahead")
+    world.publish(3)
+    world.ctl("task", "run", "update")
+    failed = world.ran("copy", trigger="after update")
+    assert failed["result"] == "partial" and "share is no folder" in failed["text"], failed
+    share.mkdir()
+    world.ctl("task", "run", "copy")
+    assert (share / "picket/metadata/1.root.json").exists() and (world.work / "other/metadata/timestamp.json").exists()
+
+    # The copy is a source as it is.
+    second.settings({"update": {"schedule": {}}}, {"name": "share", "plugin": "org.picket.source-folder", "location": str(share / "picket")})
+    second.start()
+    assert f"new from share: rules {world.rule().split()[1]}" in second.ctl("update", "run").stdout
+    assert second.rule() == world.rule()
+
+    # So is what the publisher exports for the device, and what the agent exports by hand.
+    world.publish(4)
+    device = world.work / "device.json"
+    device.write_text(second.ctl("component", "list", "--json").stdout)
+    out = run(BIN / "picket-repo", "export", "--repo", world.repo, device, stick / "picket").stdout
+    assert "rules full: release 4" in out, out
+    second.settings({"update": {"schedule": {}}, "by-drive": {"type": "update"}}, {"name": "drive", "plugin": "org.picket.source-folder", "location": str(stick / "picket")})
+    second.reload("by-drive")
+    assert "new from drive: rules" in second.ctl("task", "run", "by-drive").stdout
+    assert second.rule() == "release 4"
+    exported = second.data("update", "export", stick / "from-agent")
+    assert exported["kind"] == "export" and exported["components"][0]["result"] == "exported", exported
+    assert sum(1 for path in (stick / "from-agent/targets").rglob("*") if path.is_file()) == 1
+    refused = second.ctl("update", "export", stick, status=1)
+    assert "is no repository, and is left alone" in refused.stdout, refused.stdout
+
+    # Fetched in advance, then taken with no source at all.
+    second.settings({"update": {"schedule": {}}, "ahead": {"type": "prefetch"}}, {"name": "share", "plugin": "org.picket.source-folder", "location": str(world.repo / "repository")})
+    second.reload("ahead")
+    world.publish(5)
+    assert "fetched" in second.ctl("task", "run", "ahead").stdout
+    assert second.rule() == "release 4"
+    second.settings({"update": {"schedule": {}}, "alone": {"type": "update"}}, {"name": "gone", "plugin": "org.picket.source-folder", "location": str(world.work / "unplugged")})
+    second.reload("alone")
+    assert "what was fetched in advance is taken" in second.ctl("task", "run", "alone").stdout
+    assert second.rule() == "release 5"
+    second.end()
+
+
+def verification(world):
+    """What a plugin's task does not like goes back, and is never handed on."""
+    place = world.work / "share/verified"
+    world.settings({
+        "update": {"schedule": {}},
+        "verify": {"type": "verification", "options": {"testers": ["example-set-test"], "tester_options": {"refuse_release": 6}}},
+        "hand-on": {"type": "copy", "options": {"folders": [str(place)]}, "schedule": {"after": {"task": "verify"}}},
+    })
+    world.reload("verify")
+    assert "example-set-test" in world.data("task", "list")["types"]
+    assert "release 5 is good" in world.ctl("task", "run", "verify").stdout
+    assert world.ran("hand-on", trigger="after verify")["result"] == "ok"
+    handed_on = (place / "metadata/timestamp.json").read_bytes()
+    world.publish(6)
+    refused = world.data("task", "run", "verify", status=1)
+    assert refused["text"] == "not verified: example-set-test: release 6 is not good; rules is back at 5", refused
+    assert world.rule() == "release 5"
+    assert (place / "metadata/timestamp.json").read_bytes() == handed_on and len(world.history("hand-on")) == 1
+    world.publish(7)
+    world.ctl("task", "run", "verify")
+    wait_for("the next copy", lambda: len(world.history("hand-on")) == 2)
+    assert world.rule() == "release 7" and (place / "metadata/timestamp.json").read_bytes() != handed_on
+
+
 def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="picket-tasks-"))
     world = World(work)
+    second = World(work / "second", world.repo)
     try:
         by_schedule(world)
         missed(world)
+        handing_on(world, second)
+        verification(world)
         long_work(world)
         world.end()
     except BaseException:
-        log = work / "picketd.log"
-        print(log.read_text()[-6000:] if log.exists() else "no log", file=sys.stderr)
+        for log in (work / "picketd.log", work / "second/picketd.log"):
+            print(log.read_text()[-4000:] if log.exists() else f"no {log}", file=sys.stderr)
         raise
     finally:
-        if world.daemon is not None:
-            world.daemon.kill()
-            world.daemon.wait()
+        for each in (world, second):
+            if each.daemon is not None:
+                each.daemon.kill()
+                each.daemon.wait()
         shutil.rmtree(work, ignore_errors=True)
-    print("tasks run, are missed, cancelled, stopped, killed and remembered as they should")
+    print("tasks run, are missed, handed on, cancelled, stopped, killed and remembered as they should")
 
 
 main()

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <picket/distribution_point/v1/distribution_point.pb.h>
 #include <picket/task/v1/control.pb.h>
 #include <picket/update/v1/update.pb.h>
 
@@ -45,7 +46,7 @@ class Plugin final : private bus::Handler {
     bus::PeerOptions options;
     options.name = "plugin." + topic;
     options.allow.answers = {topic};
-    options.allow.publishes = {{"picket.update.finished", bus::Kind::event}};
+    options.allow.publishes = {{"picket.update.finished", bus::Kind::event}, {"picket.distribution_point.finished", bus::Kind::event}};
     auto attached = router.attach(std::move(options), *this);
     EXPECT_TRUE(attached) << attached.error().message;
     peer_ = std::move(*attached);
@@ -312,6 +313,10 @@ TEST_F(TasksTest, run_when_there_is_something_new) {
   plugin_->say("ok", "brought", true);
   ASSERT_TRUE(run("bring"));
   ASSERT_TRUE(comes_true([&] { return history("copy").size() == 2; }));
+  distribution_point::v1::DownloadResult download;
+  download.add_points()->set_published(true);
+  ASSERT_EQ(plugin_->publish("picket.distribution_point.finished", download.SerializeAsString()), bus::kOk);
+  ASSERT_TRUE(comes_true([&] { return history("copy").size() == 3; }));
 }
 
 TEST_F(TasksTest, are_cancelled_and_the_work_hears_of_it) {

@@ -1,0 +1,135 @@
+// Copy to further folders, and the verification that comes before anything is handed on.
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include "tasks/work_parts.hpp"
+
+namespace picket::tasks {
+namespace {
+
+namespace json = boost::json;
+namespace v1 = task::v1;
+
+class CopyWork final : public EngineWork {
+ public:
+  using EngineWork::EngineWork;
+  [[nodiscard]] std::string_view type() const override { return "copy"; }
+  [[nodiscard]] Result<> check(std::string_view options) const override {
+    auto order = read(options);
+    return order ? Result<>() : Result<>(fail(std::move(order).error()));
+  }
+  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+    PICKET_LET(order, read(request.options_json()));
+    PICKET_LET(reply, ask("picket.update.export", order, tell, cancel));
+    if (reply.result() == "ok") {
+      std::string folders;
+      for (const auto& folder : order.folders()) folders += cat(folders.empty() ? "" : ", ", folder);
+      reply.set_text(cat("copied to ", folders));
+    }
+    return std::move(reply);
+  }
+
+ private:
+  [[nodiscard]] static Result<update::v1::ExportRequest> read(std::string_view text) {
+    PICKET_LET(options, options_of(text));
+    update::v1::ExportRequest order;
+    for (const auto& option : options) {
+      if (option.key() != "folders" && option.key() != "components") return fail(Code::invalid, cat("options: a copy knows no '", option.key(), "', only folders and components"));
+      PICKET_LET(names, names_of(option.value(), option.key()));
+      for (auto& name : names) (option.key() == "folders" ? *order.mutable_folders() : *order.mutable_components()).Add(std::move(name));
+    }
+    if (order.folders().empty()) return fail(Code::invalid, "options.folders: a copy needs it");
+    for (const auto& folder : order.folders())
+      if (folder.front() != '/') return fail(Code::invalid, cat("options.folders: '", folder, "' is no absolute path"));
+    return order;
+  }
+};
+
+// This computer is the test device: it takes the update, the testers (types of plugins' tasks) try it, and what fails goes back. What comes
+// after the task on success (a copy, a distribution point's download) never sees a set that was not tried.
+class VerificationWork final : public EngineWork {
+ public:
+  using EngineWork::EngineWork;
+  [[nodiscard]] std::string_view type() const override { return "verification"; }
+  [[nodiscard]] Result<> check(std::string_view options) const override {
+    auto plan = read(options);
+    return plan ? Result<>() : Result<>(fail(std::move(plan).error()));
+  }
+
+  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+    PICKET_LET(plan, read(request.options_json()));
+    PICKET_LET(updated, ask_engine("picket.update.run", plan.order, tell, cancel));
+    auto reply = reply_of(updated);
+    if (reply.result() != "ok" && reply.result() != "partial") return reply;
+    // Also when nothing is new: a run that was killed before its testers ended leaves a set that nobody has tried.
+    for (const auto& tester : plan.testers) {
+      update::v1::Progress progress;
+      progress.set_step("test");
+      progress.set_component(tester);
+      tell(progress);
+      auto question = request;
+      question.set_options_json(plan.tester_options_json);
+      auto tried = run_elsewhere(caller_, tester, question, tell, cancel);
+      auto& part = *reply.add_parts();
+      part.set_name(tester);
+      part.set_result(tried ? tried->result() : tried.error().code == Code::cancelled ? "cancelled" : "failed");
+      part.set_text(tried ? tried->text() : tried.error().message);
+      if (part.result() == "ok") continue;
+      const auto why = cat(tester, part.text().empty() ? cat(" ended with ", part.result()) : cat(": ", part.text()));
+      reply.set_result(part.result() == "cancelled" ? "cancelled" : "failed");
+      reply.set_text(cat("not verified: ", why, take_back(updated)));
+      reply.set_news(false);
+      return reply;
+    }
+    return reply;
+  }
+
+ private:
+  struct Plan {
+    update::v1::RunRequest order;
+    std::vector<std::string> testers;
+    std::string tester_options_json = "{}";
+  };
+
+  [[nodiscard]] static Result<Plan> read(std::string_view text) {
+    PICKET_LET(options, options_of(text));
+    Plan plan;
+    for (const auto& option : options) {
+      if (option.key() == "components" || option.key() == "testers") {
+        PICKET_LET(names, names_of(option.value(), option.key()));
+        if (option.key() == "testers") plan.testers = std::move(names);
+        else
+          for (auto& name : names) plan.order.add_components(std::move(name));
+      } else if (option.key() == "tester_options" && option.value().is_object()) {
+        plan.tester_options_json = json::serialize(option.value());
+      } else {
+        return fail(Code::invalid, option.key() == "tester_options" ? std::string("options.tester_options: must be an object")
+                                                                    : cat("options: a verification knows no '", option.key(), "', only components, testers and tester_options"));
+      }
+    }
+    if (plan.testers.empty()) return fail(Code::invalid, "options.testers: a verification needs the task types that try the new sets");
+    return plan;
+  }
+
+  // A user's cancel does not reach this: an untried set must not stay.
+  [[nodiscard]] std::string take_back(const update::v1::RunResult& updated) {
+    std::string out;
+    for (const auto& component : updated.components()) {
+      if (component.result() != "updated") continue;
+      update::v1::RollbackRequest order;
+      order.set_component(component.component());
+      auto back = ask_engine("picket.update.rollback", order, [](const auto&) {}, {});
+      const bool done = back && back->result() == "ok";
+      out += done ? cat("; ", component.component(), " is back at ", std::to_string(component.release_before()))
+                  : cat("; ", component.component(), " could not go back: ", !back ? back.error().message : back->text());
+    }
+    return out;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Work> copy_work(bus::Caller& caller) { return std::make_unique<CopyWork>(caller); }
+std::unique_ptr<Work> verification_work(bus::Caller& caller) { return std::make_unique<VerificationWork>(caller); }
+
+}  // namespace picket::tasks
