@@ -36,5 +36,11 @@ TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_re
   EXPECT_EQ(status.reasons.size(), 4u);
 }
 
+TEST(DeviceStatus, warns_of_a_task_that_failed) {
+  const auto status = device_status({}, {}, {}, {"task hand-on: failed: /srv/share is no folder"});
+  EXPECT_EQ(status.level, "Warning");
+  EXPECT_THAT(status.reasons, testing::ElementsAre("task hand-on: failed: /srv/share is no folder"));
+}
+
 }  // namespace
 }  // namespace picket::app
