@@ -34,9 +34,13 @@ void Run::open_readers() {
 
 Result<std::vector<std::string>> Run::components_to_export(const v1::ExportRequest& order) const {
   std::vector<std::string> out(order.components().begin(), order.components().end());
-  if (out.empty())
-    for (const auto& [component, record] : shop_.ledger.records())
-      if (!record.in_force.empty()) out.push_back(component);
+  if (out.empty()) {
+    // What nobody demands any more is in force too, but its metadata is as old as its last demand.
+    auto demanded = settings_.components;
+    for (const auto& demand : shop_.demands()) demanded.push_back(demand.component);
+    for (auto& component : demanded)
+      if (!shop_.ledger.record(component).in_force.empty()) out.push_back(std::move(component));
+  }
   std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
   if (out.empty()) return fail(Code::not_found, "nothing is in force yet: run an update first");
