@@ -1,8 +1,10 @@
 // What both sides of the splice method know about the place where they are.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "delta/echo.hpp"
@@ -16,26 +18,29 @@ class SpliceContext {
   void push(unsigned byte) { before_ = (before_ << 8) | byte; }
   // Bytes that were copied: only the last few matter.
   void after(std::string_view bytes) {
-    for (const char c : bytes.substr(bytes.size() > 32 ? bytes.size() - 32 : 0)) {
-      push(static_cast<std::uint8_t>(c));
-      copied_[copied_count_++ % copied_.size()] = c;
+    if (bytes.size() >= copied_.size()) {
+      std::memcpy(copied_.data(), bytes.data() + bytes.size() - copied_.size(), copied_.size());
+      count_ = copied_.size();
+    } else {
+      const auto kept = std::min(count_, copied_.size() - bytes.size());
+      std::memmove(copied_.data(), copied_.data() + count_ - kept, kept);
+      std::memcpy(copied_.data() + kept, bytes.data(), bytes.size());
+      count_ = kept + bytes.size();
     }
+    for (const char c : bytes.substr(bytes.size() > 8 ? bytes.size() - 8 : 0)) push(static_cast<std::uint8_t>(c));
   }
   // Before a run of literals: what comes next in the old content, then what came last.
   void surround(Echo& echo, std::string_view old, std::uint64_t at) {
     echo.surroundings(old.substr(at, 64));
-    std::array<char, 32> last{};
-    const auto count = copied_count_ < copied_.size() ? copied_count_ : copied_.size();
-    for (std::size_t i = 0; i < count; ++i) last[i] = copied_[(copied_count_ - count + i) % copied_.size()];
-    echo.surroundings({last.data(), count});
-    copied_count_ = 0;
+    echo.surroundings({copied_.data(), count_});
+    count_ = 0;
   }
   [[nodiscard]] std::uint64_t before() const { return before_; }
 
  private:
   std::uint64_t before_ = 0;
   std::array<char, 32> copied_{};
-  std::size_t copied_count_ = 0;
+  std::size_t count_ = 0;
 };
 
 inline unsigned expected(std::string_view old, std::uint64_t at) { return at < old.size() ? static_cast<std::uint8_t>(old[at]) : 0; }

@@ -23,12 +23,15 @@ namespace picket::delta {
 
 enum class Event : unsigned { substitute, insert, seek, word, quote };
 
-inline constexpr std::uint8_t splice_raw_literals = 1;  // a flag: literals are what nothing predicts, like digests
+// Flags.
+inline constexpr std::uint8_t splice_raw_literals = 1;  // literals are what nothing predicts, like digests
+inline constexpr std::uint8_t splice_quick = 2;         // one or two opinions about each bit instead of a mixture of many: less small, several times as fast
+inline constexpr std::uint8_t splice_flags = splice_raw_literals | splice_quick;
 
 template <class Coder>
 class SpliceModel {
  public:
-  SpliceModel(Coder& coder, std::uint8_t flags) : coder_(coder), raw_(flags & splice_raw_literals) {}
+  SpliceModel(Coder& coder, std::uint8_t flags) : coder_(coder), raw_(flags & splice_raw_literals), quick_(flags & splice_quick) {}
 
   std::uint64_t copy_length(std::uint64_t value) {
     const auto out = number(value, 0, last_event_ * 64 + bucket(last_copy_), hash(static_cast<std::uint32_t>(last_copy_), last_event_, static_cast<std::uint32_t>(copy_before_)));
@@ -41,7 +44,11 @@ class SpliceModel {
     const auto copied = bucket(last_copy_);
     const auto history = events_ & 0xfff;
     unsigned node = 1;
-    for (int bit = 2; bit >= 0; --bit) {
+    if (quick_) {
+      for (int bit = 2; bit >= 0; --bit)
+        node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(static_cast<unsigned>(value) >> bit) & 1, small_[0x7000 + (events_ & 63) * 8 + node],
+                                                           small_[0x7200 + ((events_ & 7) * 64 + copied) * 8 + node]));
+    } else for (int bit = 2; bit >= 0; --bit) {
       const auto a = hash(1001, events_ & 7, node), b = hash(1002, history * 64 + copied, node), c = hash(1003, hash(static_cast<std::uint32_t>(last_copy_), history & 63), node);
       node = node * 2 + static_cast<unsigned>(flag(static_cast<int>(static_cast<unsigned>(value) >> bit) & 1, {a, b, c, hash(1004, copied, node)}, kind_weights_[node & 7]));
     }
@@ -109,7 +116,7 @@ class SpliceModel {
   }
 
  private:
-  static constexpr unsigned table_bits = 18, orders = 6;
+  static constexpr unsigned table_bits = 16, orders = 4;
 
   template <class... Parts>
   static std::uint32_t hash(Parts... parts) {
@@ -121,6 +128,7 @@ class SpliceModel {
   static std::size_t slot(std::uint32_t old, unsigned shift) { return hash(old >> shift, shift) & 0xfffff; }
 
   int flag(int bit, std::array<std::uint32_t, 4> contexts, mixing::Weights& weights) {
+    if (quick_) return quick_flag(bit, small_[contexts[0]], small_[contexts[1]]);
     mixer_.clear();
     for (std::size_t i = 0; i < contexts.size(); ++i) mixer_.add(small_[contexts[i]]);
     bit = coder_.code(bit, mixer_.mix(weights, 0x6000));
@@ -129,8 +137,25 @@ class SpliceModel {
     return bit;
   }
 
+  // For quick numbers: who knows exactly this situation.
+  mixing::SmallCounter* opinion(std::uint32_t exact, unsigned node) {
+    return exact == 0 ? nullptr : &literals_[(std::size_t{3} << table_bits) | ((exact + node * 0x2545u) & ((1u << table_bits) - 1))];
+  }
+
+  // Two opinions, the second only when it knows something; a third one over both.
+  int quick_flag(int bit, mixing::Counter& wide, mixing::Counter& narrow, mixing::SmallCounter* exact = nullptr) {
+    auto p = mixing::asked(narrow) > 3 ? 3 * mixing::p12_of(narrow) + mixing::p12_of(wide) : 4 * mixing::p12_of(wide);
+    if (exact != nullptr && (*exact & 15) > 2) p = 3 * mixing::p12_of(*exact) + p / 4;
+    bit = coder_.code(bit, 4 * p + 8);
+    if (exact != nullptr) mixing::learn(*exact, bit);
+    mixing::learn(wide, bit, 255);
+    mixing::learn(narrow, bit, 255);
+    return bit;
+  }
+
   // How many bits it has, then these bits from the top.
   std::uint64_t number(std::uint64_t value, unsigned kind, std::uint32_t a, std::uint32_t b) {
+    if (quick_) return quick_number(value, kind, hash(kind, a), kind == 0 ? hash(b) : 0);
     const auto size = bucket(value);
     unsigned node = 1;
     for (int bit = 5; bit >= 0; --bit)
@@ -140,6 +165,14 @@ class SpliceModel {
     if (bits <= 1) return bits;
     std::uint64_t out = 1;
     for (auto left = bits - 1; left-- > 0;) {
+      if (bits > 8 && left + 5 < bits) {  // noise, but for what is always a multiple of something
+        auto& counter = small_[hash(kind, 9, left, bits < 14 ? 0 : left > 8)];
+        const auto p = mixing::p12_of(counter) * 16 + 8;
+        const int bit = coder_.code(static_cast<int>(value >> left) & 1, p);
+        mixing::learn(counter, bit, 255);
+        out = out * 2 + static_cast<std::uint64_t>(bit);
+        continue;
+      }
       const auto prefix = static_cast<std::uint32_t>(out);
       out = out * 2 + static_cast<std::uint64_t>(flag(static_cast<int>(value >> left) & 1,
                                                       {hash(kind, 5, left, bits < 14 ? 0 : left > 8), hash(kind, 6, bits, prefix), hash(kind, 7, bits, prefix, a), hash(kind, 8, bits, prefix, b)},
@@ -156,16 +189,61 @@ class SpliceModel {
     return back ? -static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
   }
 
+  std::uint64_t quick_number(std::uint64_t value, unsigned kind, std::uint32_t place, std::uint32_t exact) {
+    const auto wide = kind << 12, size = bucket(value);
+    unsigned node = 1;
+    for (int bit = 5; bit >= 0; --bit)
+      node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(size >> bit) & 1, small_[wide + node], small_[0x8000 + ((place + node * 0x9e5u) & 0x7fff)], opinion(exact, node)));
+    const auto bits = node & 63;
+    if (bits <= 1) return bits;
+    std::uint64_t out = 1;
+    for (auto left = bits - 1; left-- > 0;) {
+      const auto bit = static_cast<int>(value >> left) & 1;
+      auto& general = small_[wide + 64 + bits * 48 + left];
+      if (left + 5 < bits) {
+        const int now = coder_.code(bit, 16 * mixing::p12_of(general) + 8);
+        mixing::learn(general, now, 255);
+        out = out * 2 + static_cast<std::uint64_t>(now);
+      } else {
+        out = out * 2 + static_cast<std::uint64_t>(quick_flag(bit, general, small_[0x8000 + ((place + bits * 0x1f3u + static_cast<std::uint32_t>(out) * 0x61du) & 0x7fff)],
+                                                                opinion(exact, bits * 64 + static_cast<std::uint32_t>(out) * 7)));
+      }
+    }
+    return out;
+  }
+
   unsigned mixed_literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {
     if (first) streak_ = 0, position_ = 0;
     const auto c4 = static_cast<std::uint32_t>(before), c1 = c4 & 0xff;
     const auto streak = streak_ > 3 ? 3u : streak_;
-    const std::array<std::uint32_t, orders> contexts{hash(1, c1), hash(2, c4 & 0xffff), hash(3, c4 & 0xffffff), hash(4, c4, (before >> 32) & 0xff),
-                                                     hash(5, expected, streak, position_ > 2 ? 3 : position_), hash(6, word_)};
-    const auto guess = echo_.guess();
+    if (quick_) {
+      const auto likely = echo_.guess();
+      if (likely >= 0 && echo_.length() > 3) {
+        const auto length = echo_.length() > 15 ? 15u : echo_.length();
+        const int hit = quick_flag(value == static_cast<unsigned>(likely), small_[0x7800 + length], small_[0x7900 + (hits_ & 15) * 16 + length]);
+        hits_ = hits_ * 2 + static_cast<unsigned>(hit);
+        if (hit != 0) return settle(static_cast<unsigned>(likely), expected);
+      }
+      if (last_event_ == static_cast<unsigned>(Event::substitute)) return settle(quick_literal(value, hash(1, c1), hash(4, expected)), expected);
+      return settle(quick_literal(value, position_ < 3 || streak > 0 ? hash(streak, expected) : hash(1, c1), hash(2, c4 & 0xffff)), expected);
+    }
+    const std::array<std::uint32_t, orders> contexts{hash(1, c1), hash(2, c4 & 0xffff), hash(3, c4 & 0xffffff), hash(5, expected, streak, position_ > 2 ? 3 : position_)};
+    auto guess = echo_.guess();
     const auto guessed_length = echo_.length() > 15 ? 15u : echo_.length();
+    // One question instead of eight, where the answer is mostly yes.
+    const bool surely = guess >= 0 && guessed_length > 3;
+    if (surely) {
+      const auto likely = static_cast<unsigned>(guess);
+      const auto agreed = likely == expected ? 1 + streak : 0;
+      if (flag(value == likely, {hash(1050, guessed_length, agreed), hash(1051, likely, c1), hash(1052, hits_ & 15, guessed_length), hash(1053, contexts[2], likely)}, guess_weights_[guessed_length]) != 0) {
+        hits_ = hits_ * 2 + 1;
+        return settle(likely, expected);
+      }
+      hits_ *= 2;
+      guess = -1;
+    }
     unsigned node = 1;
-    std::array<mixing::Counter*, orders> rows{};
+    std::array<mixing::SmallCounter*, orders> rows{};
     bool hopeful = guess >= 0, expecting = true;
     for (int bit = 7; bit >= 0; --bit) {
       if (bit == 7 || bit == 3)
@@ -187,36 +265,58 @@ class SpliceModel {
       auto& weights = literal_weights_[set];
       const int now = coder_.code(static_cast<int>(value >> bit) & 1, mixer_.mix(weights, 0x4800));
       mixer_.learn(now, 6);
-      for (auto* row : rows) mixing::learn(row[column], now, 255);
+      for (auto* row : rows) mixing::learn(row[column], now);
       if (repeat != nullptr) mixing::learn(*repeat, now, 255);
       mixing::learn(known, now, 255);
       node = node * 2 + static_cast<unsigned>(now);
       hopeful = hopeful && ((static_cast<unsigned>(guess) | 256u) >> bit) == node;
       expecting = expecting && ((expected | 256u) >> bit) == node;
     }
-    const auto out = node & 255;
+    return settle(node & 255, expected);
+  }
+  unsigned quick_literal(unsigned value, std::uint32_t wide, std::uint32_t narrow) {
+    unsigned node = 1;
+    mixing::SmallCounter *a = nullptr, *b = nullptr;
+    for (int bit = 7; bit >= 0; --bit) {
+      if (bit == 7 || bit == 3) {
+        a = &literals_[hash(wide, node) & ((1u << table_bits) - 16)];
+        b = &literals_[(std::size_t{1} << table_bits) | (hash(narrow, node) & ((1u << table_bits) - 16))];
+      }
+      const auto column = bit > 3 ? node : (node & ((1u << (3 - bit)) - 1)) | (1u << (3 - bit));
+      auto &x = a[column], &y = b[column];
+      const auto p = (y & 15) > 2 ? 3 * mixing::p12_of(y) + mixing::p12_of(x) : 4 * mixing::p12_of(x);
+      const int now = coder_.code(static_cast<int>(value >> bit) & 1, 4 * p + 8);
+      mixing::learn(x, now);
+      mixing::learn(y, now);
+      node = node * 2 + static_cast<unsigned>(now);
+    }
+    return node & 255;
+  }
+
+  unsigned settle(unsigned out, unsigned expected) {
     streak_ = out == expected ? streak_ + 1 : 0;
     ++position_;
-    word_ = is_word(out) ? hash(word_, out) : 0;
     echo_.push(static_cast<std::uint8_t>(out));
     return out;
   }
-  static bool is_word(unsigned c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 128; }
 
   Coder& coder_;
-  const bool raw_;
+  const bool raw_, quick_;
   mixing::Mixer mixer_;
-  mixing::Counters small_{18}, literals_{table_bits + 3};
+  mixing::Counters<mixing::Counter> small_{16};
+  mixing::Counters<mixing::SmallCounter> literals_{table_bits + 3};
   std::array<mixing::Weights, 8> kind_weights_{};
   std::array<std::array<mixing::Weights, 16>, 7> number_weights_{};
   std::array<mixing::Weights, 40> literal_weights_{};
   std::array<mixing::Weights, 4> word_weights_{};
   mixing::Weights sign_weights_{};
+  std::array<mixing::Weights, 16> guess_weights_{};
+  unsigned hits_ = 0;
   Echo echo_;
   std::vector<std::uint32_t> near_ = std::vector<std::uint32_t>(1 << 20);
   std::vector<std::uint8_t> trust_ = std::vector<std::uint8_t>(1 << 16);
   std::uint64_t last_copy_ = 0, copy_before_ = 0, last_count_ = 0;
-  std::uint32_t events_ = 0, last_event_ = 0, last_delta_ = 0, word_ = 0, last_event_hits_ = 0;
+  std::uint32_t events_ = 0, last_event_ = 0, last_delta_ = 0, last_event_hits_ = 0;
   unsigned streak_ = 0, position_ = 0;
   bool last_back_ = false;
 };

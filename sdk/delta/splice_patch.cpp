@@ -160,7 +160,7 @@ class SplicePatch final : public Patch {
 
 Result<std::unique_ptr<Patch>> open_splice(const Header& header, std::string_view old, std::string_view body) {
   if (body.empty()) return fail(Code::untrusted, "damaged delta: it ends too early");
-  if (static_cast<std::uint8_t>(body[0]) > splice_raw_literals) return fail(Code::unsupported, "a delta with flags that are not known to this version");
+  if ((static_cast<std::uint8_t>(body[0]) & ~splice_flags) != 0) return fail(Code::unsupported, "a delta with flags that are not known to this version");
   return std::make_unique<SplicePatch>(header, old, body);
 }
 
