@@ -144,6 +144,55 @@ TEST_F(UpdateKill, at_every_step_of_an_update_leaves_the_old_or_the_new_set_whol
   EXPECT_TRUE(seen_new);
 }
 
+TEST_F(UpdateKill, at_every_step_of_an_update_by_deltas_leaves_the_old_or_the_new_set_whole) {
+  support::UpdateRepository repository;
+  // A chain of two, so that something is made in between.
+  auto changed = [](std::int64_t release) {
+    auto out = offer(1);
+    out.release = release;
+    out.files[0].second.insert(10'000 * static_cast<std::size_t>(release - 1), "changed in " + std::to_string(release));
+    return out;
+  };
+  repository.offer(changed(1));
+  repository.publish();
+  repository.tuf.write_to(root_ / "one");
+  repository.offer(changed(2));
+  repository.offer(changed(3));
+  repository.offer_delta(1, 2);
+  repository.offer_delta(2, 3);
+  repository.publish();
+  repository.tuf.write_to(root_ / "two");
+  std::size_t delta_bytes = 0;
+  for (const auto& [path, bytes] : repository.tuf.targets)
+    if (path.ends_with(".delta")) delta_bytes += bytes.size();
+  ASSERT_LT(delta_bytes, 1000u);
+
+  const auto base = root_ / "base";
+  fs::create_directories(base);
+  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
+  ASSERT_EQ(live(base, root_ / "one", 0).result, "ok: ");
+  const auto whole = live(copy_of(base, root_ / "work"), root_ / "two", 0);
+  ASSERT_EQ(whole.result, "ok: ") << whole.output;
+  ASSERT_EQ(whole.sent, delta_bytes) << "not by deltas";
+  const auto old_files = files_of(changed(1)), new_files = files_of(changed(3));
+  ASSERT_EQ(in_force(root_ / "work"), new_files);
+  for (long step = 1; step <= whole.steps; ++step) {
+    SCOPED_TRACE(cat("killed before step ", std::to_string(step)));
+    const auto work = copy_of(base, root_ / "work");
+    ASSERT_EQ(live(work, root_ / "two", step).signal, SIGKILL);
+    const auto now = in_force(work);
+    ASSERT_TRUE(now == old_files || now == new_files) << "a mixture";
+    const auto arrived = parts(work);
+    const auto next = live(work, root_ / "two", 0);
+    ASSERT_TRUE(next.result == "ok: " || (now == new_files && next.result == "current: ")) << next.output;
+    ASSERT_EQ(in_force(work), new_files);
+    ASSERT_LE(next.sent, now == new_files ? 0 : delta_bytes - arrived) << "fetched again what was there, or the full file";
+    ASSERT_EQ(parts(work), 0u) << "a download was left behind";
+    ASSERT_TRUE(fs::is_empty(work / "data/staging"));
+    ASSERT_EQ(live(work, root_ / "two", 0).result, "current: ");
+  }
+}
+
 TEST_F(UpdateKill, at_every_step_of_a_first_update_leaves_nothing_or_the_whole_set) {
   support::UpdateRepository repository;
   repository.offer(offer(1));

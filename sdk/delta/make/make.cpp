@@ -48,7 +48,7 @@ std::string make_splice(std::string_view old, std::string_view fresh, const Suff
   // Slower only for much less.
   std::string* chosen = nullptr;
   for (auto& each : best)
-    if (!each.empty() && (chosen == nullptr || each.size() < chosen->size() / 3 * 2)) chosen = &each;
+    if (!each.empty() && (chosen == nullptr || each.size() < chosen->size() / 5 * 4)) chosen = &each;
   return std::move(*chosen);
 }
 
