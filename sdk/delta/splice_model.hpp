@@ -10,6 +10,7 @@
 // inserted so far and its surroundings. Words are predicted from where equal old values went.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -44,13 +45,16 @@ class SpliceModel {
     const auto copied = bucket(last_copy_);
     const auto history = events_ & 0xfff;
     unsigned node = 1;
-    if (quick_) {
-      for (int bit = 2; bit >= 0; --bit)
-        node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(static_cast<unsigned>(value) >> bit) & 1, small_[0x7000 + (events_ & 63) * 8 + node],
-                                                           small_[0x7200 + ((events_ & 7) * 64 + copied) * 8 + node]));
-    } else for (int bit = 2; bit >= 0; --bit) {
-      const auto a = hash(1001, events_ & 7, node), b = hash(1002, history * 64 + copied, node), c = hash(1003, hash(static_cast<std::uint32_t>(last_copy_), history & 63), node);
-      node = node * 2 + static_cast<unsigned>(flag(static_cast<int>(static_cast<unsigned>(value) >> bit) & 1, {a, b, c, hash(1004, copied, node)}, kind_weights_[node & 7]));
+    for (int bit = 2; bit >= 0; --bit) {
+      const int known = static_cast<int>(static_cast<unsigned>(value) >> bit) & 1;
+      int now = 0;
+      if (quick_) {
+        now = quick_flag(known, small_[quick_events + (events_ & 63) * 8 + node], small_[quick_events + 512 + ((events_ & 7) * 64 + copied) * 8 + node]);
+      } else {
+        const auto exact = hash(static_cast<std::uint32_t>(last_copy_), history & 63);
+        now = flag(known, {hash(1001, events_ & 7, node), hash(1002, history * 64 + copied, node), hash(1003, exact, node), hash(1004, copied, node)}, kind_weights_[node & 7]);
+      }
+      node = node * 2 + static_cast<unsigned>(now);
     }
     last_event_ = node & 7;
     events_ = (events_ << 3) | last_event_;
@@ -117,6 +121,9 @@ class SpliceModel {
 
  private:
   static constexpr unsigned table_bits = 16, orders = 4;
+  static constexpr unsigned most_bits = 48;  // no length has more; a hostile delta may say so
+  // Where quick coding, which does not hash, keeps its counters among the small ones: numbers by kind from 0, then these, the rest hashed.
+  static constexpr unsigned quick_events = 0xa000, quick_guesses = 0xb400, quick_places = 0xc000;
 
   template <class... Parts>
   static std::uint32_t hash(Parts... parts) {
@@ -161,7 +168,7 @@ class SpliceModel {
     for (int bit = 5; bit >= 0; --bit)
       node = node * 2 + static_cast<unsigned>(flag(static_cast<int>(size >> bit) & 1, {hash(kind, 1, node), hash(kind, 2, node, a), hash(kind, 3, node, b), hash(kind, 4, node, a, b)},
                                                    number_weights_[kind][0]));
-    const auto bits = node & 63;
+    const auto bits = std::min(node & 63, most_bits);
     if (bits <= 1) return bits;
     std::uint64_t out = 1;
     for (auto left = bits - 1; left-- > 0;) {
@@ -193,8 +200,8 @@ class SpliceModel {
     const auto wide = kind << 12, size = bucket(value);
     unsigned node = 1;
     for (int bit = 5; bit >= 0; --bit)
-      node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(size >> bit) & 1, small_[wide + node], small_[0x8000 + ((place + node * 0x9e5u) & 0x7fff)], opinion(exact, node)));
-    const auto bits = node & 63;
+      node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(size >> bit) & 1, small_[wide + node], small_[quick_places + ((place + node * 0x9e5u) & 0x3fff)], opinion(exact, node)));
+    const auto bits = std::min(node & 63, most_bits);
     if (bits <= 1) return bits;
     std::uint64_t out = 1;
     for (auto left = bits - 1; left-- > 0;) {
@@ -205,7 +212,7 @@ class SpliceModel {
         mixing::learn(general, now, 255);
         out = out * 2 + static_cast<std::uint64_t>(now);
       } else {
-        out = out * 2 + static_cast<std::uint64_t>(quick_flag(bit, general, small_[0x8000 + ((place + bits * 0x1f3u + static_cast<std::uint32_t>(out) * 0x61du) & 0x7fff)],
+        out = out * 2 + static_cast<std::uint64_t>(quick_flag(bit, general, small_[quick_places + ((place + bits * 0x1f3u + static_cast<std::uint32_t>(out) * 0x61du) & 0x3fff)],
                                                                 opinion(exact, bits * 64 + static_cast<std::uint32_t>(out) * 7)));
       }
     }
@@ -220,11 +227,12 @@ class SpliceModel {
       const auto likely = echo_.guess();
       if (likely >= 0 && echo_.length() > 3) {
         const auto length = echo_.length() > 15 ? 15u : echo_.length();
-        const int hit = quick_flag(value == static_cast<unsigned>(likely), small_[0x7800 + length], small_[0x7900 + (hits_ & 15) * 16 + length]);
+        const int hit = quick_flag(value == static_cast<unsigned>(likely), small_[quick_guesses + length], small_[quick_guesses + 16 + (hits_ & 15) * 16 + length]);
         hits_ = hits_ * 2 + static_cast<unsigned>(hit);
         if (hit != 0) return settle(static_cast<unsigned>(likely), expected);
       }
-      if (last_event_ == static_cast<unsigned>(Event::substitute)) return settle(quick_literal(value, hash(1, c1), hash(4, expected)), expected);
+      if (last_event_ == static_cast<unsigned>(Event::substitute))
+        return settle(quick_literal(value, hash(1, c1), hash(4, expected)), expected);
       return settle(quick_literal(value, position_ < 3 || streak > 0 ? hash(streak, expected) : hash(1, c1), hash(2, c4 & 0xffff)), expected);
     }
     const std::array<std::uint32_t, orders> contexts{hash(1, c1), hash(2, c4 & 0xffff), hash(3, c4 & 0xffffff), hash(5, expected, streak, position_ > 2 ? 3 : position_)};
