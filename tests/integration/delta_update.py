@@ -113,7 +113,7 @@ class Agent:
 
     def update(self):
         self.ctl("update", "run", "--force")
-        return self.ctl("update", "explain")
+        return self.ctl("update", "explain", "--json")
 
     def has(self, release):
         current = (self.home / "data" / "sets" / "rules" / "current").resolve()
