@@ -36,7 +36,7 @@ std::string make_splice(std::string_view old, std::string_view fresh, const Suff
   std::array<std::string, budgets.size()> best;
   // Texts and lists change in runs, programs' tables in places: what suits the one is dear for the other, so each way of seeing it is tried.
   for (const auto& options : {ParseOptions{.words = false, .least_gain = 24, .quote_from = 0}, ParseOptions{.words = false, .least_gain = 24, .quote_from = 16},
-                              ParseOptions{.words = true, .least_gain = 8, .quote_from = 0}}) {
+                              ParseOptions{.words = true, .least_gain = 8, .quote_from = 0}, ParseOptions{.words = true, .least_gain = 4, .quote_from = 0}}) {
     const auto steps = parse(old, fresh, index, options);
     for (const auto flags : {std::uint8_t{0}, splice_raw_literals, splice_quick}) {
       const auto cost = effort(steps, flags);
