@@ -37,15 +37,15 @@ void Announced::forget(const std::string& url) {
 
 PointTransfer::PointTransfer(curl_source::Order order, std::vector<Candidate> candidates, std::shared_ptr<Points> points, std::shared_ptr<Announced> announced, std::string demand,
                              std::string user_agent)
-    : HttpTransfer(std::move(order), candidates.front().target, std::move(user_agent)), candidates_(std::move(candidates)), points_(std::move(points)),
+    : HttpTransfer(std::move(order), candidates.front().target, std::move(user_agent), std::make_shared<curl_source::Shunned>()), candidates_(std::move(candidates)), points_(std::move(points)),
       announced_(std::move(announced)), demand_(std::move(demand)) {}
 
 Outcome<> PointTransfer::begin() {
   std::vector<std::string> urls;
-  for (const auto& candidate : candidates_) urls.push_back(candidate.target.base);
+  for (const auto& candidate : candidates_) urls.push_back(candidate.url());
   if (points_->wants_measuring(urls, Points::Clock::now())) survey(urls, kSurvey, *points_);
   const auto now = Points::Clock::now();
-  std::ranges::stable_sort(candidates_, [&](const Candidate& a, const Candidate& b) { return points_->comes_before(a.target.base, b.target.base, now); });
+  std::ranges::stable_sort(candidates_, [&](const Candidate& a, const Candidate& b) { return points_->comes_before(a.url(), b.url(), now); });
   return go_to_point();
 }
 
@@ -54,14 +54,14 @@ Outcome<> PointTransfer::go_to_point() {
   if (auto moved = use(candidate.target); !moved) return moved;
   set(CURLOPT_HTTPGET, 1L);
   if (order().probe) set(CURLOPT_NOBODY, 1L);
-  announcing_ = !order().probe && !demand_.empty() && announced_->claim(candidate.target.base, demand_, Points::Clock::now());
+  announcing_ = !order().probe && !demand_.empty() && announced_->claim(candidate.url(), demand_, Points::Clock::now());
   if (announcing_) {
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDS, demand_.c_str());
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(demand_.size()));
     post_headers_.reset(::curl_slist_append(::curl_slist_append(nullptr, "Content-Type: application/json"), "Expect:"));
     set(CURLOPT_HTTPHEADER, post_headers_.get());
-    go_to(candidate.target.base + "v1/demand");
+    go_to(candidate.url() + "v1/demand");
   }
   say_why();
   return {};
@@ -70,7 +70,7 @@ Outcome<> PointTransfer::go_to_point() {
 void PointTransfer::say_why() {
   if (at_ == 0 && order().request.path() != "metadata/timestamp.json") return;  // once for each check, and whenever it is not the first choice
   const auto& candidate = candidates_[at_];
-  const auto distance = points_->distance(candidate.target.base);
+  const auto distance = points_->distance(candidate.url());
   note("point " + candidate.name + " (" + candidate.why + "), " + (at_ == 0 ? "the best" : "number " + std::to_string(at_ + 1)) + " of " + std::to_string(candidates_.size()) +
        (distance ? ", " + std::to_string(distance->count()) + " ms away" : std::string()));
 }
@@ -80,7 +80,7 @@ void PointTransfer::look_at_head() {
 }
 
 curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
-  const auto& base = candidates_[at_].target.base;
+  const auto& base = candidates_[at_].url();
   if (!announcing_) {
     const Step step = HttpTransfer::judge(code);
     if (step == Step::done && code == CURLE_OK) points_->worked(base, Points::Clock::now());
@@ -109,8 +109,8 @@ curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
   return Step::again;
 }
 
-bool PointTransfer::try_another(const Failure& failure) {
-  const auto& base = candidates_[at_].target.base;
+bool PointTransfer::try_another(Failure& failure) {
+  const auto& base = candidates_[at_].url();
   if (is_illness(failure)) points_->failed(base, Points::Clock::now());
   if (announcing_) announced_->forget(base);
   // That a next root does not exist is an answer; asking all points for it would be asking in vain at each check.

@@ -15,6 +15,8 @@ namespace source_distribution_point {
 struct Candidate {
   std::string name, why;
   curl_source::HttpTarget target;
+
+  [[nodiscard]] const std::string& url() const { return target.bases.front().address; }  // a point has one, with its scheme
 };
 
 // What each point was told of this device's demand. Any thread.
@@ -42,7 +44,7 @@ class PointTransfer final : public curl_source::HttpTransfer {
   [[nodiscard]] curl_source::Outcome<> begin() override;
   void look_at_head() override;
   [[nodiscard]] Step judge(CURLcode code) override;
-  [[nodiscard]] bool try_another(const curl_source::Failure& failure) override;
+  [[nodiscard]] bool try_another(curl_source::Failure& failure) override;
 
  private:
   [[nodiscard]] curl_source::Outcome<> go_to_point();
