@@ -70,7 +70,10 @@ class RunningAgent final : public Agent {
     PICKET_TRY(open_tasks());
     PICKET_TRY(start_services());
     plugins_->start(kPluginStartLimit);
-    PICKET_TRY(start_tasks());  // an update at start finds the plugins that it needs
+    // Whoever asks from here on, a task at start or a person, finds the plugins that the answer needs.
+    PICKET_TRY(start_tasks());
+    PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
+    control_ = std::move(control);
     say.info("ready");
     return {};
   }
@@ -228,8 +231,6 @@ class RunningAgent final : public Agent {
     PICKET_TRY(policy_service_->start());
     watch_service_ = std::make_unique<WatchService>(*router_, *executor_);
     PICKET_TRY(watch_service_->start());
-    PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
-    control_ = std::move(control);
     return {};
   }
 

@@ -38,6 +38,9 @@ Life live(const fs::path& folder, const fs::path& repository, long kill_at, cons
     life.output += text;
     if (text.starts_with("steps ")) life.steps = std::atol(text.c_str() + 6);
     if (text.starts_with("result ")) life.result = text.substr(7, text.size() - 8);
+    // What a run that worked says in words (what was new) is not of interest here.
+    for (const char* good : {"ok: ", "current: "})
+      if (life.result.starts_with(good)) life.result = good;
     if (text.starts_with("sent ")) life.sent = std::strtoull(text.c_str() + 5, nullptr, 10);
   }
   const int status = ::pclose(pipe);
@@ -164,7 +167,7 @@ TEST_F(UpdateKill, at_every_step_of_an_update_by_deltas_leaves_the_old_or_the_ne
   repository.tuf.write_to(root_ / "two");
   std::size_t delta_bytes = 0;
   for (const auto& [path, bytes] : repository.tuf.targets)
-    if (path.ends_with(".delta")) delta_bytes += bytes.size();
+    if (path.ends_with(".delta") && fs::path(path).filename().native().size() < 64) delta_bytes += bytes.size();  // not again by its consistent name
   ASSERT_LT(delta_bytes, 1000u);
 
   const auto base = root_ / "base";

@@ -116,7 +116,7 @@ class Agent:
         return self.ctl("update", "explain", "--json")
 
     def has(self, release):
-        current = (self.home / "data" / "sets" / "rules" / "current").resolve()
+        current = (self.home / "data" / "update" / "sets" / "rules" / "current").resolve()
         wanted = {path.relative_to(DATA / f"r{release}"): path.read_bytes() for path in (DATA / f"r{release}").rglob("*") if path.is_file()}
         return wanted == {path.relative_to(current): path.read_bytes() for path in current.rglob("*") if path.is_file()}
 
@@ -130,6 +130,7 @@ def main():
         print("skipped: nginx is not installed")
         sys.exit(77)
     work = pathlib.Path(tempfile.mkdtemp(prefix="picket-delta-"))
+    work.chmod(0o755)  # nginx may serve as another user
     started = []
     try:
         publisher = Publisher(work)
