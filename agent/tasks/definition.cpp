@@ -139,8 +139,10 @@ Result<Settings> parse_settings(std::string_view text, seconds update_every) {
   out.at_once = static_cast<std::size_t>(std::clamp<std::int64_t>(whole_of(root, "at_once", 2), 1, 16));
   std::map<std::string, Definition> tasks;
   if (const auto* list = object_of(root, "tasks"))
-    for (const auto& member : *list)
+    for (const auto& member : *list) {
+      if (member.key().empty()) return fail(Code::invalid, "tasks: a task has no name");
       if (member.value().is_object()) tasks.emplace(member.key(), read_task(std::string(member.key()), member.value().get_object()));
+    }
   auto& update = tasks[std::string(kUpdateTask)];
   update.id = kUpdateTask;
   if (update.type.empty()) update.type = kUpdateTask;
