@@ -8,6 +8,7 @@
 #include "app/agent.hpp"
 #include "app/config.hpp"
 #include "app/notify.hpp"
+#include "runtime/memory.hpp"
 
 namespace {
 
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
     return kFailed;
   }
   picket::app::notify_service_manager("READY=1");
+  picket::runtime::return_memory();
   for (;;) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "update/memory.hpp"
+#include "runtime/memory.hpp"
 #include "update/what_is_sent.hpp"
 
 namespace picket::update {
@@ -111,7 +111,7 @@ void EngineImpl::work() {
       current_ = asker_of(*job);
     }
     perform(*job);
-    return_memory();
+    runtime::return_memory();
     {
       const std::lock_guard lock(mutex_);
       current_ = 0;
