@@ -1,0 +1,62 @@
+// Signing a batch of answers once, and checking any one of them alone: a Merkle tree as in RFC 9162 section 2.1 (SHA-256).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "trust/keys.hpp"
+
+namespace picket::ksn::v1 {
+class AskReply;
+class Head;
+class Record;
+class SignedHead;
+}  // namespace picket::ksn::v1
+
+namespace picket::ksn {
+
+// 32 bytes, of records as they are on the wire. Empty records: SHA-256 of nothing.
+[[nodiscard]] std::string merkle_root(std::span<const std::string_view> records);
+// The inclusion proofs of all records: what a proxy keeps with each answer. 32 bytes each, from the leaf's sibling up.
+[[nodiscard]] std::vector<std::string> merkle_paths(std::span<const std::string_view> records);
+// The root that this record at `leaf` of `leaves` with this path leads to; Code::invalid when the path has not the right length.
+[[nodiscard]] Result<std::string> merkle_root_of(std::string_view record, std::uint64_t leaf, std::uint64_t leaves, std::string_view path);
+
+// "picket-ksn-head-v1\n" + head: the bytes that are signed.
+[[nodiscard]] std::string signed_bytes(std::string_view head);
+[[nodiscard]] Result<v1::SignedHead> sign_head(const v1::Head& head, const trust::PrivateKey& key);
+
+// A checked answer: its record, and where its proof is, for who wants to keep it.
+struct Proven {
+  std::string record;            // as on the wire: a v1::Record
+  std::string path;              // computed when the reply came without
+  std::uint64_t leaf = 0;
+  std::size_t head = 0;          // index into AskReply.heads
+};
+
+// Remembers the heads it has verified (bounded): a proxy repeats them often. One thread at a time.
+class Verifier {
+ public:
+  // keys: of the provider. ksn, private_ksn: what a head must say.
+  Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool private_ksn);
+
+  // Every answer of the reply, in order, or Code::untrusted / Code::invalid with what is wrong. Checks: signatures, inclusion, the head's
+  // name, `issued` not after now + kClockSkewSeconds, limits. Whether an answer is still fresh is its reader's to say (fresh_until).
+  [[nodiscard]] Result<std::vector<Proven>> verify(const v1::AskReply& reply, std::int64_t now);
+
+ private:
+  std::vector<trust::PublicKey> keys_;
+  std::string ksn_;
+  bool private_ksn_;
+  std::vector<std::string> seen_;  // digests of heads with good signatures, a ring
+  std::size_t next_ = 0;
+};
+
+// Unix seconds until which a record may be repeated: issued + its ttl, never more than kMostTtlSeconds.
+[[nodiscard]] std::int64_t fresh_until(const v1::Record& record, std::int64_t issued);
+
+}  // namespace picket::ksn
