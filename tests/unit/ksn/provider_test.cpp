@@ -80,7 +80,7 @@ TEST_F(KsnProvider, names_the_member_and_the_rule) {
   EXPECT_EQ(refused("name", nullptr).message, "provider file: \"name\" is missing");
   EXPECT_EQ(refused("name", "").message, "provider file: \"name\" is empty");
   EXPECT_EQ(refused("name", "two\nlines").message, "provider file: \"name\" holds a control character");
-  EXPECT_EQ(refused("contact", std::string(257, 'x')).message, "provider file: \"contact\" is longer than 256 bytes");
+  EXPECT_EQ(refused("contact", json::string(257, 'x')).message, "provider file: \"contact\" is longer than 256 bytes");
   EXPECT_EQ(refused("created", "yesterday").code, Code::invalid);
   EXPECT_EQ(refused("private", "yes").code, Code::invalid);
   EXPECT_EQ(refused("servers", json::array{}).message, "provider file: \"servers\" is empty");
