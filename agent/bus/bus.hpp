@@ -77,8 +77,14 @@ struct PeerOptions {
   AllowList allow{};
   QueueLimits queue{};
   bool starts_paused = false;  // no handler call before resume()
+  // Beside the peer that has this name: it may ask, and is asked only by who names it standby_address(name). What it subscribes, and the
+  // state that it publishes, is kept until take_over(); an event is BUSY until then.
+  bool stands_by = false;
   std::shared_ptr<runtime::Strand> strand = nullptr;  // whose tasks its handler's calls shall not overlap; null: one of its own
 };
+
+// Whom to name in Request::to for a peer that stands by.
+[[nodiscard]] inline std::string standby_address(std::string_view name) { return cat(name, "@next"); }
 
 struct PeerCounters {
   std::uint64_t published = 0, delivered = 0, denied = 0, busy = 0, lost = 0;
@@ -122,6 +128,13 @@ class Peer {
   // What the destructor does, but gives up waiting after the limit. false: a handler call still runs; then the handler must
   // stay alive, and this object with it, until another detach() says true. Calls made after it are answered UNAVAILABLE.
   [[nodiscard]] virtual bool detach(std::chrono::milliseconds limit) = 0;
+  // Of a peer that stands by: it gets the name, the answering and the listening of the one before it, each topic in one step, so that a
+  // message or a question goes to one of the two. The one before may still answer what it was asked and publish events, no state.
+  // Code::conflict: it does not stand by.
+  [[nodiscard]] virtual Result<> take_over() = 0;
+  // Of one that was taken over from: true when nothing waits for it and nobody waits for its answer; then it is asked nothing more,
+  // and who was about to ask it asks its successor.
+  [[nodiscard]] virtual bool leave_if_idle() = 0;
 };
 
 // What `picketctl bus watch` sees: every accepted and refused message, after the fact.

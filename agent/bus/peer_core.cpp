@@ -42,6 +42,7 @@ PeerCore::PeerCore(std::shared_ptr<RouterCore> router, PeerOptions options, Hand
       may_subscribe_(options_.allow.subscribes),
       may_ask_(options_.allow.asks) {
   if (options_.starts_paused) halt_ = kPaused;
+  if (options_.stands_by) place_ = Place::standby;
 }
 
 void PeerCore::may_publish(Topic& topic) {
@@ -58,6 +59,8 @@ Status PeerCore::publish(std::string_view topic, std::string_view key, std::stri
   if (kind == Kind::request || (kind == Kind::event && !key.empty()) || key.size() > kMaxKey || content_type.size() > kMaxContentType ||
       payload.size() > kMaxPayload)
     return status_of(Code::invalid);
+  if (place_.load(std::memory_order_relaxed) != Place::present)
+    if (const auto aside = publish_aside(found->second, key, content_type, payload)) return *aside;
 
   const bool watched = router_->has_tap();
   if (kind == Kind::event && !watched && !to.has_subscribers()) {
@@ -85,6 +88,48 @@ Status PeerCore::deny(Kind kind, std::string_view topic, std::string_view key, s
                        .to = to,
                        .status = status_of(Code::denied)});
   return status_of(Code::denied);
+}
+
+std::optional<Status> PeerCore::publish_aside(Publication& to, std::string_view key, std::string_view content_type, std::string_view payload) {
+  const bool is_event = to.topic->kind() == Kind::event;
+  if (is_retired()) return is_event ? std::nullopt : std::optional<Status>(status_of(Code::unavailable));  // its successor says how things are
+  const std::scoped_lock lock(held_mutex_);
+  if (!stands_by()) return std::nullopt;  // it took over meanwhile
+  if (is_event) {
+    busy_.fetch_add(1, std::memory_order_relaxed);
+    return status_of(Code::busy);
+  }
+  auto message = Message::make({.kind = Kind::state, .topic = to.topic->name(), .key = key, .content_type = content_type, .sender = name(), .payload = payload});
+  const auto known = std::find_if(held_.begin(), held_.end(), [&](const auto& one) { return one.first == &to && one.second->key() == key; });
+  const auto bytes = held_bytes_ + message->bytes() - (known == held_.end() ? 0 : known->second->bytes());
+  if (bytes > kMaxHeldBytes || (known == held_.end() && held_.size() == kMaxHeld)) return status_of(Code::too_large);
+  held_bytes_ = bytes;
+  if (known != held_.end()) known->second = std::move(message);
+  else held_.emplace_back(&to, std::move(message));
+  return kOk;
+}
+
+void PeerCore::publish_held() {
+  for (auto& [to, message] : held_) {
+    const auto seen = router_->has_tap() ? message : nullptr;
+    const auto status = to->topic->publish(message, to->count);
+    if (seen) router_->tell_tap({.what = Seen::What::publish, .message = seen, .status = status});
+  }
+  held_.clear();
+}
+
+Result<> PeerCore::take_over() { return router_->take_over(*this); }
+
+bool PeerCore::leave_if_idle() {
+  {
+    const std::scoped_lock lock(inbox.mutex);
+    if (is_running_ || is_scheduled_ || next_ < batch_.size() || !inbox.is_empty()) return false;
+  }
+  // A question is in todo_ before it is in the inbox: what came since the look is found here.
+  const std::scoped_lock lock(open_mutex_);
+  if (!todo_.empty()) return false;
+  takes_no_more_ = true;
+  return true;
 }
 
 Status PeerCore::subscribe(std::string_view filter) {

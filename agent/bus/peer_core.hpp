@@ -5,9 +5,11 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "bus/bus.hpp"
@@ -23,6 +25,9 @@ class Topic;
 // Open requests of one asker. Each may have a reply waiting in the queue, beyond the queue's limits.
 constexpr std::size_t kMaxOpenRequests = 1024;
 constexpr std::size_t kMaxFilters = 1024;
+// What a peer that stands by may have published; more is TOO_LARGE.
+constexpr std::size_t kMaxHeld = 1024;
+constexpr std::size_t kMaxHeldBytes = 4u << 20;
 
 struct HashText {
   using is_transparent = void;
@@ -54,6 +59,20 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   void pause();
   void resume();
 
+  // Beside another peer of its name.
+  [[nodiscard]] bool stands_by() const { return place_.load(std::memory_order_acquire) == Place::standby; }
+  [[nodiscard]] bool is_retired() const { return place_.load(std::memory_order_acquire) == Place::retired; }
+  [[nodiscard]] Result<> take_over();
+  [[nodiscard]] bool leave_if_idle();
+  void retire() { place_.store(Place::retired, std::memory_order_release); }  // of the router, under its lock, as the next
+  template <class Switch>
+  void step_in(Switch&& make_the_switch) {
+    const std::scoped_lock lock(held_mutex_);
+    make_the_switch();
+    publish_held();
+    place_.store(Place::present, std::memory_order_release);
+  }
+
   // Ends all that is open; false: a handler call still runs after the limit.
   [[nodiscard]] bool detach(std::chrono::milliseconds limit);
 
@@ -73,6 +92,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
                      By by);
 
  private:
+  enum class Place : std::uint8_t { present, standby, retired };
   enum Halt : std::uint8_t { kPaused = 1, kDetached = 2 };
   struct Publication {
     Topic* topic;
@@ -80,6 +100,8 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
     std::atomic<std::uint64_t> count{0};  // written under the topic's lock
   };
 
+  [[nodiscard]] std::optional<Status> publish_aside(Publication& to, std::string_view key, std::string_view content_type, std::string_view payload);
+  void publish_held();
   void run() override;  // on the strand: hands out what has come
   [[nodiscard]] bool run_batch();  // true: its turn is over and there is more
   void deliver(Item& item);
@@ -108,7 +130,11 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   mutable std::mutex open_mutex_;
   std::unordered_map<Token, std::shared_ptr<OpenRequest>> asks_;      // until the reply is handed out
   std::unordered_map<RequestId, std::shared_ptr<OpenRequest>> todo_;  // until finished
-  bool is_closed_ = false;
+  bool is_closed_ = false, takes_no_more_ = false;
+
+  std::mutex held_mutex_;  // before those of topics
+  std::vector<std::pair<Publication*, MessagePtr>> held_;  // state that was published while standing by, the latest of each key
+  std::size_t held_bytes_ = 0;
 
   // Under the inbox's lock.
   bool is_scheduled_ = false;
@@ -121,6 +147,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   // The draining thread's.
   alignas(64) std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint8_t> halt_{0};
+  std::atomic<Place> place_{Place::present};
   std::vector<Item> batch_;
   std::size_t next_ = 0;
   struct Turn {

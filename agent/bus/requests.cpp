@@ -65,6 +65,8 @@ Status PeerCore::request(const Request& request, Token token) {
       const std::scoped_lock lock(open_mutex_);
       asks_.erase(token);
     }
+    // It was taken over from between the look for it and the question; a retired one is not found again.
+    if (status == status_of(Code::unavailable) && open->answerer->is_retired()) return this->request(request, token);
     if (status == status_of(Code::busy)) busy_.fetch_add(1, std::memory_order_relaxed);
   }
   if (router_->has_tap())
@@ -75,7 +77,7 @@ Status PeerCore::request(const Request& request, Token token) {
 Status PeerCore::take_request(const std::shared_ptr<OpenRequest>& open, const MessagePtr& message) {
   {
     const std::scoped_lock lock(open_mutex_);
-    if (is_closed_) return status_of(Code::unavailable);
+    if (is_closed_ || takes_no_more_) return status_of(Code::unavailable);
     todo_.emplace(open->id, open);
   }
   bool wake = false;

@@ -31,6 +31,8 @@ class AttachedPeer final : public Peer {
   void resume() override { core_->resume(); }
   void count_loss(std::uint64_t count) override { core_->count_loss(count); }
   [[nodiscard]] bool detach(std::chrono::milliseconds limit) override { return core_->detach(limit); }
+  [[nodiscard]] Result<> take_over() override { return core_->take_over(); }
+  [[nodiscard]] bool leave_if_idle() override { return core_->leave_if_idle(); }
 
  private:
   std::shared_ptr<PeerCore> core_;

@@ -14,7 +14,9 @@ RouterCore::RouterCore(runtime::Executor& executor, runtime::Timers& timers)
 
 Result<> RouterCore::check(const PeerOptions& options) const {
   if (options.name.empty() || options.name.size() > kMaxSender) return fail(Code::invalid, cat("peer name \"", options.name, "\" must have 1 to 255 bytes"));
-  if (peers_.contains(options.name)) return fail(Code::conflict, cat("a peer named ", options.name, " is attached already"));
+  if (options.stands_by && std::any_of(beside_.begin(), beside_.end(), [&](const PeerCore* one) { return one->stands_by() && one->name() == options.name; }))
+    return fail(Code::conflict, cat("a peer stands by for ", options.name, " already"));
+  if (!options.stands_by && peers_.contains(options.name)) return fail(Code::conflict, cat("a peer named ", options.name, " is attached already"));
   std::unordered_map<std::string_view, Kind> kinds;
   const auto check_topic = [&](const std::string& topic, Kind kind) -> Result<> {
     if (!is_topic(topic)) return fail(Code::invalid, cat(options.name, ": \"", topic, "\" is not a topic's name"));
@@ -59,17 +61,39 @@ Result<std::shared_ptr<PeerCore>> RouterCore::attach(PeerOptions options, Handle
   for (const auto& topic : peer->attached_with().answers) {
     if (std::any_of(peer->declared.begin(), peer->declared.end(), [&](const Topic* known) { return known->name() == topic; })) continue;
     peer->declared.push_back(&declare(topic, Kind::request));
-    peer->declared.back()->add_answerer(*peer);
+    if (peer->stands_by()) peer->declared.back()->add_standby(*peer);
+    else peer->declared.back()->add_answerer(*peer);
   }
-  peers_.emplace(peer->name(), peer.get());
+  if (peer->stands_by()) beside_.insert(peer.get());
+  else peers_.emplace(peer->name(), peer.get());
   return peer;
+}
+
+Result<> RouterCore::take_over(PeerCore& next) {
+  const std::unique_lock lock(mutex_);
+  if (!next.stands_by() || !beside_.contains(&next)) return fail(Code::conflict, cat(next.name(), " does not stand by"));
+  auto& place = peers_[next.name()];
+  auto* before = place;
+  if (before != nullptr) before->retire();
+  next.step_in([&] {
+    for (const auto& [name, topic] : topics_) topic->hand_over(before, next, next.listens_to(name));
+  });
+  beside_.erase(&next);
+  place = &next;
+  if (before != nullptr) {
+    before->filters.clear();
+    beside_.insert(before);
+  }
+  return {};
 }
 
 void RouterCore::detach(PeerCore& peer) {
   const std::unique_lock lock(mutex_);
-  const auto found = peers_.find(peer.name());
-  if (found == peers_.end() || found->second != &peer) return;  // a second detach
-  peers_.erase(found);
+  if (beside_.erase(&peer) == 0) {
+    const auto found = peers_.find(peer.name());
+    if (found == peers_.end() || found->second != &peer) return;  // a second detach
+    peers_.erase(found);
+  }
   peer.filters.clear();
   for (const auto& [name, topic] : topics_) topic->remove_subscriber(peer);
   for (auto* topic : peer.declared) {
@@ -81,10 +105,13 @@ void RouterCore::detach(PeerCore& peer) {
 Status RouterCore::subscribe(PeerCore& peer, std::string_view filter) {
   const std::unique_lock lock(mutex_);
   const auto attached = peers_.find(peer.name());
-  if (attached == peers_.end() || attached->second != &peer) return status_of(Code::unavailable);
+  const bool is_beside = beside_.contains(&peer);
+  if (!is_beside && (attached == peers_.end() || attached->second != &peer)) return status_of(Code::unavailable);
+  if (is_beside && !peer.stands_by()) return status_of(Code::unavailable);  // its successor listens
   if (std::find(peer.filters.begin(), peer.filters.end(), filter) != peer.filters.end()) return kOk;
   if (peer.filters.size() >= kMaxFilters) return status_of(Code::too_large);
   peer.filters.emplace_back(filter);
+  if (is_beside) return kOk;  // heard from when it takes over
   for (const auto& [name, topic] : topics_)
     if (matches(filter, name)) topic->add_subscriber(peer);
   return kOk;

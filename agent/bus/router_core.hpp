@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bus/bus.hpp"
 #include "bus/deadlines.hpp"
@@ -28,6 +29,7 @@ class RouterCore : public std::enable_shared_from_this<RouterCore> {
 
   [[nodiscard]] Result<std::shared_ptr<PeerCore>> attach(PeerOptions options, Handler& handler);
   void detach(PeerCore& peer);
+  [[nodiscard]] Result<> take_over(PeerCore& next);
   [[nodiscard]] Status subscribe(PeerCore& peer, std::string_view filter);
   [[nodiscard]] Status unsubscribe(PeerCore& peer, std::string_view filter);
   // After a narrowing.
@@ -57,6 +59,7 @@ class RouterCore : public std::enable_shared_from_this<RouterCore> {
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, std::unique_ptr<Topic>, HashText, std::equal_to<>> topics_;
   std::unordered_map<std::string, PeerCore*> peers_;
+  std::unordered_set<PeerCore*> beside_;  // stand by, or were taken over from: attached, but not by their names
 
   mutable std::shared_mutex tap_mutex_;
   Router::Tap tap_;

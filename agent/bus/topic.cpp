@@ -26,6 +26,10 @@ void Topic::undeclare() {
 
 void Topic::add_subscriber(PeerCore& peer) {
   const std::scoped_lock lock(mutex_);
+  add_subscriber_locked(peer);
+}
+
+void Topic::add_subscriber_locked(PeerCore& peer) {
   const auto at = std::lower_bound(subscribers_.begin(), subscribers_.end(), &peer, std::less<PeerCore*>());
   if (at != subscribers_.end() && *at == &peer) return;
   subscribers_.insert(at, &peer);
@@ -54,6 +58,21 @@ void Topic::add_answerer(PeerCore& peer) {
 void Topic::remove_answerer(PeerCore& peer) {
   const std::scoped_lock lock(mutex_);
   std::erase(answerers_, &peer);
+  std::erase(standbys_, &peer);
+}
+
+void Topic::add_standby(PeerCore& peer) {
+  const std::scoped_lock lock(mutex_);
+  standbys_.push_back(&peer);
+}
+
+void Topic::hand_over(PeerCore* before, PeerCore& next, bool next_listens) {
+  const std::scoped_lock lock(mutex_);
+  std::erase(subscribers_, before);
+  std::erase(answerers_, before);
+  if (std::erase(standbys_, &next) != 0) answerers_.push_back(&next);
+  if (next_listens) add_subscriber_locked(next);
+  has_subscribers_.store(!subscribers_.empty(), std::memory_order_release);
 }
 
 Status Topic::find_answerer(std::string_view name, std::shared_ptr<PeerCore>& answerer) const {
@@ -66,6 +85,11 @@ Status Topic::find_answerer(std::string_view name, std::shared_ptr<PeerCore>& an
   }
   for (auto* one : answerers_)
     if (one->name() == name) {
+      answerer = one->shared_from_this();
+      return kOk;
+    }
+  for (auto* one : standbys_)
+    if (standby_address(one->name()) == name) {
       answerer = one->shared_from_this();
       return kOk;
     }

@@ -36,6 +36,9 @@ class Topic {
   void remove_subscriber(PeerCore& peer);
   void add_answerer(PeerCore& peer);
   void remove_answerer(PeerCore& peer);
+  void add_standby(PeerCore& peer);  // answers only those who name it as such
+  // In one step: `next` is in the place of `before` (may be null) from here on.
+  void hand_over(PeerCore* before, PeerCore& next, bool next_listens);
   // UNAVAILABLE: nobody (of that name) answers; CONFLICT: several do and none was named.
   [[nodiscard]] Status find_answerer(std::string_view name, std::shared_ptr<PeerCore>& answerer) const;
 
@@ -48,6 +51,7 @@ class Topic {
   [[nodiscard]] Router::TopicInfo info() const;
 
  private:
+  void add_subscriber_locked(PeerCore& peer);
   [[nodiscard]] Status publish_event(MessagePtr& message);
   [[nodiscard]] Status publish_state(const MessagePtr& message);
 
@@ -56,7 +60,7 @@ class Topic {
   mutable SpinLock mutex_;
   std::size_t declared_ = 0;
   std::vector<PeerCore*> subscribers_;  // in the order of their addresses, which is the order their inboxes are locked in
-  std::vector<PeerCore*> answerers_;
+  std::vector<PeerCore*> answerers_, standbys_;
   std::unordered_map<std::string, MessagePtr> kept_;
   std::size_t kept_bytes_ = 0;
   std::atomic<bool> has_subscribers_{false};
