@@ -64,6 +64,7 @@ class Core final : public bus::Handler, public std::enable_shared_from_this<Core
 
   [[nodiscard]] bool can_apply() const { return can_apply_.load(); }
   [[nodiscard]] bus::PeerCounters counters() const { return peer_->counters(); }
+  [[nodiscard]] bus::Peer& peer() { return *peer_; }
   [[nodiscard]] const char* running() const {
     const char* hook = watch_.running();
     return hook != nullptr ? hook : life_call_.load();
@@ -176,6 +177,8 @@ class InProcess final : public Instance {
   void start(const Settings& settings) override { core_->post_start(settings); }
   void apply(const Settings& settings) override { core_->post_apply(settings); }
   void stop(std::chrono::milliseconds deadline) override { core_->post_stop(deadline); }
+  [[nodiscard]] Result<> take_over() override { return core_->peer().take_over(); }
+  [[nodiscard]] bool leave_if_idle() override { return core_->peer().leave_if_idle(); }
   [[nodiscard]] bool can_apply() const override { return core_->can_apply(); }
   [[nodiscard]] int pid() const override { return 0; }
   [[nodiscard]] bus::PeerCounters counters() const override { return core_->counters(); }

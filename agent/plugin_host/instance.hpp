@@ -36,6 +36,9 @@ class Instance {
   virtual void start(const Settings& settings) = 0;  // on_started or on_ended follows
   virtual void apply(const Settings& settings) = 0;  // on_applied follows
   virtual void stop(std::chrono::milliseconds deadline) = 0;  // on_stopped follows; nothing of the plugin is left then
+  // Of one that was made to stand by: it answers and listens from here on. Code::conflict: it is gone.
+  [[nodiscard]] virtual Result<> take_over() = 0;
+  [[nodiscard]] virtual bool leave_if_idle() = 0;  // bus::Peer's
   [[nodiscard]] virtual bool can_apply() const = 0;  // once started
   [[nodiscard]] virtual int pid() const = 0;         // 0: in process
   [[nodiscard]] virtual bus::PeerCounters counters() const = 0;

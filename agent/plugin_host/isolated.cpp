@@ -42,7 +42,9 @@ class Core final : public std::enable_shared_from_this<Core> {
     bridge.on_closed = [self = weak_from_this()](const Error& why) {
       if (const auto core = self.lock()) core->closed(why);
     };
-    PICKET_LET(made, wire::Bridge::make(parts_.router, peer_options(options_.manifest), parts_.io, std::move(sockets.first), std::move(bridge)));
+    auto peer = peer_options(options_.manifest);
+    peer.stands_by = options_.stands_by;
+    PICKET_LET(made, wire::Bridge::make(parts_.router, std::move(peer), parts_.io, std::move(sockets.first), std::move(bridge)));
     bridge_ = std::move(made);
     PICKET_LET(child, runtime::ChildProcess::start(parts_.io, child_options(sockets.second.get())));
     const std::lock_guard lock(mutex_);
@@ -106,6 +108,7 @@ class Core final : public std::enable_shared_from_this<Core> {
   [[nodiscard]] bool can_apply() const { return can_apply_.load(); }
   [[nodiscard]] int pid() const { return child_ != nullptr ? child_->pid() : 0; }
   [[nodiscard]] bus::PeerCounters counters() const { return bridge_->peer().counters(); }
+  [[nodiscard]] bus::Peer& peer() { return bridge_->peer(); }
 
  private:
   enum class Phase { made, loading, starting, running, stopping, stopped, ended };
@@ -279,6 +282,8 @@ class Isolated final : public Instance {
   void start(const Settings& settings) override { core_->start(settings); }
   void apply(const Settings& settings) override { core_->apply(settings); }
   void stop(milliseconds deadline) override { core_->stop(deadline); }
+  [[nodiscard]] Result<> take_over() override { return core_->peer().take_over(); }
+  [[nodiscard]] bool leave_if_idle() override { return core_->peer().leave_if_idle(); }
   [[nodiscard]] bool can_apply() const override { return core_->can_apply(); }
   [[nodiscard]] int pid() const override { return core_->pid(); }
   [[nodiscard]] bus::PeerCounters counters() const override { return core_->counters(); }

@@ -16,6 +16,7 @@ struct IsolatedOptions {
   package::Manifest manifest;
   std::filesystem::path storage_dir;  // of this plugin
   std::chrono::milliseconds ping_period{10'000};
+  bool stands_by = false;             // beside an instance of the same plugin
 };
 
 // Starts the child and attaches its peer to the bus. Code::conflict when a topic is of another kind already, Code::io when no process starts.

@@ -21,23 +21,32 @@ Plugin::Plugin(const Supervision& supervision, std::string id) : all_(supervisio
 }
 
 Plugin::~Plugin() {
+  end_beside("the plugin host is stopping");
+  left();
   disarm();
   drop();
 }
 
-void Plugin::start() {
+bool Plugin::is_disabled() const {
   const auto& disabled = all_.options.disabled;
-  if (std::find(disabled.begin(), disabled.end(), id_) != disabled.end())
+  return std::find(disabled.begin(), disabled.end(), id_) != disabled.end();
+}
+
+void Plugin::start() {
+  if (is_disabled())
     return change([](Status& status) { status.state = State::stopped, status.text = "disabled by the administrator"; });
   look();
 }
 
 void Plugin::stop() {
+  end_beside("the plugin host is stopping");
+  left();
   again_ = false;
   take(Event::stop_wanted, "");
 }
 
 void Plugin::restart() {
+  end_beside("the plugin was restarted");
   failures_.clear();
   settings_.reset();
   again_ = true;
@@ -85,12 +94,10 @@ void Plugin::look() {
   again_ = false;
   change([](Status& status) { status.state = State::verifying, status.text.clear(); });
   std::string passed_over;
-  auto found = verify_newest(passed_over);
+  auto found = verify_newest(passed_over, all_.chosen(id_));
   if (!found) return take(Event::refused, found.error().message);
   const auto& manifest = found->manifest;
-  const auto& granted = all_.options.in_process;
-  const bool in_process = manifest.preferred == package::Isolation::in_process && manifest.minimum == package::Isolation::in_process &&
-                          std::find(granted.begin(), granted.end(), id_) != granted.end();
+  const bool in_process = home_of(manifest) == Home::in_process;
   if (!passed_over.empty()) all_.parts.log.part("plugin." + id_).warning("runs as version ", manifest.version, ", because ", passed_over);
   const auto needs = check_needs(manifest);
   {
@@ -98,6 +105,7 @@ void Plugin::look() {
     status_.version = manifest.version;
     status_.vendor = manifest.vendor;
     status_.home = in_process ? Home::in_process : Home::isolated;
+    status_.pending.clear();
     package_ = std::make_shared<VerifiedPackage>(std::move(*found));
   }
   if (!needs) return take(Event::refused, needs.error().message);
@@ -106,7 +114,13 @@ void Plugin::look() {
   try_out();
 }
 
-Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over) const {
+Home Plugin::home_of(const package::Manifest& manifest) const {
+  const auto& granted = all_.options.in_process;
+  const bool may = manifest.preferred == package::Isolation::in_process && manifest.minimum == package::Isolation::in_process;
+  return may && std::find(granted.begin(), granted.end(), id_) != granted.end() ? Home::in_process : Home::isolated;
+}
+
+Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const {
   struct Candidate {
     const std::filesystem::path* root;
     std::string version;
@@ -121,6 +135,7 @@ Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over) const {
     }
     for (auto& version : *versions) candidates.push_back({&root, std::move(version)});
   }
+  if (chosen) candidates.push_back({&chosen->root, chosen->version});
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const auto& a, const auto& b) { return package::compare_versions(a.version, b.version) > 0; });
   for (const auto& candidate : candidates) {

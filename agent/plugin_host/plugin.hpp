@@ -27,6 +27,7 @@ struct Supervision {
   runtime::Worker& worker;  // the supervisor's one thread
   const PluginHost::SettingsFor& settings_for;
   const PluginHost::OnChange& on_change;
+  const std::function<std::optional<Place>(const std::string& id)> chosen;  // any-thread
 };
 
 // Methods are for the supervisor's thread, unless they say any-thread.
@@ -43,12 +44,17 @@ class Plugin {
   // done is called once, perhaps within this call.
   void apply(const Settings& settings, std::function<void(Outcome)> done);
   void give_up_apply();  // its caller waits no longer
+  // As PluginHost's, in plugin_beside.cpp. done is called once, perhaps within this call.
+  void start_beside(const Place& place, std::function<void(Result<Beside>)> done);
+  [[nodiscard]] Result<> take_over();
+  void end_beside(const std::string& why);
 
   // Any thread.
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] Status status() const;
   [[nodiscard]] Info info() const;
   [[nodiscard]] std::vector<Demand> demands() const;
+  [[nodiscard]] std::vector<Demand> demands_beside() const;
   [[nodiscard]] std::optional<std::string> settings_schema() const;  // nullopt: nothing verified
   [[nodiscard]] bool is_settled() const;  // nothing is under way
 
@@ -60,10 +66,36 @@ class Plugin {
     bool by_restart = false, applied = false, observed = false;
   };
 
+  // A version beside the one that runs: on trial (in process), or an instance that stands by.
+  struct Next {
+    enum class Stage { trying, starting, proving, ready } stage = Stage::starting;
+    std::shared_ptr<VerifiedPackage> package;
+    Home home = Home::isolated;
+    Settings settings;
+    std::shared_ptr<Events> events;
+    std::unique_ptr<Trial> trial;
+    std::unique_ptr<Instance> instance;
+    Health health = Health::unknown;
+    std::string text;
+    std::uint64_t observed_revision = 0;
+    bool is_proved = false;
+    std::function<void(Result<Beside>)> done;
+  };
+  // The instance that was taken over from, until it has answered what it was asked.
+  struct Leaving {
+    std::shared_ptr<Events> events;
+    std::shared_ptr<Instance> instance;
+    std::chrono::milliseconds until{0};  // monotonic
+    bool is_stopping = false;
+  };
+
   void take(Event event, std::string text);
   void run(Action action, const std::string& text);
   void look();
-  [[nodiscard]] Result<VerifiedPackage> verify_newest(std::string& passed_over) const;
+  [[nodiscard]] Result<VerifiedPackage> verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const;
+  [[nodiscard]] Result<VerifiedPackage> verify_place(const Place& place) const;
+  [[nodiscard]] Home home_of(const package::Manifest& manifest) const;
+  [[nodiscard]] bool is_disabled() const;
   [[nodiscard]] Result<> check_needs(const package::Manifest& manifest) const;
   void try_out();
   void launch();
@@ -82,6 +114,18 @@ class Plugin {
   void observed(std::uint64_t revision, Health health, std::string text);
   void health_changed(Health health, std::string text);
   void overran(const std::string& what, std::chrono::milliseconds so_far);
+  // The same of the version beside it, and the end of the one before it.
+  [[nodiscard]] Result<> make_next(const Place& place);
+  void next_tried(const Result<>& result);
+  void next_started(const Result<>& result);
+  void next_says(Health health, std::string text, std::uint64_t revision);
+  void next_failed(const std::string& why);
+  void next_due();
+  void judge_next();
+  void answer_next(Result<Beside> result);
+  void arm_next(std::chrono::milliseconds delay);  // 0: disarms
+  void let_leave();
+  void left();
 
   const Supervision& all_;
   const std::string id_;
@@ -95,6 +139,10 @@ class Plugin {
   bool again_ = false;                // start again once stopped
   bool is_hung_ = false;              // in process, at the deadline: another instance would only hang as well
   unsigned starts_ = 0;
+  std::optional<Next> next_;
+  std::optional<Leaving> leaving_;
+  runtime::Timers::Id next_timer_ = 0, leave_timer_ = 0;
+  std::uint64_t next_generation_ = 0, leave_generation_ = 0;
   runtime::Timers::Id timer_ = 0;
   std::uint64_t timer_generation_ = 0;
 
@@ -104,6 +152,7 @@ class Plugin {
   std::shared_ptr<Instance> instance_;
   std::string settings_json_;
   std::uint64_t overruns_ = 0;
+  std::vector<package::Manifest::Demanded> demands_beside_;
 };
 
 }  // namespace picket::plugin_host

@@ -43,6 +43,10 @@ class Host final : public PluginHost {
       }
       ids.insert(found->begin(), found->end());
     }
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [id, place] : chosen_) ids.insert(id);
+    }
     const auto begin = std::chrono::steady_clock::now();
     for (const auto& id : ids) {
       auto* plugin = add(id);
@@ -98,7 +102,7 @@ class Host final : public PluginHost {
         const auto versions = find_versions(folder, name);
         return versions && !versions->empty();
       });
-      if (!is_there) return unknown(id);
+      if (!is_there && !chosen(name)) return unknown(id);
       plugin = add(name);
       worker_.post([plugin] { plugin->start(); });
       return {};
@@ -138,7 +142,54 @@ class Host final : public PluginHost {
     return {id, settings.revision, 0, Health::failed, "the plugin host is stopping"};
   }
 
+  void choose(std::vector<Place> places) override {
+    const std::lock_guard lock(mutex_);
+    chosen_.clear();
+    for (auto& place : places) {
+      auto id = place.id;
+      chosen_.insert_or_assign(std::move(id), std::move(place));
+    }
+  }
+
+  Result<Beside> start_beside(const Place& place) override {
+    if (!package::is_plugin_id(place.id)) return fail(Code::invalid, cat("not a plugin id: ", place.id));
+    auto* plugin = add(place.id);
+    const auto outcome = std::make_shared<std::promise<Result<Beside>>>();
+    auto answer = outcome->get_future();
+    worker_.post([plugin, place, outcome] { plugin->start_beside(place, [outcome](Result<Beside> result) { outcome->set_value(std::move(result)); }); });
+    // Every stage of it has its own deadline.
+    const auto limit = options_.trial_deadline + options_.start_deadline + options_.replacing.healthy_within + options_.replacing.prove_for + milliseconds(1000);
+    if (answer.wait_for(limit) == std::future_status::ready) return answer.get();
+    end_beside(place.id);
+    return fail(Code::timeout, cat(place.id, ": the plugin host has no time for it"));
+  }
+
+  Result<> take_over(const std::string& id) override {
+    auto* plugin = find(id);
+    if (plugin == nullptr) return unknown(id);
+    const auto outcome = std::make_shared<std::promise<Result<>>>();
+    auto answer = outcome->get_future();
+    worker_.post([plugin, outcome] { outcome->set_value(plugin->take_over()); });
+    if (answer.wait_for(options_.start_deadline + milliseconds(1000)) == std::future_status::ready) return answer.get();
+    return fail(Code::timeout, cat(id, ": the plugin host has no time for it"));
+  }
+
+  void end_beside(const std::string& id) override {
+    if (auto* plugin = find(id)) worker_.post([plugin] { plugin->end_beside("not wanted any more"); });
+  }
+
+  std::vector<Demand> demands_beside(const std::string& id) const override {
+    const auto* plugin = find(id);
+    return plugin == nullptr ? std::vector<Demand>() : plugin->demands_beside();
+  }
+
  private:
+  std::optional<Place> chosen(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = chosen_.find(id);
+    return found == chosen_.end() ? std::nullopt : std::optional(found->second);
+  }
+
   static tl::unexpected<Error> unknown(std::string_view id) { return fail(Code::not_found, cat("no plugin with the id ", id)); }
 
   Plugin* find(std::string_view id) const {
@@ -174,8 +225,9 @@ class Host final : public PluginHost {
   std::condition_variable changed_;
   std::atomic<bool> is_stopped_{false};
   std::map<std::string, std::unique_ptr<Plugin>, std::less<>> plugins_;  // only grow until the end
+  std::map<std::string, Place, std::less<>> chosen_;
   runtime::Worker worker_;
-  const Supervision all_{options_, parts_, worker_, settings_for_, on_change_};
+  const Supervision all_{options_, parts_, worker_, settings_for_, on_change_, [this](const std::string& id) { return chosen(id); }};
 };
 
 }  // namespace

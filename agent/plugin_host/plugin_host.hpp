@@ -43,6 +43,7 @@ struct Status {
   std::int64_t next_attempt = 0;    // backing_off
   std::uint64_t expected_revision = 0, observed_revision = 0;
   int pid = 0;                      // isolated
+  std::string pending;              // a version that is used from the next start on
 };
 
 struct Info {
@@ -73,6 +74,15 @@ struct Outcome {
   std::string text;
 };
 
+// A package somewhere: <root>/<id>/<version>/. Empty root: the newest one in Options::folders.
+struct Place {
+  std::string id, version;
+  std::filesystem::path root;
+};
+
+// What came of trying another version beside the one that runs.
+enum class Beside { ready, at_next_start, not_needed };  // at_next_start: it will run inside picketd, and was only loaded on trial
+
 struct Options {
   std::vector<std::filesystem::path> folders;      // each holds <id>/<version>/{plugin.json, plugin.json.dsse, *.so}; the newest verified version runs
   std::filesystem::path child_program;             // picket-plugin-host
@@ -86,6 +96,11 @@ struct Options {
     unsigned tries = 5;                                  // within `window`, then failed
     std::chrono::seconds window{600};
   } restart;
+  struct Replacing {
+    std::chrono::milliseconds prove_for{2'000};        // a new version runs so long beside the old one before it counts
+    std::chrono::milliseconds healthy_within{15'000};  // after its start
+    std::chrono::milliseconds drain{10'000};           // how long the old one may take for what it was asked
+  } replacing;
   std::chrono::milliseconds trial_deadline{10'000}; // a first load in a throw-away child: reads the libraries from a cold disk
   std::chrono::milliseconds start_deadline{5'000}, stop_deadline{3'000}, ping_period{10'000};
 };
@@ -119,6 +134,18 @@ class PluginHost {
   // id -> settings_schema of every verified plugin (for the policy part).
   struct Schema { std::string id, schema_json; };
   [[nodiscard]] virtual std::vector<Schema> schemas() const = 0;
+
+  // Packages beside those of Options::folders that may run, at most one per id; of both the higher version does. Takes effect at a plugin's
+  // next start: before start() this is what is loaded.
+  virtual void choose(std::vector<Place> places) = 0;
+  // Verifies a package and starts it beside what runs of this plugin, which goes on undisturbed. An error says what the new one did wrong,
+  // and nothing of it is left. A higher version in Options::folders is taken instead of it.
+  [[nodiscard]] virtual Result<Beside> start_beside(const Place& place) = 0;
+  // What start_beside() made ready is in the place of the old one from here on; that one ends what it was asked, and stops.
+  [[nodiscard]] virtual Result<> take_over(const std::string& id) = 0;
+  virtual void end_beside(const std::string& id) = 0;
+  // Of what stands ready beside: what its manifest demands.
+  [[nodiscard]] virtual std::vector<Demand> demands_beside(const std::string& id) const = 0;
 
   // Offers settings to a running plugin and waits for what it observed, at most `limit`. A plugin without picket.settings/1 is restarted
   // with them. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.

@@ -134,6 +134,7 @@ void HostFixture::start(milliseconds limit) {
         lines_.push_back(cat(now.id, " ", to_string(now.state), ": ", now.text));
         changed_.notify_all();
       });
+  host->choose(chosen);
   host->start(limit);
 }
 

@@ -74,6 +74,7 @@ class HostFixture : public ::testing::Test {
   void expect_neighbour_answers(int times = 20);
 
   plugin_host::Options options;
+  std::vector<plugin_host::Place> chosen;  // what start() tells the host to load
   std::unique_ptr<plugin_host::PluginHost> host;
   std::unique_ptr<runtime::Executor> executor;
   std::unique_ptr<runtime::Timers> timers;
