@@ -1,0 +1,25 @@
+// A TLS certificate of its own for a server to which nobody gave one.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace ksn_server {
+
+struct CertificateFiles {
+  std::filesystem::path certificate, key;
+  std::string digest;   // SHA-256 of the certificate (DER), hex: what a person compares
+  bool is_new = false;
+};
+
+// `folder`/server.pem and server.key: made once (P-256, self-signed, ten years, for `names`: host names and IP addresses), then kept, because
+// clients trust this very certificate. Made anew when it has expired.
+[[nodiscard]] picket::Result<CertificateFiles> own_certificate(const std::filesystem::path& folder, std::vector<std::string> names);
+
+// This computer's name, "localhost", its addresses: what clients may call it.
+[[nodiscard]] std::vector<std::string> own_names();
+
+}  // namespace ksn_server

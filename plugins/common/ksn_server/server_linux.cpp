@@ -1,0 +1,96 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "ksn_server/loop.hpp"
+#include "ksn_server/server.hpp"
+
+namespace ksn_server {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+
+struct Server::Parts {
+  Shared shared;
+  picket::UniqueFd listener;
+  std::uint16_t port = 0;
+  std::vector<std::unique_ptr<Loop>> loops;
+  std::vector<std::thread> threads;
+
+  [[nodiscard]] Result<> listen();
+};
+
+Result<> Server::Parts::listen() {
+  const auto& settings = shared.settings;
+  const auto where = cat("listen on ", settings.address, ":", std::to_string(settings.port));
+  sockaddr_storage address{};
+  socklen_t size = 0;
+  auto& v4 = reinterpret_cast<sockaddr_in&>(address);
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
+  if (::inet_pton(AF_INET, settings.address.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(settings.port);
+    size = sizeof v4;
+  } else if (::inet_pton(AF_INET6, settings.address.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(settings.port);
+    size = sizeof v6;
+  } else {
+    return fail(Code::invalid, cat(where, ": this is no network address"));
+  }
+  listener.reset(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1, off = 0;
+  if (!listener) return picket::fail_errno(where);
+  if (address.ss_family == AF_INET6) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      ::listen(listener.get(), 4096) != 0)
+    return picket::fail_errno(where);
+  if (::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return picket::fail_errno(where);
+  port = ntohs(address.ss_family == AF_INET ? v4.sin_port : v6.sin6_port);
+  return {};
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() { stop(); }
+
+Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler) {
+  auto parts = std::make_unique<Parts>();
+  parts->shared.settings = std::move(settings);
+  parts->shared.handler = std::move(handler);
+  auto& set = parts->shared.settings;
+  parts->shared.budget.most = set.most_held_bytes;
+  if (!set.plain) {
+    PICKET_LET(context, make_tls_context(set.certificate_file, set.key_file));
+    parts->shared.tls = std::move(context);
+  }
+  PICKET_TRY(parts->listen());
+  std::vector<std::shared_ptr<Inbox>> inboxes;
+  for (unsigned i = 0; i < std::max(1u, set.threads); ++i) {
+    parts->loops.push_back(std::make_unique<Loop>(parts->shared));
+    PICKET_TRY(parts->loops.back()->open());
+    inboxes.push_back(parts->loops.back()->inbox());
+  }
+  PICKET_TRY(parts->loops.front()->listen_on(parts->listener.get(), std::move(inboxes)));
+  for (auto& loop : parts->loops) parts->threads.emplace_back([&one = *loop] { one.run(); });
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+std::uint16_t Server::port() const { return parts_->port; }
+
+void Server::stop() {
+  for (auto& loop : parts_->loops) loop->inbox()->close(false);
+  for (auto& thread : parts_->threads)
+    if (thread.joinable()) thread.join();
+  parts_->listener.reset();
+}
+
+Counters Server::counters() const {
+  const auto& shared = parts_->shared;
+  return {shared.requests, shared.bytes_in, shared.bytes_out, shared.turned_away, shared.broken_off, shared.connections};
+}
+
+}  // namespace ksn_server
