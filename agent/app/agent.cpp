@@ -158,7 +158,7 @@ class RunningAgent final : public Agent {
   std::vector<update::Demand> demands() const {
     std::vector<update::Demand> out;
     if (plugins_)
-      for (auto& demand : plugins_->demands()) out.push_back({demand.component, demand.component_class, demand.plugin, demand.running});
+      for (auto& demand : plugins_->demands()) out.push_back({demand.component, demand.component_class, demand.plugin, demand.running, demand.optional});
     return out;
   }
 

@@ -408,7 +408,7 @@ std::vector<Demand> Plugin::demands() const {
   const std::lock_guard lock(mutex_);
   std::vector<Demand> out;
   if (package_ == nullptr || status_.state == State::refused) return out;
-  for (const auto& demand : package_->manifest.demands) out.push_back({demand.component, demand.component_class, id_, status_.state == State::running});
+  for (const auto& demand : package_->manifest.demands) out.push_back({demand.component, demand.component_class, id_, status_.state == State::running, demand.optional});
   return out;
 }
 

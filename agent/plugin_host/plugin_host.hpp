@@ -59,6 +59,7 @@ struct Demand {
   std::string component_class;  // databases, agent, application
   std::string plugin;
   bool running = false;         // only running plugins are asked to confirm
+  bool optional = false;        // the plugin works without
 };
 
 struct Settings {

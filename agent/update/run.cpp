@@ -205,6 +205,12 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
   return result;
 }
 
+bool Run::is_optional(std::string_view component) const {
+  if (std::ranges::find(settings_.components, component) != settings_.components.end()) return false;
+  const auto demands = shop_.demands();
+  return std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != component || demand.optional; });
+}
+
 void Run::one(const std::string& component, v1::ComponentResult& out) {
   const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
   if (active) {
@@ -215,8 +221,9 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
   tell("plan", component, "");
   auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
   if (!offer) {
-    out.set_result("failed");
-    out.set_text(offer.error().message);
+    const bool without = offer.error().code == Code::not_found && is_optional(component);
+    out.set_result(without ? "current" : "failed");
+    out.set_text(without ? cat(offer.error().message, ", which is optional") : offer.error().message);
     return;
   }
   auto plan = plan_of(component, offer->releases);
@@ -234,7 +241,8 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
   if (plan.what == Plan::What::keep && plan.leave && !only_fetch_) return leave_declined(component, plan.why, out);
   if (settings_.keep_archives && plan.release != nullptr) wanted_keys_.insert(catalogue_->wanted(*plan.release).key());
   if (plan.what == Plan::What::impossible) {
-    out.set_result(plan.by_choice ? "current" : "failed");
+    const bool without = offer->releases.empty() && is_optional(component);
+    out.set_result(plan.by_choice || without ? "current" : "failed");
     out.set_text(plan.why);
     return;
   }

@@ -66,6 +66,8 @@ class Run {
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
   void one(const std::string& component, v1::ComponentResult& out);
+  // Nobody needs it: a repository without it is no failure.
+  [[nodiscard]] bool is_optional(std::string_view component) const;
   [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
   [[nodiscard]] bool is_stored(const trust::Release& release) const;
   void leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out);

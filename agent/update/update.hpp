@@ -21,6 +21,7 @@ struct Demand {
   std::string component_class;  // databases, agent, application
   std::string plugin;           // who asked
   bool running = false;         // running plugins are asked to confirm a new set
+  bool optional = false;        // a repository that does not offer it is no failure, unless somebody else needs it
 };
 
 struct Options {

@@ -87,6 +87,13 @@ class Members {
     });
   }
 
+  void flag(std::string_view name, bool& into) {
+    if (const auto* value = find(name, false)) {
+      if (!value->is_bool()) return refuse(name, "must be true or false");
+      into = value->get_bool();
+    }
+  }
+
   const json::object* object(std::string_view name, bool required) {
     const auto* value = find(name, required);
     if (value == nullptr) return nullptr;
@@ -204,6 +211,7 @@ void read_demands(Members& top, Manifest& out, std::optional<Error>& error) {
     std::string_view component_class;
     demand.text("component", entry.component, true, 100);
     demand.choice<std::string_view>("class", component_class, true, classes);
+    demand.flag("optional", entry.optional);
     demand.done();
     if (!error && !is_component(entry.component)) return demand.refuse("component", "must be lower-case letters, digits and '-'");
     entry.component_class = component_class;

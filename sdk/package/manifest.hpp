@@ -40,6 +40,7 @@ struct Manifest {
   } limits;
   struct Demanded {
     std::string component, component_class;
+    bool optional = false;  // a repository without it is no failure
   };
   std::vector<Demanded> demands;
   std::string settings_schema;  // JSON text of an object, draft 7

@@ -71,6 +71,10 @@ TEST(Manifest, reads_every_member) {
   EXPECT_EQ(m->limits.storage_mb, 1u);
   ASSERT_EQ(m->demands.size(), 1u);
   EXPECT_EQ(m->demands[0].component_class, "databases");
+  EXPECT_FALSE(m->demands[0].optional);
+  const auto optional = Manifest::parse(with("/demands", R"([{"component":"x","class":"databases","optional":true}])"));
+  ASSERT_TRUE(optional) << optional.error().message;
+  EXPECT_TRUE(optional->demands.at(0).optional);
   EXPECT_NE(m->settings_schema.find("rate"), std::string::npos);
   EXPECT_EQ(m->minimum_agent, "0.1.0");
   EXPECT_TRUE(schema_takes(kWhole));
@@ -117,6 +121,7 @@ INSTANTIATE_TEST_SUITE_P(Each, WrongManifest, ::testing::Values(
     Wrong{"/limits/memory_mb", "0", "limits.memory_mb must be"}, Wrong{"/limits/callback_ms", "1.5", "limits.callback_ms must be"},
     Wrong{"/limits/queue_bytes", "100", "limits.queue_bytes must be"}, Wrong{"/limits/cpu", "1", "limits.cpu is not a known member"},
     Wrong{"/demands", "[{\"component\":\"x\"}]", "demands[0].class is missing"}, Wrong{"/demands", "[{\"component\":\"../x\",\"class\":\"agent\"}]", "demands[0].component must be"},
+    Wrong{"/demands", "[{\"component\":\"x\",\"class\":\"agent\",\"optional\":1}]", "demands[0].optional must be true or false"},
     Wrong{"/settings_schema", "[]", "settings_schema must be an object"}, Wrong{"/settings_schema/type", "\"array\"", "settings_schema.type must be"},
     Wrong{"/minimum_agent", "\"soon\"", "minimum_agent must be"}, Wrong{"/root", "true", "root is not a known member"}),
     [](const auto& which) { return "case_" + std::to_string(which.index); });

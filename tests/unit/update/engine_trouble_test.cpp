@@ -168,6 +168,36 @@ TEST_F(UpdateTrouble, a_failing_component_does_not_hinder_the_others) {
   EXPECT_FALSE(world_->engine->problems().empty());
 }
 
+TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_is_no_failure_until_somebody_needs_it) {
+  publish(release(1));
+  world_->demands.push_back({"absent", "databases", "scanner", true, true});
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_THAT(result.components(0).text(), HasSubstr("offers no component absent, which is optional"));
+  EXPECT_TRUE(world_->engine->problems().empty());
+  {
+    const std::lock_guard lock(world_->demands_mutex);
+    world_->demands.push_back({"absent", "databases", "other", true, false});
+  }
+  EXPECT_EQ(world_->run().result(), "partial");
+  EXPECT_FALSE(world_->engine->problems().empty());
+}
+
+TEST_F(UpdateTrouble, an_optional_component_that_cannot_be_brought_is_a_warning) {
+  publish(release(1));
+  auto other = release(1);
+  other.component = "lists";
+  publish(other);
+  world_->demands.push_back({"lists", "databases", "scanner", true, true});
+  source_->make_trouble({"targets/lists", What::missing, 0, 1000});
+  open();
+  EXPECT_EQ(world_->run().result(), "partial");
+  ASSERT_FALSE(world_->engine->problems().empty());
+  EXPECT_FALSE(world_->engine->problems()[0].critical);
+  EXPECT_THAT(world_->engine->problems()[0].text, HasSubstr("lists: "));
+}
+
 TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
   publish(release(1));
   open();
