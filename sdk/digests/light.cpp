@@ -1,0 +1,55 @@
+#include "digests/light.hpp"
+
+#include <algorithm>
+
+namespace picket::digests {
+
+using namespace format;
+
+namespace {
+
+tl::unexpected<Error> light_damaged(std::string_view what) { return fail(Code::invalid, cat("the light digest database is damaged: ", what)); }
+
+}  // namespace
+
+Result<Light> Light::read(std::string_view bytes) {
+  Light out;
+  PICKET_LET(header, read_header(bytes, kLightMagic, "light"));
+  out.header_ = header;
+  const auto count = header.form;
+  if (count > kMostShards || (count == 0) != (header.digests == 0)) return light_damaged("its number of shards is impossible");
+  if (header.counts.trusted != 0 || header.entries != 0 || header.reference_bytes != 0) return light_damaged("its header holds what belongs to a full one");
+  const std::uint64_t fixed = kHeaderBytes + count * kShardBytes;
+  if (fixed > bytes.size() || header.tail != bytes.size() - fixed)
+    return light_damaged(cat("it holds ", std::to_string(bytes.size()), " bytes, which is not what its header says"));
+  const char* const fingerprints = bytes.data() + fixed;
+  std::uint64_t end = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const char* const at = bytes.data() + kHeaderBytes + i * kShardBytes;
+    const std::uint64_t first = load64(at), begin = load64(at + 16);
+    const fuse::Shape shape{load32(at + 24), load32(at + 28)};
+    if (i == 0 ? first != 0 : first <= out.first_.back()) return light_damaged("its shards do not ascend");
+    if (shape.segments == 0 || shape.segments > kMostSegments || shape.segment_bits > kMostSegmentBits) return light_damaged("the shape of a shard is impossible");
+    if (shape.bytes() > std::uint64_t{1} << 31) return light_damaged("a shard is too large");
+    if (begin != end) return light_damaged("its shards do not follow each other");
+    end += shape.bytes();
+    if (end > header.tail) return light_damaged("a shard ends outside of it");
+    out.first_.push_back(first);
+    out.shards_.push_back({load64(at + 8), shape, fingerprints + begin});
+  }
+  if (end != header.tail) return light_damaged("its last shard is not its end");
+  return out;
+}
+
+bool Light::may_hold(const Sha256& digest) const {
+  if (first_.empty()) return false;
+  const auto key = prefix_of(digest.data());
+  const auto after = std::upper_bound(first_.begin(), first_.end(), key);  // never the first one, which begins with 0
+  const Shard& shard = shards_[static_cast<std::size_t>(after - first_.begin()) - 1];
+  const auto hash = fuse::mix(key, shard.seed);
+  std::uint8_t rest = fuse::fingerprint(hash);
+  for (const auto place : fuse::places(hash, shard.shape)) rest = static_cast<std::uint8_t>(rest ^ static_cast<std::uint8_t>(shard.fingerprints[place]));
+  return rest == 0;
+}
+
+}  // namespace picket::digests
