@@ -221,6 +221,9 @@ TEST_F(Commands, scan_has_exit_codes) {
   EXPECT_EQ(run({"scan", "/tmp"}).code, 0);
   reply.set_skipped(1);
   EXPECT_EQ(run({"scan", "/tmp"}).code, 5);
+  reply.set_skipped(0);
+  reply.set_suspected(1);
+  EXPECT_EQ(run({"scan", "/tmp"}).code, 5) << "nothing found, and not everything could be told";
   reply.set_findings(1);
   EXPECT_EQ(run({"scan", "/tmp"}).code, 4);
 }
