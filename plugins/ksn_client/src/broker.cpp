@@ -67,7 +67,7 @@ void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done
     if (stopping_) why = "the KSN client is stopping";
     else if (!trust_) why = "no provider of KSN is known";
     else if (flights_.size() + keys.size() > kMostWaitingQuestions) why = "too many questions wait already";
-    else if (parts_.line.is_shut()) why = "KSN is not available, and rests before the next attempt";
+    else if (parts_.is_shut()) why = "KSN is not available, and rests before the next attempt";
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!why.empty()) {
         pending->answers[i].why = why;
@@ -166,9 +166,8 @@ void Broker::send(std::unique_lock<std::mutex>& lock) {
   ++counters_.batches;
   auto request = request_of(batch->keys);
   lock.unlock();
-  parts_.line.post("/ksn/v1/ask", parts_.sign_on(request), deadline,
-                   [this, batch](const ksn_channel::Answer& answer, const Way& way) { return take(*batch, answer, way); },
-                   [this, batch](Result<> result) { ended(batch, std::move(result)); });
+  parts_.post(std::move(request), deadline, [this, batch](const ksn_channel::Answer& answer, const Way& way) { return take(*batch, answer, way); },
+              [this, batch](Result<> result) { ended(batch, std::move(result)); });
   lock.lock();
 }
 

@@ -43,13 +43,14 @@ struct Answered {
 class Broker {
  public:
   struct Parts {
-    Line& line;
     std::function<std::int64_t()> now;                                          // Unix seconds
-    std::function<std::string(v1::AskRequest&)> sign_on;                        // fills in the asker and gives the bytes to send
+    // Fills in the asker and posts, unless it may not be any more: then `done` says why.
+    std::function<void(v1::AskRequest, std::chrono::milliseconds deadline, Line::Accept, Line::Done)> post;
+    std::function<bool()> is_shut;                                              // nobody can be reached now: asking is answered at once
     std::function<void(const v1::AskReply&)> answered;                          // wishes
   };
   explicit Broker(Parts parts);
-  ~Broker();  // the channel is gone already: nothing comes back any more
+  ~Broker();  // whoever posts has ended: nothing comes back any more
 
   void use(std::shared_ptr<Trust> trust, std::shared_ptr<Cache> cache, std::chrono::milliseconds batch, std::chrono::milliseconds timeout);
 
