@@ -6,6 +6,7 @@
 #include <openssl/objects.h>
 #include <openssl/pkcs7.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <openssl/x509_vfy.h>
 
 #include <cstdint>
@@ -181,12 +182,12 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   PeSignature out;
   STACK_OF(X509)* signers = ::PKCS7_get0_signers(pkcs7.get(), nullptr, 0);
   ::ERR_clear_error();
-  if (signers == nullptr || ::sk_X509_num(signers) != 1) {
-    if (signers != nullptr) ::sk_X509_free(signers);
+  if (signers == nullptr || sk_X509_num(signers) != 1) {
+    if (signers != nullptr) sk_X509_free(signers);
     return fail(Code::invalid, "there is not exactly one signer");
   }
-  X509* signer = ::sk_X509_value(signers, 0);
-  ::sk_X509_free(signers);
+  X509* signer = sk_X509_value(signers, 0);
+  sk_X509_free(signers);
   out.publisher = name_part(signer, NID_organizationName);
   if (out.publisher.empty()) out.publisher = name_part(signer, NID_commonName);
   std::string digest;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,19 +15,18 @@
 #include "cache.hpp"
 #include "ksn/answers.hpp"
 #include "line.hpp"
+#include "picket/ksn/v1/check.pb.h"
 
 namespace ksn_client {
 
 // Whose answers count; made anew when the provider changes.
 class Trust {
  public:
-  Trust(std::vector<picket::trust::PublicKey> keys, std::string ksn, bool private_ksn) : ksn(ksn), private_ksn(private_ksn), verifier_(std::move(keys), std::move(ksn), private_ksn) {}
+  Trust(std::vector<picket::trust::PublicKey> keys, std::string ksn, bool private_ksn) : verifier_(std::move(keys), std::move(ksn), private_ksn) {}
   [[nodiscard]] Result<std::vector<picket::ksn::Proven>> verify(const v1::AskReply& reply, std::int64_t now) {
     const std::lock_guard lock(mutex_);
     return verifier_.verify(reply, now);
   }
-  const std::string ksn;
-  const bool private_ksn;
 
  private:
   std::mutex mutex_;
