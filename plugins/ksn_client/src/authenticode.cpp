@@ -169,8 +169,8 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   const std::string_view der = image.substr(layout.table + 8, length - 8);
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   const Pkcs7 pkcs7(::d2i_PKCS7(nullptr, &at, static_cast<long>(der.size())));
-  ::ERR_clear_error();
-  if (!pkcs7 || ::PKCS7_type_is_signed(pkcs7.get()) == 0 || pkcs7->d.sign == nullptr || pkcs7->d.sign->contents == nullptr) return fail(Code::invalid, "the signature is no PKCS #7 SignedData");
+  ERR_clear_error();
+  if (!pkcs7 || PKCS7_type_is_signed(pkcs7.get()) == 0 || pkcs7->d.sign == nullptr || pkcs7->d.sign->contents == nullptr) return fail(Code::invalid, "the signature is no PKCS #7 SignedData");
   PKCS7* contents = pkcs7->d.sign->contents;
   char oid[80] = {};
   ::OBJ_obj2txt(oid, sizeof oid, contents->type, 1);
@@ -181,7 +181,7 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
 
   PeSignature out;
   STACK_OF(X509)* signers = ::PKCS7_get0_signers(pkcs7.get(), nullptr, 0);
-  ::ERR_clear_error();
+  ERR_clear_error();
   if (signers == nullptr || sk_X509_num(signers) != 1) {
     if (signers != nullptr) sk_X509_free(signers);
     return fail(Code::invalid, "there is not exactly one signer");
@@ -196,7 +196,7 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   if (!out.note.empty()) return std::optional(std::move(out));
   const Bio content(::BIO_new_mem_buf(said.signed_part.data(), static_cast<int>(said.signed_part.size())));
   const int good = ::PKCS7_verify(pkcs7.get(), nullptr, nullptr, content.get(), nullptr, PKCS7_NOVERIFY);
-  ::ERR_clear_error();
+  ERR_clear_error();
   if (good != 1) {
     out.note = "the signature is not good";
     return std::optional(std::move(out));
@@ -204,7 +204,7 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   out.image_matches = true;
   std::string why;
   out.trusted = leads_to(signer, pkcs7->d.sign->cert, authorities, why);
-  ::ERR_clear_error();
+  ERR_clear_error();
   if (!out.trusted) out.note = cat("its signer is not vouched for: ", why);
   return std::optional(std::move(out));
 }

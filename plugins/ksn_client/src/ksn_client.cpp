@@ -1,6 +1,7 @@
 #include "ksn_client.hpp"
 
 #include "picket/component/v1/component.pb.h"
+#include "picket/host/v1/host.pb.h"
 
 namespace ksn_client {
 namespace {
@@ -91,6 +92,12 @@ void KsnClient::publish() {
   }
   const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", state.text());
   if (health == reported_) return;
+  // A plugin's health is a warning at most; what policy calls critical is said of the device.
+  picket::host::v1::DeviceConcern concern;
+  concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
+  concern.set_text(cat("KSN: ", state.text()));
+  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY)
+    host_.set_timer(kPublishTimer, 500);
   host_.report(health.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, health);
   reported_ = health;
 }

@@ -137,8 +137,12 @@ TEST_F(KsnDiskCache, damage_anywhere_never_gives_a_wrong_answer) {
   const auto look = [&](const std::string& what) {
     auto cache = open(64 * DiskCache::kSlotBytes);
     ASSERT_TRUE(cache);
-    for (unsigned i = 0; i < kKeys; ++i)
-      if (const auto value = cache->find(key_number(i), kNow)) ASSERT_EQ(value->value, value_number(i)) << what;
+    for (unsigned i = 0; i < kKeys; ++i) {
+      const auto value = cache->find(key_number(i), kNow);
+      if (value) {
+        ASSERT_EQ(value->value, value_number(i)) << what;
+      }
+    }
     ASSERT_TRUE(cache->put(key_number(99), "after", kNow + 5000));
     ASSERT_EQ(cache->find(key_number(99), kNow)->value, "after");
   };

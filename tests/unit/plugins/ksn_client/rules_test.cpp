@@ -6,6 +6,7 @@
 #include "consent.hpp"
 #include "local_lists.hpp"
 #include "objects.hpp"
+#include "picket/ksn/v1/wire.pb.h"
 #include "printed.hpp"
 #include "standing.hpp"
 #include "support/server_process.hpp"
