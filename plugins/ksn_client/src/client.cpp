@@ -61,7 +61,7 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
       .broker = *broker_,
       .now = host_.now,
       .may_not = [this](v1::ObjectKind kind) { return forbids(what_of(kind)); },
-      .status_line = [this] { return status().line(); }});
+      .status_line = [this] { return status_of(situation(), host_.now()).line(); }});
 }
 
 Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
@@ -107,6 +107,7 @@ Result<Client::Derived> Client::derive(Settings settings) const {
 }
 
 Result<> Client::apply(Settings settings) {
+  const std::lock_guard lock(applying_);
   PICKET_LET(derived, derive(std::move(settings)));
   put_in_force(std::move(derived));
   return {};

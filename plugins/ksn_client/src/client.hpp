@@ -78,6 +78,7 @@ class Client {
   [[nodiscard]] std::map<std::string, std::uint64_t> sums() const;
 
   const Host host_;
+  std::mutex applying_;       // settings come from the plugin's thread, and again from the ticker when a file came later
   mutable std::mutex mutex_;  // the members up to the blank line
   Settings settings_;
   Consent consent_;

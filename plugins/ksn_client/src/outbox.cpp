@@ -163,26 +163,24 @@ void Outbox::counted(const std::map<std::string, std::uint64_t>& sums, std::int6
   save();
 }
 
-std::optional<v1::ContentRequest> Outbox::part_of(Wish& wish) {
-  const auto known = paths_.find(wish.digest);
-  if (known == paths_.end()) return std::nullopt;
-  const picket::UniqueFd fd(::open(known->second.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+std::optional<v1::ContentRequest> Outbox::part_of(const Wish& wish, const std::string& path, const Limits& limits) {
+  const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;
-  wish.size = static_cast<std::uint64_t>(info.st_size);
-  if (wish.first >= wish.size) return std::nullopt;
-  const std::uint64_t bytes = wish.bytes == 0 ? wish.size - wish.first : std::min(wish.bytes, wish.size - wish.first);
-  if (bytes > limits_.most_bytes || wish.size > limits_.most_bytes * 16) return std::nullopt;
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  if (wish.first >= size) return std::nullopt;
+  const std::uint64_t bytes = wish.bytes == 0 ? size - wish.first : std::min(wish.bytes, size - wish.first);
+  if (bytes > limits.most_bytes || size > limits.most_bytes * 16) return std::nullopt;
   v1::ContentRequest request;
   request.set_digest(wish.digest);
-  request.set_size(wish.size);
+  request.set_size(size);
   request.set_first(wish.first);
   request.set_bytes(wish.bytes);
   if (!wish.asked_held) {
     std::string head(512, '\0');
     const auto got = ::pread(fd.get(), head.data(), head.size(), 0);
     const auto kind = kind_of_content(std::string_view(head).substr(0, static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
-    if (kind.empty() || std::find(limits_.kinds.begin(), limits_.kinds.end(), kind) == limits_.kinds.end() || (!wish.type.empty() && wish.type != kind)) return std::nullopt;
+    if (kind.empty() || std::find(limits.kinds.begin(), limits.kinds.end(), kind) == limits.kinds.end() || (!wish.type.empty() && wish.type != kind)) return std::nullopt;
     const auto digest = digest_of_file(fd.get());
     if (!digest || *digest != picket::to_hex(wish.digest)) return std::nullopt;  // another file lies there now
     return request;
@@ -197,7 +195,7 @@ std::optional<v1::ContentRequest> Outbox::part_of(Wish& wish) {
 }
 
 std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool content_permitted, std::int64_t now) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (!limits_.extended) return std::nullopt;
   Message message;
   if (statistics_permitted && !statistics_.empty()) {
@@ -211,7 +209,17 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
     day_bytes_ = 0;
   }
   while (!wishes_.empty() && day_bytes_ < limits_.most_bytes_per_day) {
-    if (auto part = part_of(wishes_.front())) {
+    const Wish wish = wishes_.front();
+    const auto known = paths_.find(wish.digest);
+    const std::string path = known == paths_.end() ? std::string() : known->second.path;
+    const Limits limits = limits_;
+    lock.unlock();
+    auto part = path.empty() ? std::nullopt : part_of(wish, path, limits);
+    lock.lock();
+    // Cleared meanwhile, or policy is another: look again.
+    const bool same = !wishes_.empty() && wishes_.front().digest == wish.digest && wishes_.front().first == wish.first && wishes_.front().bytes == wish.bytes;
+    if (!same || !limits_.extended) return std::nullopt;
+    if (part) {
       message.path = "/ksn/v1/content";
       message.content = std::move(*part);
       return message;

@@ -61,14 +61,15 @@ class Outbox {
  private:
   struct Wish {
     std::string digest, type;
-    std::uint64_t first = 0, bytes = 0, size = 0, held = 0;
+    std::uint64_t first = 0, bytes = 0, held = 0;
     bool asked_held = false;
   };
   struct Known {
     std::string path;
     std::uint64_t turn = 0;
   };
-  [[nodiscard]] std::optional<v1::ContentRequest> part_of(Wish& wish);
+  // Reads the file, which may take a while: not under the lock.
+  [[nodiscard]] static std::optional<v1::ContentRequest> part_of(const Wish& wish, const std::string& path, const Limits& limits);
   void drop_front();
   void save();
   [[nodiscard]] static std::string name_of(std::string_view digest, std::uint64_t first, std::uint64_t bytes);
