@@ -124,7 +124,7 @@ Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) co
 
 std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
   std::unique_ptr<DiskCache> disk;
-  if (settings.cache_mb > 0) {
+  if (settings.cache_mb > 0 && owner.find_first_not_of('\0') != owner.npos) {
     std::string told;
     auto made = picket::make_folders(settings.folder, 0700);
     if (made) {
@@ -172,7 +172,7 @@ void Client::put_in_force(Derived derived) {
   auto provider = load_provider(settings);
   std::string why_none;
   std::vector<Way> ways;
-  std::string owner(32, '\0');
+  std::string owner(32, '\0');  // of nobody: no answers, and no file for them
   if (provider) {
     ways = ways_of(settings, *provider, why_none);
     std::string identity = cat(provider->name, "\n", provider->private_ksn ? "private" : "global", "\n");
