@@ -9,6 +9,10 @@ std::string digest_of(const std::string& bytes) { return *picket::from_hex(picke
 
 struct KsnExtended : KsnClientPlugin {
   std::string program;
+  void SetUp() override {
+    KsnClientPlugin::SetUp();
+    settings["content_kinds"] = json::array{"executable"};
+  }
   void write_program(std::size_t bytes) {
     program = std::string("\x7f"
                           "ELF") +
