@@ -1,4 +1,5 @@
 // Consent, the switch, directives, and the status in its words. The KSN counts what reaches it: the wire is watched.
+#include "../raw_server.hpp"
 #include "rig.hpp"
 
 namespace ksn_client_test {
@@ -25,6 +26,38 @@ TEST_F(KsnClientPlugin, asks_nobody_before_the_statement_is_accepted) {
   EXPECT_TRUE(wait([&] { return state().available(); }));
   EXPECT_TRUE(state().in_use());
   EXPECT_EQ(state().text(), "Enabled (Private)");
+}
+
+// A bare listening socket instead of a server: not even a connection is opened. Connections are taken in their order, so once one of the test's
+// own was taken all before it were.
+TEST_F(KsnClientPlugin, opens_no_connection_without_consent_and_none_after_it_was_disabled) {
+  picket::plugin_tests::RawServer wire([](const std::string&) { return picket::plugin_tests::RawServer::Reply{}; });
+  const auto taken = [&] {
+    const auto before = wire.accepted();
+    const picket::UniqueFd own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(wire.port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(own.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_TRUE(wait([&] { return wire.accepted() > before; }));
+    return wire.accepted();
+  };
+  settings["use_proxy"] = true;
+  settings["proxy"] = "127.0.0.1:" + std::to_string(wire.port());
+  settings["request_timeout_ms"] = 500;
+  settings["rest_seconds"] = 1;
+  start();
+  for (unsigned i = 0; i < 5; ++i) EXPECT_EQ(check_one(digest_number(i)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(ask_raw("picket.ksn.connection", "").status, PICKET_E_DENIED);
+  EXPECT_EQ(taken(), 1U) << "only the test's own";
+  accept();
+  ASSERT_TRUE(wait([&] { return wire.accepted() > 1; }));
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  const auto before = taken();
+  const auto later = std::chrono::steady_clock::now() + 1500ms;  // longer than a rest of the circuit breaker
+  for (unsigned i = 0; std::chrono::steady_clock::now() < later; ++i) EXPECT_EQ(check_one(digest_number(i)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(taken(), before + 1);
 }
 
 TEST_F(KsnClientPlugin, records_who_accepted_which_text_and_when) {
