@@ -33,14 +33,17 @@ TEST_F(KsnClientPlugin, asks_nobody_before_the_statement_is_accepted) {
 TEST_F(KsnClientPlugin, opens_no_connection_without_consent_and_none_after_it_was_disabled) {
   picket::plugin_tests::RawServer wire([](const std::string&) { return picket::plugin_tests::RawServer::Reply{}; });
   const auto taken = [&] {
-    const auto before = wire.accepted();
     const picket::UniqueFd own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(wire.port());
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(own.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_TRUE(wait([&] { return wire.accepted() > before; }));
+    const timeval limit{10, 0};
+    ::setsockopt(own.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(::send(own.get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+    char byte = 0;
+    EXPECT_EQ(::recv(own.get(), &byte, 1, 0), 0) << "served: it was taken";
     return wire.accepted();
   };
   settings["use_proxy"] = true;
