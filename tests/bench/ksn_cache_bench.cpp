@@ -93,7 +93,7 @@ int main() {
   // Through the checker, 100 objects a request, as a plugin asks.
   Broker broker({.now = [] { return kNow; },
                  .post = [](v1::AskRequest, std::chrono::milliseconds, Line::Accept, Line::Done done) { done(fail(Code::unavailable, "nobody")); },
-                 .is_shut = [] { return true; },
+                 .shut = [] { return std::string("nobody"); },
                  .answered = {}});
   Checker checker({.broker = broker, .now = [] { return kNow; }, .may_not = [](v1::ObjectKind) { return std::string("no"); }, .status_line = [] { return std::string(); }});
   auto cache = std::make_shared<Cache>(kEntries * 4, nullptr, 99);

@@ -23,7 +23,7 @@ struct World {
                                     const ksn_channel::Answer got{200, std::string(answer), "HTTP/2", std::chrono::milliseconds(1)};
                                     done(accept(got, way));
                                   },
-                              .is_shut = [] { return false; },
+                              .shut = [] { return std::string(); },
                               .answered = {}}};
   Checker checker{Checker::Parts{
       .broker = broker, .now = [] { return std::int64_t{1'800'000'000}; }, .may_not = [](v1::ObjectKind) { return std::string(); }, .status_line = [] { return std::string("status"); }}};

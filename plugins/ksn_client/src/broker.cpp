@@ -67,7 +67,7 @@ void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done
     if (stopping_) why = "the KSN client is stopping";
     else if (!trust_) why = "no provider of KSN is known";
     else if (flights_.size() + keys.size() > kMostWaitingQuestions) why = "too many questions wait already";
-    else if (parts_.is_shut()) why = "KSN is not available, and rests before the next attempt";
+    else why = parts_.shut();
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!why.empty()) {
         pending->answers[i].why = why;

@@ -46,7 +46,7 @@ class Broker {
     std::function<std::int64_t()> now;                                          // Unix seconds
     // Fills in the asker and posts, unless it may not be any more: then `done` says why.
     std::function<void(v1::AskRequest, std::chrono::milliseconds deadline, Line::Accept, Line::Done)> post;
-    std::function<bool()> is_shut;                                              // nobody can be reached now: asking is answered at once
+    std::function<std::string()> shut;                                          // why nobody can be reached now: asking is answered at once; empty: ask
     std::function<void(const v1::AskReply&)> answered;                          // wishes
   };
   explicit Broker(Parts parts);

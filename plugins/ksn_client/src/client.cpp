@@ -47,7 +47,7 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
           [this](v1::AskRequest request, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done) {
             gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, std::move(accept), std::move(done));
           },
-      .is_shut = [this] { return line_->is_shut(); },
+      .shut = [this] { return line_->why_shut(); },
       .answered =
           [this](const v1::AskReply& reply) {
             bool any = false;

@@ -225,12 +225,13 @@ std::string Line::in_force() const {
   return out.empty() ? "servers" : cat(out, ", servers when it is not available");
 }
 
-bool Line::is_shut() const {
+std::string Line::why_shut() const {
   const std::lock_guard lock(mutex_);
+  if (states_.empty()) return why_none_;
   const auto now = Clock::now();
   for (const auto& state : states_)
-    if (!state->breaker.is_resting(now)) return false;
-  return true;
+    if (!state->breaker.is_resting(now)) return {};
+  return "KSN is not available, and rests before the next attempt";
 }
 
 std::chrono::milliseconds Line::until_next_attempt() const {

@@ -48,7 +48,7 @@ class Line {
   void try_all(std::string_view path, std::string body, std::chrono::milliseconds deadline, std::function<void(std::vector<Tried>)> done);
 
   [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none"
-  [[nodiscard]] bool is_shut() const;                                 // every road rests, or there is none
+  [[nodiscard]] std::string why_shut() const;                         // every road rests, or there is none; empty: ask
   [[nodiscard]] std::chrono::milliseconds until_next_attempt() const; // 0: nothing rests
 
  private:

@@ -279,6 +279,12 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
   EXPECT_EQ(ksn.messages(), 0U);
   EXPECT_EQ(status().road(), "proxy 127.0.0.1:1");
+  settings["proxy"] = "";
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(1)).why(), "no KSN proxy is set, and policy does not allow asking KSN's servers directly");
+  ASSERT_TRUE(wait([&] { return status().status() == "Enabled. Not available"; }));
+  EXPECT_EQ(status().road(), "none");
+  settings["proxy"] = "127.0.0.1:1";
   settings["servers_when_proxy_is_away"] = true;
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(status().road(), "proxy 127.0.0.1:1, servers when it is not available");
