@@ -1,0 +1,431 @@
+#include "broker.hpp"
+
+#include <algorithm>
+
+#include "ksn/limits.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+
+namespace ksn_proxy {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace ksn = picket::ksn;
+namespace v1 = picket::ksn::v1;
+
+// A request that waits for answers. Done: its reply is sent, its slots are empty.
+struct Broker::Waiting {
+  ksn_server::Reply reply;
+  std::vector<EntryRef> slots;
+  std::size_t missing = 0;
+  Clock::time_point deadline;
+  bool done = false;
+};
+
+// A question on its way, and who waits for it, with the slot; none: it only waits for what is said of the licence.
+struct Broker::Pending {
+  static constexpr std::size_t kNoSlot = ~std::size_t{0};
+  std::vector<std::pair<std::shared_ptr<Waiting>, std::size_t>> waiters;
+};
+
+struct Broker::Batch {
+  Licence* licence;
+  std::vector<Key> keys;
+};
+
+std::size_t Broker::QuestionHash::operator()(const std::pair<const Licence*, Key>& question) const {
+  // Whoever can choose digests that collide here has only his own proxy's waiting list to slow down, which is bounded: no secret needed.
+  const auto& key = question.second;
+  return std::hash<std::string_view>()({key.digest.data(), key.digest.size()}) ^ (std::hash<const void*>()(question.first) + key.kind * 64u + key.length);
+}
+
+Broker::Broker(const BrokerSettings& settings, Parts parts)
+    : settings_(settings), parts_(std::move(parts)), cache_(settings.cache_bytes), licences_(settings.most_licences), thread_([this] { run(); }) {}
+
+void Broker::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    wakes_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+Broker::~Broker() {
+  stop();
+  Out out;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& waiting : waiting_) give_up(*waiting, 503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, "the proxy ends", 1), out);
+    waiting_.clear();
+    pending_.clear();
+    cache_.clear();
+  }
+  send(out);
+}
+
+void Broker::send(Out& out) {
+  for (auto& one : out) std::move(one.reply).send(one.status, std::move(one.body));
+  out.clear();
+}
+
+// ---- asking
+
+bool Broker::is_refused(Licence& licence, Clock::time_point now, int& status, std::string& body) const {
+  if (licence.refused_until <= now) return false;
+  status = licence.refused_status;
+  body = licence.refusal;
+  return true;
+}
+
+std::string Broker::refusal_of(std::string_view id, int& status) {
+  const std::lock_guard lock(mutex_);
+  std::string body;
+  const auto now = Clock::now();
+  if (auto* licence = licences_.get(id, now); licence != nullptr) (void)is_refused(*licence, now, status, body);
+  return body;
+}
+
+void Broker::ask(std::string_view body, ksn_server::Reply reply) {
+  Ask ask;
+  const auto parsed = parse_ask(body, ask);
+  std::vector<std::uint64_t> hashes(ask.keys.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = hasher_(ask.keys[i]);
+  const auto unix_now = parts_.now();
+  const auto now = Clock::now();
+
+  std::unique_lock lock(mutex_);
+  ++counters_.requests;
+  if (!parsed) {
+    ++counters_.malformed;
+    lock.unlock();
+    const auto why = parsed.error().code == Code::too_large ? v1::Refusal::TOO_LARGE : v1::Refusal::MALFORMED;
+    return std::move(reply).send(ksn_server::http_status(why), ksn_server::refusal(why, parsed.error().message));
+  }
+  counters_.digests += ask.keys.size();
+  auto* licence = licences_.get(ask.licence, now);
+  int status = 429;
+  std::string answer;
+  if (licence == nullptr || is_refused(*licence, now, status, answer)) {
+    ++(licence == nullptr ? counters_.overloaded : counters_.refused);
+    lock.unlock();
+    if (answer.empty()) answer = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences are in use at once", 10);
+    return std::move(reply).send(status, std::move(answer));
+  }
+
+  for (const auto hash : hashes) cache_.prefetch(hash);
+  std::vector<Entry*> found(hashes.size());
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    found[i] = cache_.find(ask.keys[i], hashes[i], unix_now);
+    if (found[i] == nullptr) missing.push_back(i);
+    else __builtin_prefetch(found[i]->wire() + 64);
+  }
+  counters_.from_cache += found.size() - missing.size();
+  if (missing.empty() && (licence->accepted_until > now || found.empty())) {
+    answer = write_reply(found);
+    lock.unlock();
+    return std::move(reply).send(200, std::move(answer));
+  }
+
+  Out out;
+  std::vector<EntryRef> slots;
+  slots.reserve(found.size());
+  for (auto* entry : found) slots.emplace_back(entry);
+  const auto waiting = std::make_shared<Waiting>();
+  if (waiting_count_ >= settings_.most_waiting || pending_.size() + missing.size() > settings_.most_pending) {
+    ++counters_.overloaded;
+    slots.clear();
+    lock.unlock();
+    return std::move(reply).send(429, ksn_server::refusal(v1::Refusal::TOO_MANY, "the proxy waits for too many answers", 1));
+  }
+  waiting->reply = std::move(reply);
+  waiting->slots = std::move(slots);
+  waiting->deadline = now + settings_.deadline;
+  wait_for_answers(*licence, waiting, ask.keys, missing, now);
+  send_batches(lock);
+}
+
+void Broker::wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
+                              Clock::time_point now) {
+  const auto enqueue = [&](const Key& key, std::size_t slot) {
+    auto& pending = pending_[{&licence, key}];
+    if (pending) {
+      ++counters_.merged;
+    } else {
+      pending = std::make_unique<Pending>();
+      licence.unsent.push_back(key);
+      licence.last_question = key;
+    }
+    pending->waiters.emplace_back(waiting, slot);
+    ++waiting->missing;
+  };
+  for (const auto i : missing) enqueue(keys[i], i);
+  // All is known, but not whether this licence may know it: what is asked of the KSN for it tells, and else the first question is asked again.
+  if (missing.empty()) {
+    const auto asked = pending_.find({&licence, licence.last_question});
+    enqueue(asked != pending_.end() ? licence.last_question : keys.front(), Pending::kNoSlot);
+  }
+  ++waiting_count_;
+  const bool wakes = waiting_.empty();
+  waiting_.push_back(waiting);
+  if (licence.unsent.size() >= ksn::kMostQuestions) flush(licence);
+  if (!licence.unsent.empty() && !licence.is_due) {
+    licence.is_due = true;
+    licence.flush_at = now + settings_.gather;
+    due_.push_back(&licence);
+    wakes_.notify_one();
+  } else if (wakes) {
+    wakes_.notify_one();
+  }
+}
+
+template <class List>
+std::string Broker::write_reply(const List& entries) {
+  std::size_t bytes = 4096;
+  const auto get = [](const auto& one) -> Entry* {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(one)>>) return one;
+    else return one.get();
+  };
+  for (const auto& one : entries) {
+    const auto* entry = get(one);
+    bytes += entry->size + (entry->head->alone ? entry->head->wire.size() : 0);
+  }
+  ReplyWriter writer(++stamp_);
+  writer.reserve(bytes);
+  for (const auto& one : entries) writer.add(*get(one));
+  return writer.take();
+}
+
+void Broker::resolve(Pending& pending, Entry& entry, Out& out) {
+  for (auto& [waiting, slot] : pending.waiters) {
+    if (waiting->done) continue;
+    if (slot != Pending::kNoSlot) waiting->slots[slot] = EntryRef(&entry);
+    if (--waiting->missing != 0) continue;
+    out.push_back({std::move(waiting->reply), 200, write_reply(waiting->slots)});
+    waiting->done = true;
+    waiting->slots.clear();
+    --waiting_count_;
+  }
+}
+
+void Broker::give_up(Waiting& waiting, int status, const std::string& body, Out& out) {
+  if (waiting.done) return;
+  out.push_back({std::move(waiting.reply), status, body});
+  waiting.done = true;
+  waiting.slots.clear();
+  --waiting_count_;
+}
+
+// ---- the line
+
+void Broker::flush(Licence& licence) {
+  std::size_t sent = 0;
+  while (sent < licence.unsent.size() && in_flight_ < settings_.most_batches) {
+    auto batch = std::make_shared<Batch>();
+    batch->licence = &licence;
+    const auto count = std::min(licence.unsent.size() - sent, ksn::kMostQuestions);
+    const auto from = licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent);
+    batch->keys.assign(from, from + static_cast<std::ptrdiff_t>(count));
+    std::stable_sort(batch->keys.begin(), batch->keys.end(), [](const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length < b.length; });
+    sent += count;
+    ++in_flight_;
+    ++licence.in_flight;
+    ++counters_.upstream_requests;
+    counters_.upstream_questions += count;
+    ready_.push_back(std::move(batch));
+  }
+  licence.unsent.erase(licence.unsent.begin(), licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent));
+}
+
+void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
+  while (!ready_.empty()) {
+    const auto batch = std::move(ready_.back());
+    ready_.pop_back();
+    v1::AskRequest request;
+    auto& asker = *request.mutable_asker();
+    asker.set_licence(batch->licence->id);
+    lock.unlock();
+    asker.set_installation(parts_.installation);
+    asker.set_product("picket");
+    asker.set_version(parts_.version);
+    v1::Questions* questions = nullptr;
+    for (const auto& key : batch->keys) {
+      if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {
+        questions = request.add_questions();
+        questions->set_kind(static_cast<v1::ObjectKind>(key.kind));
+        questions->set_length(key.length);
+      }
+      questions->mutable_digests()->append(key.view());
+    }
+    parts_.upstream.post("/ksn/v1/ask", request.SerializeAsString(), settings_.deadline, [this, batch](Result<Posted> posted) { on_posted(batch, std::move(posted)); });
+    lock.lock();
+  }
+}
+
+// Without the lock: signatures take their time. What comes back must be let go under it.
+Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view body) {
+  v1::AskReply reply;
+  if (body.size() > ksn::kMostReplyBytes || !reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "this is no AskReply");
+  if (static_cast<std::size_t>(reply.answers_size()) != batch.keys.size())
+    return fail(Code::invalid, cat(std::to_string(reply.answers_size()), " answers to ", std::to_string(batch.keys.size()), " questions"));
+  std::vector<ksn::Proven> proven;
+  {
+    const std::lock_guard lock(verifier_mutex_);
+    PICKET_LET(verified, parts_.verifier.verify(reply, parts_.now()));
+    proven = std::move(verified);
+  }
+  std::vector<v1::Record> records(proven.size());
+  for (std::size_t i = 0; i < proven.size(); ++i) {
+    if (!records[i].ParseFromString(proven[i].record)) return fail(Code::invalid, "an answer holds no record");
+    // A true answer to another question is none to this one.
+    if (static_cast<int>(records[i].kind()) != batch.keys[i].kind || records[i].asked() != batch.keys[i].view())
+      return fail(Code::untrusted, cat("answer ", std::to_string(i), " is one to another question"));
+  }
+  std::vector<Head*> heads(static_cast<std::size_t>(reply.heads_size()));
+  std::vector<std::int64_t> issued(heads.size());
+  std::vector<EntryRef> out;
+  out.reserve(proven.size());
+  for (std::size_t i = 0; i < proven.size(); ++i) {
+    auto& head = heads[proven[i].head];
+    if (head == nullptr) {
+      const auto& signed_head = reply.heads(static_cast<int>(proven[i].head));
+      v1::Head inner;
+      if (!inner.ParseFromString(signed_head.head())) return fail(Code::invalid, "a head is malformed");
+      issued[proven[i].head] = inner.issued();
+      head = make_head(signed_head.SerializeAsString(), inner.leaves());
+    }
+    const auto& key = batch.keys[i];
+    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::fresh_until(records[i], issued[proven[i].head])));
+  }
+  return out;
+}
+
+void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> posted) {
+  Result<std::vector<EntryRef>> taken = std::vector<EntryRef>();
+  const bool came = posted && posted->status == 200;
+  if (came) taken = take(*batch, posted->body);
+  const auto now = Clock::now();
+  if (!taken) {
+    const auto why = cat("an answer of the KSN was thrown away: ", taken.error().message);
+    parts_.upstream.blame(why);
+    parts_.warn(why);
+  }
+
+  Out out;
+  std::unique_lock lock(mutex_);
+  --in_flight_;
+  --batch->licence->in_flight;
+  if (came && taken) {
+    batch->licence->accepted_until = now + settings_.licence_lasts;
+    batch->licence->refused_until = {};
+    const auto unix_now = parts_.now();
+    for (std::size_t i = 0; i < batch->keys.size(); ++i) {
+      auto* entry = (*taken)[i].get();
+      cache_.insert(entry, unix_now);
+      const auto found = pending_.find({batch->licence, batch->keys[i]});
+      if (found == pending_.end()) continue;
+      resolve(*found->second, *entry, out);
+      pending_.erase(found);
+    }
+  } else {
+    ++counters_.upstream_failures;
+    if (came) ++counters_.untrusted;
+    int status = 503;
+    const auto body = failure_of(*batch, posted, taken, now, status);
+    for (const auto& key : batch->keys) {
+      const auto found = pending_.find({batch->licence, key});
+      if (found == pending_.end()) continue;
+      for (auto& [waiting, slot] : found->second->waiters) give_up(*waiting, status, body, out);
+      pending_.erase(found);
+    }
+  }
+  taken = std::vector<EntryRef>();
+  // The place that has become free.
+  if (!over_)
+    for (auto* licence : due_)
+      if (licence->flush_at <= now) flush(*licence);
+  wakes_.notify_one();
+  send_batches(lock);
+  lock.unlock();
+  send(out);
+}
+
+// What those who wait are told, and what is remembered of the licence.
+std::string Broker::failure_of(const Batch& batch, const Result<Posted>& posted, const Result<std::vector<EntryRef>>& taken, Clock::time_point now, int& status) {
+  const auto away = [&](std::string_view why) { return ksn_server::refusal(v1::Refusal::UNAVAILABLE, why, std::max(1u, parts_.upstream.rests_for())); };
+  if (!taken) return away("the KSN behind the proxy answers what is not the provider's");
+  if (!posted) return away(cat("the KSN behind the proxy cannot be reached: ", posted.error().message));
+  v1::Refusal refusal;
+  if (posted->body.size() > 4096 || !refusal.ParseFromString(posted->body)) return away(cat("the KSN behind the proxy answers with HTTP status ", std::to_string(posted->status)));
+  switch (refusal.why()) {
+    case v1::Refusal::LICENCE_UNKNOWN:
+    case v1::Refusal::LICENCE_BLOCKED:
+    case v1::Refusal::LICENCE_EXPIRED: {
+      auto& licence = *batch.licence;
+      const auto lasts = refusal.retry_after_seconds() != 0 ? std::min<std::chrono::seconds>(std::chrono::seconds(refusal.retry_after_seconds()), std::chrono::hours(24))
+                                                            : settings_.refusal_lasts;
+      licence.accepted_until = {};
+      licence.refused_until = now + lasts;
+      licence.refused_status = ksn_server::http_status(refusal.why());
+      licence.refusal = posted->body;
+      ++counters_.refused;
+      status = licence.refused_status;
+      return posted->body;
+    }
+    case v1::Refusal::TOO_MANY:
+    case v1::Refusal::UNAVAILABLE: status = ksn_server::http_status(refusal.why()); return posted->body;
+    default: return away(cat("the KSN behind the proxy refuses: ", refusal.text().substr(0, 160)));
+  }
+}
+
+// ---- the thread
+
+void Broker::run() {
+  Out out;
+  std::unique_lock lock(mutex_);
+  while (!over_) {
+    const auto now = Clock::now();
+    auto next = Clock::time_point::max();
+    for (auto it = due_.begin(); it != due_.end();) {
+      auto& licence = **it;
+      if (licence.flush_at <= now) flush(licence);
+      if (licence.unsent.empty()) {
+        licence.is_due = false;
+        it = due_.erase(it);
+        continue;
+      }
+      // With no place left on the line, the next answer that comes wakes us.
+      if (in_flight_ < settings_.most_batches) next = std::min(next, licence.flush_at);
+      ++it;
+    }
+    while (!waiting_.empty() && (waiting_.front()->done || waiting_.front()->deadline <= now)) {
+      if (!waiting_.front()->done) ++counters_.overdue;
+      give_up(*waiting_.front(), 503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, "the KSN behind the proxy did not answer in time", 1), out);
+      waiting_.pop_front();
+    }
+    if (!waiting_.empty()) next = std::min(next, waiting_.front()->deadline);
+    if (!ready_.empty() || !out.empty()) {
+      send_batches(lock);
+      lock.unlock();
+      send(out);
+      lock.lock();
+      continue;
+    }
+    if (next == Clock::time_point::max()) wakes_.wait(lock);
+    else wakes_.wait_until(lock, next);
+  }
+}
+
+BrokerCounters Broker::counters() const {
+  const std::lock_guard lock(mutex_);
+  auto out = counters_;
+  out.waiting = waiting_count_;
+  out.pending = pending_.size();
+  out.licences = licences_.size();
+  out.cache = cache_.counters();
+  return out;
+}
+
+}  // namespace ksn_proxy
