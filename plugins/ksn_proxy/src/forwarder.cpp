@@ -122,11 +122,11 @@ void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
 }
 
 void Forwarder::pass_on(MessageKind kind, std::string body, ksn_server::Reply reply) {
-  struct Held {
+  struct Passing {
     std::string body;
     ksn_server::Reply reply;
   };
-  auto held = std::make_shared<Held>(Held{std::move(body), std::move(reply)});
+  auto held = std::make_shared<Passing>(Passing{std::move(body), std::move(reply)});
   parts_.upstream.post(path_of(kind), held->body, settings_.deadline, [this, kind, held](Result<Posted> posted) {
     if (posted && posted->status < 500 && posted->status != 429) {
       {
