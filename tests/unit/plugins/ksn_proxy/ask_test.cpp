@@ -56,8 +56,12 @@ TEST(KsnProxyAsk, refuses_what_does_not_fit) {
   request.mutable_asker()->set_licence(std::string(257, 'l'));
   EXPECT_TRUE(refused(request));
   const auto whole = ask_of({digest_of(1)});
-  for (std::size_t cut = 1; cut < whole.size(); ++cut)
-    if (Ask part; parse_ask(whole.substr(0, cut), part)) EXPECT_LE(part.keys.size(), 1u);
+  for (std::size_t cut = 1; cut < whole.size(); ++cut) {
+    Ask part;
+    if (parse_ask(whole.substr(0, cut), part)) {
+      EXPECT_LE(part.keys.size(), 1u);
+    }
+  }
   EXPECT_FALSE(parse_ask("\x0b\x0c", ask));   // groups
   EXPECT_FALSE(parse_ask(std::string(11, '\xff'), ask));
 }
