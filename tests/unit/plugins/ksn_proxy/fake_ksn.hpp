@@ -49,6 +49,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   FakeKsn() : key_(*trust::PrivateKey::generate("ed25519")), keyid_(key_.public_key().key_id()) {}
 
   [[nodiscard]] ksn::Verifier verifier() const { return {{key_.public_key()}, "test", true}; }
+  [[nodiscard]] const trust::PublicKey& public_key() const { return key_.public_key(); }
 
   // ---- what it does
   enum class Mode { answers, away, lies, other_question, other_name, too_few, refuses_blocked, broken };
