@@ -34,14 +34,9 @@ struct Broker::Batch {
   std::vector<Key> keys;
 };
 
-std::size_t Broker::QuestionHash::operator()(const std::pair<const Licence*, Key>& question) const {
-  // Whoever can choose digests that collide here has only his own proxy's waiting list to slow down, which is bounded: no secret needed.
-  const auto& key = question.second;
-  return std::hash<std::string_view>()({key.digest.data(), key.digest.size()}) ^ (std::hash<const void*>()(question.first) + key.kind * 64u + key.length);
-}
-
 Broker::Broker(const BrokerSettings& settings, Parts parts)
-    : settings_(settings), parts_(std::move(parts)), cache_(settings.cache_bytes), licences_(settings.most_licences), thread_([this] { run(); }) {}
+    : settings_(settings), parts_(std::move(parts)), cache_(settings.cache_bytes), licences_(settings.most_licences),
+      pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once), thread_([this] { run(); }) {}
 
 void Broker::stop() {
   {
@@ -79,6 +74,16 @@ bool Broker::is_refused(Licence& licence, Clock::time_point now, int& status, st
   return true;
 }
 
+bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
+  if (licence.is_known || licence.is_busy()) return true;
+  const std::chrono::duration<double> passed = now - newcomers_at_;
+  newcomers_at_ = now;
+  newcomers_ = std::min(settings_.new_licences_at_once, newcomers_ + passed.count() * settings_.new_licences_per_second);
+  if (newcomers_ < 1) return false;
+  newcomers_ -= 1;
+  return true;
+}
+
 std::string Broker::refusal_of(std::string_view id, int& status) {
   const std::lock_guard lock(mutex_);
   std::string body;
@@ -107,10 +112,10 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   auto* licence = licences_.get(ask.licence, now);
   int status = 429;
   std::string answer;
-  if (licence == nullptr || is_refused(*licence, now, status, answer)) {
-    ++(licence == nullptr ? counters_.overloaded : counters_.refused);
+  if (licence == nullptr || is_refused(*licence, now, status, answer) || !may_be_new(*licence, now)) {
+    ++(answer.empty() ? counters_.overloaded : counters_.refused);
     lock.unlock();
-    if (answer.empty()) answer = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences are in use at once", 10);
+    if (answer.empty()) answer = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", 10);
     return std::move(reply).send(status, std::move(answer));
   }
 
@@ -320,6 +325,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
   if (came && taken) {
     batch->licence->accepted_until = now + settings_.licence_lasts;
     batch->licence->refused_until = {};
+    batch->licence->is_known = true;
     const auto unix_now = parts_.now();
     for (std::size_t i = 0; i < batch->keys.size(); ++i) {
       auto* entry = (*taken)[i].get();

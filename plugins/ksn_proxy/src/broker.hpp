@@ -31,6 +31,7 @@ struct BrokerSettings {
   std::size_t most_pending = 100'000;             // different questions on their way
   std::size_t most_batches = 32;                  // requests to the KSN at a time
   std::size_t most_licences = 10'000;
+  double new_licences_per_second = 20, new_licences_at_once = 200;  // that the KSN is asked of: guessing must not cost it, and us, more
 };
 
 struct BrokerCounters {
@@ -71,10 +72,12 @@ class Broker {
   };
   using Out = std::vector<Outgoing>;
   struct QuestionHash {
-    std::size_t operator()(const std::pair<const Licence*, Key>& question) const;
+    const Hasher* hasher;
+    std::size_t operator()(const std::pair<const Licence*, Key>& question) const { return (*hasher)(question.second) ^ std::hash<const void*>()(question.first); }
   };
 
   // All of these under the lock.
+  [[nodiscard]] bool may_be_new(Licence& licence, Clock::time_point now);
   [[nodiscard]] bool is_refused(Licence& licence, Clock::time_point now, int& status, std::string& body) const;
   void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
                         Clock::time_point now);
@@ -106,6 +109,8 @@ class Broker {
   std::size_t waiting_count_ = 0, in_flight_ = 0;
   std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
   std::uint64_t stamp_ = 0;
+  double newcomers_;                              // tokens
+  Clock::time_point newcomers_at_{};
   BrokerCounters counters_;
   bool over_ = false;
   std::thread thread_;                            // gathers and watches deadlines; sleeps when nothing waits

@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 struct Licence {
   std::string id;
   Clock::time_point accepted_until{}, refused_until{};
+  bool is_known = false;           // the KSN has accepted it, some time
   int refused_status = 0;
   std::string refusal;             // a serialised Refusal, repeated as it came
   // The broker's:

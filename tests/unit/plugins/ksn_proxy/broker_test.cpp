@@ -234,6 +234,24 @@ TEST_F(BrokerTest, many_licences_cannot_push_the_good_ones_out) {
   EXPECT_LE(broker_->counters().licences, 10u);
 }
 
+TEST_F(BrokerTest, guessing_licences_is_slowed_down_and_costs_the_known_ones_nothing) {
+  BrokerSettings settings;
+  settings.new_licences_at_once = 5;
+  settings.new_licences_per_second = 0;
+  open(settings);
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
+  int refused = 0, slowed = 0;
+  for (int i = 0; i < 20; ++i) {
+    ksn_.bad_licences.insert("guess" + std::to_string(i));
+    const int status = ask({digest_of(1)}, "guess" + std::to_string(i)).wait();
+    refused += status == 403 ? 1 : 0;
+    slowed += status == 429 ? 1 : 0;
+  }
+  EXPECT_EQ(refused, 4);
+  EXPECT_EQ(slowed, 16);
+  EXPECT_EQ(ask({digest_of(2)}).wait(), 200);
+}
+
 TEST_F(BrokerTest, never_repeats_what_is_not_the_providers) {
   open();
   for (const auto mode : {FakeKsn::Mode::lies, FakeKsn::Mode::other_question, FakeKsn::Mode::other_name, FakeKsn::Mode::too_few}) {

@@ -62,12 +62,14 @@ TEST_F(CacheTest, never_holds_more_bytes_than_it_may_and_frees_all_of_them) {
   constexpr std::size_t most = 200'000;
   Cache cache(most);
   std::mt19937_64 random(1);
-  Head* shared = nullptr;
+  EntryRef keeps;  // a head lives as long as an entry that names it
   for (int i = 0; i < 20'000; ++i) {
     // Answers of all sizes, some of which share a head.
-    if (i % 10 == 0) shared = make_head(std::string(random() % 500, 'h'), 10);
     const Key key(1, digest_of(random() % 5000));
-    cache.insert(make_entry(key, hasher_(key), shared, std::string(random() % 2000, 'r'), 1, std::string(64, 'p'), kNow + 100).get(), kNow);
+    auto* head = i % 10 == 0 ? make_head(std::string(random() % 500, 'h'), 10) : keeps.get()->head;
+    auto made = make_entry(key, hasher_(key), head, std::string(random() % 2000, 'r'), 1, std::string(64, 'p'), kNow + 100);
+    cache.insert(made.get(), kNow);
+    if (i % 10 == 0) keeps = std::move(made);
     ASSERT_LE(cache.counters().bytes, most) << i;
     if (i % 3 == 0) (void)has(cache, random() % 5000);
   }

@@ -3,76 +3,28 @@
 
 #include <picket/testing/fake_host.hpp>
 
-#include <boost/json.hpp>
-
-#include <ctime>
-
-#include "base/files.hpp"
-#include "fake_ksn.hpp"
-#include "ksn/provider.hpp"
-#include "ksn_channel/channel.hpp"
-#include "ksn_server/certificate.hpp"
+#include "ksn_world.hpp"
 #include "picket/ksn/v1/control.pb.h"
-#include "support/server_process.hpp"
-#include "trust/dsse.hpp"
 
 using namespace picket::ksn_proxy_tests;
-using picket::cat;
 using picket::testing::FakeHost;
 namespace ksn = picket::ksn;
 namespace json = boost::json;
 
 namespace {
 
-class KsnProxyPlugin : public ::testing::Test {
+class KsnProxyPlugin : public ::testing::Test, protected KsnWorld {
  protected:
   void SetUp() override {
-    ksn_.now = static_cast<std::int64_t>(std::time(nullptr));
-    start_ksn(0);
-    // The provider's file, as an administrator gets it.
-    const auto key = picket::trust::PrivateKey::generate("ed25519");
-    ksn::Provider provider;
-    provider.name = "test";
-    provider.contact = "ksn@example.org";
-    provider.created = 1'700'000'000;
-    provider.private_ksn = true;
-    provider.servers = {cat("https://localhost:", std::to_string(ksn_server_->port()))};
-    provider.answer_keys = {ksn_.public_key()};
-    provider.certificate = *picket::read_file(folder_ / "ksn" / "server.pem", 1 << 20);
-    picket::trust::DsseEnvelope envelope{std::string(ksn::kProviderType), provider.to_json(), {}};
-    ASSERT_TRUE(envelope.sign(*key));
-    ASSERT_TRUE(picket::make_folders(folder_ / "keys"));
-    ASSERT_TRUE(picket::write_file_atomic(folder_ / "provider.json", envelope.to_json()));
-    ASSERT_TRUE(picket::write_file_atomic(folder_ / "keys" / "a.pub.json", json::serialize(key->public_key().to_json())));
     host_.allow({.publishes = std::vector<std::string>{}, .subscribes = std::vector<std::string>{}, .answers = std::vector<std::string>{"picket.ksn.proxy.status"},
                  .asks = std::vector<std::string>{}});
     ASSERT_TRUE(host_.load(PICKET_TEST_LIBRARY)) << host_.why();
     ASSERT_EQ(host_.create("org.picket.ksn-proxy"), PICKET_OK) << host_.error();
-    channel_ = *ksn_channel::Channel::start();
   }
   void TearDown() override {
     host_.stop();
     host_.destroy();
     EXPECT_EQ(host_.violations(), std::vector<std::string>{});
-  }
-  void start_ksn(std::uint16_t port) {
-    const auto files = ksn_server::own_certificate(folder_ / "ksn", {"localhost", "127.0.0.1"});
-    ASSERT_TRUE(files);
-    ksn_server::Settings settings;
-    settings.port = port;
-    settings.certificate_file = files->certificate;
-    settings.key_file = files->key;
-    auto server = ksn_server::Server::start(settings, [this](const ksn_server::Request& request, ksn_server::Reply reply) {
-      ++arrived_;
-      const auto posted = ksn_.work(request.path, std::string(request.body));
-      std::move(reply).send(posted ? posted->status : 503, posted ? posted->body : std::string());
-    });
-    ASSERT_TRUE(server) << server.error().message;
-    ksn_server_ = std::move(*server);
-  }
-  [[nodiscard]] std::string settings(std::string_view more = "") const {
-    return cat(R"({"enabled":true,"address":"127.0.0.1","port":0,"longest_rest_seconds":1,"answer_timeout_ms":10000,"folder":")", (folder_ / "proxy").native(), R"(","provider_file":")",
-               (folder_ / "provider.json").native(), R"(","provider_keys":")", (folder_ / "keys").native(), "\"", more, "}");
   }
   ksn::v1::ServerStatusReply status() {
     const auto id = host_.request({.topic = "picket.ksn.proxy.status", .payload = ""});
@@ -81,31 +33,9 @@ class KsnProxyPlugin : public ::testing::Test {
     EXPECT_TRUE(out.ParseFromString(host_.answer(id).payload));
     return out;
   }
-  [[nodiscard]] ksn_channel::Road road() {
-    auto url = status().addresses(0);
-    url = url.substr(url.find(' ') + 1);
-    return {cat("https://", url), *picket::read_file(folder_ / "proxy" / "tls" / "server.pem", 1 << 20), {}, {}};
-  }
-  picket::Result<ksn_channel::Answer> post(const ksn_channel::Road& road, std::string_view path, std::string body) {
-    std::mutex mutex;
-    std::condition_variable came;
-    std::optional<picket::Result<ksn_channel::Answer>> out;
-    channel_->post(road, path, std::move(body), std::chrono::seconds(20), [&](picket::Result<ksn_channel::Answer> answer) {
-      const std::lock_guard lock(mutex);
-      out = std::move(answer);
-      came.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return out.has_value(); });
-    return std::move(*out);
-  }
+  [[nodiscard]] ksn_channel::Road road() { return KsnWorld::road(status().addresses(0)); }
 
-  picket::support::ServerFolder folder_;
-  FakeKsn ksn_;
-  std::atomic<int> arrived_{0};
-  std::unique_ptr<ksn_server::Server> ksn_server_;
   FakeHost host_;
-  std::unique_ptr<ksn_channel::Channel> channel_;
 };
 
 TEST_F(KsnProxyPlugin, does_nothing_while_it_is_off) {
@@ -155,8 +85,8 @@ TEST_F(KsnProxyPlugin, is_not_trusted_by_who_does_not_know_its_certificate) {
 }
 
 TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) {
-  const auto port = ksn_server_->port();
-  ksn_server_.reset();
+  const auto at = port();
+  stop_ksn();
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   ksn::v1::StatisticsRequest statistics;
   statistics.set_id(std::string(16, 's'));
@@ -170,7 +100,7 @@ TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) 
   ASSERT_EQ(host_.stop(5000), PICKET_OK);
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   EXPECT_EQ(status().counters().at("waiting_messages"), 1u);
-  start_ksn(port);
+  start_ksn(at);
   EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }));
   EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
 }
