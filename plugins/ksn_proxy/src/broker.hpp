@@ -64,7 +64,10 @@ class Broker {
  private:
   struct Waiting;
   struct Pending;
-  struct Batch;
+  struct Batch {                                  // one request to the KSN
+    Licence* licence;
+    std::vector<Key> keys;
+  };
   struct Outgoing {                               // sent when the lock is free
     ksn_server::Reply reply;
     int status;
