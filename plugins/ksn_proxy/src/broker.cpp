@@ -14,6 +14,9 @@ using picket::fail;
 namespace ksn = picket::ksn;
 namespace v1 = picket::ksn::v1;
 
+// A prefix's answer may list hundreds of objects: fewer of them go upstream together, so that the reply keeps within kMostReplyBytes.
+constexpr std::size_t kPrefixWeight = 25;
+
 // A request that waits for answers. Done: its reply is sent, its slots are empty.
 struct Broker::Waiting {
   ksn_server::Reply reply;
@@ -62,7 +65,7 @@ void Broker::send(Out& out) {
 
 // ---- asking
 
-bool Broker::is_refused(Licence& licence, Clock::time_point now, int& status, std::string& body) const {
+bool Broker::is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body) {
   if (licence.refused_until <= now) return false;
   status = licence.refused_status;
   body = licence.refusal;
@@ -82,8 +85,7 @@ bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
 std::string Broker::refusal_of(std::string_view id, int& status) {
   const std::lock_guard lock(mutex_);
   std::string body;
-  const auto now = Clock::now();
-  if (auto* licence = licences_.get(id, now); licence != nullptr) (void)is_refused(*licence, now, status, body);
+  if (const auto* licence = licences_.find(id); licence != nullptr) (void)is_refused(*licence, Clock::now(), status, body);
   return body;
 }
 
@@ -124,9 +126,9 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   }
   counters_.from_cache += found.size() - missing.size();
   if (missing.empty() && (licence->accepted_until > now || found.empty())) {
-    answer = write_reply(found);
+    answer = write_reply(found, status);
     lock.unlock();
-    return std::move(reply).send(200, std::move(answer));
+    return std::move(reply).send(status, std::move(answer));
   }
 
   Out out;
@@ -182,7 +184,7 @@ void Broker::wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& 
 }
 
 template <class List>
-std::string Broker::write_reply(const List& entries) {
+std::string Broker::write_reply(const List& entries, int& status) {
   std::size_t bytes = 4096;
   const auto get = [](const auto& one) -> Entry* {
     if constexpr (std::is_pointer_v<std::decay_t<decltype(one)>>) return one;
@@ -193,8 +195,14 @@ std::string Broker::write_reply(const List& entries) {
     bytes += entry->size + (entry->head->alone ? entry->head->wire.size() : 0);
   }
   ReplyWriter writer(++stamp_);
-  writer.reserve(bytes);
-  for (const auto& one : entries) writer.add(*get(one));
+  writer.reserve(std::min(bytes, ksn::kMostReplyBytes));
+  status = 200;
+  for (const auto& one : entries) {
+    writer.add(*get(one));
+    if (writer.size() <= ksn::kMostReplyBytes) continue;
+    status = 413;
+    return ksn_server::refusal(v1::Refusal::TOO_LARGE, "the answers to so many prefixes do not fit into one reply: ask for fewer at once");
+  }
   return writer.take();
 }
 
@@ -203,7 +211,9 @@ void Broker::resolve(Pending& pending, Entry& entry, Out& out) {
     if (waiting->done) continue;
     if (slot != Pending::kNoSlot) waiting->slots[slot] = EntryRef(&entry);
     if (--waiting->missing != 0) continue;
-    out.push_back({std::move(waiting->reply), 200, write_reply(waiting->slots)});
+    int status = 0;
+    auto body = write_reply(waiting->slots, status);
+    out.push_back({std::move(waiting->reply), status, std::move(body)});
     waiting->done = true;
     waiting->slots.clear();
     --waiting_count_;
@@ -225,7 +235,11 @@ void Broker::flush(Licence& licence) {
   while (sent < licence.unsent.size() && in_flight_ < settings_.most_batches) {
     auto batch = std::make_shared<Batch>();
     batch->licence = &licence;
-    const auto count = std::min(licence.unsent.size() - sent, ksn::kMostQuestions);
+    std::size_t count = 0;
+    for (std::size_t weight = 0; sent + count < licence.unsent.size(); ++count) {
+      weight += licence.unsent[sent + count].length == ksn::kDigestBytes ? 1 : kPrefixWeight;
+      if (weight > ksn::kMostQuestions && count > 0) break;
+    }
     const auto from = licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent);
     batch->keys.assign(from, from + static_cast<std::ptrdiff_t>(count));
     std::stable_sort(batch->keys.begin(), batch->keys.end(), [](const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length < b.length; });

@@ -81,11 +81,11 @@ class Broker {
 
   // All of these under the lock.
   [[nodiscard]] bool may_be_new(Licence& licence, Clock::time_point now);
-  [[nodiscard]] bool is_refused(Licence& licence, Clock::time_point now, int& status, std::string& body) const;
+  [[nodiscard]] static bool is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body);
   void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
                         Clock::time_point now);
   template <class List>
-  [[nodiscard]] std::string write_reply(const List& entries);
+  [[nodiscard]] std::string write_reply(const List& entries, int& status);
   void resolve(Pending& pending, Entry& entry, Out& out);
   void give_up(Waiting& waiting, int status, const std::string& body, Out& out);
   void flush(Licence& licence);

@@ -101,6 +101,7 @@ class ReplyWriter {
   explicit ReplyWriter(std::uint64_t stamp) : stamp_(stamp) {}  // never used before
   void reserve(std::size_t bytes) { out_.reserve(bytes); }
   void add(Entry& entry);
+  [[nodiscard]] std::size_t size() const { return out_.size(); }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:

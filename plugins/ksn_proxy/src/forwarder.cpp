@@ -96,7 +96,7 @@ void Forwarder::statistics(std::string_view body, ksn_server::Reply reply) {
   bool passes = parts_.upstream.rests_for() == 0;
   {
     const std::lock_guard lock(mutex_);
-    passes = passes && sends_;
+    passes = passes && sends_ && passing_bytes_ < settings_.most_queued_bytes;
   }
   if (passes) pass_on(MessageKind::statistics, std::string(body), std::move(reply));
   else store(MessageKind::statistics, std::string(body), std::move(reply));
@@ -111,7 +111,7 @@ void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
     const std::lock_guard lock(mutex_);
     // What waits here of this piece must arrive first.
     const auto found = held_.find({request.digest(), request.first()});
-    passes = passes && sends_ && found == held_.end();
+    passes = passes && sends_ && found == held_.end() && passing_bytes_ < settings_.most_queued_bytes;
     if (!passes && request.part().empty()) {
       const auto answer = held_answer(request, found == held_.end() ? 0 : found->second.until);
       return std::move(reply).send(200, answer);
@@ -127,7 +127,15 @@ void Forwarder::pass_on(MessageKind kind, std::string body, ksn_server::Reply re
     ksn_server::Reply reply;
   };
   auto held = std::make_shared<Passing>(Passing{std::move(body), std::move(reply)});
+  {
+    const std::lock_guard lock(mutex_);
+    passing_bytes_ += held->body.size();
+  }
   parts_.upstream.post(path_of(kind), held->body, settings_.deadline, [this, kind, held](Result<Posted> posted) {
+    {
+      const std::lock_guard lock(mutex_);
+      passing_bytes_ -= held->body.size();
+    }
     if (posted && posted->status < 500 && posted->status != 429) {
       {
         const std::lock_guard lock(mutex_);

@@ -25,7 +25,7 @@ struct ForwarderSettings {
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
   std::size_t most_queued = 1000;                   // messages before the disk
-  std::size_t most_queued_bytes = 64u << 20;
+  std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
 };
 
 struct ForwarderCounters {
@@ -81,7 +81,7 @@ class Forwarder {
   mutable std::mutex mutex_;
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
-  std::size_t queued_bytes_ = 0;
+  std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
   std::map<Piece, Held> held_;
   ForwarderCounters counters_;
   bool over_ = false, sends_ = true, in_flight_ = false;

@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
+#include "ksn/provider.hpp"
 #include "ksn_server/certificate.hpp"
 #include "picket/ksn/v1/control.pb.h"
 
@@ -90,10 +91,10 @@ Result<> KsnProxy::open() {
   PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn}));
   forwarder_ = std::move(forwarder);
   service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);
-  return open_server(provider);
+  return open_server();
 }
 
-Result<> KsnProxy::open_server(const ksn::Provider&) {
+Result<> KsnProxy::open_server() {
   auto settings = settings_.server;
   certificate_.clear();
   if (settings.certificate_file.empty()) {
@@ -105,10 +106,7 @@ Result<> KsnProxy::open_server(const ksn::Provider&) {
     certificate_ = own->digest;
     if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
   }
-  settings.page = [this](std::string_view path) {
-    if (path != "/status" && path != "/") return std::string();
-    return status_page(whose_, state(), lines_->describe(), since_, figures(broker_->counters(), forwarder_->counters(), {}));
-  };
+  settings.page = [this](std::string_view path) { return page(path); };
   PICKET_LET(server, ksn_server::Server::start(std::move(settings), [this](const ksn_server::Request& request, ksn_server::Reply reply) {
                service_->handle(request, std::move(reply));
              }));
@@ -116,7 +114,17 @@ Result<> KsnProxy::open_server(const ksn::Provider&) {
   address_ = cat(settings_.server.address.find(':') != std::string::npos ? cat("[", settings_.server.address, "]") : settings_.server.address, ":",
                  std::to_string(server_->port()));
   host_.info(cat("listens: https ", address_));
+  const std::lock_guard lock(page_mutex_);
+  page_state_ = state();
+  page_server_ = server_.get();
   return {};
+}
+
+std::string KsnProxy::page(std::string_view path) const {
+  if (path != "/status" && path != "/") return {};
+  const std::lock_guard lock(page_mutex_);
+  const auto front = page_server_ != nullptr ? page_server_->counters() : ksn_server::Counters();
+  return status_page(whose_, page_state_, lines_->describe(), since_, figures(broker_->counters(), forwarder_->counters(), front));
 }
 
 void KsnProxy::close() {
@@ -127,6 +135,10 @@ void KsnProxy::close() {
   forwarder_.reset();
   broker_.reset();
   service_.reset();
+  {
+    const std::lock_guard lock(page_mutex_);
+    page_server_ = nullptr;
+  }
   server_.reset();
   address_.clear();
 }

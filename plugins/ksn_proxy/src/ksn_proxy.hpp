@@ -4,9 +4,9 @@
 #include <picket/plugin.hpp>
 
 #include <memory>
+#include <mutex>
 #include <string>
 
-#include "ksn/provider.hpp"
 #include "service.hpp"
 #include "settings.hpp"
 
@@ -25,7 +25,8 @@ class KsnProxy {
  private:
   picket_status failed(const picket::Error& error) const;
   [[nodiscard]] picket::Result<> open();
-  [[nodiscard]] picket::Result<> open_server(const picket::ksn::Provider& provider);
+  [[nodiscard]] picket::Result<> open_server();
+  [[nodiscard]] std::string page(std::string_view path) const;
   void close();
   [[nodiscard]] std::string state() const;
   void answer_status(std::uint64_t request_id) const;
@@ -36,6 +37,10 @@ class KsnProxy {
   WhoseKsn whose_;
   std::int64_t since_ = 0;
   std::string address_, certificate_;  // where it listens, and the digest of its own certificate
+  // For the page, which the server's threads make.
+  mutable std::mutex page_mutex_;
+  std::string page_state_;
+  const ksn_server::Server* page_server_ = nullptr;
   // Made in this order, ended in the one that close() shows.
   std::unique_ptr<Lines> lines_;
   std::unique_ptr<Broker> broker_;

@@ -34,11 +34,11 @@ class Licences {
   explicit Licences(std::size_t most) : most_(most) {}
   // nullptr: too many are in use at once. Stays where it is while it is busy.
   [[nodiscard]] Licence* get(std::string_view id, Clock::time_point now);
-  [[nodiscard]] std::size_t size() const { return known_.size(); }
-  template <class Visit>
-  void each(Visit visit) {
-    for (auto& [id, licence] : known_) visit(licence);
+  [[nodiscard]] const Licence* find(std::string_view id) const {
+    const auto found = known_.find(id);
+    return found == known_.end() ? nullptr : &found->second;
   }
+  [[nodiscard]] std::size_t size() const { return known_.size(); }
 
  private:
   struct Hash {

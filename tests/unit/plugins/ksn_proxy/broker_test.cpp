@@ -179,6 +179,17 @@ TEST_F(BrokerTest, answers_prefixes_from_the_cache_too) {
   EXPECT_EQ(ksn_.questions, 2u);
 }
 
+TEST_F(BrokerTest, asks_for_few_prefixes_at_a_time_because_their_answers_are_long) {
+  BrokerSettings settings;
+  settings.gather = 100ms;
+  open(settings);
+  std::vector<std::string> prefixes;
+  for (std::uint64_t i = 0; i < 200; ++i) prefixes.push_back(digest_of(i).substr(0, 8));
+  auto answered = ask(prefixes);
+  EXPECT_EQ(records(answered).size(), 200u);
+  EXPECT_EQ(ksn_.posts, 5u);
+}
+
 TEST_F(BrokerTest, tells_each_licence_what_the_ksn_says_of_it) {
   open();
   ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
