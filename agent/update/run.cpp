@@ -42,11 +42,15 @@ void Run::tell(std::string_view step, std::string_view component, std::string_vi
 }
 
 void Run::begin(v1::RunResult& result, std::string_view kind) {
+  number(result, kind);
+  shop_.explain.begin(result.run());
+}
+
+void Run::number(v1::RunResult& result, std::string_view kind) {
   auto number = shop_.counters.next("run");
   result.set_run(number ? *number : shop_.counters.get("run") + 1);  // a full disk must not hinder a rollback
   result.set_kind(std::string(kind));
   result.set_started(shop_.clock.wall_seconds());
-  shop_.explain.begin(result.run());
 }
 
 void Run::finish(v1::RunResult& result) {
@@ -250,8 +254,10 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     out.set_result("current");
     out.set_text(plan.why);
     // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
-    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
+    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty()) {
       if (auto good = activate(component, *active, Activation::Why::update, out); !good) out.set_text(good.error().message);
+      else if (!pending_text_.empty()) out.set_text(pending_text_);
+    }
     return;
   }
   if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(active->release), " are damaged: brought again");
@@ -269,7 +275,7 @@ void Run::one(const std::string& component, v1::ComponentResult& out) {
     return;
   }
   out.set_result("updated");
-  out.set_text(plan.why);
+  out.set_text(pending_text_.empty() ? plan.why : pending_text_);
   out.set_variant(plan.release->variant);
   out.set_release_after(static_cast<std::uint64_t>(plan.release->release));
 }
