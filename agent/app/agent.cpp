@@ -208,6 +208,9 @@ class RunningAgent final : public Agent {
     selfupdate::Options options;
     options.state_dir = config_.data_dir / "self";
     options.plugin_components = config_.plugin_components;
+    // As installed, under the launcher, Picket updates itself where the repository offers it; one started by hand does what it is told.
+    if (options.plugin_components.empty() && link_) options.plugin_components = {"picket-plugins"};
+    std::erase(options.plugin_components, "");
     options.agent_component = config_.agent_component;
     options.keys = plugin_keys_;
     options.version = PICKET_VERSION;

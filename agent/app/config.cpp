@@ -44,8 +44,8 @@ po::options_description settings() {
   one("settings-dir", "/etc/picket/settings", "local settings, one <plugin id>.json each");
   many("in-process", "id of a plugin that may run inside picketd; may be given again");
   many("disabled", "id of a plugin that is not started; may be given again");
-  many("plugin-component", "component of the repository that carries plugins; may be given again");
-  one("agent-component", "", "component of the repository that carries picketd itself; needs picket-launcher");
+  many("plugin-component", "component of the repository that carries plugins; may be given again (default under picket-launcher: picket-plugins); empty: none");
+  one("agent-component", "picket-agent", "component of the repository that carries picketd itself, under picket-launcher; empty: none");
   one("tenant", "", "which tenant's policies are for this device");
   one("device", host_name(), "this device's name in policies");
   many("group", "a group that this device belongs to; may be given again");

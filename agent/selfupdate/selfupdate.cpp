@@ -80,8 +80,8 @@ class Self final : public SelfUpdate, private bus::Handler {
 
   std::vector<plugin_host::Demand> demands() const override {
     std::vector<plugin_host::Demand> out;
-    for (const auto& component : options_.plugin_components) out.push_back({component, "agent", std::string(kPeer), true});
-    if (parts_.link && !options_.agent_component.empty()) out.push_back({options_.agent_component, "agent", std::string(kPeer), true});
+    for (const auto& component : options_.plugin_components) out.push_back({component, "agent", std::string(kPeer), true, true});
+    if (parts_.link && !options_.agent_component.empty()) out.push_back({options_.agent_component, "agent", std::string(kPeer), true, true});
     return out;
   }
 

@@ -207,7 +207,7 @@ def plugins(work):
 
 def agent_itself(work):
     publisher = Publisher(work)
-    agent = Agent(work, publisher, "agent-component = picket-agent\nin-process = org.picket.source-folder\n",
+    agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
                   [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "10", "--"])
     version = run(BIN / "picketd", "--version").split()[1]
 
@@ -278,7 +278,7 @@ def agent_itself(work):
             program.write(b"x")
         publisher.publish("picket-agent", 6, tampered)
         agent.ctl("update", "run", "--force", status=None)
-        last = agent.json("update", "history")["runs"][0]["components"][0]
+        last = next(component for component in agent.json("update", "history")["runs"][0]["components"] if component["component"] == "picket-agent")
         assert last["result"] == "refused" and "picketd" in last["text"], last
         assert host()["pid"] == was
         print(f"not what was signed: {last['text']}")
