@@ -29,6 +29,7 @@ v1::PluginStatus to_proto(const plugin_host::Status& status) {
   out.set_settings_revision(status.expected_revision);
   out.set_observed_revision(status.observed_revision);
   out.set_pid(static_cast<std::uint32_t>(status.pid));
+  out.set_pending_version(status.pending);
   return out;
 }
 
@@ -87,6 +88,10 @@ HostService::HostService(Parts parts) : parts_(std::move(parts)), started_(parts
     out.set_started(started_);
     out.set_pid(static_cast<std::uint32_t>(::getpid()));
     out.set_data_dir(parts_.config.data_dir);
+    auto self = parts_.self();
+    out.set_slot(std::move(self.slot));
+    out.set_slot_text(std::move(self.text));
+    out.set_taken_back(self.is_taken_back);
     const auto device = parts_.device_status();
     out.set_device_status(device.level);
     for (const auto& reason : device.reasons) out.add_reasons(reason);

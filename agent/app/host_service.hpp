@@ -13,6 +13,7 @@
 #include "app/device_status.hpp"
 #include "plugin_host/plugin_host.hpp"
 #include "runtime/worker.hpp"
+#include "selfupdate/selfupdate.hpp"
 
 namespace picket::app {
 
@@ -25,6 +26,7 @@ class HostService : public Answering {
     runtime::Worker& worker;
     std::function<plugin_host::PluginHost*()> plugins;  // null until made
     std::function<DeviceStatus()> device_status;
+    std::function<selfupdate::SelfUpdate::Shown()> self;
   };
   explicit HostService(Parts parts);
   [[nodiscard]] Result<> start();

@@ -7,7 +7,7 @@
 
 #include "app/agent.hpp"
 #include "app/config.hpp"
-#include "app/notify.hpp"
+#include "launcher/notify.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/memory.hpp"
 
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%spicketd: %s\n", picket::runtime::error_prefix(), agent.error().message.c_str());
     return kFailed;
   }
-  picket::app::notify_service_manager("READY=1");
+  picket::launcher::notify_service_manager("READY=1");
   picket::runtime::return_memory();
   for (;;) {
     int signal = 0;
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     if (signal != SIGHUP) break;
     (*agent)->reload();
   }
-  picket::app::notify_service_manager("STOPPING=1");
+  picket::launcher::notify_service_manager("STOPPING=1");
   (*agent)->stop();
   return 0;
 }

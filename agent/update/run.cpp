@@ -43,11 +43,15 @@ void Run::tell(std::string_view step, std::string_view component, std::string_vi
 }
 
 void Run::begin(v1::RunResult& result, std::string_view kind) {
+  number(result, kind);
+  shop_.explain.begin(result.run());
+}
+
+void Run::number(v1::RunResult& result, std::string_view kind) {
   auto number = shop_.counters.next("run");
   result.set_run(number ? *number : shop_.counters.get("run") + 1);  // a full disk must not hinder a rollback
   result.set_kind(std::string(kind));
   result.set_started(shop_.clock.wall_seconds());
-  shop_.explain.begin(result.run());
 }
 
 void Run::finish(v1::RunResult& result) {

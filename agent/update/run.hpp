@@ -60,7 +60,10 @@ class Run {
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
   [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
   // A plugin could not use the set in force when it started. Goes back if nobody else could either.
-  void refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // The result is for the history; nullopt: nothing changed.
+  [[nodiscard]] std::optional<v1::RunResult> refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // A set of the agent itself that was known to be good only after a restart.
+  [[nodiscard]] std::optional<v1::RunResult> loaded_at_start(const std::string& component, const std::string& set, const std::string& text);
   // Puts what is in force on the board and on the bus.
   void show(const std::string& component, bool announce);
 
@@ -140,6 +143,7 @@ class Run {
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
   [[nodiscard]] Result<> copy_to(const std::filesystem::path& folder, const std::vector<trust::MetadataFile>& metadata, const std::vector<Archive>& archives);
   void begin(v1::RunResult& result, std::string_view kind);
+  void number(v1::RunResult& result, std::string_view kind);  // one that goes on with what an earlier one explained
   void finish(v1::RunResult& result);
   [[nodiscard]] std::vector<std::string> running_consumers(std::string_view component);
   [[nodiscard]] component::v1::ActiveSet describe(const std::string& component) const;
@@ -159,6 +163,7 @@ class Run {
   std::deque<std::unique_ptr<Turn>> turns_;  // the first one's turn it is
   std::set<std::string, std::less<>> wanted_keys_;
   std::mutex telling_;
+  std::string pending_text_;  // why what was activated last is not confirmed yet
   bool only_fetch_ = false;   // nothing is put in force
   bool offline_ = false;      // no source works: only what was fetched in advance can be taken
 };

@@ -132,8 +132,10 @@ void Run::carry_out(Turn& turn) {
     out.set_result("current");
     out.set_text(plan.why);
     // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
-    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
+    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty()) {
       if (auto good = activate(component, *turn.active, Activation::Why::update, out); !good) out.set_text(good.error().message);
+      else if (!pending_text_.empty()) out.set_text(pending_text_);
+    }
     return;
   }
   if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(turn.active->release), " are damaged: brought again");
@@ -155,7 +157,7 @@ void Run::install_best(Turn& turn) {
     auto done = install(component, release, turn.offer, out);
     if (done) {
       out.set_result(only_fetch_ ? "fetched" : "updated");
-      out.set_text(cat(missing, only_fetch_ ? cat("release ", number, " (", release.variant, ") is at hand for the next update") : plan.why));
+      out.set_text(cat(missing, only_fetch_ ? cat("release ", number, " (", release.variant, ") is at hand for the next update") : pending_text_.empty() ? plan.why : pending_text_));
       if (only_fetch_) return;
       out.set_variant(release.variant);
       out.set_release_after(static_cast<std::uint64_t>(release.release));

@@ -135,6 +135,7 @@ void Run::show(const std::string& component, bool announce) {
 Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   if (only_fetch_ && why == Activation::Why::update) return {};
+  pending_text_.clear();
   const auto before = shop_.ledger.record(component).in_force;
   tell("activate", component, cat("release ", std::to_string(info.release)));
   if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));
@@ -149,7 +150,8 @@ Result<> Run::activate(const std::string& component, const SetInfo& info, Activa
     return fail(std::move(confirmed).error());
   }
   if (confirmed) {
-    if (!consumers.empty() && !shop_.ledger.record(component).confirmed) PICKET_TRY(shop_.ledger.confirmed(component));
+    pending_text_ = confirmed->text;
+    if (!consumers.empty() && !confirmed->is_pending && !shop_.ledger.record(component).confirmed) PICKET_TRY(shop_.ledger.confirmed(component));
     show(component, true);
     return {};
   }
@@ -214,7 +216,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
-    out.set_text(cat("release ", std::to_string(active->release), " is not taken again until something newer appears"));
+    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears"));
     return {};
   };
   if (auto done = work(); !done) {
@@ -228,16 +230,52 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
   return result;
 }
 
-void Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
+std::optional<v1::RunResult> Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
   const auto& record = shop_.ledger.record(component);
-  if (record.in_force != set) return;  // meanwhile another one is in force
+  if (record.in_force != set) return std::nullopt;  // meanwhile another one is in force
   const auto text = cat(plugin, " could not load release ", std::to_string(shop_.board.view(component).set.release()), ": ", why);
   shop_.explain.say({.component = component}, text);
   shop_.board.set_text(component, text);
-  if (record.confirmed) return;  // others use it: the plugin's trouble, not the set's
+  if (record.confirmed) return std::nullopt;  // others use it: the plugin's trouble, not the set's
   auto info = shop_.sets.info(component, set);
-  if (!info) return;
+  if (!info) return std::nullopt;
+  v1::RunResult result;
+  number(result, "start");
+  auto& out = *result.add_components();
+  out.set_component(component);
+  out.set_variant(info->variant);
+  out.set_release_before(info->release);
   go_back(component, set, {}, {info->release, false, cat(plugin, ": ", why)});
+  const auto now = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+  out.set_release_after(now ? now->release : 0);
+  out.set_result("refused");
+  out.set_text(cat("release ", std::to_string(info->release), " was refused by ", plugin, ": ", why));
+  finish(result);
+  return result;
+}
+
+std::optional<v1::RunResult> Run::loaded_at_start(const std::string& component, const std::string& set, const std::string& text) {
+  const auto& record = shop_.ledger.record(component);
+  if (record.in_force != set || record.confirmed) return std::nullopt;
+  if (auto noted = shop_.ledger.confirmed(component); !noted) {
+    shop_.explain.say({.component = component}, noted.error().message);
+    return std::nullopt;
+  }
+  show(component, false);
+  const auto info = shop_.sets.info(component, set);
+  if (!info || info->cls != "agent") return std::nullopt;  // of others it goes without saying
+  v1::RunResult result;
+  number(result, "start");
+  auto& out = *result.add_components();
+  out.set_component(component);
+  out.set_variant(info->variant);
+  out.set_release_before(info->release);
+  out.set_release_after(info->release);
+  out.set_result("confirmed");
+  out.set_text(text);
+  finish(result);
+  result.set_text(text);
+  return result;
 }
 
 }  // namespace picket::update

@@ -210,7 +210,11 @@ void FakeConsumer::on_request(bus::RequestId id, const bus::MessagePtr& message)
   if (verdict == "crash") return (void)own_peer().respond(id, status_of(Code::unavailable), "", "the plugin crashed");
   component::v1::ActivateReply reply;
   reply.set_text("2 rules");
-  if (verdict.empty()) own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
+  if (verdict == "pending") {
+    reply.set_text("known after a restart");
+    reply.set_pending(true);
+  }
+  if (verdict.empty() || verdict == "pending") own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
   else own_peer().respond(id, status_of(Code::invalid), "", verdict);
 }
 
