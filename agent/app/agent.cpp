@@ -257,7 +257,7 @@ class RunningAgent final : public Agent {
   Result<> start_services() {
     const auto plugins = [this] { return plugins_.get(); };
     host_service_ = std::make_unique<HostService>(HostService::Parts{
-        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems()); },
+        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems(), host_service_ ? host_service_->concerns() : std::vector<Concern>()); },
         [this] { return self_update_->shown(); }});
     PICKET_TRY(host_service_->start());
     policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }});

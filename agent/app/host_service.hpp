@@ -2,6 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "app/answering.hpp"
 #include "app/config.hpp"
@@ -26,10 +31,15 @@ class HostService : public Answering {
   explicit HostService(Parts parts);
   [[nodiscard]] Result<> start();
   void plugin_changed(const plugin_host::Status& status);  // any-thread
+  [[nodiscard]] std::vector<Concern> concerns() const;     // any-thread: what plugins say of the device as a whole
 
  private:
+  void on_message(const bus::MessagePtr& message) override;
+
   Parts parts_;
   const std::int64_t started_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, Concern> concerns_;  // by plugin and key
 };
 
 }  // namespace picket::app

@@ -27,14 +27,22 @@ Result<v1::ScanRequest> request_of(Context& context) {
   return request;
 }
 
+// Who decided, where it was not a rule: that one has its name.
+std::string decider(const v1::Finding& finding) {
+  if (finding.decided_by() == "database") return " (database)";
+  if (finding.decided_by() == "ksn") return " (KSN)";
+  return {};
+}
+
 void print_finding(Terminal& terminal, const v1::Finding& finding) {
   std::string tags;
   for (const auto& tag : finding.tags()) tags += cat(tags.empty() ? " [" : ", ", tag);
-  terminal.out(cat(runtime::printable(finding.path()), ": ", terminal.styled(Style::bad, runtime::printable(finding.rule())), runtime::printable(tags), tags.empty() ? "" : "]",
-                   finding.description().empty() ? std::string() : cat(" ", runtime::printable(finding.description())), "\n"));
+  if (!finding.category().empty()) tags += cat(tags.empty() ? " [" : ", ", finding.category());
+  terminal.out(cat(runtime::printable(finding.path()), ": ", terminal.styled(finding.suspected() ? Style::warning : Style::bad, runtime::printable(finding.rule())), decider(finding),
+                   runtime::printable(tags), tags.empty() ? "" : "]", finding.description().empty() ? std::string() : cat(" ", runtime::printable(finding.description())), "\n"));
 }
 
-Exit exit_of(const v1::ScanReply& reply) { return reply.findings() > 0 ? Exit::found : reply.skipped() > 0 ? Exit::partial : Exit::ok; }
+Exit exit_of(const v1::ScanReply& reply) { return reply.findings() > 0 ? Exit::found : reply.skipped() + reply.suspected() > 0 ? Exit::partial : Exit::ok; }
 
 }  // namespace
 
@@ -69,9 +77,15 @@ Result<Exit> scan(Context& context) {
   const auto count = [](std::uint64_t number, const char* one, const char* many) { return cat(std::to_string(number), " ", number == 1 ? one : many); };
   auto& terminal = context.terminal;
   terminal.out(cat(count(reply.files(), "file", "files"), ", ", human_bytes(reply.bytes()), " scanned in ", std::to_string(reply.elapsed_ms()), " ms with release ",
-                   std::to_string(reply.release()), reply.variant().empty() ? "" : " ", runtime::printable(reply.variant()), ": ",
+                   std::to_string(reply.release()), reply.variant().empty() ? "" : " ", runtime::printable(reply.variant()),
+                   reply.digests_release() == 0 ? std::string() : cat(" and digests ", std::to_string(reply.digests_release()), " ", runtime::printable(reply.digests_variant())), ": ",
                    terminal.styled(reply.findings() > 0 ? Style::bad : Style::good, count(reply.findings(), "finding", "findings")),
-                   reply.skipped() > 0 ? cat(", ", std::to_string(reply.skipped()), " skipped") : std::string(), "\n"));
+                   reply.skipped() > 0 ? cat(", ", std::to_string(reply.skipped()), " skipped") : std::string(),
+                   reply.suppressed() > 0 ? cat(", ", count(reply.suppressed(), "file", "files"), " cleared as trusted") : std::string(),
+                   reply.asked() > 0 ? cat(", KSN asked about ", std::to_string(reply.asked())) : std::string(), "\n"));
+  if (reply.suspected() > 0)
+    terminal.out(cat(terminal.styled(Style::warning, cat(count(reply.suspected(), "file is", "files are"), " suspected, not confirmed")),
+                     reply.note().empty() ? std::string() : cat(": ", runtime::printable(reply.note())), "\n"));
   return exit_of(reply);
 }
 

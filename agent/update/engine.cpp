@@ -15,7 +15,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts) {
   PICKET_TRY(make_folders(data));
   PICKET_LET(lock, storage::FolderLock::take(data));
   PICKET_LET(counters, storage::Counters::open(data / "counters"));
-  PICKET_LET(sets, SetStore::open(data / "sets", data / "staging", steps));
+  PICKET_LET(sets, SetStore::open({data / "sets", data / "staging", data / "shared"}, steps));
   PICKET_LET(ledger, Ledger::open(data / "journal", steps));
   PICKET_LET(downloads, Downloads::open(data / "downloads", steps));
   auto engine = std::make_unique<EngineImpl>(std::move(options), std::move(parts), std::move(lock), std::move(counters), std::move(sets), std::move(ledger),

@@ -32,7 +32,8 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
 }
 
 Result<SetInfo> Run::install_full(const trust::Release& release, const Wanted& wanted) {
-  PICKET_LET(file, fetch(release, wanted));
+  auto ahead = brought_ahead(wanted);
+  PICKET_LET(file, ahead ? std::move(*ahead) : fetch(release, wanted, readers_));
   tell("stage", release.component, "");
   PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
   PICKET_TRY(shop_.sets.adopt(info));
@@ -50,7 +51,7 @@ std::optional<std::filesystem::path> Run::brought_earlier(const std::string& com
   return std::nullopt;
 }
 
-Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted) {
+Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted, const Readers& readers) {
   const auto& component = release.component;
   tell("fetch", component, cat("release ", std::to_string(release.release), ", ", human_bytes(wanted.length)), 0, wanted.length);
   if (auto found = brought_earlier(component, wanted)) return std::move(*found);
@@ -60,21 +61,22 @@ Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wa
   std::uint64_t need = wanted.length - std::min(have, wanted.length);
   if (release.format != "file") need += release.unpacked + release.files * 4096;
   PICKET_TRY(storage::require_space(shop_.options.data_dir, need, cat(component, " release ", std::to_string(release.release))));
-
-  return bring(component, wanted, false);
+  return bring(component, wanted, false, readers);
 }
 
-Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once) {
+Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once, const Readers& readers) {
   std::string failures;
-  for (const auto& reader : readers_) {
+  bool missing = true;
+  std::chrono::milliseconds told{};
+  for (const auto& reader : readers) {
     const auto& source = reader->source().name;
     const Explain::About about{component, source, wanted.path};
     bool ours = false;
     const auto before = shop_.downloads.have(wanted);
     auto got = shop_.downloads.fetch(wanted, *reader, [&](std::uint64_t done) {
       const auto now = shop_.clock.monotonic();
-      if (now - told_ < std::chrono::milliseconds(100) && done != wanted.length) return;
-      told_ = now;
+      if (now - told < std::chrono::milliseconds(100) && done != wanted.length) return;
+      told = now;
       tell("fetch", component, cat("from ", source), done, wanted.length);
     }, cancel_, ours);
     if (got) {
@@ -87,9 +89,10 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     shop_.explain.say(about, cat("failed: ", got.error().message));
     if (ours || once) return fail(std::move(got).error());
     shop_.sources.failed(source, got.error().message, reader->wish());
+    missing = missing && got.error().code == Code::not_found;
     failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
   }
-  return fail(Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
+  return fail(missing ? Code::not_found : Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
 }
 
 component::v1::ActiveSet Run::describe(const std::string& component) const {

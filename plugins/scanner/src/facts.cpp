@@ -21,6 +21,11 @@ std::string md5_of(std::string_view content) {
 
 }  // namespace
 
+bool sha256_of(std::string_view content, std::array<std::uint8_t, 32>& into) {
+  unsigned size = 0;
+  return ::EVP_Digest(content.data(), content.size(), into.data(), &size, ::EVP_sha256(), nullptr) == 1 && size == into.size();
+}
+
 std::string_view filetype_of(std::string_view content) {
   struct Magic {
     std::string_view bytes, type;

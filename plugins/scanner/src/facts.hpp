@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -29,5 +31,7 @@ class FactFinder {
 };
 
 [[nodiscard]] std::string_view filetype_of(std::string_view content);
+// False: this computer cannot.
+[[nodiscard]] bool sha256_of(std::string_view content, std::array<std::uint8_t, 32>& into);
 
 }  // namespace scanner

@@ -8,9 +8,8 @@
 #include <system_error>
 #include <thread>
 
-#include "facts.hpp"
 #include "text.hpp"
-#include "walker.hpp"
+#include "worker.hpp"
 
 namespace scanner {
 
@@ -35,50 +34,6 @@ namespace {
 constexpr int kMostPaths = 1000;
 constexpr std::chrono::milliseconds kProgressEvery(200);
 
-struct Match {
-  std::string rule, description;
-  std::vector<std::string> tags;
-};
-constexpr std::size_t kMostMatches = 1000;  // of one file
-
-int on_match(YR_SCAN_CONTEXT*, int message, void* data, void* into) {
-  if (message != CALLBACK_MSG_RULE_MATCHING) return CALLBACK_CONTINUE;
-  try {
-    auto& matches = *static_cast<std::vector<Match>*>(into);
-    auto* const rule = static_cast<YR_RULE*>(data);
-    if (matches.size() >= kMostMatches) return CALLBACK_ABORT;
-    Match match;
-    match.rule = printable(rule->identifier, 300);
-    const char* tag = nullptr;
-    yr_rule_tags_foreach(rule, tag) {
-      if (match.tags.size() < 50) match.tags.push_back(printable(tag, 100));
-    }
-    YR_META* meta = nullptr;
-    yr_rule_metas_foreach(rule, meta) {
-      if (meta->type == META_TYPE_STRING && std::string_view(meta->identifier) == "description") match.description = printable(meta->string, 500);
-    }
-    matches.push_back(std::move(match));
-    return CALLBACK_CONTINUE;
-  } catch (...) {
-    return CALLBACK_ERROR;
-  }
-}
-
-// Memory of our own, never a mapping: a file that shrinks while it is scanned would be a SIGBUS.
-Outcome<> read_whole(int fd, std::uint64_t most, std::vector<char>& into, std::size_t& size, const std::atomic<bool>& over) {
-  size = 0;
-  while (!over) {
-    if (size == into.size()) into.resize(std::min<std::size_t>(std::max<std::size_t>(into.size() * 2, 65536), most + 1));
-    const ssize_t got = ::read(fd, into.data() + size, into.size() - size);
-    if (got == 0) return {};
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(PICKET_E_IO, std::generic_category().message(errno));
-    size += static_cast<std::size_t>(got);
-    if (size > most) return failed(PICKET_E_TOO_LARGE, "larger than " + std::to_string(most) + " bytes");
-  }
-  return failed(PICKET_E_CANCELLED, "cancelled");
-}
-
 // Touches the disk, so not on the plugin thread.
 Outcome<> check(const v1::ScanRequest& request) {
   if (request.paths_size() == 0) return failed(PICKET_E_INVALID, "no path to scan");
@@ -93,82 +48,82 @@ Outcome<> check(const v1::ScanRequest& request) {
   return {};
 }
 
+std::string hex_of(const picket::digests::Sha256& digest) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  for (const auto byte : digest) out.append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
+  return out;
+}
+
 }  // namespace
 
-// A scanner of libyara's and what belongs to its thread.
-class Scan::Worker {
- public:
-  explicit Worker(Scan& scan) : scan_(scan) {
-    if (::yr_scanner_create(scan.databases_.rules->get(), &scanner_) != ERROR_SUCCESS) return;
-    ::yr_scanner_set_timeout(scanner_, scan.settings_.file_timeout_seconds);
-    ::yr_scanner_set_flags(scanner_, SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH | SCAN_FLAGS_REPORT_RULES_MATCHING);  // no signal handlers: the memory is ours
-    ::yr_scanner_set_callback(scanner_, &on_match, &matches_);
-    const std::lock_guard lock(scan.scanners_mutex_);
-    scan.scanners_.push_back(scanner_);
-  }
-  ~Worker() {
-    if (scanner_ == nullptr) return;
-    {
-      const std::lock_guard lock(scan_.scanners_mutex_);
-      std::erase(scan_.scanners_, scanner_);
-    }
-    ::yr_scanner_destroy(scanner_);
-  }
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-  [[nodiscard]] bool is_ready() const { return scanner_ != nullptr; }
-
-  void scan(const Entry& entry, std::uint64_t most) {
-    if (static_cast<std::uint64_t>(entry.about.st_size) > most) return scan_.tell_skipped(entry.path, "larger than " + std::to_string(most) + " bytes");
-    std::size_t size = 0;
-    if (const auto read = read_whole(entry.file.get(), most, buffer_, size, scan_.over_); !read) {
-      if (!scan_.over_) scan_.tell_skipped(entry.path, read.error().text);
-      return;
-    }
-    const Facts facts = facts_.facts_of(entry.path, entry.about.st_uid, {buffer_.data(), size});
-    const std::string* values[] = {&facts.filename, &facts.filepath, &facts.extension, &facts.filetype, &facts.owner, &facts.md5};
-    // Rules compiled elsewhere may know fewer variables: those are not missed.
-    for (std::size_t i = 0; i < std::size(values); ++i) (void)::yr_scanner_define_string_variable(scanner_, kExternals[i], values[i]->c_str());
-    matches_.clear();
-    const int code = ::yr_scanner_scan_mem(scanner_, reinterpret_cast<const std::uint8_t*>(buffer_.data()), size);
-    if (scan_.over_) return;
-    scan_.sums_.bytes += size;
-    ++scan_.sums_.files;
-    for (auto& match : matches_) {
-      v1::ScanEvent event;
-      auto& finding = *event.mutable_finding();
-      finding.set_path(printable(entry.path));
-      finding.set_rule(std::move(match.rule));
-      finding.set_description(std::move(match.description));
-      for (auto& tag : match.tags) finding.add_tags(std::move(tag));
-      ++scan_.sums_.findings;
-      scan_.tell(event);
-    }
-    if (code == ERROR_SCAN_TIMEOUT)
-      scan_.tell_skipped(entry.path, "not done within " + std::to_string(scan_.settings_.file_timeout_seconds) + " s");
-    else if (code != ERROR_SUCCESS)
-      scan_.tell_skipped(entry.path, yara_error(code));
-    scan_.tell_progress(entry.path);
-    if (buffer_.size() > (4u << 20)) std::vector<char>().swap(buffer_);  // one large file is no reason to keep so much
-  }
-
- private:
-  Scan& scan_;
-  YR_SCANNER* scanner_ = nullptr;
-  std::vector<Match> matches_;
-  std::vector<char> buffer_;
-  FactFinder facts_;
-};
-
-Scan::Scan(Databases databases, Settings settings, v1::ScanRequest request, std::shared_ptr<picket::plugin::Answer> answer)
-    : databases_(std::move(databases)), settings_(settings), request_(std::move(request)), answer_(std::move(answer)) {}
+Scan::Scan(Databases databases, Settings settings, Reputation& reputation, v1::ScanRequest request, std::shared_ptr<picket::plugin::Answer> answer)
+    : databases_(std::move(databases)), settings_(settings), reputation_(reputation), request_(std::move(request)), answer_(std::move(answer)) {}
 
 void Scan::interrupt() {
   over_ = true;
   answer_->abandon();
+  reputation_.wake();
   const std::lock_guard lock(scanners_mutex_);
   // libyara has no call to stop a scan, but looks at its time limit all the time: a nanosecond is over.
   for (auto* const scanner : scanners_) __atomic_store_n(&scanner->timeout, std::uint64_t{1}, __ATOMIC_RELAXED);
+}
+
+void Scan::settle(Look look) {
+  if (is_question(look.evidence) && look.has_digest && reputation_.is_asked())
+    ask(questions_.add(std::move(look)));
+  else
+    decide(look, {});
+}
+
+void Scan::ask(std::vector<Look> batch) {
+  if (batch.empty() || over_) return;
+  std::vector<picket::digests::Sha256> digests;
+  for (const auto& look : batch) digests.push_back(look.digest);
+  const auto answers = reputation_.ask(digests, std::chrono::milliseconds(settings_.ksn_timeout_ms), over_);
+  if (over_) return;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    ++sums_.asked;
+    batch[i].evidence.ksn = answers[i].verdict;
+    decide(batch[i], answers[i]);
+  }
+}
+
+void Scan::decide(Look& look, const Reputation::Answer& answer) {
+  if (is_question(look.evidence) && (look.evidence.ksn == Ksn::not_asked || look.evidence.ksn == Ksn::unanswered)) ++sums_.unanswered;
+  const auto judgement = judge(look.evidence);
+  if (judgement.cleared != By::nobody && look.evidence.rules) ++sums_.suppressed;
+  if (judgement.rules)
+    for (const auto& match : look.matches) tell_finding(look, "rule", match.rule, match.description, match.tags, {});
+  if (judgement.alarm == By::database)
+    tell_finding(look, "database", look.threat.empty() ? "untrusted" : look.threat, "in the digest database of release " + std::to_string(databases_.digests_release), {}, look.category);
+  if (judgement.alarm == By::ksn)
+    tell_finding(look, "ksn", answer.threat.empty() ? "untrusted" : answer.threat, answer.ksn.empty() ? "untrusted by KSN" : "untrusted by " + answer.ksn, {}, answer.category);
+  if (!judgement.suspected) return;
+  ++sums_.suspected;
+  v1::ScanEvent event;
+  auto& finding = *event.mutable_finding();
+  finding.set_path(look.path);
+  finding.set_rule("suspected");
+  finding.set_description("hits the light digest database, not confirmed: one harmless file in 256 does");
+  finding.set_decided_by("filter");
+  finding.set_sha256(hex_of(look.digest));
+  finding.set_suspected(true);
+  tell(event);
+}
+
+void Scan::tell_finding(const Look& look, std::string_view by, const std::string& name, const std::string& description, const std::vector<std::string>& tags, const std::string& category) {
+  v1::ScanEvent event;
+  auto& finding = *event.mutable_finding();
+  finding.set_path(look.path);
+  finding.set_rule(name);
+  finding.set_description(description);
+  for (const auto& tag : tags) finding.add_tags(tag);
+  finding.set_decided_by(std::string(by));
+  if (look.has_digest) finding.set_sha256(hex_of(look.digest));
+  finding.set_category(category);
+  ++sums_.findings;
+  tell(event);
 }
 
 void Scan::tell(const v1::ScanEvent& event) {
@@ -205,12 +160,33 @@ void Scan::work(SharedWalk& walk) {
   const std::uint64_t most = request_.max_file_bytes() > 0 ? std::min(request_.max_file_bytes(), kMostFileBytes) : settings_.max_file_bytes;
   while (!over_) {
     const Entry entry = walk.next();
-    if (entry.kind == Entry::Kind::end) return;
+    if (entry.kind == Entry::Kind::end) break;
     if (entry.kind == Entry::Kind::skipped)
       tell_skipped(entry.path, entry.why);
     else
       worker.scan(entry, most);
+    ask(questions_.take_old());
   }
+  ask(questions_.take_all());  // the last of the workers finds what the others left
+}
+
+v1::ScanReply Scan::sums() const {
+  v1::ScanReply reply;
+  reply.set_files(sums_.files);
+  reply.set_bytes(sums_.bytes);
+  reply.set_findings(sums_.findings);
+  reply.set_skipped(sums_.skipped);
+  reply.set_suspected(sums_.suspected);
+  reply.set_suppressed(sums_.suppressed);
+  reply.set_asked(sums_.asked);
+  reply.set_unanswered(sums_.unanswered);
+  reply.set_release(databases_.release);
+  reply.set_variant(databases_.variant);
+  reply.set_digests_release(databases_.digests_release);
+  reply.set_digests_variant(databases_.digests_variant);
+  if (sums_.suspected > 0) reply.set_note(reputation_.trouble());
+  reply.set_elapsed_ms(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began_).count()));
+  return reply;
 }
 
 void Scan::run() {
@@ -240,15 +216,7 @@ void Scan::run() {
   for (auto& thread : others) thread.join();
   if (no_memory) answer_->refuse(PICKET_E_INTERNAL, "not enough memory to scan");
   if (over_) return;
-  v1::ScanReply reply;
-  reply.set_files(sums_.files);
-  reply.set_bytes(sums_.bytes);
-  reply.set_findings(sums_.findings);
-  reply.set_skipped(sums_.skipped);
-  reply.set_release(databases_.release);
-  reply.set_variant(databases_.variant);
-  reply.set_elapsed_ms(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began_).count()));
-  answer_->finish("application/x-protobuf; messageType=picket.scan.v1.ScanReply", reply.SerializeAsString());
+  answer_->finish("application/x-protobuf; messageType=picket.scan.v1.ScanReply", sums().SerializeAsString());
 }
 
 }  // namespace scanner

@@ -9,7 +9,6 @@ namespace {
 
 namespace component = picket::component::v1;
 
-constexpr const char* kNoDatabases = "no databases yet: run picketctl update run";
 constexpr std::uint64_t kRetryTimer = 1;
 
 }  // namespace
@@ -22,11 +21,13 @@ picket_status Scanner::start(std::string_view settings_json, std::uint64_t revis
   yara_ready_ = true;
   loads_ = std::make_unique<Threads>(1, 4);
   scans_ = std::make_unique<Threads>(2, 8);
-  databases_ = {};
-  state_text_ = kNoDatabases;
-  publish_state();
+  standing_ = {};
+  complaint_told_.clear();
+  reputation_.start();
+  tell();
   host_.observed(revision, PICKET_HEALTH_HEALTHY);
-  host_.report(PICKET_HEALTH_DEGRADED, kNoDatabases);
+  // Without it KSN is never asked, which is what it comes to where there is no KSN.
+  if (host_.subscribe("picket.ksn.state") != PICKET_OK) host_.warning("cannot subscribe to picket.ksn.state: KSN will not be asked");
   return PICKET_OK;
 }
 
@@ -62,13 +63,14 @@ void Scanner::stop() {
     job.answer->refuse(PICKET_E_UNAVAILABLE, "the scanner is stopping");
     end(job);
   }
+  reputation_.stop();
   if (loads_) loads_->stop();
   if (scans_) scans_->stop();
   loads_.reset();
   scans_.reset();
   jobs.clear();
   jobs_.clear();
-  databases_ = {};
+  standing_ = {};
   if (yara_ready_) ::yr_finalize();
   yara_ready_ = false;
 }
@@ -78,18 +80,24 @@ void Scanner::done(std::uint64_t request_id) {
   jobs_.erase(request_id);
 }
 
-void Scanner::publish_state() {
-  picket::scan::v1::ScannerState state;
+void Scanner::tell() {
+  const std::lock_guard one(telling_);
+  Standing now;
   {
     const std::lock_guard lock(mutex_);
-    state.set_ready(databases_.rules != nullptr);
-    state.set_release(databases_.release);
-    state.set_variant(databases_.variant);
-    state.set_rules(databases_.rules ? databases_.rules->count() : 0);
-    state.set_text(state_text_);
+    now = standing_;
   }
-  const auto status = host_.publish("picket.scan.state", "", "application/x-protobuf; messageType=picket.scan.v1.ScannerState", state.SerializeAsString());
+  now.ksn_trouble = reputation_.trouble();
+  const auto status = host_.publish("picket.scan.state", "", "application/x-protobuf; messageType=picket.scan.v1.ScannerState", now.state().SerializeAsString());
   if (status == PICKET_E_BUSY) host_.set_timer(kRetryTimer, 500);
+  const std::string complaint = now.complaint();
+  if (complaint == complaint_told_) return;
+  complaint_told_ = complaint;
+  host_.report(complaint.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, complaint);
+}
+
+void Scanner::on_message(const picket::plugin::Message& message) {
+  if (message.topic == "picket.ksn.state" && message.key.empty()) reputation_.on_state(message.payload);
 }
 
 void Scanner::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
@@ -107,7 +115,7 @@ void Scanner::activate(std::uint64_t request_id, std::string_view payload) {
     host_.refuse(request_id, PICKET_E_INVALID, "the request is not a picket.component.v1.ActivateRequest");
     return;
   }
-  if (request.set().component() != "yara-rules") {
+  if (request.set().component() != "yara-rules" && request.set().component() != "digests") {
     host_.refuse(request_id, PICKET_E_INVALID, "the scanner has no use for the component " + printable(request.set().component(), 100));
     return;
   }
@@ -125,45 +133,61 @@ void Scanner::activate(std::uint64_t request_id, std::string_view payload) {
     try {
       if (!*job.cancelled) load(request, *job.answer, *job.cancelled);
     } catch (const std::exception& e) {
-      job.answer->refuse(PICKET_E_INTERNAL, std::string("cannot load the rules: ") + e.what());
+      job.answer->refuse(PICKET_E_INTERNAL, std::string("cannot load it: ") + e.what());
     }
     done(request_id);
   });
   if (accepted) return;
-  job.answer->refuse(PICKET_E_BUSY, "too many sets of rules wait to be loaded");
+  job.answer->refuse(PICKET_E_BUSY, "too many sets wait to be loaded");
   done(request_id);
 }
 
 void Scanner::load(const component::ActivateRequest& request, Answer& answer, const std::atomic<bool>& cancelled) {
   const auto& set = request.set();
-  const auto rules = Rules::load(set.path(), {settings().tolerate_broken_files, &cancelled});
-  const std::string name = "release " + std::to_string(set.release()) + " (" + printable(set.variant(), 20) + ")";
+  const bool digests = set.component() == "digests";
+  const auto loaded = digests ? load_digests(set) : load_rules(set, cancelled);
   if (cancelled) return;
-  if (!rules) {
+  if (!loaded) {
+    const std::string refused = "release " + std::to_string(set.release()) + " (" + printable(set.variant(), 20) + ") was refused: " + loaded.error().text;
     {
       const std::lock_guard lock(mutex_);
-      if (databases_.rules)
-        state_text_ = std::to_string(databases_.rules->count()) + " rules of release " + std::to_string(databases_.release) + "; " + name + " was refused: " + rules.error().text;
-      else
-        state_text_ = "no databases: " + name + " was refused: " + rules.error().text;
+      (digests ? standing_.digests_refused : standing_.rules_refused) = (digests ? "digests " : "") + refused;
     }
-    host_.warning(name + " of yara-rules is refused: " + rules.error().text);
-    publish_state();
-    answer.refuse(rules.error().status, rules.error().text);
+    host_.warning(printable(set.component(), 100) + " " + refused);
+    tell();
+    answer.refuse(loaded.error().status, loaded.error().text);
     return;
   }
-  const std::string count = std::to_string((*rules)->count()) + " rules";
-  const std::string note = (*rules)->note().empty() ? std::string() : "; " + (*rules)->note();
-  {
-    const std::lock_guard lock(mutex_);
-    databases_ = {*rules, set.release(), set.variant()};
-    state_text_ = count + " of " + name + note;
-  }
-  publish_state();
-  host_.report(note.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, note.empty() ? std::string() : (*rules)->note());
+  tell();
   component::ActivateReply reply;
-  reply.set_text(count + note);
+  reply.set_text(*loaded);
   answer.finish("application/x-protobuf; messageType=picket.component.v1.ActivateReply", reply.SerializeAsString());
+}
+
+Outcome<std::string> Scanner::load_rules(const component::ActiveSet& set, const std::atomic<bool>& cancelled) {
+  const auto rules = Rules::load(set.path(), {settings().tolerate_broken_files, &cancelled});
+  if (!rules) return tl::unexpected(rules.error());
+  if (cancelled) return failed(PICKET_E_CANCELLED, "cancelled");
+  const std::string note = (*rules)->note().empty() ? std::string() : "; " + (*rules)->note();
+  const std::lock_guard lock(mutex_);
+  standing_.databases.rules = *rules;
+  standing_.databases.release = set.release();
+  standing_.databases.variant = printable(set.variant(), 20);
+  standing_.rules_refused.clear();
+  return std::to_string((*rules)->count()) + " rules" + note;
+}
+
+Outcome<std::string> Scanner::load_digests(const component::ActiveSet& set) {
+  const auto digests = picket::digests::Database::open_set(set.path());
+  // The numbers of picket_status are those of Code, negated.
+  if (!digests) return failed(-static_cast<picket_status>(digests.error().code), printable(digests.error().message, 500));
+  const auto counts = (*digests)->counts();
+  const std::lock_guard lock(mutex_);
+  standing_.databases.digests = *digests;
+  standing_.databases.digests_release = set.release();
+  standing_.databases.digests_variant = printable(set.variant(), 20);
+  standing_.digests_refused.clear();
+  return std::to_string(counts.all()) + " digests" + ((*digests)->is_light() ? " in a filter" : ", " + std::to_string(counts.trusted) + " of them trusted");
 }
 
 void Scanner::scan(std::uint64_t request_id, std::string_view payload) {
@@ -175,14 +199,14 @@ void Scanner::scan(std::uint64_t request_id, std::string_view payload) {
   Databases databases;
   {
     const std::lock_guard lock(mutex_);
-    databases = databases_;
+    databases = standing_.databases;
   }
   if (!databases.rules) {
     host_.refuse(request_id, PICKET_E_UNAVAILABLE, kNoDatabases);
     return;
   }
   Job job{std::make_shared<Answer>(host_, request_id), nullptr, nullptr};
-  job.scan = std::make_shared<Scan>(std::move(databases), settings(), std::move(request), job.answer);
+  job.scan = std::make_shared<Scan>(std::move(databases), settings(), reputation_, std::move(request), job.answer);
   {
     const std::lock_guard lock(mutex_);
     jobs_[request_id] = job;

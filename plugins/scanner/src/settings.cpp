@@ -18,6 +18,8 @@ Outcome<Settings> parse_settings(std::string_view text) {
       settings.max_file_bytes = static_cast<std::uint64_t>(number);
     else if (key == "file_timeout_seconds" && number >= 1 && number <= 600)
       settings.file_timeout_seconds = static_cast<int>(number);
+    else if (key == "ksn_timeout_ms" && number >= 100 && number <= 30'000)
+      settings.ksn_timeout_ms = static_cast<int>(number);
     else if (key == "tolerate_broken_files" && member.value().is_bool())
       settings.tolerate_broken_files = member.value().get_bool();
     else

@@ -11,6 +11,7 @@ struct Settings {
   std::size_t threads = 1;
   std::uint64_t max_file_bytes = 32u << 20;
   int file_timeout_seconds = 30;
+  int ksn_timeout_ms = 3000;
   bool tolerate_broken_files = false;
 };
 constexpr std::uint64_t kMostFileBytes = 1u << 30;

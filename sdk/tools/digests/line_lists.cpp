@@ -46,8 +46,8 @@ std::optional<Sha256> take_digest(std::string_view text, ListReport& report) {
   return out;
 }
 
-std::optional<LineReader::Columns> LineReader::header_of(const std::vector<std::string>& fields) {
-  std::optional<Columns> out;
+std::optional<CsvColumns> LineReader::header_of(const std::vector<std::string>& fields) {
+  std::optional<CsvColumns> out;
   const auto place = [&](std::initializer_list<std::string_view> names) -> std::optional<std::size_t> {
     for (const auto name : names)
       for (std::size_t i = 0; i < fields.size(); ++i)

@@ -3,6 +3,7 @@
 
 #include <picket/testing/fake_host.hpp>
 
+#include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/state.pb.h"
 
 namespace {
@@ -11,7 +12,7 @@ using picket::testing::FakeHost;
 
 TEST(KsnStandIn, publishes_its_setting_as_the_state_of_ksn) {
   FakeHost host;
-  host.allow({.publishes = std::vector<std::string>{"picket.ksn.state"}, .subscribes = {}, .answers = {}, .asks = {}});
+  host.allow({.publishes = std::vector<std::string>{"picket.ksn.state"}, .subscribes = {}, .answers = std::vector<std::string>{"picket.ksn.check"}, .asks = {}});
   ASSERT_TRUE(host.load(PICKET_KSN_STAND_IN)) << host.why();
   ASSERT_EQ(host.create("org.example.ksn-stand-in"), PICKET_OK);
   ASSERT_EQ(host.start(R"({"in_use":false})", 1), PICKET_OK);
@@ -22,6 +23,14 @@ TEST(KsnStandIn, publishes_its_setting_as_the_state_of_ksn) {
   EXPECT_FALSE(state.in_use());
   ASSERT_TRUE(state.ParseFromString(host.published()[1].payload));
   EXPECT_TRUE(state.in_use());
+  picket::ksn::v1::CheckRequest request;
+  request.add_objects()->set_file_digest(std::string(32, 'x'));
+  const auto id = host.request({.topic = "picket.ksn.check", .payload = request.SerializeAsString()});
+  ASSERT_TRUE(host.wait_for([&] { return host.answer(id).done; }));
+  picket::ksn::v1::CheckReply reply;
+  ASSERT_TRUE(reply.ParseFromString(host.answer(id).payload));
+  ASSERT_EQ(reply.checked_size(), 1);
+  EXPECT_EQ(reply.checked(0).from(), picket::ksn::v1::Checked::NOBODY) << "without a database nobody answers";
   EXPECT_EQ(host.observed().back().revision, 2u);
   EXPECT_EQ(host.violations(), std::vector<std::string>{});
 }

@@ -151,7 +151,9 @@ max_mb   default        100
 TEST_F(Tables, scan_escapes_what_files_are_called) {
   const auto ran = run({"scan", "/tmp"});
   EXPECT_EQ(ran.code, 4);
-  EXPECT_EQ(ran.out, "/tmp/e\\nvil: Evil_Rule [trojan] a test\n2 files, 2.0 kB scanned in 5 ms with release 12 full: 1 finding, 1 skipped\n");
+  EXPECT_EQ(ran.out, "/tmp/e\\nvil: Evil_Rule [trojan] a test\n/tmp/listed: Trojan.A\\x1b (KSN) [malware]\n/tmp/maybe: suspected\n"
+                     "2 files, 2.0 kB scanned in 5 ms with release 12 full and digests 3 light: 2 findings, 1 skipped, 1 file cleared as trusted, KSN asked about 4\n"
+                     "1 file is suspected, not confirmed: KSN does not answer (no network)\n");
   EXPECT_EQ(ran.err, "/tmp/huge: skipped: too large\n");
 }
 
@@ -167,7 +169,7 @@ log-level  debug            file
 )");
   const auto watched = run({"bus", "watch", "--payloads", "--count", "1"});
   EXPECT_EQ(watched.code, 0);
-  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0})"), std::string::npos) << watched.out;
+  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0,"status":"","device_status":"","available":false})"), std::string::npos) << watched.out;
   EXPECT_EQ(std::ranges::count(watched.out, '\n'), 1) << watched.out;
 }
 

@@ -1,0 +1,112 @@
+#include "reputation.hpp"
+
+#include "picket/ksn/v1/check.pb.h"
+#include "picket/ksn/v1/state.pb.h"
+#include "text.hpp"
+
+namespace scanner {
+namespace {
+
+namespace v1 = picket::ksn::v1;
+
+constexpr std::chrono::seconds kRest(10);          // each further batch would wait in vain
+constexpr std::chrono::milliseconds kGrace(500);   // the bus ends a question in time; should it not, we do
+
+Ksn verdict_of(const v1::Checked& checked) {
+  if (checked.from() == v1::Checked::NOBODY) return Ksn::unanswered;
+  switch (checked.facts().verdict()) {
+    case v1::VERDICT_TRUSTED: return Ksn::trusted;
+    case v1::VERDICT_ABUSABLE: return Ksn::abusable;
+    case v1::VERDICT_UNTRUSTED: return Ksn::untrusted;
+    default: return Ksn::unknown;
+  }
+}
+
+}  // namespace
+
+void Reputation::start() {
+  asker_.start();
+  const std::lock_guard lock(mutex_);
+  in_use_ = unavailable_ = false;
+  said_ = "no plugin has said so";
+  failure_.clear();
+  rest_until_ = {};
+}
+
+void Reputation::on_state(std::string_view payload) {
+  v1::KsnState state;
+  const bool readable = state.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
+  {
+    const std::lock_guard lock(mutex_);
+    in_use_ = readable && state.in_use();
+    unavailable_ = readable && state.status() == "Enabled. Not available";
+    said_ = readable ? printable(state.text(), 200) : "what was said about it cannot be read";
+    rest_until_ = {};  // something changed: worth a try
+    if (!in_use_) failure_.clear();
+  }
+  changed_();
+}
+
+bool Reputation::is_asked() const {
+  const std::lock_guard lock(mutex_);
+  return in_use_ && std::chrono::steady_clock::now() >= rest_until_;
+}
+
+std::string Reputation::trouble() const {
+  const std::lock_guard lock(mutex_);
+  if (!in_use_) return said_.empty() ? "KSN is not in use" : "KSN is not in use (" + said_ + ")";
+  if (!failure_.empty()) return "KSN does not answer (" + failure_ + ")";
+  return unavailable_ ? "KSN is not available (" + said_ + ")" : std::string();
+}
+
+void Reputation::failed(std::string why, bool rest) {
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = failure_ != why;
+    failure_ = std::move(why);
+    if (rest) rest_until_ = std::chrono::steady_clock::now() + kRest;
+  }
+  if (news) changed_();
+}
+
+void Reputation::answered() {
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = !failure_.empty();
+    failure_.clear();
+  }
+  if (news) changed_();
+}
+
+std::vector<Reputation::Answer> Reputation::ask(std::span<const picket::digests::Sha256> digests, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
+  std::vector<Answer> out(digests.size());
+  if (digests.empty() || !is_asked()) return out;
+  v1::CheckRequest request;
+  for (const auto& digest : digests) request.add_objects()->set_file_digest(digest.data(), digest.size());
+  const auto payload = request.SerializeAsString();
+  const auto answer = asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = limit}, cancelled, {}, 0,
+                                  limit + kGrace);
+  if (!answer) {
+    if (answer.error().code != picket::Code::cancelled) failed(printable(answer.error().message, 200), true);
+    return out;
+  }
+  v1::CheckReply reply;
+  if (!reply.ParseFromString(*answer) || reply.checked_size() != request.objects_size()) {
+    failed("its answer cannot be read", true);
+    return out;
+  }
+  std::string why;
+  for (int i = 0; i < reply.checked_size(); ++i) {
+    const auto& checked = reply.checked(i);
+    out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100)};
+    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply.status() : checked.why();
+    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = "without a reason";
+  }
+  if (why.empty()) answered();
+  else failed(printable(why, 200), false);  // its client answers at once: no need to spare it
+  return out;
+}
+
+}  // namespace scanner

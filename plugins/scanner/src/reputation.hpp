@@ -1,0 +1,57 @@
+// Asks KSN about files, for all scans of the plugin, and knows whether there is any use in asking.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "asker.hpp"
+#include "digests/digests.hpp"
+#include "judge.hpp"
+
+namespace scanner {
+
+class Reputation {
+ public:
+  // `changed` is called on the thread that noticed, when in_use() or trouble() say something else than before.
+  Reputation(picket::plugin::Host host, std::function<void()> changed) : asker_(host), changed_(std::move(changed)) {}
+
+  void start();
+  // Ends what waits for an answer.
+  void stop() { asker_.stop(); }
+  void wake() { asker_.wake(); }
+  void on_state(std::string_view payload);
+  void on_reply(std::uint64_t token, picket_status status, const picket::plugin::Message& message) { asker_.on_reply(token, status, message); }
+
+  // Nobody is asked while KSN is not in use, and for some seconds after it did not answer.
+  [[nodiscard]] bool is_asked() const;
+  // Why no answer is to be expected; empty: as far as we know, KSN answers.
+  [[nodiscard]] std::string trouble() const;
+
+  struct Answer {
+    Ksn verdict = Ksn::unanswered;
+    std::string category, threat, ksn;
+  };
+  // One answer a digest, in their order, at the latest after `limit`. Waits: not on the plugin's thread.
+  [[nodiscard]] std::vector<Answer> ask(std::span<const picket::digests::Sha256> digests, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
+
+ private:
+  void failed(std::string why, bool rest);
+  void answered();
+
+  picket::plugin::Asker asker_;
+  const std::function<void()> changed_;
+  mutable std::mutex mutex_;
+  bool in_use_ = false;
+  std::string said_ = "no plugin has said so";  // by KSN's client
+  bool unavailable_ = false;                    // by its own account
+  std::string failure_;                         // of the last question; empty: it was answered
+  std::chrono::steady_clock::time_point rest_until_{};
+};
+
+}  // namespace scanner
