@@ -210,7 +210,7 @@ def plugins(work):
 def agent_itself(work):
     publisher = Publisher(work)
     agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
-                  [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "10", "--"])
+                  [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "20", "--"])
     version = run(BIN / "picketd", "--version").split()[1]
 
     def release(number, picketd=None):
@@ -257,8 +257,8 @@ def agent_itself(work):
         print(f"a new picketd: {told[1][2]}; then: {told[0][2]}")
 
         # Each of these is taken back without a person, and picketd of slot A goes on.
-        bad = {"ends at once": ("exit 3", "it ended with status 3 before it was well, 3 times"), "hangs and does not want to end": ("trap '' TERM; while :; do sleep 0.1; done", "was not well within 10 s"),
-               "is never ready": ("exec sleep 1000", "was not well within 10 s")}
+        bad = {"ends at once": ("exit 3", "it ended with status 3 before it was well, 3 times"), "hangs and does not want to end": ("trap '' TERM; while :; do sleep 0.1; done", "was not well within 20 s"),
+               "is never ready": ("exec sleep 1000", "was not well within 20 s")}
         for number, (name, (script, why)) in enumerate(bad.items(), 2):
             release(number, script)
             agent.ctl("update", "run", "--force")
