@@ -21,6 +21,7 @@
 #include "runtime/log.hpp"
 #include "runtime/timers.hpp"
 #include "runtime/worker.hpp"
+#include "selfupdate/selfupdate.hpp"
 #include "tasks/tasks.hpp"
 #include "trust/dsse.hpp"
 #include "update/update.hpp"
@@ -43,7 +44,7 @@ Result<std::vector<trust::PublicKey>> keys_in(const std::filesystem::path& folde
 
 class RunningAgent final : public Agent {
  public:
-  explicit RunningAgent(const Config& config) : config_(config) {}
+  explicit RunningAgent(const Config& config) : config_(config), link_(launcher::Link::take()) {}
   ~RunningAgent() override { stop(); }
 
   Result<> start_all() {
@@ -67,6 +68,7 @@ class RunningAgent final : public Agent {
     PICKET_TRY(open_policy());
     PICKET_TRY(open_updates());
     PICKET_TRY(make_plugin_host());
+    PICKET_TRY(open_self_update());
     PICKET_TRY(open_tasks());
     PICKET_TRY(start_services());
     plugins_->start(kPluginStartLimit);
@@ -75,6 +77,7 @@ class RunningAgent final : public Agent {
     PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
     control_ = std::move(control);
     say.info("ready");
+    self_update_->started();
     return {};
   }
 
@@ -89,11 +92,13 @@ class RunningAgent final : public Agent {
     control_.reset();                // nobody asks any more
     if (worker_) worker_->stop();    // a policy being applied is finished first
     tasks_.reset();                  // cancels what runs: before those who do the work go
+    if (self_update_) self_update_->stop();
     updates_.reset();                // cancels a run; what is in force stays
     if (plugins_) plugins_->stop();
     watch_service_.reset();
     policy_service_.reset();
     host_service_.reset();
+    self_update_.reset();
     plugins_.reset();
     policy_.reset();
     timers_.reset();
@@ -159,6 +164,8 @@ class RunningAgent final : public Agent {
     std::vector<update::Demand> out;
     if (plugins_)
       for (auto& demand : plugins_->demands()) out.push_back({demand.component, demand.component_class, demand.plugin, demand.running, demand.optional});
+    if (self_update_)
+      for (auto& demand : self_update_->demands()) out.push_back({demand.component, demand.component_class, demand.plugin, demand.running, demand.optional});
     return out;
   }
 
@@ -177,9 +184,11 @@ class RunningAgent final : public Agent {
   Result<> make_plugin_host() {
     plugin_host::Options options;
     options.folders = config_.plugin_dirs;
-    options.child_program = config_.child_program;
+    // A slot's picketd and picket-plugin-host are one version.
+    options.child_program = link_ && link_->slot() != launcher::Slot::package ? program_of(link_->folder(), link_->slot()).parent_path() / "picket-plugin-host" : config_.child_program;
     options.storage_dir = config_.data_dir / "plugins";
     PICKET_LET(keys, keys_in(config_.plugin_keys, "plugin", log_->part("plugin")));
+    plugin_keys_ = keys;
     options.keys = std::move(keys);
     options.in_process = config_.in_process;
     options.disabled = config_.disabled;
@@ -192,6 +201,29 @@ class RunningAgent final : public Agent {
           return plugin_host::Settings{std::move(settings.json), settings.revision};
         },
         [this](const plugin_host::Status& status) { plugin_changed(status); });
+    return {};
+  }
+
+  Result<> open_self_update() {
+    selfupdate::Options options;
+    options.state_dir = config_.data_dir / "self";
+    options.plugin_components = config_.plugin_components;
+    // As installed, under the launcher, Picket updates itself where the repository offers it; one started by hand does what it is told.
+    if (options.plugin_components.empty() && link_) options.plugin_components = {"picket-plugins"};
+    std::erase(options.plugin_components, "");
+    options.agent_component = config_.agent_component;
+    options.keys = plugin_keys_;
+    options.version = PICKET_VERSION;
+    auto opened = selfupdate::SelfUpdate::open(std::move(options),
+                                               {*router_, *plugins_, *io_, *timers_, std::move(link_),
+                                                [log = log_->part("self")](bool warning, std::string_view text) { log.put(warning ? runtime::Level::warning : runtime::Level::info, text); },
+                                                [this] {
+                                                  worker_->post([this] {
+                                                    if (updates_) updates_->plugin_started(std::string(selfupdate::kPeer));
+                                                  });
+                                                }});
+    if (!opened) return fail(std::move(opened).error(), "update of Picket itself");
+    self_update_ = std::move(*opened);
     return {};
   }
 
@@ -225,7 +257,8 @@ class RunningAgent final : public Agent {
   Result<> start_services() {
     const auto plugins = [this] { return plugins_.get(); };
     host_service_ = std::make_unique<HostService>(HostService::Parts{
-        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems()); }});
+        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems(), host_service_ ? host_service_->concerns() : std::vector<Concern>()); },
+        [this] { return self_update_->shown(); }});
     PICKET_TRY(host_service_->start());
     policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }});
     PICKET_TRY(policy_service_->start());
@@ -235,6 +268,7 @@ class RunningAgent final : public Agent {
   }
 
   const Config config_;
+  std::optional<launcher::Link> link_;  // until self_update_ has it
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
   std::mutex seen_mutex_;
@@ -249,6 +283,8 @@ class RunningAgent final : public Agent {
   std::unique_ptr<update::Engine> updates_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<plugin_host::PluginHost> plugins_;
+  std::vector<trust::PublicKey> plugin_keys_;
+  std::unique_ptr<selfupdate::SelfUpdate> self_update_;
   std::unique_ptr<HostService> host_service_;
   std::unique_ptr<PolicyService> policy_service_;
   std::unique_ptr<WatchService> watch_service_;

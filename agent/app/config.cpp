@@ -44,6 +44,8 @@ po::options_description settings() {
   one("settings-dir", "/etc/picket/settings", "local settings, one <plugin id>.json each");
   many("in-process", "id of a plugin that may run inside picketd; may be given again");
   many("disabled", "id of a plugin that is not started; may be given again");
+  many("plugin-component", "component of the repository that carries plugins; may be given again (default under picket-launcher: picket-plugins); empty: none");
+  one("agent-component", "picket-agent", "component of the repository that carries picketd itself, under picket-launcher; empty: none");
   one("tenant", "", "which tenant's policies are for this device");
   one("device", host_name(), "this device's name in policies");
   many("group", "a group that this device belongs to; may be given again");
@@ -126,6 +128,8 @@ Result<CommandLine> read_config(int argc, const char* const* argv) {
   config.settings_dir = one("settings-dir");
   config.in_process = many("in-process");
   config.disabled = many("disabled");
+  config.plugin_components = many("plugin-component");
+  config.agent_component = one("agent-component");
   config.tenant = one("tenant");
   config.device = one("device");
   config.groups = many("group");

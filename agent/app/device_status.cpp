@@ -1,11 +1,13 @@
 #include "app/device_status.hpp"
 
+#include <algorithm>
+
 #include "base/result.hpp"
 
 namespace picket::app {
 
 DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
-                           const policy::Shown& policy, const std::vector<std::string>& tasks) {
+                           const policy::Shown& policy, const std::vector<std::string>& tasks, const std::vector<Concern>& concerns) {
   DeviceStatus out;
   auto warn = [&](std::string reason) {
     if (out.level == "OK") out.level = "Warning";
@@ -21,6 +23,12 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
     const bool unwell = plugin.state == State::running && (plugin.health == plugin_host::Health::failed || plugin.health == plugin_host::Health::degraded);
     if (down || unwell)
       warn(cat("plugin ", plugin.id, " is ", down ? to_string(plugin.state) : to_string(plugin.health), plugin.text.empty() ? "" : ": ", plugin.text));
+  }
+  for (const auto& concern : concerns) {
+    const bool runs = std::any_of(plugins.begin(), plugins.end(), [&](const auto& plugin) { return plugin.id == concern.plugin && plugin.state == State::running; });
+    if (!runs || (concern.level != "Warning" && concern.level != "Critical")) continue;
+    if (concern.level == "Critical") out.level = "Critical";
+    warn(cat(concern.plugin, ": ", concern.text));
   }
   for (const auto& task : tasks) warn(task);
   if (!policy.text.empty()) warn(cat("policy: ", policy.text));

@@ -15,7 +15,12 @@ struct DeviceStatus {
   std::vector<std::string> reasons;
 };
 
+// What a plugin said of the device as a whole.
+struct Concern {
+  std::string plugin, level, text;
+};
+
 [[nodiscard]] DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
-                                         const policy::Shown& policy, const std::vector<std::string>& tasks = {});
+                                         const policy::Shown& policy, const std::vector<std::string>& tasks = {}, const std::vector<Concern>& concerns = {});
 
 }  // namespace picket::app

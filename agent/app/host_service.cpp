@@ -4,11 +4,15 @@
 
 #include "picket/host/v1/config.pb.h"
 #include "picket/host/v1/host.pb.h"
+#include "runtime/log_text.hpp"
 
 namespace picket::app {
 namespace {
 
 namespace v1 = picket::host::v1;
+
+constexpr std::string_view kConcern = "picket.device.concern";
+constexpr std::size_t kMostConcerns = 256;
 
 v1::PluginStatus to_proto(const plugin_host::Status& status) {
   v1::PluginStatus out;
@@ -25,6 +29,7 @@ v1::PluginStatus to_proto(const plugin_host::Status& status) {
   out.set_settings_revision(status.expected_revision);
   out.set_observed_revision(status.observed_revision);
   out.set_pid(static_cast<std::uint32_t>(status.pid));
+  out.set_pending_version(status.pending);
   return out;
 }
 
@@ -83,6 +88,10 @@ HostService::HostService(Parts parts) : parts_(std::move(parts)), started_(parts
     out.set_started(started_);
     out.set_pid(static_cast<std::uint32_t>(::getpid()));
     out.set_data_dir(parts_.config.data_dir);
+    auto self = parts_.self();
+    out.set_slot(std::move(self.slot));
+    out.set_slot_text(std::move(self.text));
+    out.set_taken_back(self.is_taken_back);
     const auto device = parts_.device_status();
     out.set_device_status(device.level);
     for (const auto& reason : device.reasons) out.add_reasons(reason);
@@ -105,7 +114,27 @@ Result<> HostService::start() {
   bus::PeerOptions options;
   options.name = "picket.host";
   options.allow.publishes = {{"picket.plugin.state", bus::Kind::state}};
-  return attach(parts_.router, std::move(options));
+  options.allow.subscribes = {std::string(kConcern)};
+  PICKET_TRY(attach(parts_.router, std::move(options)));
+  if (peer().subscribe(kConcern) != bus::kOk) return fail(Code::internal, cat("cannot subscribe to ", kConcern));
+  return {};
+}
+
+void HostService::on_message(const bus::MessagePtr& message) {
+  v1::DeviceConcern said;
+  const auto payload = message->payload();
+  if (message->topic() != kConcern || !said.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
+  const std::lock_guard lock(mutex_);
+  const std::pair key(std::string(message->sender()), std::string(message->key()));
+  if (said.level() == "OK") concerns_.erase(key);
+  else if (concerns_.size() < kMostConcerns || concerns_.contains(key)) concerns_[key] = {key.first, said.level(), runtime::printable(said.text().substr(0, 500))};
+}
+
+std::vector<Concern> HostService::concerns() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Concern> out;
+  for (const auto& [key, concern] : concerns_) out.push_back(concern);
+  return out;
 }
 
 void HostService::plugin_changed(const plugin_host::Status& status) {

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "app/answering.hpp"
 #include "app/config.hpp"
 #include "app/device_status.hpp"
 #include "plugin_host/plugin_host.hpp"
 #include "runtime/worker.hpp"
+#include "selfupdate/selfupdate.hpp"
 
 namespace picket::app {
 
@@ -20,14 +26,20 @@ class HostService : public Answering {
     runtime::Worker& worker;
     std::function<plugin_host::PluginHost*()> plugins;  // null until made
     std::function<DeviceStatus()> device_status;
+    std::function<selfupdate::SelfUpdate::Shown()> self;
   };
   explicit HostService(Parts parts);
   [[nodiscard]] Result<> start();
   void plugin_changed(const plugin_host::Status& status);  // any-thread
+  [[nodiscard]] std::vector<Concern> concerns() const;     // any-thread: what plugins say of the device as a whole
 
  private:
+  void on_message(const bus::MessagePtr& message) override;
+
   Parts parts_;
   const std::int64_t started_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, Concern> concerns_;  // by plugin and key
 };
 
 }  // namespace picket::app

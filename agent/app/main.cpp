@@ -7,7 +7,8 @@
 
 #include "app/agent.hpp"
 #include "app/config.hpp"
-#include "app/notify.hpp"
+#include "launcher/notify.hpp"
+#include "runtime/journal.hpp"
 #include "runtime/memory.hpp"
 
 namespace {
@@ -30,7 +31,7 @@ sigset_t block_signals() {
 int main(int argc, char** argv) {
   auto command_line = picket::app::read_config(argc, argv);
   if (!command_line) {
-    std::fprintf(stderr, "picketd: %s; see picketd --help\n", command_line.error().message.c_str());
+    std::fprintf(stderr, "%spicketd: %s; see picketd --help\n", picket::runtime::error_prefix(), command_line.error().message.c_str());
     return kUsage;
   }
   if (!command_line->text.empty()) {
@@ -41,10 +42,10 @@ int main(int argc, char** argv) {
   const sigset_t signals = block_signals();
   auto agent = picket::app::Agent::start(command_line->config);
   if (!agent) {
-    std::fprintf(stderr, "picketd: %s\n", agent.error().message.c_str());
+    std::fprintf(stderr, "%spicketd: %s\n", picket::runtime::error_prefix(), agent.error().message.c_str());
     return kFailed;
   }
-  picket::app::notify_service_manager("READY=1");
+  picket::launcher::notify_service_manager("READY=1");
   picket::runtime::return_memory();
   for (;;) {
     int signal = 0;
@@ -52,7 +53,7 @@ int main(int argc, char** argv) {
     if (signal != SIGHUP) break;
     (*agent)->reload();
   }
-  picket::app::notify_service_manager("STOPPING=1");
+  picket::launcher::notify_service_manager("STOPPING=1");
   (*agent)->stop();
   return 0;
 }

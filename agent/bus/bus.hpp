@@ -8,6 +8,7 @@
 //  - request: fails at once when the answerer's queue is full; deadline and cancellation reach the other side; one asker has at
 //    most 1024 open; CONFLICT when its token is in use, or nobody was named and several answer;
 //  - a chunk is BUSY without credit, and also when the asker's queue is full of chunks; on_credit follows in both cases;
+//  - a peer may stand by for another of its name and take its place, so that no message is lost or heard by both (PeerOptions::stands_by);
 //  - every peer has one inbound queue, bounded in messages and bytes; its handler's calls never overlap.
 #pragma once
 

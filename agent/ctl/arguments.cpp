@@ -11,6 +11,8 @@ namespace {
 
 namespace po = boost::program_options;
 
+constexpr std::size_t kMostWords = 3;  // of a command's name
+
 po::options_description describe(const char* title, std::span<const OptionSpec> specs) {
   po::options_description out(title);
   for (const auto& spec : specs) {
@@ -31,7 +33,7 @@ struct Words {
 };
 Words leading_words(std::span<const std::string> arguments) {
   Words out;
-  for (std::size_t i = 0; i < arguments.size() && out.words.size() < 2; ++i) {
+  for (std::size_t i = 0; i < arguments.size() && out.words.size() < kMostWords; ++i) {
     const auto& argument = arguments[i];
     if (argument == "--") break;
     if (argument.starts_with("-")) {
@@ -44,38 +46,47 @@ Words leading_words(std::span<const std::string> arguments) {
   return out;
 }
 
+std::string joined(const Words& typed, std::size_t count) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += cat(i == 0 ? "" : " ", typed.words[i]);
+  return out;
+}
+
 const Command* find_command(const Words& typed, std::size_t& used) {
-  for (used = std::min<std::size_t>(2, typed.words.size()); used > 0; --used) {
-    std::string name = typed.words[0];
-    if (used == 2) name += " " + typed.words[1];
+  for (used = std::min(kMostWords, typed.words.size()); used > 0; --used)
     for (const auto& command : commands())
-      if (name == command.name) return &command;
-  }
+      if (joined(typed, used) == command.name) return &command;
   return nullptr;
 }
 
-Result<Invocation> unknown_command(const Words& typed) {
-  const auto& first = typed.words.front();
-  std::vector<std::string> names, within;
+// The words that may follow these, in the table's order.
+std::vector<std::string> words_after(std::string_view prefix) {
+  std::vector<std::string> out;
   for (const auto& command : commands()) {
-    const std::string_view name = command.name;
-    const auto blank = name.find(' ');
-    if (blank == name.npos) {
-      names.emplace_back(name);
-    } else {
-      names.emplace_back(name.substr(0, blank));
-      if (name.substr(0, blank) == first) within.emplace_back(name.substr(blank + 1));
+    std::string_view name = command.name;
+    if (!prefix.empty()) {
+      if (!name.starts_with(prefix) || name.size() <= prefix.size() || name[prefix.size()] != ' ') continue;
+      name.remove_prefix(prefix.size() + 1);
     }
+    std::string word(name.substr(0, name.find(' ')));
+    if (std::ranges::find(out, word) == out.end()) out.push_back(std::move(word));
   }
-  const auto suggest = [](const std::string& near) { return near.empty() ? std::string("; see picketctl help") : cat("; did you mean '", near, "'?"); };
-  if (within.empty()) return fail(Code::invalid, cat("unknown command '", first, "'", suggest(nearest(first, names))));
-  if (typed.words.size() > 1) return fail(Code::invalid, cat("unknown command '", first, " ", typed.words[1], "'", suggest([&] {
-    const auto near = nearest(typed.words[1], within);
-    return near.empty() ? near : cat(first, " ", near);
-  }())));
+  return out;
+}
+
+Result<Invocation> unknown_command(const Words& typed) {
+  std::size_t known = 0;
+  while (known < typed.words.size() && !words_after(joined(typed, known + 1)).empty()) ++known;
+  const auto prefix = joined(typed, known);
+  const auto names = words_after(prefix);
+  if (known < typed.words.size()) {
+    const auto near = nearest(typed.words[known], names);
+    return fail(Code::invalid, cat("unknown command '", prefix, prefix.empty() ? "" : " ", typed.words[known], "'",
+                                   near.empty() ? std::string("; see picketctl help") : cat("; did you mean '", prefix, prefix.empty() ? "" : " ", near, "'?")));
+  }
   std::string all;
-  for (const auto& name : within) all += cat(all.empty() ? "" : ", ", name);
-  return fail(Code::invalid, cat("'", first, "' needs one of: ", all));
+  for (const auto& name : names) all += cat(all.empty() ? "" : ", ", name);
+  return fail(Code::invalid, cat("'", prefix, "' needs one of: ", all));
 }
 
 std::string see(const Command* command) { return command == nullptr ? "; see picketctl help" : cat("; see picketctl ", command->name, " --help"); }

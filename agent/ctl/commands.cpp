@@ -24,6 +24,10 @@ constexpr std::array rollback_options{OptionSpec{"steps", "N", "how many release
 constexpr std::array task_run_options{OptionSpec{"detach", nullptr, "do not wait for its end"}};
 constexpr std::array show_options{OptionSpec{"document", nullptr, "only the policy document itself, as it was signed"}};
 constexpr std::array scan_options{OptionSpec{"max-file-bytes", "N", "skip larger files (default: the scanner's setting)"}};
+constexpr std::array ksn_check_options{OptionSpec{"known-only", nullptr, "ask nobody outside this computer"}};
+constexpr std::array statement_options{OptionSpec{"language", "LANGUAGE", "of the text, e.g. de (default: the setting)"}};
+constexpr std::array decide_options{OptionSpec{"language", "LANGUAGE", "of the text, e.g. de (default: the setting)"},
+                                    OptionSpec{"digest", "SHA256", "only when the text is this one"}};
 constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
                                    OptionSpec{"count", "N", "end after so many messages"}};
 
@@ -55,13 +59,27 @@ constexpr std::array table{
     Command{"policy explain", "PLUGIN [SETTING]", 1, 2, "Which layer gave each setting its value", "picketctl policy explain org.picket.update schedule", no_options,
             Completes::plugins, &policy_explain},
     Command{"scan", "PATH...", 1, any, "Scan files and folders", "picketctl scan /home", scan_options, Completes::files, &scan},
+    Command{"ksn status", "", 0, 0, "Whether the reputation network is in use, by which road and under which statement", "picketctl ksn status", no_options, Completes::nothing, &ksn_status},
+    Command{"ksn check", "FILE|URL|DIGEST...", 1, 1000, "What is known of files, web addresses or programs (software:PUBLISHER/PRODUCT)", "picketctl ksn check /usr/bin/ls", ksn_check_options,
+            Completes::files, &ksn_check},
+    Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and what waits", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
+    Command{"ksn what-is-sent", "", 0, 0, "All that basic and extended mode send", "picketctl ksn what-is-sent", no_options, Completes::nothing, &ksn_what_is_sent},
+    Command{"ksn connection", "", 0, 0, "Try the KSN proxy and servers now", "picketctl ksn connection", no_options, Completes::nothing, &ksn_connection},
+    Command{"ksn statement show", "", 0, 0, "The KSN statement, and what was decided about it", "picketctl ksn statement show --language en", statement_options, Completes::nothing,
+            &ksn_statement_show},
+    Command{"ksn statement accept", "", 0, 0, "Accept the KSN statement: KSN is used from then on", "picketctl ksn statement accept", decide_options, Completes::nothing, &ksn_statement_accept},
+    Command{"ksn statement decline", "", 0, 0, "Decline it; after an earlier one was accepted, that one stays in force", "picketctl ksn statement decline", decide_options, Completes::nothing,
+            &ksn_statement_decline},
+    Command{"ksn enable", "", 0, 0, "Use KSN; its statement must be accepted", "picketctl ksn enable", no_options, Completes::nothing, &ksn_enable},
+    Command{"ksn disable", "", 0, 0, "Use KSN no more; what waits to be sent is thrown away", "picketctl ksn disable", no_options, Completes::nothing, &ksn_disable},
+    Command{"ksn proxy status", "", 0, 0, "The KSN proxy of this computer: cache, upstream and what waits", "picketctl ksn proxy status", no_options, Completes::nothing, &ksn_proxy_status},
     Command{"bus watch", "[FILTER]", 0, 1, "What is said on the bus, one line a message", "picketctl bus watch 'picket.update.*' --payloads", watch_options, Completes::nothing, &bus_watch},
     Command{"bus topics", "", 0, 0, "Topics, and who publishes, subscribes and answers", "picketctl bus topics", no_options, Completes::nothing, &bus_topics},
     Command{"config show", "", 0, 0, "picketd's own settings and where each came from", "picketctl config show", no_options, Completes::nothing, &config_show},
     Command{"doctor", "", 0, 0, "Look for what is wrong with this installation", "picketctl doctor", no_options, Completes::nothing, &doctor},
     Command{"completion", "SHELL", 1, 1, "Print the completion script for a shell (bash)", "picketctl completion bash > /etc/bash_completion.d/picketctl", no_options,
             Completes::shells, &completion},
-    Command{"help", "[COMMAND...]", 0, 2, "Help on a command", "picketctl help update run", no_options, Completes::commands, &help},
+    Command{"help", "[COMMAND...]", 0, 3, "Help on a command", "picketctl help update run", no_options, Completes::commands, &help},
     Command{"version", "", 0, 0, "The version of picketctl, and of picketd when it can be reached", "picketctl version", no_options, Completes::nothing, &version},
 };
 

@@ -37,10 +37,16 @@ std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
   return out;
 }
 
+std::string joined(const std::vector<std::string>& words, std::size_t count) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += cat(i == 0 ? "" : " ", words[i]);
+  return out;
+}
+
 const Command* command_of(const std::vector<std::string>& typed) {
-  for (std::size_t length : {2U, 1U}) {
+  for (std::size_t length : {3U, 2U, 1U}) {
     if (typed.size() < length) continue;
-    const auto name = length == 2 ? cat(typed[0], " ", typed[1]) : typed[0];
+    const auto name = joined(typed, length);
     for (const auto& command : commands())
       if (name == command.name) return &command;
   }
@@ -49,12 +55,13 @@ const Command* command_of(const std::vector<std::string>& typed) {
 
 // The word at this place of the commands that begin with `typed`.
 std::set<std::string> command_words(const std::vector<std::string>& typed) {
+  const auto prefix = typed.empty() ? std::string() : cat(joined(typed, typed.size()), " ");
   std::set<std::string> out;
   for (const auto& command : commands()) {
     const std::string_view name = command.name;
-    const auto blank = name.find(' ');
-    if (typed.empty()) out.emplace(name.substr(0, blank));
-    else if (typed.size() == 1 && blank != name.npos && name.substr(0, blank) == typed[0]) out.emplace(name.substr(blank + 1));
+    if (!name.starts_with(prefix)) continue;
+    const auto rest = name.substr(prefix.size());
+    out.emplace(rest.substr(0, rest.find(' ')));
   }
   return out;
 }
@@ -104,8 +111,8 @@ std::string complete(std::span<const std::string> words) {
     return lines(out, current);
   }
   if (command == nullptr) return lines(command_words(typed), current);
-  const bool two_words = std::string_view(command->name).find(' ') != std::string_view::npos;
-  const auto arguments = typed.size() - (two_words ? 2 : 1);
+  const auto words_of_name = static_cast<std::size_t>(std::ranges::count(std::string_view(command->name), ' ')) + 1;
+  const auto arguments = typed.size() - words_of_name;
   switch (command->completes) {
     case Completes::nothing: return {};
     case Completes::files: return "<files>\n";

@@ -23,7 +23,7 @@ Result<Exit> plugin_list(Context& context) {
   }
   Table table{"ID", "VERSION", "HOME", "STATE", "HEALTH", "RESTARTS", "SINCE", "TEXT"};
   for (const auto& plugin : reply.plugins())
-    table.add({plugin.id(), plugin.version(), plugin.home(), {plugin.state(), style_of(plugin.state())}, {plugin.health(), style_of(plugin.health())},
+    table.add({plugin.id(), cat(plugin.version(), plugin.pending_version().empty() ? "" : cat(" (", plugin.pending_version(), " pending restart)")), plugin.home(), {plugin.state(), style_of(plugin.state())}, {plugin.health(), style_of(plugin.health())},
                std::to_string(plugin.restarts()), ago(plugin.since(), context.now), plugin.text()});
   table.print(context.terminal);
   return Exit::ok;
@@ -41,6 +41,7 @@ Result<Exit> plugin_info(Context& context) {
   Table table;
   table.add({"id", {status.id(), Style::strong}});
   table.add({"version", status.version()});
+  if (!status.pending_version().empty()) table.add({"pending", status.pending_version(), "is used from the next start of picketd on"});
   table.add({"vendor", status.vendor()});
   table.add({"home", status.pid() == 0 ? status.home() : cat(status.home(), ", process ", std::to_string(status.pid()))});
   table.add({"state", {status.state(), style_of(status.state())}, cat("since ", date(status.since()))});

@@ -1,9 +1,11 @@
 #include "ctl/proto_json.hpp"
 
+#include <map>
 #include <memory>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <google/protobuf/descriptor.h>
 
 #include "base/bytes.hpp"
@@ -11,6 +13,8 @@
 #include "picket/host/v1/config.pb.h"
 #include "picket/host/v1/host.pb.h"
 #include "picket/host/v1/watch.pb.h"
+#include "picket/ksn/v1/check.pb.h"
+#include "picket/ksn/v1/control.pb.h"
 #include "picket/ksn/v1/state.pb.h"
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/scan/v1/scan.pb.h"
@@ -75,7 +79,7 @@ json::value element(const pb::Message& message, const Field& field, int index) {
 const pb::Message* prototype(std::string_view type) {
   static const pb::FileDescriptor* const files[] = {
       component::v1::ActiveSet::descriptor()->file(), host::v1::ConfigValue::descriptor()->file(), host::v1::PluginStatus::descriptor()->file(),
-      host::v1::WatchEvent::descriptor()->file(), ksn::v1::KsnState::descriptor()->file(), policy::v1::Layer::descriptor()->file(),
+      host::v1::WatchEvent::descriptor()->file(), ksn::v1::KsnState::descriptor()->file(), ksn::v1::Facts::descriptor()->file(), ksn::v1::CheckReply::descriptor()->file(), ksn::v1::StatusReply::descriptor()->file(), policy::v1::Layer::descriptor()->file(),
       scan::v1::Finding::descriptor()->file(), task::v1::Run::descriptor()->file(), task::v1::Task::descriptor()->file(), source::v1::Source::descriptor()->file(), update::v1::Progress::descriptor()->file(),
       update::v1::StatusReply::descriptor()->file()};
   for (const auto* file : files) {
@@ -95,7 +99,15 @@ json::object to_json(const pb::Message& message) {
   for (int i = 0; i < type->field_count(); ++i) {
     const auto& field = *type->field(i);
     const bool absent_message = field.cpp_type() == Field::CPPTYPE_MESSAGE && !field.is_repeated() && !message.GetReflection()->HasField(message, &field);
-    if (field.is_repeated()) {
+    if (field.is_map()) {
+      // Texts to numbers, as people write them: {"name": 1}, in order.
+      std::map<std::string, json::value> entries;
+      for (int k = 0; k < message.GetReflection()->FieldSize(message, &field); ++k) {
+        auto entry = to_json(message.GetReflection()->GetRepeatedMessage(message, &field, k));
+        entries[entry["key"].is_string() ? std::string(entry["key"].get_string()) : json::serialize(entry["key"])] = std::move(entry["value"]);
+      }
+      out[field.name()] = json::object(entries.begin(), entries.end());
+    } else if (field.is_repeated()) {
       json::array elements;
       for (int k = 0; k < message.GetReflection()->FieldSize(message, &field); ++k) elements.push_back(element(message, field, k));
       out[field.name()] = std::move(elements);

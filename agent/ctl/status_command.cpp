@@ -65,6 +65,7 @@ void add_plugins(Table& table, const host::v1::PluginListReply& list) {
   for (const auto& [state, count] : counts) summary += cat(summary.empty() ? "" : ", ", std::to_string(count), " ", state);
   table.add({"Plugins", summary.empty() ? "none" : summary});
   for (const auto& plugin : list.plugins()) {
+    if (!plugin.pending_version().empty()) table.add({"", cat("  ", plugin.id()), {"restart", Style::warning}, cat("version ", plugin.pending_version(), " is used from the next start of picketd on")});
     if (plugin.state() == "running" && (plugin.health() == "healthy" || plugin.health() == "unknown")) continue;
     const bool is_running = plugin.state() == "running";
     const std::string word = is_running ? plugin.health() : plugin.state();
@@ -103,6 +104,7 @@ void print(Terminal& terminal, const Page& page, std::int64_t now) {
     for (const auto& reason : page.host.reasons()) table.add({"", cat("  ", reason)});
     table.add({"Agent", cat("picketd ", page.host.version(), ", process ", std::to_string(page.host.pid()), ", up ", span(std::max<std::int64_t>(0, now - page.host.started())),
                             ", data in ", page.host.data_dir())});
+    if (!page.host.slot_text().empty()) table.add({"", {cat("  ", page.host.slot_text()), page.host.taken_back() ? Style::warning : Style::plain}});
   });
   if (page.plugins) show([&](Table& table) { add_plugins(table, *page.plugins); });
   if (page.updates) show([&](Table& table) { add_updates(table, *page.updates, now); });

@@ -45,7 +45,7 @@ class Plugin {
   void apply(const Settings& settings, std::function<void(Outcome)> done);
   void give_up_apply();  // its caller waits no longer
   // As PluginHost's, in plugin_beside.cpp. done is called once, perhaps within this call.
-  void start_beside(const Place& place, std::function<void(Result<Beside>)> done);
+  void start_beside(const Place& place, PluginHost::OnBeside on_started, std::function<void(Result<Beside>)> done);
   [[nodiscard]] Result<> take_over();
   void end_beside(const std::string& why);
 
@@ -54,7 +54,6 @@ class Plugin {
   [[nodiscard]] Status status() const;
   [[nodiscard]] Info info() const;
   [[nodiscard]] std::vector<Demand> demands() const;
-  [[nodiscard]] std::vector<Demand> demands_beside() const;
   [[nodiscard]] std::optional<std::string> settings_schema() const;  // nullopt: nothing verified
   [[nodiscard]] bool is_settled() const;  // nothing is under way
 
@@ -79,6 +78,7 @@ class Plugin {
     std::string text;
     std::uint64_t observed_revision = 0;
     bool is_proved = false;
+    PluginHost::OnBeside on_started;
     std::function<void(Result<Beside>)> done;
   };
   // The instance that was taken over from, until it has answered what it was asked.
@@ -152,7 +152,6 @@ class Plugin {
   std::shared_ptr<Instance> instance_;
   std::string settings_json_;
   std::uint64_t overruns_ = 0;
-  std::vector<package::Manifest::Demanded> demands_beside_;
 };
 
 }  // namespace picket::plugin_host

@@ -26,10 +26,11 @@ Result<VerifiedPackage> Plugin::verify_place(const Place& place) const {
   return std::move(wanted);
 }
 
-void Plugin::start_beside(const Place& place, std::function<void(Result<Beside>)> done) {
+void Plugin::start_beside(const Place& place, PluginHost::OnBeside on_started, std::function<void(Result<Beside>)> done) {
   if (next_) return done(fail(Code::busy, cat(id_, ": another version of it is being tried")));
   if (is_disabled()) return done(Beside::not_needed);
   next_.emplace();
+  next_->on_started = std::move(on_started);
   next_->done = std::move(done);
   if (auto made = make_next(place); !made) next_failed(made.error().message);
 }
@@ -55,10 +56,6 @@ Result<> Plugin::make_next(const Place& place) {
   }
   PICKET_TRY(check_needs(manifest));
   next.home = home_of(manifest);
-  {
-    const std::lock_guard lock(mutex_);
-    demands_beside_ = manifest.demands;
-  }
   auto settings = all_.settings_for(id_, manifest.settings_schema);
   if (!settings) return fail(std::move(settings).error(), "its settings");
   next.settings = std::move(*settings);
@@ -94,6 +91,10 @@ void Plugin::next_started(const Result<>& result) {
   if (!next_->instance->can_apply()) next_->observed_revision = next_->settings.revision;
   next_->stage = Next::Stage::proving;
   arm_next(all_.options.replacing.prove_for);
+  if (!next_->on_started) return;
+  std::vector<Demand> demands;
+  for (const auto& demand : next_->package->manifest.demands) demands.push_back({demand.component, demand.component_class, id_, true});
+  next_->on_started(id_, demands);
 }
 
 void Plugin::next_says(Health health, std::string text, std::uint64_t revision) {
@@ -121,6 +122,7 @@ void Plugin::next_due() {
   const auto& rule = all_.options.replacing;
   if (!next_->is_proved) {
     next_->is_proved = true;
+    if (next_->health == Health::failed) return next_failed(cat("is failed", next_->text.empty() ? "" : ": ", next_->text));
     arm_next(std::max(rule.healthy_within - rule.prove_for, milliseconds(1)));
     return judge_next();
   }
@@ -138,10 +140,6 @@ void Plugin::next_failed(const std::string& why) {
   gone.instance.reset();
   const auto text = cat(id_, gone.package != nullptr ? cat(" ", gone.package->manifest.version) : "", ": ", why);
   all_.parts.log.part("plugin." + id_).warning("not taken: ", text);
-  {
-    const std::lock_guard lock(mutex_);
-    demands_beside_.clear();
-  }
   if (status().version.empty()) change([&](Status& status) { status.state = State::stopped, status.text = cat("not taken: ", text); });
   if (gone.done) gone.done(fail(Code::conflict, text));
 }
@@ -182,7 +180,6 @@ Result<> Plugin::take_over() {
     const std::lock_guard lock(mutex_);
     leaving_->instance = std::exchange(instance_, std::shared_ptr<Instance>(std::move(next.instance)));
     package_ = next.package;
-    demands_beside_.clear();
     settings_json_ = settings_->json;
   }
   all_.parts.log.part("plugin." + id_).info("version ", version, " takes over", was.empty() ? "" : cat(" from ", was));
@@ -242,13 +239,6 @@ void Plugin::arm_next(milliseconds delay) {
       if (generation == next_generation_ && next_) next_due();
     });
   });
-}
-
-std::vector<Demand> Plugin::demands_beside() const {
-  std::vector<Demand> out;
-  const std::lock_guard lock(mutex_);
-  for (const auto& demand : demands_beside_) out.push_back({demand.component, demand.component_class, id_, true});
-  return out;
 }
 
 }  // namespace picket::plugin_host

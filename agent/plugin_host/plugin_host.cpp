@@ -151,12 +151,12 @@ class Host final : public PluginHost {
     }
   }
 
-  Result<Beside> start_beside(const Place& place) override {
+  Result<Beside> start_beside(const Place& place, OnBeside on_started) override {
     if (!package::is_plugin_id(place.id)) return fail(Code::invalid, cat("not a plugin id: ", place.id));
     auto* plugin = add(place.id);
     const auto outcome = std::make_shared<std::promise<Result<Beside>>>();
     auto answer = outcome->get_future();
-    worker_.post([plugin, place, outcome] { plugin->start_beside(place, [outcome](Result<Beside> result) { outcome->set_value(std::move(result)); }); });
+    worker_.post([plugin, place, outcome, on_started = std::move(on_started)] { plugin->start_beside(place, on_started, [outcome](Result<Beside> result) { outcome->set_value(std::move(result)); }); });
     // Every stage of it has its own deadline.
     const auto limit = options_.trial_deadline + options_.start_deadline + options_.replacing.healthy_within + options_.replacing.prove_for + milliseconds(1000);
     if (answer.wait_for(limit) == std::future_status::ready) return answer.get();
@@ -176,11 +176,6 @@ class Host final : public PluginHost {
 
   void end_beside(const std::string& id) override {
     if (auto* plugin = find(id)) worker_.post([plugin] { plugin->end_beside("not wanted any more"); });
-  }
-
-  std::vector<Demand> demands_beside(const std::string& id) const override {
-    const auto* plugin = find(id);
-    return plugin == nullptr ? std::vector<Demand>() : plugin->demands_beside();
   }
 
  private:

@@ -99,7 +99,7 @@ struct Options {
   } restart;
   struct Replacing {
     std::chrono::milliseconds prove_for{2'000};        // a new version runs so long beside the old one before it counts
-    std::chrono::milliseconds healthy_within{15'000};  // after its start
+    std::chrono::milliseconds healthy_within{45'000};  // after its start: it loads its databases meanwhile
     std::chrono::milliseconds drain{10'000};           // how long the old one may take for what it was asked
   } replacing;
   std::chrono::milliseconds trial_deadline{10'000}; // a first load in a throw-away child: reads the libraries from a cold disk
@@ -141,12 +141,12 @@ class PluginHost {
   virtual void choose(std::vector<Place> places) = 0;
   // Verifies a package and starts it beside what runs of this plugin, which goes on undisturbed. An error says what the new one did wrong,
   // and nothing of it is left. A higher version in Options::folders is taken instead of it.
-  [[nodiscard]] virtual Result<Beside> start_beside(const Place& place) = 0;
+  // `on_started`: it has started and stands by, with what its manifest demands; any thread, must not block. How well it is is judged after that.
+  using OnBeside = std::function<void(const std::string& id, const std::vector<Demand>& demands)>;
+  [[nodiscard]] virtual Result<Beside> start_beside(const Place& place, OnBeside on_started = {}) = 0;
   // What start_beside() made ready is in the place of the old one from here on; that one ends what it was asked, and stops.
   [[nodiscard]] virtual Result<> take_over(const std::string& id) = 0;
   virtual void end_beside(const std::string& id) = 0;
-  // Of what stands ready beside: what its manifest demands.
-  [[nodiscard]] virtual std::vector<Demand> demands_beside(const std::string& id) const = 0;
 
   // Offers settings to a running plugin and waits for what it observed, at most `limit`. A plugin without picket.settings/1 is restarted
   // with them. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "runtime/journal.hpp"
 
 namespace picket::runtime {
 
@@ -65,14 +66,6 @@ struct Levels {
   }
 };
 
-// systemd sets JOURNAL_STREAM to device:inode of the stream it gave; another stream may have been put in its place since.
-bool stderr_is_journal() {
-  const char* stream = std::getenv("JOURNAL_STREAM");
-  struct stat info{};
-  if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return false;
-  return cat(std::to_string(info.st_dev), ":", std::to_string(info.st_ino)) == stream;
-}
-
 std::string time_now() {
   using namespace std::chrono;
   const auto now = system_clock::now();
@@ -97,6 +90,13 @@ void append_json(std::string& out, std::string_view name, std::string_view text)
 }
 
 }  // namespace
+
+bool stderr_is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat info{};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return false;
+  return cat(std::to_string(info.st_dev), ":", std::to_string(info.st_ino)) == stream;
+}
 
 class LogPart::Core {
  public:

@@ -48,7 +48,7 @@ std::string record_of(std::string_view task, const Remembered& what) {
 
 }  // namespace
 
-Result<Records> Records::open(const std::filesystem::path& folder) {
+Result<Records> Records::open(const std::filesystem::path& folder, Steps steps) {
   std::map<std::string, Remembered, std::less<>> tasks;
   PICKET_LET(journal, storage::Journal::open(folder / "journal", [&](std::string_view bytes) {
     const auto record = object_of(bytes);
@@ -59,6 +59,7 @@ Result<Records> Records::open(const std::filesystem::path& folder) {
   }));
   Records out(std::move(journal), storage::LineFile(folder / "history.jsonl", {kMaxRuns, 2u << 20}));
   out.tasks_ = std::move(tasks);
+  out.steps_ = std::move(steps);
   return out;
 }
 
@@ -71,6 +72,7 @@ Result<> Records::set(const std::string& task, Remembered what) {
   auto& known = tasks_[task];
   if (known == what) return {};
   known = std::move(what);
+  step("journal.append");
   if (journal_.size() > kMaxJournal) return write_anew();
   return journal_.append(record_of(task, known));
 }

@@ -33,7 +33,8 @@ class Records {
   static constexpr std::size_t kMaxRuns = 500;
   static constexpr std::uint64_t kMaxJournal = 128 * 1024;
 
-  [[nodiscard]] static Result<Records> open(const std::filesystem::path& folder);
+  using Steps = std::function<void(std::string_view step)>;
+  [[nodiscard]] static Result<Records> open(const std::filesystem::path& folder, Steps steps = {});
 
   [[nodiscard]] const std::map<std::string, Remembered, std::less<>>& all() const { return tasks_; }
   [[nodiscard]] Remembered of(std::string_view task) const;
@@ -42,7 +43,10 @@ class Records {
   // Forgets all others, the next time that the journal is written anew.
   void keep_only(std::set<std::string, std::less<>> tasks) { wanted_ = std::move(tasks); }
 
-  [[nodiscard]] Result<> add(const task::v1::Run& run) { return history_.add(to_line(run)); }
+  [[nodiscard]] Result<> add(const task::v1::Run& run) {
+    step("history.add");
+    return history_.add(to_line(run));
+  }
   [[nodiscard]] Result<> read(const std::function<bool(task::v1::Run)>& take) const;  // newest first
   [[nodiscard]] std::uint64_t damaged_bytes() const { return journal_.replayed().damaged_bytes; }
 
@@ -52,7 +56,11 @@ class Records {
  private:
   Records(storage::Journal journal, storage::LineFile history) : journal_(std::move(journal)), history_(std::move(history)) {}
   [[nodiscard]] Result<> write_anew();
+  void step(std::string_view name) const {
+    if (steps_) steps_(name);
+  }
 
+  Steps steps_;
   storage::Journal journal_;
   storage::LineFile history_;
   std::map<std::string, Remembered, std::less<>> tasks_;

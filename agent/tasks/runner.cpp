@@ -19,7 +19,7 @@ Result<std::unique_ptr<Tasks>> Tasks::open(Options options, Parts parts) {
   PICKET_TRY(make_folders(folder, 0700));
   PICKET_LET(lock, storage::FolderLock::take(folder));
   PICKET_LET(counters, storage::Counters::open(folder / "counters"));
-  PICKET_LET(records, Records::open(folder));
+  PICKET_LET(records, Records::open(folder, options.at_step));
   auto runner = std::make_unique<Runner>(std::move(options), std::move(parts), std::move(lock), std::move(counters), std::move(records));
   PICKET_TRY(runner->start());
   return runner;
@@ -32,10 +32,10 @@ Result<> Runner::start() {
   agent_start_ = awake_since_ = seen_wall_ = parts_.clock.wall_seconds();
   seen_monotonic_ms_ = parts_.clock.monotonic().count();
   std::uint64_t highest = 0;
-  std::set<std::uint64_t> known;
+  std::map<std::uint64_t, v1::Run> known;
   PICKET_TRY(records_.read([&](const v1::Run& run) {
     highest = std::max(highest, run.run());
-    known.insert(run.run());
+    known.emplace(run.run(), run);
     return true;
   }));
   for (const auto& [task, what] : records_.all()) highest = std::max(highest, what.running);
@@ -57,6 +57,9 @@ Result<> Runner::start() {
       run.set_text("the agent ended while it ran");
       PICKET_TRY(records_.add(run));
       say(true, cat("task ", task, ": run ", std::to_string(what.running), " was interrupted by the end of the agent"));
+    } else {
+      concluded_halfway_.push_back(known.at(what.running));  // forgotten when what follows it is noted
+      continue;
     }
     what.running = 0;
     PICKET_TRY(records_.set(task, what));
@@ -71,13 +74,13 @@ Result<> Runner::start() {
   bus::PeerOptions options;
   options.name = "picket.task";
   options.allow.publishes = {{"picket.task.finished", bus::Kind::event}};
-  options.allow.subscribes = {"picket.update.finished", "picket.distribution_point.finished"};
+  options.allow.subscribes = {"picket.update.finished", "picket.distribution_point.finished", "picket.source.appeared"};
   options.allow.answers = {"picket.task.list", "picket.task.show", "picket.task.run", "picket.task.watch", "picket.task.cancel", "picket.task.history"};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
   bus_.store(peer_.get());
   bus_.notify_all();
-  for (const auto* topic : {"picket.update.finished", "picket.distribution_point.finished"})
+  for (const auto* topic : {"picket.update.finished", "picket.distribution_point.finished", "picket.source.appeared"})
     if (const auto status = peer_->subscribe(topic); status != bus::kOk) return fail(Code::internal, cat("subscribe to ", topic));
   thread_ = std::thread([this] { decide(); });
   return {};
@@ -157,6 +160,11 @@ void Runner::take_settings(Settings settings) {
   at_once_ = settings.at_once;
   for (auto& [id, entry] : entries_) calculate(entry, now);
   configured_ = true;
+  // It ended, but the agent did too before what follows it was noted.
+  for (const auto& run : std::exchange(concluded_halfway_, {})) {
+    trigger_followers(run);
+    forget_running(run);
+  }
   look_ = true;
   wake_.notify_all();
 }

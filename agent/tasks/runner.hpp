@@ -77,8 +77,10 @@ class Runner final : public Tasks, private bus::Handler {
   void begin(Entry& entry);
   void finish_done(Lock& lock);
   void conclude(Going& going);
+  void forget_running(const v1::Run& run);
   void trigger_followers(const v1::Run& run);
   void new_updates(std::string_view from_task, std::string_view from_type);
+  void source_appeared();
   void set_pending(Entry& entry, std::chrono::seconds delay, std::string why);
   void remember(Entry& entry, Remembered what);
   [[nodiscard]] std::chrono::milliseconds until_next() const;
@@ -118,6 +120,7 @@ class Runner final : public Tasks, private bus::Handler {
   std::size_t at_once_ = 2;
   std::map<std::string, Entry, std::less<>> entries_;
   std::list<Going> going_;
+  std::vector<v1::Run> concluded_halfway_;  // by a run of the agent that was killed
   std::map<bus::RequestId, std::string> watchers_;  // whose id; empty: all
   std::int64_t agent_start_ = 0, awake_since_ = 0, seen_wall_ = 0, seen_monotonic_ms_ = 0, told_update_at_ = -1;
   std::thread thread_;

@@ -35,6 +35,9 @@ void Runner::on_message(const bus::MessagePtr& message) {
     if (std::ranges::none_of(download.points(), [](const auto& each) { return each.published(); })) return;
     const std::lock_guard lock(mutex_);
     new_updates("", "distribution-point");
+  } else if (message->topic() == "picket.source.appeared") {
+    const std::lock_guard lock(mutex_);
+    source_appeared();
   }
 }
 

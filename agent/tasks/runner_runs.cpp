@@ -15,6 +15,7 @@ void Runner::start_waiting() {
 void Runner::begin(Entry& entry) {
   auto& going = going_.emplace_back();
   auto& run = going.run;
+  if (options_.at_step) options_.at_step("counters.next");
   auto number = counters_.next("run");
   run.set_run(number ? *number : counters_.get("run") + 1);  // a full disk must not hinder an update
   run.set_task(entry.definition.id);
@@ -108,20 +109,13 @@ void Runner::conclude(Going& going) {
   auto& run = going.run;
   run.set_finished(std::max(parts_.clock.wall_seconds(), run.started()));
   if (auto kept = records_.add(run); !kept) say(true, cat("the history of tasks could not be written: ", kept.error().message));
+  // Before the journal forgets that it ran: a power cut in between repeats this, and does not lose it.
+  if (!stopping_) trigger_followers(run);
   if (auto* entry = find(run.task())) {
     entry->running = false;
     entry->last = run;
-    auto what = entry->remembered;
-    what.running = 0;
-    what.type.clear();
-    what.trigger.clear();
-    remember(*entry, what);
-    calculate(*entry, parts_.clock.wall_seconds());
-  } else {
-    auto what = records_.of(run.task());
-    what.running = 0;
-    (void)records_.set(run.task(), what);
   }
+  forget_running(run);
   const bool good = run.result() == "ok";
   say(!good, cat("task ", run.task(), ": ", run.result(), run.text().empty() ? "" : ": ", run.text()));
   if (going.asker != 0) answer(going.asker, run);
@@ -144,9 +138,19 @@ void Runner::conclude(Going& going) {
   if (own_peer().publish("picket.task.finished", "", type, run.SerializeAsString()) != bus::kOk)
     say(true, "picket.task.finished could not be delivered: a subscriber's queue is full");
   if (stopping_) return;
-  trigger_followers(run);
   // What an update or a distribution point brought is told by themselves, whoever started it.
   if (run.news() && run.type() != "update" && run.type() != "distribution-point") new_updates(run.task(), run.type());
+}
+
+void Runner::forget_running(const v1::Run& run) {
+  auto* entry = find(run.task());
+  auto what = entry != nullptr ? entry->remembered : records_.of(run.task());
+  what.running = 0;
+  what.type.clear();
+  what.trigger.clear();
+  if (entry == nullptr) return (void)records_.set(run.task(), what);
+  remember(*entry, what);
+  calculate(*entry, parts_.clock.wall_seconds());
 }
 
 void Runner::trigger_followers(const v1::Run& run) {
@@ -164,6 +168,12 @@ void Runner::new_updates(std::string_view from_task, std::string_view from_type)
     if (entry.running && entry.definition.type == from_type) continue;  // its own news
     set_pending(entry, schedule.delay, "new-updates");
   }
+}
+
+// A drive was plugged in that an update had asked for: what runs by the clock need not wait for it; what runs by hand is not begun by a drive.
+void Runner::source_appeared() {
+  for (auto& [id, entry] : entries_)
+    if (entry.definition.type == "update" && entry.definition.enabled && entry.definition.schedule.is_by_clock()) set_pending(entry, std::chrono::seconds(0), "source-appeared");
 }
 
 void Runner::set_pending(Entry& entry, std::chrono::seconds delay, std::string why) {

@@ -21,6 +21,8 @@ struct Options {
   std::filesystem::path data_dir;
   std::string device;                       // seeds random delays
   std::chrono::milliseconds tick{30'000};   // how soon a clock that jumped, or a computer that slept, is noticed
+  // Test hook: called before every write, with its name; a test kills the process there. Empty in production.
+  std::function<void(std::string_view step)> at_step = {};
 };
 
 // The settings document of id org.picket.tasks; its schema is settings_schema().

@@ -19,9 +19,9 @@ class Catalogue::Switchable : public trust::Fetcher {
 class Catalogue::TellingDisk : public trust::RealDisk {
  public:
   explicit TellingDisk(Steps steps) : steps_(std::move(steps)) {}
-  Result<> write(const std::filesystem::path& file, std::string_view bytes) override {
+  Result<> write(std::span<const NewFile> files) override {
     steps_("metadata.write");
-    return RealDisk::write(file, bytes);
+    return RealDisk::write(files);
   }
   Result<> remove(const std::filesystem::path& file) override {
     steps_("metadata.remove");

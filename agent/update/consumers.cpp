@@ -2,13 +2,14 @@
 
 namespace picket::update {
 
-Result<> Consumers::confirm(const std::vector<std::string>& plugins, const component::v1::ActiveSet& set, bool restored, std::chrono::milliseconds limit,
-                            const core::CancelToken& cancel) {
+Result<Consumers::Confirmed> Consumers::confirm(const std::vector<std::string>& plugins, const component::v1::ActiveSet& set, bool restored, std::chrono::milliseconds limit,
+                                                 const core::CancelToken& cancel) {
   component::v1::ActivateRequest question;
   *question.mutable_set() = set;
   question.set_restored(restored);
   const auto payload = question.SerializeAsString();
   std::optional<Error> refused;
+  Confirmed confirmed;
   for (const auto& plugin : plugins) {
     auto answer = caller_.call({.topic = kActivateTopic, .to = plugin, .content_type = kActivateType, .payload = payload, .timeout = limit}, cancel);
     if (!answer && answer.error().code == Code::cancelled) return fail(std::move(answer).error());
@@ -21,10 +22,15 @@ Result<> Consumers::confirm(const std::vector<std::string>& plugins, const compo
     }
     component::v1::ActivateReply reply;
     const bool good = reply.ParseFromString(answer->payload);
+    if (good && reply.pending()) {
+      confirmed = {true, reply.text()};
+      explain_.say({.component = set.component()}, cat(plugin, " has release ", std::to_string(set.release()), " at hand: ", reply.text()));
+      continue;
+    }
     explain_.say({.component = set.component()}, cat(plugin, " loaded release ", std::to_string(set.release()), good && !reply.text().empty() ? ": " : "", good ? reply.text() : ""));
   }
   if (refused) return fail(std::move(*refused));
-  return {};
+  return confirmed;
 }
 
 }  // namespace picket::update

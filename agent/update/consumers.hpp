@@ -19,10 +19,14 @@ class Consumers {
  public:
   Consumers(bus::Caller& caller, Explain& explain) : caller_(caller), explain_(explain) {}
 
+  struct Confirmed {
+    bool is_pending = false;   // somebody knows only after a restart whether it stays
+    std::string text;          // of that one
+  };
   // Asks one after the other; stops at the first that refuses, crashes or does not answer in time, and says who and why.
   // Code::cancelled: nobody knows.
-  [[nodiscard]] Result<> confirm(const std::vector<std::string>& plugins, const component::v1::ActiveSet& set, bool restored, std::chrono::milliseconds limit,
-                                 const core::CancelToken& cancel);
+  [[nodiscard]] Result<Confirmed> confirm(const std::vector<std::string>& plugins, const component::v1::ActiveSet& set, bool restored, std::chrono::milliseconds limit,
+                                          const core::CancelToken& cancel);
 
  private:
   bus::Caller& caller_;

@@ -15,7 +15,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts) {
   PICKET_TRY(make_folders(data));
   PICKET_LET(lock, storage::FolderLock::take(data));
   PICKET_LET(counters, storage::Counters::open(data / "counters"));
-  PICKET_LET(sets, SetStore::open(data / "sets", data / "staging", steps));
+  PICKET_LET(sets, SetStore::open({data / "sets", data / "staging", data / "shared"}, steps));
   PICKET_LET(ledger, Ledger::open(data / "journal", steps));
   PICKET_LET(downloads, Downloads::open(data / "downloads", steps));
   auto engine = std::make_unique<EngineImpl>(std::move(options), std::move(parts), std::move(lock), std::move(counters), std::move(sets), std::move(ledger),
@@ -143,11 +143,14 @@ void EngineImpl::perform(Job& job) {
     };
   auto shop = workshop();
   Run run(shop, std::move(progress), cancel);
+  auto note = [&](const v1::RunResult& result) {
+    if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
+  };
   auto conclude = [&](const v1::RunResult& result, const Asker& who) {
     // What was fetched in advance or handed on changes nothing here: it is in the history, but it is not how the updates are.
     const bool counts = result.kind() == "update" || result.kind() == "rollback";
     if (counts) board_.set_last(result);
-    if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
+    note(result);
     board_.set_step("idle", "");
     answer_result(who, result);
     if (counts) publish_finished(result);
@@ -159,13 +162,12 @@ void EngineImpl::perform(Job& job) {
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {
     conclude(run.rollback(back->order), back->asker);
   } else if (auto* refused = std::get_if<RefusedJob>(&job)) {
-    run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why);
+    auto result = run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why);
+    if (result) note(*result);
     board_.set_step("idle", "");
   } else if (auto* loaded = std::get_if<LoadedJob>(&job)) {
-    if (const auto& record = ledger_.record(loaded->component); record.in_force == loaded->set && !record.confirmed) {
-      if (auto noted = ledger_.confirmed(loaded->component); !noted) explain_.say({.component = loaded->component}, noted.error().message);
-      run.show(loaded->component, false);
-    }
+    if (auto result = run.loaded_at_start(loaded->component, loaded->set, loaded->text)) note(*result);
+    board_.set_step("idle", "");
   }
 }
 

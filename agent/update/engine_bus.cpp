@@ -190,7 +190,12 @@ void EngineImpl::on_reply(bus::Token token, bus::Status status, const bus::Messa
     over = std::move(found->second);
     hand_overs_.erase(found);
   }
-  if (status == bus::kOk) return enqueue(0, LoadedJob{over.component, over.set});
+  if (status == bus::kOk) {
+    component::v1::ActivateReply reply;
+    const bool is_said = message && reply.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()));
+    if (is_said && reply.pending()) return;  // asked again after the restart
+    return enqueue(0, LoadedJob{over.component, over.set, is_said ? reply.text() : std::string()});
+  }
   if (status == bus::status_of(Code::cancelled)) return;
   enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer")});
 }

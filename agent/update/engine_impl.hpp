@@ -40,7 +40,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   struct RollbackJob { v1::RollbackRequest order; Asker asker; };
   struct ExportJob { v1::ExportRequest order; Asker asker; };
   struct RefusedJob { std::string component, set, plugin, why; };
-  struct LoadedJob { std::string component, set; };
+  struct LoadedJob { std::string component, set, text; };
   using Job = std::variant<RunJob, RollbackJob, ExportJob, RefusedJob, LoadedJob>;
 
   [[nodiscard]] static bus::RequestId asker_of(const Job& job) {

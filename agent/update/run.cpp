@@ -38,15 +38,20 @@ void Run::tell(std::string_view step, std::string_view component, std::string_vi
   message.set_text(std::string(text));
   message.set_done(done);
   message.set_total(total);
+  const std::lock_guard lock(telling_);
   progress_(message);
 }
 
 void Run::begin(v1::RunResult& result, std::string_view kind) {
+  number(result, kind);
+  shop_.explain.begin(result.run());
+}
+
+void Run::number(v1::RunResult& result, std::string_view kind) {
   auto number = shop_.counters.next("run");
   result.set_run(number ? *number : shop_.counters.get("run") + 1);  // a full disk must not hinder a rollback
   result.set_kind(std::string(kind));
   result.set_started(shop_.clock.wall_seconds());
-  shop_.explain.begin(result.run());
 }
 
 void Run::finish(v1::RunResult& result) {
@@ -72,7 +77,7 @@ void Run::finish(v1::RunResult& result) {
 }
 
 std::uint64_t Run::bytes_received() const {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = bytes_ahead_;
   for (const auto& reader : readers_) sum += reader->bytes_received();
   return sum;
 }
@@ -181,19 +186,7 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
     return result;
   }
   if (check(order, result) || use_what_was_fetched(wanted, result)) {
-    for (const auto& name : wanted) {
-      auto& component = *result.add_components();
-      component.set_component(name);
-      if (cancel_.is_cancelled()) {
-        component.set_result("failed");
-        component.set_text("cancelled");
-        continue;
-      }
-      one(name, component);
-      shop_.explain.say({.component = name}, cat(component.result(), ": ", component.text()));
-      shop_.board.set_text(name, component.result() == "updated" || component.result() == "current" ? "" : component.text());
-      show(name, false);
-    }
+    take_turns(wanted, result);
     if (!offline_) shop_.sources.worked(result.source());
     if (const auto news = news_of(result); !news.empty() && result.text().empty()) result.set_text(news);
     tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
@@ -209,69 +202,6 @@ bool Run::is_optional(std::string_view component) const {
   if (std::ranges::find(settings_.components, component) != settings_.components.end()) return false;
   const auto demands = shop_.demands();
   return std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != component || demand.optional; });
-}
-
-void Run::one(const std::string& component, v1::ComponentResult& out) {
-  const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
-  if (active) {
-    out.set_release_before(active->release);
-    out.set_release_after(active->release);
-    out.set_variant(active->variant);
-  }
-  tell("plan", component, "");
-  auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
-  if (!offer) {
-    const bool without = offer.error().code == Code::not_found && is_optional(component);
-    out.set_result(without ? "current" : "failed");
-    out.set_text(without ? cat(offer.error().message, ", which is optional") : offer.error().message);
-    return;
-  }
-  auto plan = plan_of(component, offer->releases);
-  for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
-  shop_.explain.say({.component = component}, plan.why);
-  auto view = shop_.board.view(component);
-  view.decided_for = variant_;
-  shop_.board.set_view(component, view);
-
-  if (offline_ && (plan.what != Plan::What::install || !is_stored(*plan.release))) {
-    out.set_result("failed");
-    out.set_text("no source works, and nothing newer was fetched in advance");
-    return;
-  }
-  if (plan.what == Plan::What::keep && plan.leave && !only_fetch_) return leave_declined(component, plan.why, out);
-  if (settings_.keep_archives && plan.release != nullptr) wanted_keys_.insert(catalogue_->wanted(*plan.release).key());
-  if (plan.what == Plan::What::impossible) {
-    const bool without = offer->releases.empty() && is_optional(component);
-    out.set_result(plan.by_choice || without ? "current" : "failed");
-    out.set_text(plan.why);
-    return;
-  }
-  if (plan.what == Plan::What::keep && (plan.release == nullptr || !is_damaged(component))) {
-    out.set_result("current");
-    out.set_text(plan.why);
-    // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
-    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty())
-      if (auto good = activate(component, *active, Activation::Why::update, out); !good) out.set_text(good.error().message);
-    return;
-  }
-  if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(active->release), " are damaged: brought again");
-  const auto before = bytes_received();
-  auto done = install(component, *plan.release, *offer, out);
-  out.set_bytes(bytes_received() - before);
-  if (!done) {
-    if (out.result().empty()) out.set_result("failed");
-    out.set_text(done.error().message);
-    return;
-  }
-  if (only_fetch_) {
-    out.set_result("fetched");
-    out.set_text(cat("release ", std::to_string(plan.release->release), " (", plan.release->variant, ") is at hand for the next update"));
-    return;
-  }
-  out.set_result("updated");
-  out.set_text(plan.why);
-  out.set_variant(plan.release->variant);
-  out.set_release_after(static_cast<std::uint64_t>(plan.release->release));
 }
 
 Plan Run::plan_of(const std::string& component, const std::vector<trust::Release>& offered) const {
@@ -355,6 +285,7 @@ void Run::tidy(const std::vector<std::string>& wanted, bool all) {
     else if (*gone > 0) shop_.explain.say({.component = name}, cat(std::to_string(*gone), " earlier sets removed, ", std::to_string(settings_.keep_sets), " are kept"));
     show(name, false);
   }
+  shop_.sets.sweep();
   if (!all) return;
   if (const auto gone = shop_.downloads.remove_others(wanted_keys_); gone > 0) shop_.explain.say({}, cat(std::to_string(gone), " downloads that nobody needs any more removed"));
 }

@@ -1,11 +1,14 @@
 // One update or one rollback, top to bottom, on the engine's thread: check -> plan -> fetch -> verify -> stage -> activate -> confirm.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <picket/update/v1/update.pb.h>
@@ -57,7 +60,10 @@ class Run {
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
   [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
   // A plugin could not use the set in force when it started. Goes back if nobody else could either.
-  void refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // The result is for the history; nullopt: nothing changed.
+  [[nodiscard]] std::optional<v1::RunResult> refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // A set of the agent itself that was known to be good only after a restart.
+  [[nodiscard]] std::optional<v1::RunResult> loaded_at_start(const std::string& component, const std::string& set, const std::string& text);
   // Puts what is in force on the board and on the bus.
   void show(const std::string& component, bool announce);
 
@@ -65,7 +71,42 @@ class Run {
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
-  void one(const std::string& component, v1::ComponentResult& out);
+  // The order in which components get their turn, in run_ahead.cpp.
+  using Readers = std::vector<std::unique_ptr<SourceReader>>;
+  // A component from its plan to its end.
+  struct Turn {
+    Turn(std::string name, v1::ComponentResult& result) : component(std::move(name)), out(result) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { join(); }
+    void join() {
+      if (thread.joinable()) thread.join();  // what ends the run ends its fetches
+    }
+
+    std::string component;
+    v1::ComponentResult& out;
+    std::optional<SetInfo> active;
+    Catalogue::Offer offer;
+    std::optional<Plan> plan;  // points into the offer; none: `out` says why
+
+    // What is fetched ahead. The thread has these for itself until it is joined.
+    struct File {
+      const trust::Delta* delta = nullptr;  // none: the full file of the planned release
+      Wanted wanted;
+    };
+    std::vector<File> files;
+    Readers readers;
+    std::map<std::string, Result<std::filesystem::path>, std::less<>> brought;
+    std::thread thread;
+  };
+  void take_turns(const std::vector<std::string>& wanted, v1::RunResult& result);
+  [[nodiscard]] std::unique_ptr<Turn> plan_turn(const std::string& component, v1::ComponentResult& out);
+  void fetch_ahead(Turn& turn);
+  void bring_files(Turn& turn);
+  void finish_turn(Turn& turn);
+  void carry_out(Turn& turn);
+  void install_best(Turn& turn);
+  [[nodiscard]] std::optional<Result<std::filesystem::path>> brought_ahead(const Wanted& wanted);
   // Nobody needs it: a repository without it is no failure.
   [[nodiscard]] bool is_optional(std::string_view component) const;
   [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
@@ -79,9 +120,12 @@ class Run {
     bool is_final = false;   // the delta's own fault: it is not tried again
   };
   [[nodiscard]] tl::expected<SetInfo, DeltaFailure> apply_road(const trust::Release& release, const Road& road, const std::filesystem::path& set);
-  [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted);
-  // `once`: from the source in use alone, which is not blamed for lacking it.
-  [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, bool once);
+  [[nodiscard]] Road road_of(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full) const;
+  // These may run on several threads at once, each with readers of its own, never two for the same file.
+  [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted, const Readers& readers);
+  [[nodiscard]] Result<std::filesystem::path> fetch_delta(const trust::Delta& delta, const Wanted& wanted, const Readers& readers);
+  // `once`: from the source in use alone, which is not blamed for lacking it. Code::not_found: every source was asked, and none has it.
+  [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, bool once, const Readers& readers);
   [[nodiscard]] std::optional<std::filesystem::path> brought_earlier(const std::string& component, const Wanted& wanted);
   [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
@@ -99,6 +143,7 @@ class Run {
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
   [[nodiscard]] Result<> copy_to(const std::filesystem::path& folder, const std::vector<trust::MetadataFile>& metadata, const std::vector<Archive>& archives);
   void begin(v1::RunResult& result, std::string_view kind);
+  void number(v1::RunResult& result, std::string_view kind);  // one that goes on with what an earlier one explained
   void finish(v1::RunResult& result);
   [[nodiscard]] std::vector<std::string> running_consumers(std::string_view component);
   [[nodiscard]] component::v1::ActiveSet describe(const std::string& component) const;
@@ -113,9 +158,12 @@ class Run {
   Activation activation_;
   Consumers consumers_;
   std::unique_ptr<Catalogue> catalogue_;
-  std::vector<std::unique_ptr<SourceReader>> readers_;  // all that may be tried, the one that worked first
+  Readers readers_;  // all that may be tried, the one that worked first
+  std::uint64_t bytes_ahead_ = 0;  // received by other readers
+  std::deque<std::unique_ptr<Turn>> turns_;  // the first one's turn it is
   std::set<std::string, std::less<>> wanted_keys_;
-  std::chrono::milliseconds told_{};
+  std::mutex telling_;
+  std::string pending_text_;  // why what was activated last is not confirmed yet
   bool only_fetch_ = false;   // nothing is put in force
   bool offline_ = false;      // no source works: only what was fetched in advance can be taken
 };

@@ -7,15 +7,25 @@
 
 namespace picket::update {
 
+Road Run::road_of(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full) const {
+  const auto& record = shop_.ledger.record(release.component);
+  const auto active = shop_.sets.info(release.component, record.in_force);
+  return choose_road({release, offer.releases, offer.deltas, active ? active->content_sha256 : std::string(), shop_.downloads.have(full),
+                      settings_.deltas, settings_.delta_chain, record.avoided_delta});
+}
+
+Result<std::filesystem::path> Run::fetch_delta(const trust::Delta& delta, const Wanted& wanted, const Readers& readers) {
+  tell("fetch", delta.component, cat("delta from release ", std::to_string(delta.base), ", ", human_bytes(wanted.length)), 0, wanted.length);
+  if (auto earlier = brought_earlier(delta.component, wanted)) return std::move(*earlier);
+  return bring(delta.component, wanted, true, readers);
+}
+
 std::optional<SetInfo> Run::install_by_deltas(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full) {
   const auto& component = release.component;
-  const auto& record = shop_.ledger.record(component);
-  const auto active = shop_.sets.info(component, record.in_force);
-  const auto road = choose_road({release, offer.releases, offer.deltas, active ? active->content_sha256 : std::string(), shop_.downloads.have(full),
-                                 settings_.deltas, settings_.delta_chain, record.avoided_delta});
+  const auto road = road_of(release, offer, full);
   shop_.explain.say({.component = component}, cat("road: ", road.why));
   if (road.links.empty() && !road.is_same) return std::nullopt;
-  auto info = apply_road(release, road, shop_.sets.path_of(component, active->name()));
+  auto info = apply_road(release, road, shop_.sets.path_of(component, shop_.ledger.record(component).in_force));
   if (info) {
     shop_.explain.say({.component = component}, cat("made of ", road.is_same ? "what is here" : cat(human_bytes(road.bytes), " of deltas"), " and verified as a whole: ", human_bytes(release.length), " not fetched"));
     return std::move(*info);
@@ -47,14 +57,10 @@ tl::expected<SetInfo, Run::DeltaFailure> Run::apply_road(const trust::Release& r
   for (const auto& link : road.links) wanted_keys_.insert(catalogue_->wanted(*link.delta).key());
   for (const auto& link : road.links) {
     const auto wanted = catalogue_->wanted(*link.delta);
-    tell("fetch", component, cat("delta from release ", std::to_string(link.delta->base), ", ", human_bytes(wanted.length)), 0, wanted.length);
-    auto file = brought_earlier(component, wanted);
-    if (!file) {
-      auto got = bring(component, wanted, true);
-      // A source that cannot give it now may do so later; one that has another file there is not asked for it again.
-      if (!got) return got.error().code == Code::untrusted ? final(std::move(got).error()) : transient(std::move(got).error());
-      file = std::move(*got);
-    }
+    auto ahead = brought_ahead(wanted);
+    auto file = ahead ? std::move(*ahead) : fetch_delta(*link.delta, wanted, readers_);
+    // A source that cannot give it now may do so later; one that has another file there is not asked for it again.
+    if (!file) return file.error().code == Code::untrusted ? final(std::move(file).error()) : transient(std::move(file).error());
     files.push_back(std::move(*file));
   }
   const auto put_in_place = [&](ContentStream& stream) -> tl::expected<SetInfo, DeltaFailure> {

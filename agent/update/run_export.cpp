@@ -59,7 +59,7 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   const auto* release = release_of(offer.releases, info);
   if (release == nullptr) return fail(Code::not_found, cat("release ", std::to_string(info.release), " is in force, but the repository does not offer it any more"));
   const auto wanted = catalogue_->wanted(*release);
-  PICKET_LET(file, fetch(*release, wanted));
+  PICKET_LET(file, fetch(*release, wanted, readers_));
   out.set_bytes(wanted.length);
   return Archive{wanted, {wanted.path, file}};
 }

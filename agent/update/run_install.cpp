@@ -32,7 +32,8 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
 }
 
 Result<SetInfo> Run::install_full(const trust::Release& release, const Wanted& wanted) {
-  PICKET_LET(file, fetch(release, wanted));
+  auto ahead = brought_ahead(wanted);
+  PICKET_LET(file, ahead ? std::move(*ahead) : fetch(release, wanted, readers_));
   tell("stage", release.component, "");
   PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
   PICKET_TRY(shop_.sets.adopt(info));
@@ -50,7 +51,7 @@ std::optional<std::filesystem::path> Run::brought_earlier(const std::string& com
   return std::nullopt;
 }
 
-Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted) {
+Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wanted& wanted, const Readers& readers) {
   const auto& component = release.component;
   tell("fetch", component, cat("release ", std::to_string(release.release), ", ", human_bytes(wanted.length)), 0, wanted.length);
   if (auto found = brought_earlier(component, wanted)) return std::move(*found);
@@ -60,21 +61,22 @@ Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wa
   std::uint64_t need = wanted.length - std::min(have, wanted.length);
   if (release.format != "file") need += release.unpacked + release.files * 4096;
   PICKET_TRY(storage::require_space(shop_.options.data_dir, need, cat(component, " release ", std::to_string(release.release))));
-
-  return bring(component, wanted, false);
+  return bring(component, wanted, false, readers);
 }
 
-Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once) {
+Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once, const Readers& readers) {
   std::string failures;
-  for (const auto& reader : readers_) {
+  bool missing = true;
+  std::chrono::milliseconds told{};
+  for (const auto& reader : readers) {
     const auto& source = reader->source().name;
     const Explain::About about{component, source, wanted.path};
     bool ours = false;
     const auto before = shop_.downloads.have(wanted);
     auto got = shop_.downloads.fetch(wanted, *reader, [&](std::uint64_t done) {
       const auto now = shop_.clock.monotonic();
-      if (now - told_ < std::chrono::milliseconds(100) && done != wanted.length) return;
-      told_ = now;
+      if (now - told < std::chrono::milliseconds(100) && done != wanted.length) return;
+      told = now;
       tell("fetch", component, cat("from ", source), done, wanted.length);
     }, cancel_, ours);
     if (got) {
@@ -87,9 +89,10 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     shop_.explain.say(about, cat("failed: ", got.error().message));
     if (ours || once) return fail(std::move(got).error());
     shop_.sources.failed(source, got.error().message, reader->wish());
+    missing = missing && got.error().code == Code::not_found;
     failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
   }
-  return fail(Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
+  return fail(missing ? Code::not_found : Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
 }
 
 component::v1::ActiveSet Run::describe(const std::string& component) const {
@@ -132,6 +135,7 @@ void Run::show(const std::string& component, bool announce) {
 Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   if (only_fetch_ && why == Activation::Why::update) return {};
+  pending_text_.clear();
   const auto before = shop_.ledger.record(component).in_force;
   tell("activate", component, cat("release ", std::to_string(info.release)));
   if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));
@@ -146,7 +150,8 @@ Result<> Run::activate(const std::string& component, const SetInfo& info, Activa
     return fail(std::move(confirmed).error());
   }
   if (confirmed) {
-    if (!consumers.empty() && !shop_.ledger.record(component).confirmed) PICKET_TRY(shop_.ledger.confirmed(component));
+    pending_text_ = confirmed->text;
+    if (!consumers.empty() && !confirmed->is_pending && !shop_.ledger.record(component).confirmed) PICKET_TRY(shop_.ledger.confirmed(component));
     show(component, true);
     return {};
   }
@@ -211,7 +216,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
-    out.set_text(cat("release ", std::to_string(active->release), " is not taken again until something newer appears"));
+    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears"));
     return {};
   };
   if (auto done = work(); !done) {
@@ -225,16 +230,52 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
   return result;
 }
 
-void Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
+std::optional<v1::RunResult> Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
   const auto& record = shop_.ledger.record(component);
-  if (record.in_force != set) return;  // meanwhile another one is in force
+  if (record.in_force != set) return std::nullopt;  // meanwhile another one is in force
   const auto text = cat(plugin, " could not load release ", std::to_string(shop_.board.view(component).set.release()), ": ", why);
   shop_.explain.say({.component = component}, text);
   shop_.board.set_text(component, text);
-  if (record.confirmed) return;  // others use it: the plugin's trouble, not the set's
+  if (record.confirmed) return std::nullopt;  // others use it: the plugin's trouble, not the set's
   auto info = shop_.sets.info(component, set);
-  if (!info) return;
+  if (!info) return std::nullopt;
+  v1::RunResult result;
+  number(result, "start");
+  auto& out = *result.add_components();
+  out.set_component(component);
+  out.set_variant(info->variant);
+  out.set_release_before(info->release);
   go_back(component, set, {}, {info->release, false, cat(plugin, ": ", why)});
+  const auto now = shop_.sets.info(component, shop_.ledger.record(component).in_force);
+  out.set_release_after(now ? now->release : 0);
+  out.set_result("refused");
+  out.set_text(cat("release ", std::to_string(info->release), " was refused by ", plugin, ": ", why));
+  finish(result);
+  return result;
+}
+
+std::optional<v1::RunResult> Run::loaded_at_start(const std::string& component, const std::string& set, const std::string& text) {
+  const auto& record = shop_.ledger.record(component);
+  if (record.in_force != set || record.confirmed) return std::nullopt;
+  if (auto noted = shop_.ledger.confirmed(component); !noted) {
+    shop_.explain.say({.component = component}, noted.error().message);
+    return std::nullopt;
+  }
+  show(component, false);
+  const auto info = shop_.sets.info(component, set);
+  if (!info || info->cls != "agent") return std::nullopt;  // of others it goes without saying
+  v1::RunResult result;
+  number(result, "start");
+  auto& out = *result.add_components();
+  out.set_component(component);
+  out.set_variant(info->variant);
+  out.set_release_before(info->release);
+  out.set_release_after(info->release);
+  out.set_result("confirmed");
+  out.set_text(text);
+  finish(result);
+  result.set_text(text);
+  return result;
 }
 
 }  // namespace picket::update

@@ -13,7 +13,6 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
-#include "update/tree_digest.hpp"
 
 namespace picket::update {
 namespace {
@@ -77,10 +76,12 @@ void remove_tree(const fs::path& folder) {
   fs::remove_all(folder, error);
 }
 
-Result<SetStore> SetStore::open(fs::path sets, fs::path staging, Steps steps) {
-  SetStore store(std::move(sets), std::move(staging), std::move(steps));
+Result<SetStore> SetStore::open(Folders folders, Steps steps) {
+  PICKET_LET(shared, SharedFiles::open(folders.shared, steps));
+  SetStore store(std::move(folders), std::move(shared), std::move(steps));
   PICKET_TRY(make_folders(store.sets_));
   PICKET_TRY(store.clean());
+  store.sweep();
   return store;
 }
 
@@ -151,6 +152,10 @@ Result<fs::path> SetStore::new_staging(std::string_view component) {
 }
 
 void SetStore::drop_staging(std::string_view component) { remove_tree(staging_ / component); }
+
+Result<Tree> SetStore::settle(const fs::path& staged, const core::CancelToken& cancel) {
+  return tree_digest(staged, cancel, [&](const fs::path& file, std::string_view sha256) { return shared_.settle(file, sha256, cancel); });
+}
 
 Result<> SetStore::adopt(const SetInfo& info) {
   const auto folder = path_of(info.component, info.name());

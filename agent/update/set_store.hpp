@@ -10,7 +10,9 @@
 
 #include "base/result.hpp"
 #include "core/cancel.hpp"
+#include "update/shared_files.hpp"
 #include "update/steps.hpp"
+#include "update/tree_digest.hpp"
 
 namespace picket::update {
 
@@ -26,8 +28,12 @@ struct SetInfo {
 
 class SetStore {
  public:
+  // All on one file system. `shared`: where contents that several sets have are kept once.
+  struct Folders {
+    std::filesystem::path sets, staging, shared;
+  };
   // Throws rubbish away and empties the staging folder: only while nobody stages.
-  [[nodiscard]] static Result<SetStore> open(std::filesystem::path sets, std::filesystem::path staging, Steps steps);
+  [[nodiscard]] static Result<SetStore> open(Folders folders, Steps steps);
 
   [[nodiscard]] Result<SetInfo> info(std::string_view component, std::string_view set) const;  // Code::not_found, Code::untrusted when its .json is damaged
   [[nodiscard]] std::vector<SetInfo> list(std::string_view component) const;                    // whole ones, highest release first
@@ -37,22 +43,30 @@ class SetStore {
   // An empty folder to fill; what was left in it is thrown away.
   [[nodiscard]] Result<std::filesystem::path> new_staging(std::string_view component);
   void drop_staging(std::string_view component);
-  // The filled staging folder, already on disk, becomes a set. An undamaged set of that name stays and the staging is dropped.
+  // Puts the files of a filled staging folder on disk, and those that another set has too only once.
+  [[nodiscard]] Result<Tree> settle(const std::filesystem::path& staged, const core::CancelToken& cancel);
+  // The same for its only file, whose digest is known.
+  [[nodiscard]] Result<> settle_one(const std::filesystem::path& file, std::string_view sha256, const core::CancelToken& cancel) { return shared_.settle(file, sha256, cancel); }
+  // The filled staging folder, settled, becomes a set. An undamaged set of that name stays and the staging is dropped.
   [[nodiscard]] Result<> adopt(const SetInfo& info);
   // Reads all files again. Code::untrusted says what is wrong.
   [[nodiscard]] Result<> verify(const SetInfo& info, const core::CancelToken& cancel) const;
   [[nodiscard]] Result<> remove(std::string_view component, std::string_view set);
+  // Gives back the space of files that no set has any more.
+  void sweep() { shared_.sweep(); }
 
   // One rename: whoever follows the link sees the one or the other. Empty set: no link.
   [[nodiscard]] Result<> point_current(std::string_view component, std::string_view set);
   [[nodiscard]] std::string current(std::string_view component) const;  // the name the link says; empty: none
 
  private:
-  SetStore(std::filesystem::path sets, std::filesystem::path staging, Steps steps) : sets_(std::move(sets)), staging_(std::move(staging)), steps_(std::move(steps)) {}
+  SetStore(Folders folders, SharedFiles shared, Steps steps)
+      : sets_(std::move(folders.sets)), staging_(std::move(folders.staging)), shared_(std::move(shared)), steps_(std::move(steps)) {}
   [[nodiscard]] Result<> clean();
   [[nodiscard]] Result<> discard(const std::filesystem::path& folder);
 
   std::filesystem::path sets_, staging_;
+  SharedFiles shared_;
   Steps steps_;
 };
 

@@ -98,13 +98,14 @@ Result<Settings> parse_settings(std::string_view text) {
   out.keep_sets = static_cast<std::size_t>(reader.number("keep_sets", 3, 1, 100));
   out.connect_timeout = std::chrono::seconds(reader.number("connect_timeout_seconds", 10, 0, 120));
   out.stall_timeout = std::chrono::seconds(reader.number("stall_timeout_seconds", 30, 1, 3600));
-  out.min_bytes_per_second = static_cast<std::uint32_t>(reader.number("min_bytes_per_second", 1, 1, 1'000'000'000));
+  out.min_bytes_per_second = static_cast<std::uint32_t>(reader.number("min_bytes_per_second", 100, 1, 1'000'000'000));
   out.rest_after_failure = std::chrono::seconds(reader.number("rest_after_failure_seconds", 300, 0, 86400));
   out.longest_rest = std::max(out.rest_after_failure, std::chrono::seconds(reader.number("longest_rest_seconds", 7200, 0, 604800)));
   out.warning_after = std::chrono::hours(reader.number("warning_after_hours", 72, 1, 87600));
   out.critical_after = std::chrono::hours(reader.number("critical_after_hours", 168, 1, 87600));
   out.verify_stored = std::chrono::hours(reader.number("verify_stored_hours", 24, 0, 8760));
   out.confirm_timeout = std::chrono::seconds(reader.number("confirm_timeout_seconds", 60, 1, 3600));
+  out.parallel_downloads = static_cast<std::size_t>(reader.number("parallel_downloads", 2, 1, 16));
   out.deltas = reader.flag("deltas", true);
   out.delta_chain = static_cast<std::size_t>(reader.number("delta_chain", 4, 1, 32));
   out.delta_memory = static_cast<std::uint64_t>(reader.number("delta_memory_mb", 64, 32, 4096)) << 20;

@@ -29,11 +29,12 @@ struct Settings {
   std::chrono::minutes interval{120};  // 0: only by hand
   std::size_t keep_sets = 3;
   std::chrono::seconds connect_timeout{10}, stall_timeout{30};
-  std::uint32_t min_bytes_per_second = 1;
+  std::uint32_t min_bytes_per_second = 100;
   std::chrono::seconds rest_after_failure{300}, longest_rest{7200};
   std::chrono::hours warning_after{72}, critical_after{168};
   std::chrono::hours verify_stored{24};
   std::chrono::seconds confirm_timeout{60};
+  std::size_t parallel_downloads = 2;
   bool deltas = true;
   std::size_t delta_chain = 4;
   std::uint64_t delta_memory = 64ull << 20;

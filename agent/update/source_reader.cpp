@@ -31,23 +31,23 @@ std::optional<std::chrono::seconds> retry_after(std::string_view content_type) {
 // Fails when fewer bytes than the least came within any one window of time.
 class Pace {
  public:
-  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(clock), limits_(limits), began_(clock.monotonic()) {}
+  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(&clock), limits_(&limits), began_(clock.monotonic()) {}
   [[nodiscard]] Result<> arrived(std::size_t bytes) {
     bytes_ += bytes;
-    const auto now = clock_.monotonic();
-    if (now - began_ < limits_.stall_timeout) return {};
-    const auto least = static_cast<std::uint64_t>(limits_.min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
+    const auto now = clock_->monotonic();
+    if (now - began_ < limits_->stall_timeout) return {};
+    const auto least = static_cast<std::uint64_t>(limits_->min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
     if (bytes_ < least)
       return fail(Code::timeout, cat("too slow: ", human_bytes(bytes_), " in ", in_seconds(now - began_), ", at least ",
-                                     human_bytes(limits_.min_bytes_per_second), " a second are wanted"));
+                                     human_bytes(limits_->min_bytes_per_second), " a second are wanted"));
     bytes_ = 0;
     began_ = now;
     return {};
   }
 
  private:
-  const core::Clock& clock_;
-  const ReadLimits& limits_;
+  const core::Clock* clock_;
+  const ReadLimits* limits_;
   milliseconds began_;
   std::uint64_t bytes_ = 0;
 };
@@ -57,6 +57,13 @@ class Pace {
 SourceReader::SourceReader(bus::Caller& caller, const core::Clock& clock, SourceEntry source, ReadLimits limits, core::CancelToken cancel)
     : caller_(caller), clock_(clock), source_(std::move(source)), limits_(limits), cancel_(std::move(cancel)) {
   if (limits_.connect_timeout.count() == 0) limits_.connect_timeout = limits_.stall_timeout;
+}
+
+std::unique_ptr<SourceReader> SourceReader::another() const {
+  auto out = std::make_unique<SourceReader>(caller_, clock_, source_, limits_, cancel_);
+  out->on_note = on_note;
+  out->arrivals_ = arrivals_;
+  return out;
 }
 
 Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) {
@@ -87,10 +94,16 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   Got got;
   // The plugin watches its own connection; being cut off by the host is for a plugin that hangs.
   auto patience = limits_.connect_timeout + limits_.stall_timeout;
+  auto arrivals = arrivals_->load();
   for (;;) {
     const auto asked = std::chrono::steady_clock::now();
     auto chunk = stream.next(patience);
     if (!chunk) {
+      if (const auto now = arrivals_->load(); chunk.error().code == Code::timeout && got.bytes == 0 && now != arrivals) {
+        arrivals = now;
+        pace = Pace(clock_, limits_);
+        continue;
+      }
       // The plugin's own timeout comes earlier and says more.
       if (chunk.error().code == Code::timeout && std::chrono::steady_clock::now() - asked >= patience)
         return fail(Code::timeout, cat(source_.plugin, " sent nothing for ", in_seconds(patience)));
@@ -100,6 +113,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
     if (!*chunk) break;
     const auto bytes = (*chunk)->payload();
     received_ += bytes.size();
+    ++*arrivals_;
     if (bytes.size() > max_bytes - got.bytes)
       return fail(Code::too_large, cat("sends more than the ", human_bytes(max_bytes), " it was asked for"));
     got.bytes += bytes.size();

@@ -1,9 +1,11 @@
 // Reads files from one source through its plugin. What arrives is counted and timed here; whether to believe it is the caller's to check.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +28,10 @@ struct ReadLimits {
 class SourceReader : public trust::Fetcher {
  public:
   SourceReader(bus::Caller& caller, const core::Clock& clock, SourceEntry source, ReadLimits limits, core::CancelToken cancel);
+
+  // Another one of the same source, for another thread. They know of each other: one that its plugin serves later, since it serves
+  // one file at a time, waits as long as bytes come to another.
+  [[nodiscard]] std::unique_ptr<SourceReader> another() const;
 
   struct Got {
     std::uint64_t bytes = 0;
@@ -57,6 +63,7 @@ class SourceReader : public trust::Fetcher {
   core::CancelToken cancel_;
   std::uint64_t received_ = 0;
   std::optional<std::chrono::seconds> wish_;
+  std::shared_ptr<std::atomic<std::uint64_t>> arrivals_ = std::make_shared<std::atomic<std::uint64_t>>(0);  // chunks, to any of them
 };
 
 // "yara-rules/full/HASH.12.tar.zst" with each part percent-encoded, below "targets/".

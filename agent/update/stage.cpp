@@ -67,8 +67,8 @@ Result<> write_file(const trust::Release& release, ContentStream& content, const
 }
 
 // `content`: none, or instead of the download.
-Result<SetInfo> fill(const trust::Release& release, const fs::path& download, ContentStream* content, const fs::path& folder, const Steps& steps,
-                     const core::CancelToken& cancel) {
+Result<SetInfo> fill(const trust::Release& release, const fs::path& download, ContentStream* content, const fs::path& folder, SetStore& sets,
+                     const Steps& steps, const core::CancelToken& cancel) {
   const Expected expected{release.content_length, release.content_sha256, release.files, release.unpacked};
   // Each small file takes at least a block.
   if (content || release.format != "file") PICKET_TRY(storage::require_space(folder, release.unpacked + release.files * 4096, cat("unpacking ", release.path)));
@@ -77,8 +77,9 @@ Result<SetInfo> fill(const trust::Release& release, const fs::path& download, Co
   // A single file was hashed as it arrived; what was unpacked is read once more from where it now lies.
   const auto hash = release.hashes.find("sha256");
   const bool known = release.format == "file" && (content || (hash != release.hashes.end() && hash->second == release.content_sha256));
-  if (!known) steps("stage.sync");
-  PICKET_LET(tree, known ? Result<Tree>(tree_of_one(release.name, release.length, release.content_sha256)) : tree_digest(folder, cancel, true));
+  steps("stage.sync");
+  if (known) PICKET_TRY(sets.settle_one(folder / release.name, release.content_sha256, cancel));
+  PICKET_LET(tree, known ? Result<Tree>(tree_of_one(release.name, release.length, release.content_sha256)) : sets.settle(folder, cancel));
   SetInfo info;
   info.component = release.component;
   info.cls = release.cls;
@@ -96,7 +97,7 @@ Result<SetInfo> fill(const trust::Release& release, const fs::path& download, Co
 Result<SetInfo> stage_any(const trust::Release& release, const fs::path& download, ContentStream* content, SetStore& sets, const Steps& steps,
                           const core::CancelToken& cancel) {
   PICKET_LET(folder, sets.new_staging(release.component));
-  auto info = fill(release, download, content, folder, steps, cancel);
+  auto info = fill(release, download, content, folder, sets, steps, cancel);
   if (!info) {
     sets.drop_staging(release.component);
     return fail(std::move(info).error(), cat("stage ", release.path));

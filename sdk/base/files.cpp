@@ -1,12 +1,15 @@
 #include "base/files.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.hpp"
+#include "base/folders.hpp"
 
 namespace picket {
 
@@ -57,20 +60,70 @@ Result<> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
+namespace {
+
+// Beside its final place, until it is renamed; removed when it never is.
+class Temporary {
+ public:
+  [[nodiscard]] static Result<Temporary> write(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
+    Temporary out;
+    out.to_ = path;
+    out.name_ = folder_of(path) / cat(".", path.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
+    out.fd_ = UniqueFd(::open(out.name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+    if (!out.fd_) return fail_errno(cat("create ", std::exchange(out.name_, {}).native()));
+    if (::fchmod(out.fd_.get(), mode) != 0) return fail(fail_errno("set mode").value(), out.what());
+    if (auto written = write_all(out.fd_.get(), bytes); !written) return fail(std::move(written).error(), out.what());
+    return out;
+  }
+  Temporary(Temporary&& other) noexcept : to_(std::move(other.to_)), name_(std::exchange(other.name_, {})), fd_(std::move(other.fd_)) {}
+  ~Temporary() {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  static std::filesystem::path folder_of(const std::filesystem::path& path) { return path.has_parent_path() ? path.parent_path() : std::filesystem::path("."); }
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] Result<> sync() {
+    if (::fsync(fd_.get()) != 0) return fail(fail_errno("fsync").value(), what());
+    return {};
+  }
+  [[nodiscard]] Result<> rename() {
+    if (::rename(name_.c_str(), to_.c_str()) != 0) return fail(fail_errno("rename").value(), what());
+    name_.clear();
+    return {};
+  }
+
+ private:
+  Temporary() = default;
+  [[nodiscard]] std::string what() const { return cat("write ", to_.native()); }
+  std::filesystem::path to_, name_;
+  UniqueFd fd_;
+};
+
+}  // namespace
+
 Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const auto temporary = folder / cat(".", path.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (!fd) return fail_errno(cat("create ", temporary.native()));
-  auto give_up = [&](tl::unexpected<Error> error) -> Result<> {
-    ::unlink(temporary.c_str());
-    return fail(std::move(error.value()), cat("write ", path.native()));
-  };
-  if (::fchmod(fd.get(), mode) != 0) return give_up(fail_errno("set mode"));
-  if (auto written = write_all(fd.get(), bytes); !written) return give_up(fail(std::move(written).error()));
-  if (::fsync(fd.get()) != 0) return give_up(fail_errno("fsync"));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up(fail_errno("rename"));
-  return sync_folder(folder);
+  PICKET_LET(temporary, Temporary::write(path, bytes, mode));
+  PICKET_TRY(temporary.sync());
+  PICKET_TRY(temporary.rename());
+  return sync_folder(Temporary::folder_of(path));
+}
+
+Result<> write_files_atomic(std::span<const NewFile> files, unsigned mode) {
+  std::vector<Temporary> temporaries;
+  for (const auto& file : files) {
+    PICKET_LET(temporary, Temporary::write(file.path, file.bytes, mode));
+    start_writing(temporary.fd());
+    temporaries.push_back(std::move(temporary));
+  }
+  for (auto& temporary : temporaries) PICKET_TRY(temporary.sync());
+  std::vector<std::filesystem::path> folders;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    PICKET_TRY(temporaries[i].rename());
+    auto folder = Temporary::folder_of(files[i].path);
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(std::move(folder));
+  }
+  for (const auto& folder : folders) PICKET_TRY(sync_folder(folder));
+  return {};
 }
 
 Result<> sync_folder(const std::filesystem::path& folder) {

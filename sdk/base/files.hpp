@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,13 @@ class UniqueFd {
 
 // Temporary name in the same folder, fsync, rename, fsync of the folder. A reader sees the old or the new file; a power cut too.
 [[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
+struct NewFile {
+  std::filesystem::path path;
+  std::string bytes;
+};
+// Each as write_file_atomic, and those before it first, but on the disk together: one wait for a group, not two for each file. When one cannot
+// be written none takes its place.
+[[nodiscard]] Result<> write_files_atomic(std::span<const NewFile> files, unsigned mode = 0644);
 [[nodiscard]] Result<> sync_folder(const std::filesystem::path& folder);
 [[nodiscard]] Result<> make_folders(const std::filesystem::path& folder, unsigned mode = 0755);
 // Removes a file and makes its absence last; absent already is fine.

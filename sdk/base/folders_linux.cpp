@@ -50,6 +50,8 @@ Result<> copy_whole_file(const fs::path& from, const fs::path& to) {
   return {};
 }
 
+void start_writing(int fd) { (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 Result<> sync_tree(const fs::path& folder) {
   std::error_code error;
   PICKET_TRY(sync_folder(folder));

@@ -40,10 +40,17 @@ Result<> ClientImpl::run(bool online) {
     return targets_role("targets", "root", root_.body.targets, root_.body.keys).map([](auto) {});
   };
   auto done = workflow();
-  auto kept = marks_.save();  // what was seen before a failure counts too
+  auto kept = keep();  // what was verified before a failure counts too
   PICKET_TRY(std::move(done));
   PICKET_TRY(std::move(kept));
   ready_ = true;
+  return {};
+}
+
+Result<> ClientImpl::keep() {
+  auto written = store_.flush(marks_.unsaved());
+  if (!written) return fail(std::move(written).error(), "keep what was verified");
+  marks_.saved();
   return {};
 }
 

@@ -1,14 +1,17 @@
 // Kills a distribution point before every single step that changes its folder, while it replaces one set by another. Afterwards the link
-// `public` shows the old or the new set whole, the next run gets to the end, and no file that had been verified is fetched twice.
+// `public` shows the old or the new set whole, the next run gets to the end, and no file that had been verified is fetched twice. The same
+// when the disk fills up there and the run goes on.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 
 #include "mirror.hpp"
 #include "support/point_world.hpp"
+#include "support/small_disk.hpp"
 #include "unit/plugins/source_rig.hpp"
 
 using namespace distribution_point;
@@ -25,6 +28,7 @@ struct Seen {
   long steps;
   std::uint64_t sent;
   bool ok;
+  char reason[400];
 };
 
 class PointKill : public ::testing::Test {
@@ -39,16 +43,18 @@ class PointKill : public ::testing::Test {
   ~PointKill() override { ::munmap(seen_, sizeof(Seen)); }
   void offer(const char* component, int release) { old_.offer({.component = component, .release = release, .single = pattern(60'000) + component + std::to_string(release)}); }
 
-  // One life, killed before its step number `kill_at`; 0: lives to the end. The signal that ended it.
+  // One life, killed before its step number `kill_at`; < 0: before that step the disk fills up; 0: lives to the end. The signal that ended it.
   int live(const fs::path& folder, const support::UpdateRepository& repository, long kill_at) {
-    *seen_ = {};
+    std::memset(static_cast<void*>(seen_), 0, sizeof(Seen));
     const pid_t child = ::fork();
     if (child == 0) {
       support::MapUpstream upstream;
       upstream.take(repository);
       auto store = Store::open(folder, [&](std::string_view) {
         seen_->sent = upstream.sent;
-        if (++seen_->steps == kill_at) ::kill(::getpid(), SIGKILL);
+        const auto step = ++seen_->steps;
+        if (step == kill_at) ::kill(::getpid(), SIGKILL);
+        if (step == -kill_at) support::SmallDisk::fill(folder.parent_path() / "filler");
       });
       if (!store) ::_exit(1);
       Mirror mirror({*store, upstream, [](auto) {}, [] { return support::TufRepo::start + 3600; }, [](std::string_view) {}});
@@ -61,6 +67,7 @@ class PointKill : public ::testing::Test {
       const auto result = mirror.run(settings, {}, {}, {}, cancelled);
       seen_->sent = upstream.sent;
       seen_->ok = served && result.result_class() == "ok";
+      std::strncpy(seen_->reason, result.reason().c_str(), sizeof seen_->reason - 1);
       ::_exit(0);
     }
     int status = 0;
@@ -114,6 +121,46 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
     EXPECT_EQ(left, 0u) << step;
   }
   EXPECT_TRUE(saw_old && saw_new);
+}
+
+TEST_F(PointKill, on_a_disk_that_fills_up_before_any_step_says_so_and_shows_the_old_or_the_new_set_whole) {
+  auto disk = support::SmallDisk::mount(root_.path() / "disk", 8u << 20);
+  if (!disk) GTEST_SKIP() << "no small disk to be had here: " << disk.error().message;
+  const auto base = root_.path() / "base", copy = root_.path() / "disk/copy", filler = root_.path() / "disk/filler";
+  ASSERT_EQ(live(base, old_, 0), 0);
+  ASSERT_TRUE(seen_->ok) << seen_->reason;
+  const auto fresh_copy = [&] {
+    fs::remove_all(copy);
+    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
+  };
+  fresh_copy();
+  ASSERT_EQ(live(copy, repository_, 0), 0);
+  ASSERT_TRUE(seen_->ok) << seen_->reason;
+  const long steps = seen_->steps;
+  const auto whole = seen_->sent;
+  int failures = 0;
+  for (long step = 1; step <= steps; ++step) {
+    SCOPED_TRACE(step);
+    fresh_copy();
+    ASSERT_EQ(live(copy, repository_, -step), 0);
+    const auto sent = seen_->sent;
+    const std::string reason = seen_->reason;
+    const auto a = shown(copy, "a"), b = shown(copy, "b");
+    EXPECT_EQ(a, b) << "never one of each";
+    if (seen_->ok) {
+      EXPECT_EQ(a, 2);
+    } else {
+      ++failures;
+      EXPECT_TRUE(reason.find("No space left") != reason.npos || reason.find(" free") != reason.npos) << reason;
+    }
+    fs::remove(filler);
+    ASSERT_EQ(live(copy, repository_, 0), 0);
+    EXPECT_TRUE(seen_->ok) << seen_->reason;
+    EXPECT_LE(sent + seen_->sent, whole + 2 * 16'384) << "no more again than what could not be written";
+    EXPECT_EQ(shown(copy, "a"), 2);
+    EXPECT_EQ(shown(copy, "b"), 2);
+  }
+  EXPECT_GT(failures, 3);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // One life of an agent, to be killed: opens the engine on a folder, updates once from a repository on disk through an in-process source,
-// says what came of it. Usage: update_driver FOLDER REPOSITORY KILL_AT
-//   KILL_AT n > 0: SIGKILL itself before the n-th step that touches the disk; 0: count them. Prints "steps N", "result R", "sent BYTES".
+// says what came of it. Usage: update_driver FOLDER REPOSITORY KILL_AT [update|rollback [VERDICT|- [COMPONENT...]]]
+//   KILL_AT n > 0: SIGKILL itself before the n-th step that touches the disk; n < 0: fills the disk of FOLDER up before the -n-th, in the file
+//   FOLDER/../filler, and goes on; 0: count them. Prints "steps N", "result R", "sent BYTES".
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "support/small_disk.hpp"
 #include "support/update_world.hpp"
 
 int main(int argc, char** argv) {
@@ -17,7 +19,7 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder = argv[1], repository = argv[2];
   const long kill_at = std::atol(argv[3]);
   const std::string action = argc > 4 ? argv[4] : "update";
-  const std::string verdict = argc > 5 ? argv[5] : "";
+  const std::string verdict = argc > 5 && std::string_view(argv[5]) != "-" ? argv[5] : "";
 
   support::UpdateWorld world(folder);
   support::FakeSource source(*world.router, "source.a");
@@ -26,10 +28,13 @@ int main(int argc, char** argv) {
     if (entry.is_regular_file()) source.files[std::filesystem::relative(entry.path(), repository).native()] = read_file(entry.path(), 100u << 20).value();
   support::FakeConsumer consumer(*world.router, "scanner");
   if (!verdict.empty()) consumer.judge = [&](const auto& request) { return request.restored() ? std::string() : verdict; };
-  world.demands = {{"rules", "databases", "scanner", true}};
+  if (argc <= 6) world.demands = {{"rules", "databases", "scanner", true}};
+  for (int i = 6; i < argc; ++i) world.demands.push_back({argv[i], "databases", "scanner", true});
   std::atomic<long> steps{0};
   world.at_step = [&](std::string_view) {
-    if (++steps == kill_at) ::kill(::getpid(), SIGKILL);
+    const auto step = ++steps;
+    if (step == kill_at) ::kill(::getpid(), SIGKILL);
+    if (step == -kill_at) support::SmallDisk::fill(folder.parent_path() / "filler");
   };
   if (auto opened = world.open(); !opened) {
     std::printf("result cannot open: %s\n", opened.error().message.c_str());

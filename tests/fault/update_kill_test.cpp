@@ -1,100 +1,11 @@
 // Kills an updating process before every single step that touches the disk. Afterwards the old or the new set is whole, the next run gets
 // to the end, and no byte that had been written is fetched twice.
-#include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <map>
-#include <string>
-
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include "base/files.hpp"
-#include "support/update_repository.hpp"
+#include "fault/update_life.hpp"
 
 namespace picket {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Life {
-  int signal = 0;
-  long steps = 0;
-  std::string result;
-  std::uint64_t sent = 0;
-  std::string output;
-};
-
-Life live(const fs::path& folder, const fs::path& repository, long kill_at, const std::string& more = "") {
-  Life life;
-  const auto command = cat("exec '", UPDATE_DRIVER, "' '", folder.native(), "' '", repository.native(), "' ", std::to_string(kill_at), " ", more, " 2>&1");
-  FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return life;
-  std::array<char, 512> line{};
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
-    const std::string text = line.data();
-    life.output += text;
-    if (text.starts_with("steps ")) life.steps = std::atol(text.c_str() + 6);
-    if (text.starts_with("result ")) life.result = text.substr(7, text.size() - 8);
-    // What a run that worked says in words (what was new) is not of interest here.
-    for (const char* good : {"ok: ", "current: "})
-      if (life.result.starts_with(good)) life.result = good;
-    if (text.starts_with("sent ")) life.sent = std::strtoull(text.c_str() + 5, nullptr, 10);
-  }
-  const int status = ::pclose(pipe);
-  if (WIFSIGNALED(status)) life.signal = WTERMSIG(status);
-  return life;
-}
-
-// name -> content of what `current` shows; empty when there is none.
-std::map<std::string, std::string> in_force(const fs::path& folder) {
-  std::map<std::string, std::string> out;
-  const auto current = folder / "data/sets/rules/current";
-  std::error_code error;
-  const auto real = fs::canonical(current, error);
-  if (error) return out;
-  for (const auto& entry : fs::recursive_directory_iterator(real))
-    if (entry.is_regular_file()) out[fs::relative(entry.path(), real).native()] = read_file(entry.path(), 10u << 20).value();
-  return out;
-}
-
-class UpdateKill : public ::testing::Test {
- protected:
-  using Files = std::map<std::string, std::string>;
-
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-kill-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override {
-    (void)std::system(cat("chmod -R u+w '", root_.native(), "' && rm -rf '", root_.native(), "'").c_str());
-  }
-  static support::Offer offer(std::int64_t release) {
-    support::Offer out;
-    out.release = release;
-    std::string noise(30'000, '\0');  // does not compress: the download takes several writes
-    std::uint64_t state = static_cast<std::uint64_t>(release) * 0x9e3779b97f4a7c15u;
-    for (auto& c : noise) state = state * 6364136223846793005u + 1442695040888963407u, c = static_cast<char>(state >> 56);
-    out.files = {{"a.yar", noise}, {"sub/b.yar", "rule b of " + std::to_string(release)}};
-    return out;
-  }
-  static Files files_of(const support::Offer& offer) { return {offer.files.begin(), offer.files.end()}; }
-  static fs::path copy_of(const fs::path& from, const fs::path& to) {
-    (void)std::system(cat("rm -rf '", to.native(), "'; cp -a '", from.native(), "' '", to.native(), "'").c_str());
-    return to;
-  }
-  static std::uint64_t parts(const fs::path& folder) {
-    std::uint64_t sum = 0;
-    std::error_code error;
-    for (fs::directory_iterator at(folder / "data/downloads", error), end; !error && at != end; at.increment(error)) sum += at->file_size();
-    return sum;
-  }
-
-  fs::path root_;
-};
+class UpdateKill : public UpdateLives {};
 
 TEST_F(UpdateKill, at_every_step_of_an_update_leaves_the_old_or_the_new_set_whole) {
   support::UpdateRepository repository;
@@ -193,6 +104,61 @@ TEST_F(UpdateKill, at_every_step_of_an_update_by_deltas_leaves_the_old_or_the_ne
     ASSERT_EQ(parts(work), 0u) << "a download was left behind";
     ASSERT_TRUE(fs::is_empty(work / "data/staging"));
     ASSERT_EQ(live(work, root_ / "two", 0).result, "current: ");
+  }
+}
+
+// Several on their way at the same time, each in steps of its own, and with a file that all have. Which step is the n-th differs from life to
+// life; what must hold does not.
+TEST_F(UpdateKill, at_every_step_of_several_components_at_once_leaves_each_of_them_whole) {
+  const std::vector<std::string> components = {"a", "b", "c"};
+  const auto offer_of = [&](const std::string& component, std::int64_t release) {
+    auto out = offer(release * 10 + (component[0] - 'a'));
+    out.component = component;
+    out.release = release;
+    out.files.emplace_back("common.bin", std::string(20'000, 'c'));
+    return out;
+  };
+  support::UpdateRepository repository;
+  for (const auto& component : components) repository.offer(offer_of(component, 1));
+  repository.publish();
+  repository.tuf.write_to(root_ / "one");
+  for (const auto& component : components) repository.offer(offer_of(component, 2));
+  repository.publish();
+  repository.tuf.write_to(root_ / "two");
+  std::map<std::string, std::uint64_t> archive;
+  for (const auto& component : components)
+    for (const auto& [path, bytes] : repository.tuf.targets)
+      if (path == component + "/full/2.tar.zst") archive[component] = bytes.size();
+  const auto base = root_ / "base";
+  fs::create_directories(base);
+  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
+  const std::string all = "update - a b c";
+  ASSERT_EQ(live(base, root_ / "one", 0, all).result, "ok: ");
+  const auto whole = live(copy_of(base, root_ / "work"), root_ / "two", 0, all);
+  ASSERT_EQ(whole.result, "ok: ") << whole.output;
+  ASSERT_EQ(whole.sent, archive["a"] + archive["b"] + archive["c"]);
+  ASSERT_TRUE(fs::equivalent(root_ / "work/data/sets/a/current/common.bin", root_ / "work/data/sets/c/current/common.bin"));
+  for (long step = 1; step <= whole.steps; ++step) {
+    SCOPED_TRACE(cat("killed before step ", std::to_string(step)));
+    const auto work = copy_of(base, root_ / "work");
+    ASSERT_EQ(live(work, root_ / "two", step, all).signal, SIGKILL);
+    std::uint64_t still = 0;
+    for (const auto& component : components) {
+      const auto now = in_force(work, component);
+      const bool is_new = now == files_of(offer_of(component, 2));
+      ASSERT_TRUE(is_new || now == files_of(offer_of(component, 1))) << component << ": a mixture";
+      if (!is_new) still += archive[component];
+    }
+    const auto arrived = parts(work);
+    const auto next = live(work, root_ / "two", 0, all);
+    ASSERT_TRUE(next.result == "ok: " || (still == 0 && next.result == "current: ")) << next.output;
+    for (const auto& component : components) ASSERT_EQ(in_force(work, component), files_of(offer_of(component, 2)));
+    ASSERT_LE(next.sent + arrived, whole.sent) << "fetched again what was there";
+    ASSERT_LE(next.sent, still) << "fetched what is in force";
+    ASSERT_EQ(parts(work), 0u) << "a download was left behind";
+    const auto after = live(work, root_ / "two", 0, all);
+    ASSERT_EQ(after.result, "current: ") << after.output;
+    ASSERT_EQ(after.sent, 0u);
   }
 }
 

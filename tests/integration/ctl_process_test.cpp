@@ -143,6 +143,37 @@ TEST_F(CtlProcess, draws_a_bar_on_a_terminal) {
   EXPECT_EQ(process.wait(), 0);
 }
 
+TEST_F(CtlProcess, draws_one_bar_for_several_at_once_and_a_line_for_each_that_is_done) {
+  picketd.answer_bytes("picket.update.run", [](std::string_view) {
+    CtlAnswer answer;
+    update::v1::Progress progress;
+    progress.set_step("fetch");
+    const auto add = [&](const char* component, std::uint64_t done) {
+      progress.set_component(component);
+      progress.set_total(1000);
+      progress.set_done(done);
+      answer.chunks.push_back(progress.SerializeAsString());
+    };
+    add("lists", 100);
+    add("rules", 200);
+    add("lists", 1000);
+    add("rules", 1000);
+    update::v1::RunResult result;
+    result.set_result("ok");
+    answer.reply = result.SerializeAsString();
+    return answer;
+  });
+  picketd.start();
+  auto process = start_on_terminal(command({"update", "run"}));
+  const auto text = process.rest();
+  EXPECT_NE(text.find("\rfetch lists ["), std::string::npos) << text;
+  EXPECT_NE(text.find("\rfetch rules ["), std::string::npos) << text;
+  std::size_t full = 0;
+  for (auto at = text.find("100%"); at != std::string::npos; at = text.find("100%", at + 1)) ++full;
+  EXPECT_EQ(full, 2u) << text;
+  EXPECT_EQ(process.wait(), 0);
+}
+
 TEST_F(CtlProcess, ctrl_c_asks_the_other_side_to_stop) {
   picketd.answer_bytes("picket.update.run", [](std::string_view) { return CtlAnswer{{}, std::string(), true}; });
   picketd.start();

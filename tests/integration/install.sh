@@ -9,17 +9,17 @@ fail() { echo "FAILED: $*"; tail -n 20 "$work/picketd.log" 2>/dev/null || true; 
 DESTDIR=$work/root cmake --install "$PICKET_BUILD" --component agent >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "cmake --install"; }
 prefix=$(dirname "$(dirname "$(find "$work/root" -name picketd -type f)")")
 etc=$(dirname "$(find "$work/root" -name picketd.conf -not -path '*/roles/*')")
-for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-host,lib/systemd/system/picketd.service,share/man/man8/picketd.8,share/man/man1/picketctl.1} \
+for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-host,libexec/picket/picket-launcher,lib/systemd/system/picketd.service,share/man/man8/picketd.8,share/man/man8/picket-launcher.8,share/man/man1/picketctl.1} \
   "$etc"/trust/plugins/plugin.pub.json; do
   [ -s "$file" ] || fail "not installed: ${file#"$work/root"}"
 done
 [ -z "$(find "$work/root" -perm /022 -not -type l)" ] || fail "writable by others: $(find "$work/root" -perm /022 -not -type l | head -3)"
 [ -z "$(find "$work/root" -name '*.key.pem')" ] || fail "a private key is installed"
-grep -qx 'ExecStart=/usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
+grep -qx 'ExecStart=/usr/libexec/picket/picket-launcher -- /usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
 
 PICKET_REPO=$work/publisher "$PICKET_BIN/picket-repo" init >/dev/null
 for step in sign publish; do "$PICKET_BIN/picket-repo" $step --repo "$work/publisher" >/dev/null; done
-"$prefix/sbin/picketd" --config "$etc/picketd.conf" --data-dir "$work/data" --run-dir "$work/run" --plugin-dir "$prefix/lib/picket/plugins" \
+"$prefix/libexec/picket/picket-launcher" --slots "$work/data/slots" -- "$prefix/sbin/picketd" --config "$etc/picketd.conf" --data-dir "$work/data" --run-dir "$work/run" --plugin-dir "$prefix/lib/picket/plugins" \
   --plugin-keys "$etc/trust/plugins" --policy-keys "$etc/trust/policy" --settings-dir "$etc/settings" \
   --update-root "$work/publisher/repository/metadata/1.root.json" >"$work/picketd.log" 2>&1 &
 pid=$!

@@ -27,10 +27,15 @@ class FaultyDisk : public trust::RealDisk {
   bool real = false;  // fsync and rename as in production: on a busy disk a hundred times slower
   bool torn = false;  // the failing write leaves half a file, as a file system without order may
 
-  Result<> write(const std::filesystem::path& file, std::string_view bytes) override {
-    if (!due()) return real ? RealDisk::write(file, bytes) : put(file, bytes);
-    if (torn && changes == fail_from) (void)put(file, bytes.substr(0, bytes.size() / 2));
-    return fail(Code::io, cat("write ", file.native(), ": injected"));
+  Result<> write(std::span<const NewFile> files) override {
+    for (const auto& file : files) {
+      if (due()) {
+        if (torn && changes == fail_from) (void)put(file.path, file.bytes.substr(0, file.bytes.size() / 2));
+        return fail(Code::io, cat("write ", file.path.native(), ": injected"));
+      }
+      PICKET_TRY(real ? RealDisk::write({&file, 1}) : put(file.path, file.bytes));
+    }
+    return {};
   }
   Result<> remove(const std::filesystem::path& file) override {
     if (!due()) return RealDisk::remove(file);

@@ -45,6 +45,11 @@ std::uint64_t FakeSource::sent_of(std::string_view path_part) const {
   return sum;
 }
 
+std::size_t FakeSource::most_at_once() const {
+  const std::lock_guard lock(mutex_);
+  return most_at_once_;
+}
+
 void FakeSource::forget_asked() {
   const std::lock_guard lock(mutex_);
   asked_.clear();
@@ -93,16 +98,43 @@ void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     going.end = going.bytes.size();
   }
   if (going.trouble.what == What::flips && going.trouble.after < going.bytes.size()) going.bytes[going.trouble.after] ^= 1;
+  const bool is_target = going.path.starts_with("targets/");
   going_.emplace(id, std::move(going));
-  pump(id);
+  if (!is_target) return pump(id);
+  std::size_t targets = 0;
+  for (const auto& [other, one] : going_) targets += one.path.starts_with("targets/");
+  {
+    const std::lock_guard lock(mutex_);
+    most_at_once_ = std::max(most_at_once_, targets);
+  }
+  if (gather > 0 && targets < gather) return;
+  std::vector<bus::RequestId> all;
+  for (auto& [other, one] : going_) {
+    one.gathered = true;
+    all.push_back(other);
+  }
+  for (const auto other : all) pump(other);
+}
+
+void FakeSource::end(bus::RequestId id) {
+  going_.erase(id);
+  if (one_at_a_time && !going_.empty()) pump(going_.begin()->first);
+}
+
+// Ids grow: the earliest comes first.
+bool FakeSource::waits(bus::RequestId id) {
+  const auto& mine = going_.at(id);
+  if (!mine.path.starts_with("targets/")) return false;
+  if (gather > 0 && !mine.gathered) return true;
+  return one_at_a_time && std::ranges::any_of(going_, [&](const auto& other) { return other.first < id && other.second.path.starts_with("targets/"); });
 }
 
 void FakeSource::on_credit(bus::RequestId id, std::uint64_t) { pump(id); }
-void FakeSource::on_cancel(bus::RequestId id) { going_.erase(id); }
+void FakeSource::on_cancel(bus::RequestId id) { end(id); }
 
 void FakeSource::pump(bus::RequestId id) {
   const auto found = going_.find(id);
-  if (found == going_.end()) return;
+  if (found == going_.end() || waits(id)) return;
   auto& going = found->second;
   using What = Trouble::What;
   const auto what = going.trouble.what;
@@ -110,7 +142,7 @@ void FakeSource::pump(bus::RequestId id) {
     const auto sent = going.at - going.offset;
     if ((what == What::dies || what == What::silent || what == What::vanishes) && sent >= going.trouble.after) {
       if (what == What::silent) return;
-      going_.erase(found);
+      end(id);
       return (void)own_peer().respond(id, status_of(what == What::dies ? Code::unavailable : Code::not_found), "", "connection reset by peer");
     }
     auto size = std::min<std::uint64_t>({going.end - going.at, chunk_size, own_peer().credit(id)});
@@ -119,7 +151,7 @@ void FakeSource::pump(bus::RequestId id) {
     if (before_chunk) before_chunk(going.path, sent);
     const auto status = own_peer().stream_write(id, std::string_view(going.bytes).substr(going.at, size));
     if (status == status_of(Code::busy)) return;
-    if (status != bus::kOk) return (void)going_.erase(found);
+    if (status != bus::kOk) return end(id);
     going.at += size;
     const std::lock_guard lock(mutex_);
     asked_[going.asked_index].sent += size;
@@ -130,8 +162,8 @@ void FakeSource::pump(bus::RequestId id) {
   reply.set_size(what == What::endless ? 0 : going.bytes.size());
   reply.set_from(cat("fake:", going.path));
   for (const auto& note : notes) reply.add_notes(note);
-  going_.erase(found);
   own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
+  end(id);
 }
 
 FakeConsumer::FakeConsumer(bus::Router& router, std::string name_) : name(std::move(name_)) {
@@ -178,7 +210,11 @@ void FakeConsumer::on_request(bus::RequestId id, const bus::MessagePtr& message)
   if (verdict == "crash") return (void)own_peer().respond(id, status_of(Code::unavailable), "", "the plugin crashed");
   component::v1::ActivateReply reply;
   reply.set_text("2 rules");
-  if (verdict.empty()) own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
+  if (verdict == "pending") {
+    reply.set_text("known after a restart");
+    reply.set_pending(true);
+  }
+  if (verdict.empty() || verdict == "pending") own_peer().respond(id, bus::kOk, "", reply.SerializeAsString());
   else own_peer().respond(id, status_of(Code::invalid), "", verdict);
 }
 

@@ -64,19 +64,27 @@ class FakeSource : private bus::Handler {
   std::size_t chunk_size = 64 * 1024;
   std::string refusal_type;                   // content type of "unreachable": "text/plain; retry-after=900"
   std::vector<std::string> notes;             // in each answer
+  // Requests for targets are held until so many are there; 0: none is.
+  std::size_t gather = 0;
+  bool one_at_a_time = false;                 // further requests for targets wait until the one before is answered
+  [[nodiscard]] std::size_t most_at_once() const;
 
  private:
   struct Going {
     std::string path, bytes;
     std::uint64_t offset = 0, at = 0, end = 0, asked_index = 0;
     Trouble trouble;
+    bool gathered = false;
   };
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_credit(bus::RequestId id, std::uint64_t bytes) override;
   void on_cancel(bus::RequestId id) override;
   void pump(bus::RequestId id);
+  void end(bus::RequestId id);
+  [[nodiscard]] bool waits(bus::RequestId id);
 
   mutable std::mutex mutex_;
+  std::size_t most_at_once_ = 0;
   std::vector<Asked> asked_;
   std::vector<Trouble> troubles_;
   std::map<bus::RequestId, Going> going_;
@@ -96,7 +104,7 @@ class FakeConsumer : private bus::Handler {
   };
   [[nodiscard]] std::vector<Seen> seen() const;
   [[nodiscard]] bool wait_for(std::size_t count) const;
-  // Empty: it loads. Returns the reason for a refusal; "crash" detaches without an answer, "hang" never answers.
+  // Empty: it loads. Returns the reason for a refusal; "crash" detaches without an answer, "hang" never answers, "pending" says that a restart will show.
   std::function<std::string(const component::v1::ActivateRequest&)> judge;
   std::string name;
 

@@ -13,13 +13,15 @@ AGENT = {
     "bus": {"core", "runtime"},
     "isolation": {"core", "runtime", "bus"},
     "plugin_host": {"core", "runtime", "storage", "bus", "isolation"},
+    "launcher": set(),
+    "selfupdate": {"core", "runtime", "storage", "bus", "plugin_host", "launcher"},
     "policy": {"core", "runtime", "storage"},
     "update": {"core", "runtime", "storage", "bus"},
     "tasks": {"core", "runtime", "storage", "bus"},
     "ctl": {"core", "runtime", "bus"},
-    "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update", "tasks"},
+    "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update", "tasks", "launcher", "selfupdate"},
 }
-SDK = {"base": set(), "trust": {"base"}, "delta": {"base"}, "content": {"base"}, "digests": {"base"}, "ksn": {"base", "trust"}, "tools": {"base", "trust", "delta", "content", "digests", "ksn"}, "include": set(), "proto": set(), "template": set()}
+SDK = {"base": set(), "trust": {"base"}, "delta": {"base"}, "content": {"base"}, "digests": {"base"}, "ksn": {"base", "trust"}, "ksn_store": {"base", "ksn"}, "tools": {"base", "trust", "delta", "content", "digests", "ksn", "ksn_store"}, "include": set(), "proto": set(), "template": set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.M)
 
 

@@ -16,6 +16,8 @@ HOW = {
     "installer/demo --keep": None,  # below
     "installer/test": ["installer/test", "--help"],
     "installer/bench": ["installer/bench", "--help"],
+    "installer/coverage": ["installer/coverage", "--help"],
+    "installer/package": ["installer/package", "--help"],
     "picketctl help": [BIN / "picketctl", "help"],
     "picket-repo --help": [BIN / "picket-repo", "--help"],
 }

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "file_source/jobs.hpp"
 
@@ -19,6 +20,8 @@ void Desk::stop() {
     const std::lock_guard lock(open_->mutex);
     for (auto& [id, answer] : open_->answers) answer->refuse(PICKET_E_UNAVAILABLE, "the " + kind_ + " source is stopping");
     open_->answers.clear();
+    open_->missing.clear();
+    open_->missing_one = nullptr;
   }
   if (!workers_) return;
   const bool all_ended = workers_->stop(stop_patience_);
@@ -51,7 +54,7 @@ void Desk::accept(std::uint64_t request_id, std::string_view payload, Run run) {
   }
   const bool accepted = workers_ && workers_->submit([run, answer, request = std::move(request), store = store_, open = open_] {
     try {
-      if (!answer->is_done()) run(*store, request, *answer);
+      if (!answer->is_done()) run(*store, request, *answer, *open);
     } catch (const std::exception& e) {
       answer->refuse(PICKET_E_INTERNAL, e.what());
     }
@@ -67,11 +70,49 @@ void Desk::accept(std::uint64_t request_id, std::string_view payload, Run run) {
 
 void Desk::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
   if (request.topic == "picket.source.fetch")
-    accept<picket::source::v1::FetchRequest>(request_id, request.payload, run_fetch);
+    accept<picket::source::v1::FetchRequest>(request_id, request.payload, [](Store& store, const auto& fetch, Answer& answer, Open& open) {
+      const bool is_there = run_fetch(store, fetch, answer);
+      const std::lock_guard lock(open.mutex);  // which the stop takes too: the host is not called after it
+      if (!open.missing_one) return;
+      if (is_there) return (void)open.missing.erase(fetch.source().location());
+      if (open.missing.size() < kMaxMissing) open.missing[fetch.source().location()] = fetch.source();
+      open.missing_one();
+    });
   else if (request.topic == "picket.source.probe")
-    accept<picket::source::v1::ProbeRequest>(request_id, request.payload, run_probe);
+    accept<picket::source::v1::ProbeRequest>(request_id, request.payload, [](Store& store, const auto& probe, Answer& answer, Open&) { run_probe(store, probe, answer); });
   else
     host_.refuse(request_id, PICKET_E_UNSUPPORTED, "the " + kind_ + " source does not answer " + std::string(request.topic));
+}
+
+bool Desk::look_again(const std::function<void(const picket::source::v1::Source&)>& appeared) {
+  std::vector<picket::source::v1::Source> missing;
+  {
+    const std::lock_guard lock(open_->mutex);
+    if (open_->missing.empty()) return false;
+    if (open_->looking || !workers_) return true;  // one that hangs is not asked again and again
+    open_->looking = true;
+    for (const auto& [location, source] : open_->missing) missing.push_back(source);
+  }
+  const bool accepted = workers_->submit([missing = std::move(missing), appeared, store = store_, open = open_] {
+    for (const auto& source : missing) {
+      bool is_there = false;
+      try {
+        is_there = store->probe(source).has_value();
+      } catch (const std::exception&) {
+        is_there = false;  // not enough memory, or the like: looked at again
+      }
+      const std::lock_guard lock(open->mutex);
+      // Not after the stop, which forgets what was missing.
+      if (is_there && open->missing.erase(source.location()) > 0) appeared(source);
+    }
+    const std::lock_guard lock(open->mutex);
+    open->looking = false;
+  });
+  if (!accepted) {
+    const std::lock_guard lock(open_->mutex);
+    open_->looking = false;
+  }
+  return true;
 }
 
 void Desk::on_credit(std::uint64_t request_id, std::uint64_t bytes) {

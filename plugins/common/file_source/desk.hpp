@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,12 +31,21 @@ class Desk {
   void on_credit(std::uint64_t request_id, std::uint64_t bytes);
   void on_cancel(std::uint64_t request_id);
 
+  // For sources that come and go. `missing` is called on a worker thread when a file was asked of one that is not there.
+  void watch(std::function<void()> missing) { open_->missing_one = std::move(missing); }
+  // Looks for those that were missing, on a worker thread, and calls `appeared` there for each that has come. false: none is missed.
+  bool look_again(const std::function<void(const picket::source::v1::Source&)>& appeared);
+
  private:
+  static constexpr std::size_t kMaxMissing = 16;
   using Answer = picket::plugin::Answer;
   // The open requests; shared with the workers, which take theirs out when it is answered.
   struct Open {
     std::mutex mutex;
     std::unordered_map<std::uint64_t, std::shared_ptr<Answer>> answers;
+    std::map<std::string, picket::source::v1::Source> missing;  // by location
+    bool looking = false;
+    std::function<void()> missing_one;  // set before the first request
   };
 
   template <class Request, class Run>

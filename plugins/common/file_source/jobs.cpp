@@ -79,19 +79,26 @@ void run_probe(Store& store, const source::ProbeRequest& request, Answer& answer
   answer.finish("application/x-protobuf; messageType=picket.source.v1.ProbeReply", reply.SerializeAsString());
 }
 
-void run_fetch(Store& store, const source::FetchRequest& request, Answer& answer) {
+bool run_fetch(Store& store, const source::FetchRequest& request, Answer& answer) {
+  const auto give_up = [&](const Failure& failure) {
+    // Also the empty folder on which a drive is mounted later.
+    const bool is_there = failure.status == PICKET_E_NOT_FOUND ? store.probe(request.source()).has_value() : !failure.costs_nothing;
+    refuse(answer, failure);
+    return is_there;
+  };
   const auto parts = path_parts(request.path());
-  if (!parts) return refuse(answer, parts.error());
+  if (!parts) return give_up(parts.error());
   const auto file = store.open(request.source(), *parts, {request.connect_timeout_ms(), request.stall_timeout_ms()});
-  if (!file) return refuse(answer, file.error());
+  if (!file) return give_up(file.error());
   const auto sent = send(**file, request, answer);
-  if (!sent) return refuse(answer, sent.error());
+  if (!sent) return give_up(sent.error());
   source::FetchReply reply;
   reply.set_sent(sent->bytes);
   reply.set_offset(request.offset());
   reply.set_size(sent->size);
   reply.set_from((*file)->name());
   answer.finish("application/x-protobuf; messageType=picket.source.v1.FetchReply", reply.SerializeAsString());
+  return true;
 }
 
 }  // namespace file_source

@@ -11,6 +11,7 @@ namespace file_source {
 using picket::plugin::Answer;
 
 void run_probe(Store& store, const picket::source::v1::ProbeRequest& request, Answer& answer);
-void run_fetch(Store& store, const picket::source::v1::FetchRequest& request, Answer& answer);
+// false: the source itself is not there now, as a drive that is not plugged in.
+[[nodiscard]] bool run_fetch(Store& store, const picket::source::v1::FetchRequest& request, Answer& answer);
 
 }  // namespace file_source

@@ -24,6 +24,7 @@ class SourceFolder {
   void on_request(std::uint64_t request_id, const picket::plugin::Message& request) { desk_.on_request(request_id, request); }
   void on_credit(std::uint64_t request_id, std::uint64_t bytes) { desk_.on_credit(request_id, bytes); }
   void on_cancel(std::uint64_t request_id) { desk_.on_cancel(request_id); }
+  void on_timer(std::uint64_t timer_id);
 
  private:
   picket::plugin::Host host_;

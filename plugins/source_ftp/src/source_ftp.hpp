@@ -1,37 +1,18 @@
 // The plugin: its settings, and what a request means with them.
 #pragma once
 
-#include <picket/plugin.hpp>
-
-#include <cstdint>
-#include <set>
-#include <string>
-#include <string_view>
-
-#include "curl_source/desk.hpp"
+#include "curl_source/curl_plugin.hpp"
 #include "ftp_target.hpp"
 
 namespace source_ftp {
 
-class SourceFtp {
+class SourceFtp : public curl_source::CurlPlugin<Settings> {
  public:
-  explicit SourceFtp(picket::plugin::Host host) : host_(host), desk_(host, "ftp", [this](curl_source::Order order) { return make(std::move(order)); }) {}
-
-  picket_status start(std::string_view settings_json, std::uint64_t revision);
-  picket_status apply(std::string_view settings_json, std::uint64_t revision);
-  void stop() { desk_.stop(); }
-  void on_request(std::uint64_t request_id, const picket::plugin::Message& request) { desk_.on_request(request_id, request); }
-  void on_credit(std::uint64_t request_id, std::uint64_t bytes) { desk_.on_credit(request_id, bytes); }
-  void on_cancel(std::uint64_t request_id) { desk_.on_cancel(request_id); }
+  explicit SourceFtp(picket::plugin::Host host) : CurlPlugin(host, "ftp", parse_settings, [this](curl_source::Order order) { return make(std::move(order)); }) {}
 
  private:
   [[nodiscard]] curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> make(curl_source::Order order);
-  void tell_once(const Target& target);
-
-  picket::plugin::Host host_;
-  Settings settings_;
-  curl_source::Desk desk_;
-  std::set<std::string> told_;  // sources of which the log says that they are not encrypted
+  void tell_once(const Target& target);  // that a source is not encrypted
 };
 
 }  // namespace source_ftp

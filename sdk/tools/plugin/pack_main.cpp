@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/files.hpp"
+#include "package/agent_release.hpp"
 #include "package/writer.hpp"
 
 using namespace picket;
@@ -14,6 +15,7 @@ namespace {
 
 constexpr const char* usage =
     "usage: picket-plugin-pack --manifest plugin.json --library x.so (--key KEY.pem | --development-key FOLDER) --output DIR\n"
+    "       picket-plugin-pack --release FOLDER --version V (--key KEY.pem | --development-key FOLDER)\n"
     "       picket-plugin-pack --development-key FOLDER\n"
     "\n"
     "Writes DIR/<id>/<version>/{plugin.json, plugin.json.dsse, x.so} and prints that folder.\n"
@@ -22,10 +24,12 @@ constexpr const char* usage =
     "  --key FILE                private key (PEM), as from picket-repo key gen\n"
     "  --passphrase-file FILE    passphrase of the key: the file's first line\n"
     "  --development-key FOLDER  FOLDER/plugin.key.pem, made with plugin.pub.json when missing; not for release\n"
-    "  --output DIR              where packages go\n";
+    "  --output DIR              where packages go\n"
+    "  --release FOLDER          the agent's own programs, FOLDER/bin/: lists and signs them, for a component that updates picketd itself\n"
+    "  --version V               their version, as picketd --version says it\n";
 
 struct Arguments {
-  std::string manifest, library, key, passphrase_file, development_key, output;
+  std::string manifest, library, key, passphrase_file, development_key, output, release, version;
 };
 
 int complain(std::string_view text) {
@@ -36,7 +40,8 @@ int complain(std::string_view text) {
 Result<Arguments> parse(int argc, char** argv) {
   Arguments out;
   const std::pair<const char*, std::string*> known[] = {{"--manifest", &out.manifest}, {"--library", &out.library},
-      {"--key", &out.key}, {"--passphrase-file", &out.passphrase_file}, {"--development-key", &out.development_key}, {"--output", &out.output}};
+      {"--key", &out.key}, {"--passphrase-file", &out.passphrase_file}, {"--development-key", &out.development_key}, {"--output", &out.output},
+      {"--release", &out.release}, {"--version", &out.version}};
   for (int i = 1; i < argc; i += 2) {
     std::string* into = nullptr;
     for (const auto& [name, value] : known)
@@ -46,6 +51,11 @@ Result<Arguments> parse(int argc, char** argv) {
     *into = argv[i + 1];
   }
   if (out.key.empty() == out.development_key.empty()) return fail(Code::invalid, "give either --key or --development-key");
+  if (out.release.empty() != out.version.empty()) return fail(Code::invalid, "--release and --version go together");
+  if (!out.release.empty()) {
+    if (!out.manifest.empty() || !out.library.empty() || !out.output.empty()) return fail(Code::invalid, "--release makes no plugin's package");
+    return out;
+  }
   const bool only_key = out.manifest.empty() && out.library.empty() && out.output.empty() && !out.development_key.empty();
   if (!only_key && (out.manifest.empty() || out.library.empty() || out.output.empty()))
     return fail(Code::invalid, "--manifest, --library and --output are needed");
@@ -67,6 +77,11 @@ Result<trust::PrivateKey> load_key(const Arguments& arguments) {
 
 Result<> run(const Arguments& arguments) {
   PICKET_LET(key, load_key(arguments));
+  if (!arguments.release.empty()) {
+    PICKET_LET(release, package::write_release(arguments.release, arguments.version, key));
+    std::printf("%s of %s: %zu programs\n", release.version.c_str(), arguments.release.c_str(), release.files.size());
+    return {};
+  }
   if (arguments.manifest.empty()) return {};
   PICKET_LET(folder, package::write_package(arguments.manifest, arguments.library, key, arguments.output));
   std::printf("%s\n", folder.c_str());

@@ -53,8 +53,10 @@ class ClientImpl final : public Client {
   [[nodiscard]] Result<Metadata<Targets>> check_targets(std::string_view name, std::string_view bytes, const MetaFile& expected, const RoleKeys& role_keys,
                                                         const KeyMap& keys) const;
   [[nodiscard]] Result<Metadata<Targets>> get_targets(std::string_view name, const RoleKeys& role_keys, const KeyMap& keys);
+  [[nodiscard]] Result<std::optional<Target>> search(std::string_view path);
   [[nodiscard]] Result<> check_ready() const;
   // All
+  [[nodiscard]] Result<> keep();
   template <class Body>
   [[nodiscard]] Result<> check_expiry(std::string_view role, const Metadata<Body>& metadata) const;
   [[nodiscard]] Result<std::string> fetch(std::string_view role, std::optional<std::int64_t> version, std::uint64_t max_bytes);

@@ -36,7 +36,7 @@ Result<Metadata<Targets>> ClientImpl::get_targets(std::string_view name, const R
   PICKET_LET(bytes, fetch(name, root_.body.consistent_snapshot ? std::optional(expected.version) : std::nullopt, limit));
   auto checked = check_targets(name, bytes, expected, role_keys, keys);
   if (!checked) return checked;
-  PICKET_TRY(store_.write(name, bytes));
+  PICKET_TRY(store_.keep(name, bytes));
   if (checked->body.delegations) tell_odd_key_ids(name, checked->body.delegations->keys);
   return checked;
 }
@@ -61,6 +61,12 @@ Result<const Metadata<Targets>*> ClientImpl::targets_role(std::string_view name,
 Result<std::optional<Target>> ClientImpl::find_target(std::string_view path) {
   PICKET_TRY(check_ready());
   PICKET_TRY(check_target_path(path));
+  auto found = search(path);
+  PICKET_TRY(keep());
+  return found;
+}
+
+Result<std::optional<Target>> ClientImpl::search(std::string_view path) {
   struct Visit {
     std::string name, delegator;
     RoleKeys role_keys;
@@ -105,7 +111,9 @@ Result<std::vector<Target>> ClientImpl::targets_of(std::string_view name) {
   const auto& delegations = roles_.find("targets")->second.metadata.body.delegations;
   std::vector<Target> out;
   const auto collect = [&](const RoleKeys& role_keys, auto covers) -> Result<std::vector<Target>> {
-    PICKET_LET(role, targets_role(name, "targets", role_keys, delegations->keys));
+    auto loaded = targets_role(name, "targets", role_keys, delegations->keys);
+    PICKET_TRY(keep());
+    PICKET_LET(role, std::move(loaded));
     for (const auto& [path, file] : role->body.targets)
       if (covers(path) && check_target_path(path)) out.push_back({path, std::string(name), file});
     return std::move(out);

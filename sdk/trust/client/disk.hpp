@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
-#include <string_view>
 
+#include "base/files.hpp"
 #include "base/result.hpp"
 
 namespace picket::trust {
@@ -14,14 +15,14 @@ class Disk {
  public:
   virtual ~Disk() = default;
   [[nodiscard]] virtual Result<std::string> read(const std::filesystem::path& file, std::uint64_t max_bytes) = 0;
-  [[nodiscard]] virtual Result<> write(const std::filesystem::path& file, std::string_view bytes) = 0;  // whole or not at all, lasting
-  [[nodiscard]] virtual Result<> remove(const std::filesystem::path& file) = 0;                         // absent is fine
+  [[nodiscard]] virtual Result<> write(std::span<const NewFile> files) = 0;      // in this order, each whole or not at all, lasting
+  [[nodiscard]] virtual Result<> remove(const std::filesystem::path& file) = 0;  // absent is fine
 };
 
 class RealDisk : public Disk {
  public:
   [[nodiscard]] Result<std::string> read(const std::filesystem::path& file, std::uint64_t max_bytes) override;
-  [[nodiscard]] Result<> write(const std::filesystem::path& file, std::string_view bytes) override;
+  [[nodiscard]] Result<> write(std::span<const NewFile> files) override;
   [[nodiscard]] Result<> remove(const std::filesystem::path& file) override;
 };
 

@@ -77,16 +77,13 @@ Result<> HighWater::load() {
   return {};
 }
 
-Result<> HighWater::save() {
-  if (!changed_ || path_.empty()) return {};
+std::optional<NewFile> HighWater::unsaved() const {
+  if (!changed_ || path_.empty()) return std::nullopt;
   json::object files;
   for (const auto& [name, version] : files_) files.emplace(name, version);
   const json::value all = {{"root", root_},   {"timestamp", timestamp_}, {"snapshot", snapshot_}, {"timestamp_keys", to_json(timestamp_keys_)}, {"snapshot_keys", to_json(snapshot_keys_)},
                            {"files", files}};
-  auto written = disk_.write(path_, canonical(all));
-  if (!written) return fail(std::move(written).error(), "keep the marks of the versions seen");
-  changed_ = false;
-  return {};
+  return NewFile{path_, canonical(all)};
 }
 
 void HighWater::raise(std::int64_t& mark, std::int64_t version) {

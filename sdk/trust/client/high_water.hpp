@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,8 +35,9 @@ class HighWater {
   void saw(const Metadata<Timestamp>& timestamp);
   void saw(const Metadata<Snapshot>& snapshot);
 
-  // Writes when something changed.
-  [[nodiscard]] Result<> save();
+  // The file to write when something changed, and that it was written.
+  [[nodiscard]] std::optional<NewFile> unsaved() const;
+  void saved() { changed_ = false; }
 
  private:
   [[nodiscard]] Result<> load();

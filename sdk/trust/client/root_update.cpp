@@ -33,8 +33,8 @@ Result<> ClientImpl::init(std::string_view root_bytes) {
   marks_.use_keys_of(root.body);
   marks_.saw_root(root.version);
   ready_ = false;
-  PICKET_TRY(store_.write("root", root_bytes));
-  return marks_.save();
+  PICKET_TRY(store_.keep("root", root_bytes));
+  return keep();
 }
 
 Result<> ClientImpl::load_root() {

@@ -34,7 +34,7 @@ void remove_leftovers(const fs::path& folder) {
 }  // namespace
 
 Result<std::string> RealDisk::read(const fs::path& file, std::uint64_t max_bytes) { return read_file(file, max_bytes); }
-Result<> RealDisk::write(const fs::path& file, std::string_view bytes) { return write_file_atomic(file, bytes, 0600); }
+Result<> RealDisk::write(std::span<const NewFile> files) { return write_files_atomic(files, 0600); }
 Result<> RealDisk::remove(const fs::path& file) { return remove_file(file); }
 
 Result<Store> Store::open(fs::path folder, Disk& disk) {
@@ -69,12 +69,26 @@ Result<std::optional<std::string>> Store::read_path(const fs::path& path, std::u
 
 Result<std::optional<std::string>> Store::read(std::string_view role, std::uint64_t max_bytes) {
   PICKET_LET(name, file_of(role));
+  for (const auto& file : kept_)
+    if (file.path == folder_ / name) return std::optional(file.bytes);
   return read_path(folder_ / name, max_bytes);
 }
 
 Result<> Store::write(std::string_view role, std::string_view bytes) {
+  PICKET_TRY(keep(role, bytes));
+  return flush({});
+}
+
+Result<> Store::keep(std::string_view role, std::string_view bytes) {
   PICKET_LET(name, file_of(role));
-  return disk_->write(folder_ / name, bytes);
+  kept_.push_back({folder_ / name, std::string(bytes)});
+  return {};
+}
+
+Result<> Store::flush(std::optional<NewFile> last) {
+  if (last) kept_.push_back(std::move(*last));
+  if (kept_.empty()) return {};
+  return disk_->write(std::exchange(kept_, {}));
 }
 
 Result<> Store::remove(std::string_view role) {
@@ -88,7 +102,8 @@ Result<std::optional<std::string>> Store::read_root(std::int64_t version, std::u
 
 Result<> Store::write_root(std::int64_t version, std::string_view bytes) {
   PICKET_TRY(make_folders(folder_ / "roots", 0700));
-  return disk_->write(folder_ / "roots" / std::to_string(version), bytes);
+  const NewFile file{folder_ / "roots" / std::to_string(version), std::string(bytes)};
+  return disk_->write({&file, 1});
 }
 
 }  // namespace picket::trust

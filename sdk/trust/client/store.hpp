@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/files.hpp"
 #include "base/result.hpp"
@@ -22,6 +23,9 @@ class Store {
   // nullopt: not there. `role` is a role's name, not a file's. Longer than max_bytes counts as damage: Code::too_large.
   [[nodiscard]] Result<std::optional<std::string>> read(std::string_view role, std::uint64_t max_bytes);
   [[nodiscard]] Result<> write(std::string_view role, std::string_view bytes);
+  // Verified, but not needed on disk before the workflow ends: flush writes all of them together, in order, and `last` after them.
+  [[nodiscard]] Result<> keep(std::string_view role, std::string_view bytes);
+  [[nodiscard]] Result<> flush(std::optional<NewFile> last);
   [[nodiscard]] Result<> remove(std::string_view role);
 
   // The roots between a pinned one and the newest, in a folder of their own.
@@ -35,6 +39,7 @@ class Store {
   std::filesystem::path folder_;
   Disk* disk_;
   UniqueFd lock_;
+  std::vector<NewFile> kept_;
 };
 
 }  // namespace picket::trust

@@ -48,7 +48,7 @@ Result<> ClientImpl::accept_timestamp(std::optional<Local<Timestamp>>& local) {
   const auto snapshot_floor = std::max(local ? local->metadata.body.snapshot.version : 0, marks_.snapshot());
   if (remote.body.snapshot.version < snapshot_floor) return fell("snapshot (in timestamp)", snapshot_floor, remote.body.snapshot.version);
   PICKET_TRY(check_expiry("timestamp", remote));
-  PICKET_TRY(store_.write("timestamp", bytes));
+  PICKET_TRY(store_.keep("timestamp", bytes));
   local = Local<Timestamp>{std::move(bytes), std::move(remote)};
   return {};
 }
@@ -76,7 +76,7 @@ Result<> ClientImpl::update_snapshot() {
     return fail(Code::untrusted, cat("snapshot has version ", std::to_string(remote.version), ", timestamp says ", std::to_string(expected.version)));
   PICKET_TRY(check_files_did_not_fall(remote.body, local ? &local->metadata.body : nullptr));
   PICKET_TRY(check_expiry("snapshot", remote));
-  PICKET_TRY(store_.write("snapshot", bytes));
+  PICKET_TRY(store_.keep("snapshot", bytes));
   snapshot_ = std::move(remote);
   marks_.saw(snapshot_);
   return {};

@@ -262,6 +262,42 @@ TEST_F(DistributionPoint, never_shows_half_a_set_to_clients_that_ask_without_a_p
   EXPECT_GT(looks, 4);
 }
 
+// Three hundred devices, each once from nothing to current, while three releases are published; the bench has a thousand.
+TEST_F(DistributionPoint, makes_hundreds_of_new_clients_current_while_it_publishes) {
+  start_point(R"(,"components":[{"component":"db"}],"threads":2)");
+  ASSERT_EQ(download().result_class(), "ok");
+  const auto root = picket::read_file(publisher_ / "repository/metadata/1.root.json", 1u << 20).value();
+  constexpr int kClients = 300, kThreads = 6;
+  std::atomic<int> next{0}, done{0};
+  std::atomic<std::int64_t> published{1};
+  std::mutex mutex;
+  std::string trouble;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kThreads; ++i)
+    clients.emplace_back([&] {
+      for (int n = next++; n < kClients; n = next++) {
+        Web web(url());  // a connection of its own
+        const auto place = folder_.path() / cat("device-", std::to_string(n));
+        const auto least = published.load();
+        const auto got = picket::support::CheckingClient(place, root, [&](const std::string& path) { return web(path); }, [] { return std::time(nullptr); }).newest("db");
+        std::error_code ignored;
+        fs::remove_all(place, ignored);
+        ++done;
+        const std::lock_guard lock(mutex);
+        if (!got) trouble += got.error().message + "\n";
+        else if (*got < least) trouble += cat("release ", std::to_string(*got), " after ", std::to_string(least), " was published\n");
+      }
+    });
+  for (int number = 2; number <= 4; ++number) {
+    release(number);
+    EXPECT_EQ(download().result_class(), "ok");
+    published = number;
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(trouble, "");
+  EXPECT_EQ(done, kClients);
+}
+
 TEST_F(DistributionPoint, cannot_pass_a_flipped_bit_to_an_agent) {
   start_point(R"(,"components":[{"component":"db"}])");
   ASSERT_EQ(download().result_class(), "ok");

@@ -25,6 +25,10 @@ Result<Arguments> parse(std::span<char*> words) {
   std::size_t i = 0;
   for (; i < words.size() && std::string_view(words[i]).starts_with("--"); ++i) {
     std::string_view name = words[i];
+    if (name == "--help") {
+      out.command = "help";
+      return out;
+    }
     if (name == "--verbose") {
       out.verbose = true;
       continue;
@@ -87,6 +91,7 @@ Result<> run_download(const Arguments& arguments, Http& http, trust::Client& cli
 
 Result<> run(std::span<char*> words) {
   PICKET_LET(arguments, parse(words));
+  if (arguments.command == "help") return (void)std::puts(usage), Result<>();
   if (arguments.command == "init") {
     PICKET_LET(root, read_file(arguments.root_file, trust::Limits{}.root_bytes));
     NoFetcher fetcher;

@@ -36,6 +36,16 @@ TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_re
   EXPECT_EQ(status.reasons.size(), 4u);
 }
 
+TEST(DeviceStatus, takes_what_a_running_plugin_says_of_the_device) {
+  const auto running = plugin(plugin_host::State::running, plugin_host::Health::healthy, "");
+  const auto critical = device_status({running}, {}, {}, {}, {{"org.example.p", "Critical", "the service is away"}});
+  EXPECT_EQ(critical.level, "Critical");
+  EXPECT_THAT(critical.reasons, testing::ElementsAre("org.example.p: the service is away"));
+  EXPECT_EQ(device_status({running}, {}, {}, {}, {{"org.example.p", "Warning", "slow"}}).level, "Warning");
+  EXPECT_EQ(device_status({running}, {}, {}, {}, {{"org.example.p", "Panic", "!"}}).level, "OK");
+  EXPECT_EQ(device_status({running}, {}, {}, {}, {{"org.example.gone", "Critical", "!"}}).level, "OK");
+}
+
 TEST(DeviceStatus, warns_of_a_task_that_failed) {
   const auto status = device_status({}, {}, {}, {"task hand-on: failed: /srv/share is no folder"});
   EXPECT_EQ(status.level, "Warning");

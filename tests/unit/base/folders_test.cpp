@@ -46,6 +46,22 @@ TEST_F(Folders, only_regular_files_are_copied) {
   EXPECT_FALSE(copy_whole_file(root_ / "fifo", root_ / "d")) << "and does not wait for a writer";
 }
 
+TEST_F(Folders, files_of_a_group_are_written_together_or_not_at_all) {
+  write(root_ / "a", "old");
+  fs::create_directory(root_ / "sub");
+  const std::vector<NewFile> both = {{root_ / "a", "new a"}, {root_ / "sub" / "b", "new b"}};
+  ASSERT_TRUE(write_files_atomic(both, 0600));
+  EXPECT_EQ(read_file(root_ / "a", 100).value(), "new a");
+  EXPECT_EQ(read_file(root_ / "sub" / "b", 100).value(), "new b");
+  EXPECT_EQ(fs::status(root_ / "a").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  const std::vector<NewFile> one_cannot = {{root_ / "a", "newer"}, {root_ / "none" / "c", "c"}};
+  const auto failed = write_files_atomic(one_cannot);
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("none"), std::string::npos) << failed.error().message;
+  EXPECT_EQ(read_file(root_ / "a", 100).value(), "new a") << "the one that could be written waits for the one that cannot";
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 2) << "no temporary file is left";
+}
+
 TEST_F(Folders, one_takes_the_place_of_another) {
   write(root_ / "fresh" / "sub" / "new", "new");
   ASSERT_TRUE(sync_tree(root_ / "fresh"));

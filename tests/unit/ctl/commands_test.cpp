@@ -68,6 +68,33 @@ TEST_F(Commands, an_answer_of_another_version_is_told) {
   EXPECT_NE(ran.err.find("are picketctl and picketd of one version?"), std::string::npos) << ran.err;
 }
 
+TEST_F(Commands, progress_of_several_components_at_once_stays_readable) {
+  picketd.answer_bytes("picket.update.run", [](std::string_view) {
+    CtlAnswer answer;
+    update::v1::Progress progress;
+    progress.set_step("fetch");
+    for (const std::uint64_t done : {0U, 10U, 20U, 30U})
+      for (const char* component : {"lists", "rules"}) {
+        progress.set_component(component);
+        progress.set_total(30);
+        progress.set_done(done);
+        answer.chunks.push_back(progress.SerializeAsString());
+      }
+    update::v1::RunResult result;
+    result.set_result("ok");
+    answer.reply = result.SerializeAsString();
+    return answer;
+  });
+  picketd.start();
+  const auto ran = run({"update", "run"});
+  EXPECT_EQ(ran.code, 0);
+  for (const std::string line : {"fetch lists: 30 B\n", "fetch rules: 30 B\n"}) {
+    const auto found = ran.err.find(line);
+    ASSERT_NE(found, std::string::npos) << ran.err;
+    EXPECT_EQ(ran.err.find(line, found + 1), std::string::npos) << "said again each time: " << ran.err;
+  }
+}
+
 TEST_F(Commands, ctrl_c_cancels_at_the_other_side) {
   picketd.answer_bytes("picket.update.run", [](std::string_view) {
     update::v1::Progress progress;

@@ -20,6 +20,10 @@ TEST(Completion, offers_commands) {
   EXPECT_EQ(after({"plugin", "re"}), "restart\n");
   EXPECT_EQ(after({"help", "upd"}), "update\n");
   EXPECT_EQ(after({"help", "update", "ru"}), "run\n");
+  EXPECT_EQ(after({"ksn", "st"}), "statement\nstatus\n");
+  EXPECT_EQ(after({"ksn", "statement", ""}), "accept\ndecline\nshow\n");
+  EXPECT_EQ(after({"help", "ksn", "statement", "a"}), "accept\n");
+  EXPECT_EQ(after({"ksn", "check", ""}), "<files>\n");
   EXPECT_EQ(after({"completion", ""}), "bash\n");
   EXPECT_EQ(after({"status", ""}), "");
   EXPECT_EQ(after({"nonsense", ""}), "");

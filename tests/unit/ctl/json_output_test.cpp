@@ -1,4 +1,6 @@
 // Every command's real output against sdk/schema/picketctl.schema.json, and nothing that it does not describe.
+#include <sstream>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
@@ -72,16 +74,15 @@ TEST_F(JsonOutput, of_every_command_fits_the_published_schema) {
   const auto file = picketd.folder() / "policy.dsse";
   ASSERT_TRUE(write_file_atomic(file, "{}"));
   const std::map<std::string, std::vector<std::string>> arguments{
-      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"update export", {"/media/stick/picket"}}, {"task show", {"nightly"}}, {"task run", {"update"}}, {"task watch", {"update"}}, {"task cancel", {"update"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"bus watch", {"--count", "1", "--payloads"}}};
+      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"update export", {"/media/stick/picket"}}, {"task show", {"nightly"}}, {"task run", {"update"}}, {"task watch", {"update"}}, {"task cancel", {"update"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"ksn check", {std::string(64, 'a')}}, {"bus watch", {"--count", "1", "--payloads"}}};
   std::size_t checked = 0;
   for (const auto& command : ctl::commands()) {
     const std::string name = command.name;
     if (name == "help" || name == "completion") continue;  // texts
     ASSERT_TRUE(schema.data.contains(name)) << name << " is not in the schema";
     std::vector<std::string> line;
-    const auto blank = name.find(' ');
-    line.push_back(name.substr(0, blank));
-    if (blank != name.npos) line.push_back(name.substr(blank + 1));
+    std::istringstream words(name);
+    for (std::string word; words >> word;) line.push_back(word);
     if (const auto more = arguments.find(name); more != arguments.end()) line.insert(line.end(), more->second.begin(), more->second.end());
     const auto ran = run(line);
     ASSERT_FALSE(ran.out.empty()) << name << ": " << ran.err;

@@ -195,7 +195,102 @@ policy::v1::ExplainReply sample_explained() {
   return out;
 }
 
+ksn::v1::StatusReply sample_ksn() {
+  ksn::v1::StatusReply out;
+  out.set_status("Enabled. Not available");
+  out.set_line("Enabled. Not available (Private, Extended): proxy ksn.site:13111: no network; since 2027-01-15 07:00:00 UTC; no exchange yet");
+  out.set_kind("Private");
+  out.set_mode("Extended");
+  out.set_cause("proxy ksn.site:13111: no network");
+  out.set_since(sample_now - 3600);
+  out.set_next_attempt(sample_now + 60);
+  out.set_last_exchange(sample_now - 7200);
+  out.set_device_status("Warning");
+  out.set_road("proxy ksn.site:13111");
+  out.mutable_provider()->set_name("Our KSN");
+  out.mutable_provider()->set_contact("ksn@example.org");
+  out.mutable_provider()->set_created(sample_now - 86400);
+  out.mutable_provider()->set_private_ksn(true);
+  out.mutable_provider()->add_servers("https://ksn.example");
+  *out.mutable_statement() = sample_statement();
+  (*out.mutable_counters())["files"] = 12;
+  return out;
+}
+
+ksn::v1::Statement sample_statement() {
+  ksn::v1::Statement out;
+  out.set_version("2");
+  out.set_language("en");
+  out.set_digest(std::string(64, 'd'));
+  out.set_decision("declined");
+  out.set_who("ann");
+  out.set_when(sample_now - 600);
+  out.set_accepted_version("1");
+  return out;
+}
+
+ksn::v1::CheckReply sample_checked() {
+  ksn::v1::CheckReply out;
+  auto& checked = *out.add_checked();
+  checked.set_from(ksn::v1::Checked::PROXY);
+  checked.set_ksn("Our KSN");
+  checked.set_private_ksn(true);
+  auto& facts = *checked.mutable_facts();
+  facts.set_verdict(ksn::v1::VERDICT_UNTRUSTED);
+  facts.set_threat("Trojan.Test\x1b[31m");
+  facts.set_category("malware");
+  facts.set_popularity(42);
+  facts.set_first_seen(sample_now - 86400);
+  facts.add_countries("DE");
+  facts.set_ttl_seconds(3600);
+  return out;
+}
+
+namespace {
+
+void answer_ksn(CtlPicketd& picketd) {
+  picketd.answer_with("picket.ksn.status", sample_ksn());
+  picketd.answer_with("picket.ksn.check", sample_checked());
+  ksn::v1::SentReply sent;
+  sent.set_last(R"({"path":"/ksn/v1/hello","bytes":30,"asker":{"licence":"lic"}})");
+  sent.set_last_when(sample_now - 5);
+  sent.set_last_to("proxy ksn.site:13111");
+  picketd.answer_with("picket.ksn.sent", sent);
+  ksn::v1::ConnectionReply connection;
+  auto& tried = *connection.add_tried();
+  tried.set_address("https://ksn.site:13111");
+  tried.set_works(true);
+  tried.set_proxy(true);
+  tried.set_ksn("Our KSN");
+  tried.set_protocol("HTTP/2");
+  tried.set_milliseconds(12);
+  tried.set_text("a KSN proxy");
+  picketd.answer_with("picket.ksn.connection", connection);
+  ksn::v1::StatementReply statement;
+  *statement.mutable_statement() = sample_statement();
+  statement.mutable_statement()->set_text("Version: 2\nThe text.\n");
+  statement.add_languages("en");
+  picketd.answer_with("picket.ksn.statement", statement);
+  ksn::v1::DecideReply decided;
+  *decided.mutable_statement() = sample_statement();
+  decided.set_status("Enabled (Private, Extended); no exchange yet");
+  picketd.answer_with("picket.ksn.decide", decided);
+  ksn::v1::SwitchReply switched;
+  switched.set_status("Disabled: switched off by ann");
+  switched.set_cleared(3);
+  picketd.answer_with("picket.ksn.switch", switched);
+  ksn::v1::ServerStatusReply proxy;
+  proxy.set_state("serves");
+  proxy.add_addresses("0.0.0.0:13111");
+  proxy.set_since(sample_now - 60);
+  (*proxy.mutable_counters())["requests"] = 7;
+  picketd.answer_with("picket.ksn.proxy.status", proxy);
+}
+
+}  // namespace
+
 void answer_everything(CtlPicketd& picketd) {
+  answer_ksn(picketd);
   picketd.answer_with("picket.host.status", sample_host());
   picketd.answer_with("picket.plugin.list", sample_plugins());
   picketd.answer_with("picket.plugin.info", sample_plugin_info());

@@ -4,6 +4,8 @@
 #include "picket/host/v1/config.pb.h"
 #include "picket/host/v1/host.pb.h"
 #include "picket/host/v1/watch.pb.h"
+#include "picket/ksn/v1/check.pb.h"
+#include "picket/ksn/v1/control.pb.h"
 #include "picket/ksn/v1/state.pb.h"
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/scan/v1/scan.pb.h"
@@ -21,6 +23,9 @@ host::v1::PluginInfoReply sample_plugin_info();
 update::v1::StatusReply sample_updates();
 update::v1::RunResult sample_run();
 task::v1::ListReply sample_tasks();
+ksn::v1::StatusReply sample_ksn();
+ksn::v1::Statement sample_statement();
+ksn::v1::CheckReply sample_checked();
 policy::v1::ShowReply sample_policy();
 policy::v1::ApplyReply sample_applied();
 policy::v1::ExplainReply sample_explained();

@@ -10,7 +10,7 @@ namespace {
 class SourceFolder : public SourceRig {
  protected:
   void SetUp() override {
-    load(PICKET_TEST_LIBRARY, "org.picket.source-folder", R"({"parallel_fetches":2})");
+    load(PICKET_TEST_LIBRARY, "org.picket.source-folder", R"({"parallel_fetches":2})", {"picket.source.appeared"});
     folder_.write("metadata/timestamp.json", "{}");
   }
   [[nodiscard]] std::string base() const { return folder_.path().string(); }
@@ -109,6 +109,32 @@ TEST_F(SourceFolder, says_whether_the_folder_or_the_file_is_missing) {
   EXPECT_EQ(no_file.answer.status, PICKET_E_NOT_FOUND);
   EXPECT_EQ(no_file.answer.payload, base() + "/metadata/2.root.json does not exist");
   EXPECT_EQ(fetch(fetch_of(base() + "/metadata/timestamp.json", "f")).answer.status, PICKET_E_INVALID);
+}
+
+TEST_F(SourceFolder, says_when_a_drive_appears_that_was_asked_for_in_vain) {
+  const auto stick = base() + "/media/stick", mounted = base() + "/mnt";
+  std::filesystem::create_directory(mounted);  // is there, and empty until the drive is mounted on it
+  for (const auto& place : {stick, mounted}) EXPECT_NE(fetch(fetch_of(place, "metadata/timestamp.json")).answer.status, PICKET_OK);
+  EXPECT_EQ(fetch(fetch_of(base(), "metadata/2.root.json")).answer.status, PICKET_E_NOT_FOUND);  // a file, not the drive
+  host_.advance(60'000);
+  EXPECT_TRUE(host_.published().empty());
+  folder_.write("media/stick/metadata/timestamp.json", "{}");
+  EXPECT_TRUE(host_.wait_for([&] {
+    host_.advance(3'000);
+    return host_.published("picket.source.appeared").size() == 1;
+  }));
+  picket::source::v1::Source source;
+  ASSERT_TRUE(source.ParseFromString(host_.published().front().payload));
+  EXPECT_EQ(source.location(), stick);
+  EXPECT_EQ(source.name(), "test");
+  folder_.write("mnt/metadata/timestamp.json", "{}");
+  EXPECT_TRUE(host_.wait_for([&] {
+    host_.advance(3'000);
+    return host_.published().size() == 2;
+  }));
+  EXPECT_EQ(host_.published()[1].key, mounted);
+  host_.advance(60'000);
+  EXPECT_EQ(host_.published().size(), 2u) << "once";
 }
 
 TEST_F(SourceFolder, refuses_paths_that_could_leave_the_folder) {

@@ -24,9 +24,9 @@ struct Fetched {
 
 class SourceRig : public ::testing::Test {
  protected:
-  void load(const std::string& library, const std::string& id, const std::string& settings) {
+  void load(const std::string& library, const std::string& id, const std::string& settings, const std::vector<std::string>& publishes = {}) {
     // As the manifest says; a request to the host beyond it is a violation.
-    host_.allow({.publishes = std::vector<std::string>{}, .subscribes = std::vector<std::string>{},
+    host_.allow({.publishes = publishes, .subscribes = std::vector<std::string>{},
                  .answers = std::vector<std::string>{"picket.source.fetch", "picket.source.probe"}, .asks = std::vector<std::string>{}});
     ASSERT_TRUE(host_.load(library)) << host_.why();
     ASSERT_EQ(host_.create(id), PICKET_OK) << host_.error();

@@ -46,7 +46,7 @@ class Plugin final : private bus::Handler {
     bus::PeerOptions options;
     options.name = "plugin." + topic;
     options.allow.answers = {topic};
-    options.allow.publishes = {{"picket.update.finished", bus::Kind::event}, {"picket.distribution_point.finished", bus::Kind::event}};
+    options.allow.publishes = {{"picket.update.finished", bus::Kind::event}, {"picket.distribution_point.finished", bus::Kind::event}, {"picket.source.appeared", bus::Kind::event}};
     auto attached = router.attach(std::move(options), *this);
     EXPECT_TRUE(attached) << attached.error().message;
     peer_ = std::move(*attached);
@@ -317,6 +317,18 @@ TEST_F(TasksTest, run_when_there_is_something_new) {
   download.add_points()->set_published(true);
   ASSERT_EQ(plugin_->publish("picket.distribution_point.finished", download.SerializeAsString()), bus::kOk);
   ASSERT_TRUE(comes_true([&] { return history("copy").size() == 3; }));
+}
+
+TEST_F(TasksTest, an_update_by_the_clock_runs_when_a_drive_appears_and_one_by_hand_does_not) {
+  constexpr std::string_view settings = R"({"tasks":{"clock":{"type":"update","schedule":{"every":{"hours":5}}},"hand":{"type":"update"},"other":{"type":"test","schedule":{"every":{"hours":5}}}}})";
+  Plugin engine(*router_, "picket.update.run");
+  update_interval_ = std::chrono::seconds(0);
+  open(settings);
+  ASSERT_EQ(plugin_->publish("picket.source.appeared", ""), bus::kOk);
+  ASSERT_TRUE(engine.wait_for_asked(1));
+  ASSERT_TRUE(comes_true([&] { return show("clock").last().trigger() == "source-appeared"; }));
+  EXPECT_EQ(show("hand").last().run(), 0U);
+  EXPECT_EQ(show("other").last().run(), 0U);
 }
 
 TEST_F(TasksTest, are_cancelled_and_the_work_hears_of_it) {

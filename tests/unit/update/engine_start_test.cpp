@@ -197,5 +197,84 @@ TEST_F(UpdateTest, malformed_requests_are_answered_with_an_error) {
   }
 }
 
+// As picketd's own release: whether it stays is known after a restart, when the question comes again.
+class PendingTest : public UpdateTest {
+ protected:
+  void bring_pending() {
+    for (const std::int64_t number : {1, 2}) {
+      auto offer = release(number);
+      offer.cls = "agent";
+      repository_.offer(offer);
+      if (number == 1) repository_.publish();
+      if (number == 1) bring();
+    }
+    repository_.publish();
+    consumer_->judge = [](const auto& request) { return request.restored() || request.set().release() == 1 ? std::string() : std::string("pending"); };
+    bring();
+  }
+  [[nodiscard]] v1::HistoryReply history() {
+    auto reply = world_->ask<v1::HistoryReply>("picket.update.history", v1::HistoryRequest());
+    return reply ? *reply : v1::HistoryReply();
+  }
+
+ private:
+  void bring() {
+    source_->serve(repository_);
+    world_->demands[0].component_class = "agent";
+    if (!world_->engine) open();
+    last_ = world_->run();
+  }
+
+ protected:
+  v1::RunResult last_;
+};
+
+TEST_F(PendingTest, it_is_in_force_but_not_confirmed_and_the_run_says_so) {
+  bring_pending();
+  EXPECT_EQ(last_.result(), "ok") << last_.text();
+  EXPECT_EQ(last_.components(0).result(), "updated");
+  EXPECT_EQ(last_.components(0).text(), "known after a restart");
+  EXPECT_EQ(world_->status_of("rules").release(), 2u);
+  // Asked again while nothing has changed: still not known, and no second line in the history.
+  world_->engine->plugin_started("scanner");
+  ASSERT_TRUE(consumer_->wait_for(3));
+  EXPECT_EQ(history().runs_size(), 2);
+}
+
+TEST_F(PendingTest, after_the_restart_it_is_confirmed_once) {
+  bring_pending();
+  world_->close();
+  consumer_->judge = {};
+  open();
+  world_->engine->plugin_started("scanner");
+  ASSERT_TRUE(eventually([&] { return history().runs_size() == 3; }));
+  EXPECT_EQ(history().runs(0).kind(), "start");
+  EXPECT_EQ(history().runs(0).components(0).result(), "confirmed");
+  EXPECT_EQ(history().runs(0).text(), "2 rules");
+  EXPECT_GT(history().runs(0).run(), history().runs(1).run());
+  world_->engine->plugin_started("scanner");
+  ASSERT_TRUE(consumer_->wait_for(4));
+  EXPECT_EQ(world_->run().components(0).result(), "current");
+  EXPECT_EQ(history().runs(1).kind(), "start");  // and not again
+}
+
+TEST_F(PendingTest, after_the_restart_it_is_refused_and_the_earlier_one_comes_back) {
+  bring_pending();
+  world_->close();
+  consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("was taken back: it ended at once") : std::string(); };
+  open();
+  world_->engine->plugin_started("scanner");
+  ASSERT_TRUE(eventually([&] { return history().runs_size() == 3; }));
+  EXPECT_EQ(history().runs(0).kind(), "start");
+  EXPECT_EQ(history().runs(0).components(0).result(), "refused");
+  EXPECT_THAT(history().runs(0).components(0).text(), HasSubstr("was taken back: it ended at once"));
+  EXPECT_EQ(history().runs(0).components(0).release_after(), 1u);
+  EXPECT_EQ(world_->status_of("rules").release(), 1u);
+  EXPECT_THAT(world_->file_of("rules", "a.yar"), HasSubstr("1"));
+  // And is not tried again.
+  (void)world_->run();
+  EXPECT_EQ(world_->status_of("rules").release(), 1u);
+}
+
 }  // namespace
 }  // namespace picket::update

@@ -106,6 +106,20 @@ TEST_F(UpdateTrouble, a_source_that_is_too_slow) {
   nothing_was_lost();
 }
 
+TEST_F(UpdateTrouble, one_byte_per_second_is_given_up_for_the_next_source_without_any_setting) {
+  add_second();
+  meet({"nothing", What::none, 0, 0});
+  source_->chunk_size = 1;
+  source_->before_chunk = [this](std::string_view path, std::uint64_t) {
+    if (path.starts_with("targets/")) world_->clock.ahead_ms += 1'000;
+  };
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(rule(), "rule of 2 full");
+  EXPECT_THAT(world_->explain(), HasSubstr("failed: too slow: "));
+  EXPECT_THAT(world_->explain(), HasSubstr("|source.b|"));
+}
+
 TEST_F(UpdateTrouble, a_source_that_miscounts) {
   meet({"targets/", What::lies_about_sent, 0, 1000});
   const auto result = world_->run();
@@ -229,6 +243,122 @@ TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
   EXPECT_EQ(world_->file_of("rules", "b.yar"), "x");
   reopen();
   EXPECT_EQ(world_->status_of("rules").release(), 2u);
+}
+
+// Every file that this step takes, each at places all over it.
+TEST_F(UpdateTrouble, a_flipped_bit_in_any_fetched_byte) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  source_->forget_asked();
+  ASSERT_EQ(world_->run().result(), "ok");  // to see what it takes
+  std::vector<std::string> paths;
+  for (const auto& one : source_->asked())
+    if (one.sent > 0) paths.push_back(one.path);
+  ASSERT_GE(paths.size(), 4u);
+  for (std::int64_t number = 3; const auto& path_before : paths) {
+    publish(release(number));
+    // The same file of this step: names begin with a version or a digest.
+    const auto tail = path_before.starts_with("targets/") ? ".tar.zst" : path_before.substr(path_before.find_last_of("./", path_before.size() - 6));
+    std::string path;
+    for (const auto& [name, bytes] : source_->files)
+      if (name.ends_with(tail) && name.starts_with(path_before.substr(0, 8)) && (path.empty() || name.find(std::to_string(number) + ".tar.zst") != name.npos || !name.ends_with(".zst"))) path = name;
+    const auto size = source_->files.at(path).size();
+    std::size_t tried = 0;
+    for (std::size_t at = 0; at < size; at += std::max<std::size_t>(size / 25, 1)) {
+      SCOPED_TRACE(cat(path, " at ", std::to_string(at)));
+      source_->no_trouble();
+      source_->make_trouble({path, What::flips, at, 1000});
+      const auto result = world_->run();
+      ASSERT_NE(result.result(), "ok");
+      ASSERT_NE(result.text(), "");
+      ASSERT_EQ(result.text().find('\n'), std::string::npos) << result.text();
+      ASSERT_EQ(rule(), cat("rule of ", std::to_string(number - 1), " full"));
+      ++tried;
+    }
+    EXPECT_GE(tried, 20u);
+    source_->no_trouble();
+    ASSERT_EQ(world_->run().result(), "ok");
+    ++number;
+  }
+}
+
+TEST_F(UpdateTrouble, metadata_of_two_publications_mixed) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  world_->close();
+  const auto first_state = folder_ / "first";
+  std::filesystem::copy(folder_ / "data", first_state, std::filesystem::copy_options::recursive | std::filesystem::copy_options::copy_symlinks);
+  const auto begin_anew = [&] {
+    world_->close();
+    remove_tree(folder_ / "data");
+    std::filesystem::copy(first_state, folder_ / "data", std::filesystem::copy_options::recursive | std::filesystem::copy_options::copy_symlinks);
+    open();
+  };
+  publish(release(2));
+  const auto second = source_->files;
+  publish(release(3));
+  const auto third = source_->files;
+  // Each file of the third publication in turn replaced by what the second one had in its place.
+  unsigned tried = 0;
+  for (const auto& [name, bytes] : third) {
+    if (!name.starts_with("metadata/") || name.find("root") != name.npos) continue;
+    const auto kind = name.substr(name.find_last_of("./", name.size() - 6) + 1);
+    std::string older;
+    for (const auto& [other, old] : second)
+      if (other.ends_with(kind) && other.starts_with("metadata/") && other.find("root") == other.npos) older = old;
+    if (second.contains(name) && kind != "timestamp.json") continue;  // of an earlier publication, which nobody asks for
+    ASSERT_NE(older, "") << name;
+    ASSERT_NE(older, bytes) << name;
+    SCOPED_TRACE(name);
+    begin_anew();
+    source_->files = third;
+    source_->files.at(name) = older;
+    const auto result = world_->run();
+    if (kind == "timestamp.json") {
+      EXPECT_EQ(result.result(), "ok") << "the second publication, whole";
+      EXPECT_EQ(rule(), "rule of 2 full");
+    } else {
+      EXPECT_EQ(result.result(), "failed");
+      EXPECT_THAT(result.text(), HasSubstr(kind.substr(0, kind.find('.'))));
+      EXPECT_EQ(rule(), "rule of 1 full");
+    }
+    ++tried;
+  }
+  EXPECT_GE(tried, 4u);
+  source_->files = third;
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 3 full");
+}
+
+TEST_F(UpdateTrouble, a_clock_that_is_set_forward_and_back) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  const auto now = world_->clock.wall.load();
+  publish(release(2));
+  world_->clock.wall = now + 20 * 365 * 86400LL;
+  auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("expired"));
+  EXPECT_EQ(rule(), "rule of 1 full");
+  world_->clock.wall = 86400;  // a dead battery: 1970
+  result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("clock"));
+  EXPECT_EQ(rule(), "rule of 1 full");
+  reopen();
+  EXPECT_EQ(rule(), "rule of 1 full");
+  world_->clock.wall = now - 86400;
+  result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(rule(), "rule of 2 full");
+  world_->clock.wall = now;
+  EXPECT_EQ(world_->run().result(), "current");
+  const auto history = world_->ask<v1::HistoryReply>("picket.update.history", v1::HistoryRequest()).value();
+  EXPECT_EQ(history.runs_size(), 5) << "none is lost to a clock";
 }
 
 class UpdateDamage : public UpdateTest {

@@ -25,7 +25,7 @@ class Sets : public ::testing::Test {
     root_ = pattern;
   }
   void TearDown() override { remove_tree(root_); }
-  SetStore open() { return SetStore::open(root_ / "sets", root_ / "staging", Steps()).value(); }
+  SetStore open() { return SetStore::open({root_ / "sets", root_ / "staging", root_ / "shared"}, Steps()).value(); }
   SetInfo add(SetStore& store, std::uint64_t release, const std::string& content = "x") {
     const auto folder = store.new_staging("rules").value();
     EXPECT_TRUE(write_file_atomic(folder / "a", content));

@@ -1,4 +1,4 @@
-#include "app/notify.hpp"
+#include "launcher/notify.hpp"
 
 #include <cstdlib>
 #include <cstring>
@@ -8,7 +8,7 @@
 
 #include "base/files.hpp"
 
-namespace picket::app {
+namespace picket::launcher {
 
 // sd_notify(3): one datagram to $NOTIFY_SOCKET; an abstract socket begins with '@'. Outside systemd: nothing to do.
 void notify_service_manager(std::string_view state) {
@@ -25,4 +25,4 @@ void notify_service_manager(std::string_view state) {
   (void)::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
 }
 
-}  // namespace picket::app
+}  // namespace picket::launcher

@@ -2,9 +2,9 @@
 
 #include <string_view>
 
-namespace picket::app {
+namespace picket::launcher {
 
 // Tells the service manager ("READY=1", "STOPPING=1"); does nothing when there is none.
 void notify_service_manager(std::string_view state);
 
-}  // namespace picket::app
+}  // namespace picket::launcher

@@ -1,0 +1,384 @@
+// picketctl ksn: the reputation network, as the plugins ksn_client and ksn_proxy tell it.
+#include <filesystem>
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "ctl/command.hpp"
+#include "ctl/humane.hpp"
+#include "ctl/proto_json.hpp"
+#include "ctl/styles.hpp"
+#include "ctl/table.hpp"
+#include "picket/ksn/v1/check.pb.h"
+#include "picket/ksn/v1/control.pb.h"
+#include "runtime/log_text.hpp"
+
+namespace picket::ctl {
+namespace {
+
+namespace v1 = ksn::v1;
+
+std::string user() {
+  const auto uid = ::getuid();
+  passwd entry{}, *found = nullptr;
+  char text[4096];
+  const bool named = ::getpwuid_r(uid, &entry, text, sizeof text, &found) == 0 && found != nullptr;
+  std::string out = named ? entry.pw_name : cat("uid ", std::to_string(uid));
+  // Who became root to say it.
+  if (const char* before = std::getenv("SUDO_USER"); uid == 0 && before != nullptr && *before != '\0') out += cat(" (", before, ")");
+  return runtime::printable(out);
+}
+
+std::string_view verdict(v1::Verdict value) {
+  switch (value) {
+    case v1::VERDICT_TRUSTED: return "trusted";
+    case v1::VERDICT_ABUSABLE: return "legitimate, but abusable";
+    case v1::VERDICT_UNTRUSTED: return "untrusted";
+    default: return "unknown";
+  }
+}
+Style style_of_verdict(v1::Verdict value) {
+  return value == v1::VERDICT_TRUSTED ? Style::good : value == v1::VERDICT_UNTRUSTED ? Style::bad : value == v1::VERDICT_ABUSABLE ? Style::warning : Style::plain;
+}
+std::string_view from(v1::Checked::From value) {
+  switch (value) {
+    case v1::Checked::LOCAL: return "local list";
+    case v1::Checked::CACHE: return "cache";
+    case v1::Checked::PROXY: return "proxy";
+    case v1::Checked::SERVER: return "server";
+    default: return "nobody";
+  }
+}
+std::string frequency(std::uint64_t popularity) {
+  if (popularity == 0) return "not known";
+  const std::string_view word = popularity < 100 ? "very rare" : popularity < 1000 ? "rare" : popularity > 100'000 ? "frequent" : "common";
+  return cat(std::to_string(popularity), " users (", word, ")");
+}
+
+Result<std::string> digest_of_file(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(path);
+  Digest digest;
+  std::string block(1 << 17, '\0');
+  while (true) {
+    const auto got = ::read(fd.get(), block.data(), block.size());
+    if (got < 0) return fail_errno(path);
+    if (got == 0) break;
+    digest.update(std::string_view(block).substr(0, static_cast<std::size_t>(got)));
+  }
+  return *from_hex(digest.finish_hex());
+}
+
+// A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
+Result<v1::Object> object_of(const std::string& argument) {
+  v1::Object out;
+  std::error_code error;
+  const auto kind = std::filesystem::status(argument, error).type();
+  if (kind == std::filesystem::file_type::regular) {
+    PICKET_LET(digest, digest_of_file(argument));
+    out.set_file_digest(digest);
+    if (const auto path = std::filesystem::canonical(argument, error); !error && is_valid_utf8(path.native())) out.set_path(path.native());
+    return out;
+  }
+  if (kind == std::filesystem::file_type::directory) return fail(Code::invalid, cat(argument, ": a folder has no reputation; use picketctl scan"));
+  if (argument.size() == 64)
+    if (const auto digest = from_hex(argument)) {
+      out.set_file_digest(*digest);
+      return out;
+    }
+  if (constexpr std::string_view prefix = "software:"; argument.starts_with(prefix)) {
+    const auto name = argument.substr(prefix.size());
+    const auto slash = name.find('/');
+    out.mutable_software()->set_publisher(name.substr(0, slash));
+    if (slash != name.npos) out.mutable_software()->set_product(name.substr(slash + 1));
+    return out;
+  }
+  if (!is_valid_utf8(argument)) return fail(Code::unsupported, "the name is not UTF-8");
+  if (argument.starts_with("/") || argument.starts_with("./") || argument.find('.') == argument.npos)
+    return fail(Code::not_found, cat(argument, ": no such file, and neither a SHA-256 nor a web address"));
+  out.set_address(argument);
+  return out;
+}
+
+void print_statement(Table& table, const v1::Statement& statement) {
+  if (statement.version().empty()) {
+    table.add({"Statement", {"missing", Style::bad}});
+  } else {
+    std::string line = cat("version ", statement.version(), " (", statement.language(), "): ");
+    if (statement.decision() == "none") line += "not decided";
+    else line += cat(statement.decision(), " by ", statement.who(), " on ", date(statement.when()));
+    table.add({"Statement", line});
+  }
+  if (!statement.accepted_version().empty() && (statement.accepted_version() != statement.version() || statement.decision() != "accepted"))
+    table.add({"In force", cat("KSN is used under version ", statement.accepted_version())});
+}
+
+// Decides about the text that ships, which was shown before or is named by its digest.
+Result<Exit> decide(Context& context, bool accept) {
+  v1::StatementRequest ask;
+  ask.set_language(context.invocation.value("language"));
+  PICKET_LET(shown, context.session.ask<v1::StatementReply>("picket.ksn.statement", ask));
+  const auto wanted = context.invocation.value("digest");
+  if (!wanted.empty() && wanted != shown.statement().digest())
+    return fail(Code::conflict, cat("the statement's SHA-256 is ", shown.statement().digest(), ", not ", wanted, ": read it again (picketctl ksn statement show)"));
+  v1::DecideRequest request;
+  request.set_accept(accept);
+  request.set_language(shown.statement().language());
+  request.set_digest(shown.statement().digest());
+  request.set_who(user());
+  PICKET_LET(reply, context.session.ask<v1::DecideReply>("picket.ksn.decide", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  context.terminal.out(cat("the KSN statement, version ", runtime::printable(reply.statement().version()), ", is ", runtime::printable(reply.statement().decision()), "\n",
+                           runtime::printable(reply.status()), "\n"));
+  return Exit::ok;
+}
+
+Result<Exit> turn(Context& context, bool on) {
+  v1::SwitchRequest request;
+  request.set_on(on);
+  request.set_who(user());
+  PICKET_LET(reply, context.session.ask<v1::SwitchReply>("picket.ksn.switch", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  context.terminal.out(cat(runtime::printable(reply.status()), "\n"));
+  if (!on) context.terminal.out(cat(std::to_string(reply.cleared()), reply.cleared() == 1 ? " message" : " messages", " that waited to be sent thrown away\n"));
+  return Exit::ok;
+}
+
+json::value parsed(const std::string& text) {
+  boost::system::error_code error;
+  auto value = json::parse(text, error);
+  return error ? json::value(text) : value;
+}
+
+// A payload as it went, member by member.
+void print_payload(Terminal& terminal, const std::string& text) {
+  const auto value = parsed(text);
+  if (!value.is_object()) {
+    terminal.out(cat("  ", runtime::printable(text), "\n"));
+    return;
+  }
+  for (const auto& member : value.get_object()) {
+    const auto* object = member.value().if_object();
+    if (object != nullptr) {
+      for (const auto& inner : *object) terminal.out(cat("  ", runtime::printable(std::string(member.key())), ".", runtime::printable(std::string(inner.key())), " = ", runtime::printable(json::serialize(inner.value())), "\n"));
+    } else {
+      terminal.out(cat("  ", runtime::printable(std::string(member.key())), " = ", runtime::printable(json::serialize(member.value())), "\n"));
+    }
+  }
+}
+
+}  // namespace
+
+Result<Exit> ksn_status(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::StatusReply>("picket.ksn.status", v1::StatusRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  Table table;
+  table.add({"KSN", {reply.status(), reply.status() == "Enabled" ? Style::good : reply.status() == "Disabled" ? Style::plain : Style::warning}});
+  table.add({"", reply.line()});
+  if (!reply.kind().empty()) table.add({"Kind", reply.kind()});
+  table.add({"Mode", reply.mode()});
+  if (!reply.cause().empty()) table.add({"Cause", reply.cause()});
+  table.add({"Since", cat(date(reply.since()), reply.since() == 0 ? "" : cat(" (", ago(reply.since(), context.now), ")"))});
+  table.add({"Last exchange", reply.last_exchange() == 0 ? "never" : cat(date(reply.last_exchange()), " (", ago(reply.last_exchange(), context.now), ")")});
+  table.add({"Next attempt", reply.next_attempt() == 0 ? "none is planned" : cat(date(reply.next_attempt()), " (", ago(reply.next_attempt(), context.now), ")")});
+  table.add({"Road", reply.road()});
+  table.add({"Device", {reply.device_status(), style_of(reply.device_status())}});
+  if (reply.has_provider()) {
+    table.add({"Provider", cat(reply.provider().name(), ", ", reply.provider().contact(), ", file of ", date(reply.provider().created()))});
+    for (const auto& server : reply.provider().servers()) table.add({"", server});
+  }
+  print_statement(table, reply.statement());
+  std::map<std::string, std::uint64_t> counters(reply.counters().begin(), reply.counters().end());
+  std::string line;
+  for (const auto& [name, count] : counters)
+    if (count != 0) line += cat(line.empty() ? "" : ", ", name, " ", std::to_string(count));
+  if (!line.empty()) table.add({"Counters", line});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> ksn_check(Context& context) {
+  v1::CheckRequest request;
+  request.set_known_only(context.invocation.has("known-only"));
+  for (const auto& argument : context.arguments()) {
+    PICKET_LET(object, object_of(argument));
+    *request.add_objects() = object;
+  }
+  PICKET_LET(reply, context.session.ask<v1::CheckReply>("picket.ksn.check", request));
+  if (reply.checked_size() != request.objects_size()) return fail(Code::invalid, "picketd did not answer every object");
+  bool untrusted = false, unanswered = false;
+  for (const auto& checked : reply.checked()) {
+    untrusted = untrusted || checked.facts().verdict() == v1::VERDICT_UNTRUSTED;
+    unanswered = unanswered || checked.from() == v1::Checked::NOBODY;
+  }
+  const Exit exit = untrusted ? Exit::found : unanswered ? Exit::partial : Exit::ok;
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return exit;
+  }
+  for (int i = 0; i < reply.checked_size(); ++i) {
+    const auto& checked = reply.checked(i);
+    const auto& facts = checked.facts();
+    if (i > 0) context.terminal.out("\n");
+    Table table;
+    table.add({"Object", context.arguments()[static_cast<std::size_t>(i)]});
+    if (checked.from() == v1::Checked::NOBODY) {
+      table.add({"Verdict", {"no answer", Style::warning}});
+      table.add({"Why", checked.why()});
+    } else {
+      table.add({"Verdict", {verdict(facts.verdict()), style_of_verdict(facts.verdict())}});
+      if (!facts.threat().empty()) table.add({"Threat", facts.threat()});
+      if (!facts.category().empty()) table.add({"Category", facts.category()});
+      if (!checked.matched().empty()) table.add({"Matched", checked.matched()});
+      if (!facts.publisher().empty()) table.add({"Publisher", cat(facts.publisher(), facts.product().empty() ? "" : ", ", facts.product())});
+      if (facts.popularity() != 0) table.add({"Used by", frequency(facts.popularity())});
+      if (facts.first_seen() != 0) table.add({"First seen", date(facts.first_seen())});
+      std::string countries;
+      for (const auto& country : facts.countries()) countries += cat(countries.empty() ? "" : ", ", country);
+      if (!countries.empty()) table.add({"Countries", countries});
+      table.add({"Answered by", cat(from(checked.from()), checked.ksn().empty() ? "" : cat(", ", checked.ksn(), checked.private_ksn() ? " (Private KSN)" : " (Global KSN)"))});
+      if (facts.ttl_seconds() != 0) table.add({"Valid for", span(facts.ttl_seconds())});
+      if (!checked.why().empty()) table.add({"Note", checked.why()});
+    }
+    table.print(context.terminal);
+  }
+  if (unanswered && !reply.status().empty()) context.terminal.err(cat(runtime::printable(reply.status()), "\n"));
+  return exit;
+}
+
+Result<Exit> ksn_last_sent(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::SentReply>("picket.ksn.sent", v1::SentRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  if (reply.last().empty()) {
+    context.terminal.out("nothing was sent since the agent started\n");
+  } else {
+    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), ":\n"));
+    print_payload(context.terminal, reply.last());
+  }
+  if (!reply.next().empty()) {
+    context.terminal.out("waits to be sent:\n");
+    print_payload(context.terminal, reply.next());
+  }
+  return Exit::ok;
+}
+
+Result<Exit> ksn_what_is_sent(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::StatusReply>("picket.ksn.status", v1::StatusRequest()));
+  struct Item {
+    const char *mode, *item, *meaning;
+  };
+  static constexpr Item items[] = {
+      {"Basic", "digest", "SHA-256 of a file's content, or its first bytes where policy says so"},
+      {"Basic", "address digest", "SHA-256 of host-suffix/path-prefix expressions of a web address, or their first bytes; never the address"},
+      {"Basic", "software digest", "SHA-256 of a program's publisher and product, or its first bytes"},
+      {"Basic", "licence", "id of the licence key, not the key; empty: none"},
+      {"Basic", "installation", "a random number, drawn anew now and then"},
+      {"Basic", "product, version", "picket and its version"},
+      {"Basic", "mode", "whether extended mode is on"},
+      {"Extended", "statistics", "how many objects of each kind were checked and what came of it, and when; no names, no paths"},
+      {"Extended", "files or parts", "only when KSN asks for one, only of kinds and sizes that policy allows, never twice the same"},
+  };
+  if (context.is_json()) {
+    json::array out;
+    for (const auto& item : items) out.push_back(json::object{{"mode", item.mode}, {"item", item.item}, {"meaning", item.meaning}});
+    context.print_json(json::object{{"mode", reply.mode()}, {"items", std::move(out)}});
+    return Exit::ok;
+  }
+  context.terminal.out(reply.mode() == "Off" ? "Nothing is sent: KSN is off. Switched on, it would be:\n" : cat("Mode in force: ", runtime::printable(reply.mode()), "\n"));
+  Table table{"MODE", "ITEM", "MEANING"};
+  for (const auto& item : items) table.add({item.mode, item.item, item.meaning});
+  table.print(context.terminal);
+  context.terminal.out("The exact last message: picketctl ksn last-sent\n");
+  return Exit::ok;
+}
+
+Result<Exit> ksn_connection(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::ConnectionReply>("picket.ksn.connection", v1::ConnectionRequest()));
+  bool any = false, all = reply.tried_size() > 0;
+  for (const auto& tried : reply.tried()) {
+    any = any || tried.works();
+    all = all && tried.works();
+  }
+  const Exit exit = all ? Exit::ok : any ? Exit::partial : Exit::failed;
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return exit;
+  }
+  if (reply.tried().empty()) {
+    context.terminal.out("there is nobody to ask: no proxy is set, and policy does not allow servers\n");
+    return exit;
+  }
+  Table table{"ADDRESS", "KIND", "RESULT", "MS", "PROTOCOL", "KSN", "TEXT"};
+  for (const auto& tried : reply.tried())
+    table.add({tried.address(), tried.proxy() ? "proxy" : "server", {tried.works() ? "works" : "fails", tried.works() ? Style::good : Style::bad}, std::to_string(tried.milliseconds()),
+               tried.protocol(), tried.ksn(), tried.text()});
+  table.print(context.terminal);
+  return exit;
+}
+
+Result<Exit> ksn_statement_show(Context& context) {
+  v1::StatementRequest request;
+  request.set_language(context.invocation.value("language"));
+  PICKET_LET(reply, context.session.ask<v1::StatementReply>("picket.ksn.statement", request));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  for (std::string_view rest = reply.statement().text(); !rest.empty();) {
+    const auto end = rest.find('\n');
+    context.terminal.out(cat(runtime::printable(std::string(rest.substr(0, end))), "\n"));
+    rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
+  }
+  context.terminal.out("\n");
+  Table table;
+  print_statement(table, reply.statement());
+  table.add({"SHA-256", reply.statement().digest()});
+  std::string languages;
+  for (const auto& language : reply.languages()) languages += cat(languages.empty() ? "" : ", ", language);
+  table.add({"Languages", languages});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+Result<Exit> ksn_statement_accept(Context& context) { return decide(context, true); }
+Result<Exit> ksn_statement_decline(Context& context) { return decide(context, false); }
+Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
+Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
+
+Result<Exit> ksn_proxy_status(Context& context) {
+  PICKET_LET(reply, context.session.ask<v1::ServerStatusReply>("picket.ksn.proxy.status", v1::ServerStatusRequest()));
+  if (context.is_json()) {
+    context.print_json(to_json(reply));
+    return Exit::ok;
+  }
+  Table table;
+  table.add({"KSN proxy", reply.state()});
+  for (const auto& address : reply.addresses()) table.add({"Listens on", address});
+  table.add({"Since", cat(date(reply.since()), reply.since() == 0 ? "" : cat(" (", ago(reply.since(), context.now), ")"))});
+  if (!reply.upstream().empty()) table.add({"Upstream", reply.upstream()});
+  std::map<std::string, std::uint64_t> counters(reply.counters().begin(), reply.counters().end());
+  for (const auto& [name, count] : counters) table.add({name, std::to_string(count)});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
+}  // namespace picket::ctl

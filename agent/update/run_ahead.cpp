@@ -1,0 +1,181 @@
+// The order of a run: components take turns, each staged, put in force and confirmed by itself; the files of the next ones come meanwhile.
+#include <algorithm>
+#include <system_error>
+
+#include "update/run.hpp"
+
+namespace picket::update {
+
+void Run::take_turns(const std::vector<std::string>& wanted, v1::RunResult& result) {
+  const auto parallel = wanted.size() > 1 ? settings_.parallel_downloads : 1;
+  for (auto next = wanted.begin();;) {
+    // No further ahead than the bound: each brings a file that takes space until it is in force.
+    for (; next != wanted.end() && turns_.size() < parallel; ++next) {
+      turns_.push_back(plan_turn(*next, *result.add_components()));
+      if (parallel > 1) fetch_ahead(*turns_.back());
+    }
+    if (turns_.empty()) return;
+    finish_turn(*turns_.front());
+    turns_.pop_front();
+  }
+}
+
+std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::ComponentResult& out) {
+  auto turn = std::make_unique<Turn>(component, out);
+  out.set_component(component);
+  const auto give_up = [&](std::string text, std::string_view result = "failed") {
+    out.set_result(std::string(result));
+    out.set_text(std::move(text));
+    return std::move(turn);
+  };
+  if (cancel_.is_cancelled()) return give_up("cancelled");
+  if (auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force)) {
+    out.set_release_before(active->release);
+    out.set_release_after(active->release);
+    out.set_variant(active->variant);
+    turn->active = std::move(*active);
+  }
+  tell("plan", component, "");
+  auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
+  if (!offer && offer.error().code == Code::not_found && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
+  if (!offer) return give_up(offer.error().message);
+  turn->offer = std::move(*offer);
+  auto plan = plan_of(component, turn->offer.releases);
+  for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
+  shop_.explain.say({.component = component}, plan.why);
+  auto view = shop_.board.view(component);
+  view.decided_for = variant_;
+  shop_.board.set_view(component, view);
+  if (offline_ && (plan.what != Plan::What::install || !is_stored(*plan.release))) return give_up("no source works, and nothing newer was fetched in advance");
+  turn->plan = std::move(plan);
+  return turn;
+}
+
+void Run::fetch_ahead(Turn& turn) {
+  if (!turn.plan || turn.plan->what != Plan::What::install || offline_ || is_stored(*turn.plan->release)) return;
+  const auto& release = *turn.plan->release;
+  const auto full = catalogue_->wanted(release);
+  const auto road = road_of(release, turn.offer, full);
+  if (road.is_same) return;
+  if (road.links.empty()) turn.files.push_back({nullptr, full});
+  for (const auto& link : road.links) turn.files.push_back({link.delta, catalogue_->wanted(*link.delta)});
+  // What is on its way for another component already is brought when it is its turn.
+  for (const auto& file : turn.files)
+    if (!wanted_keys_.insert(file.wanted.key()).second) return turn.files.clear();
+  for (const auto& reader : readers_) turn.readers.push_back(reader->another());
+  try {
+    turn.thread = std::thread([this, &turn] { bring_files(turn); });
+  } catch (const std::system_error&) {
+    // No thread to be had: brought when it is its turn.
+  }
+}
+
+// On the turn's thread.
+void Run::bring_files(Turn& turn) {
+  for (const auto& file : turn.files) {
+    auto got = file.delta != nullptr ? fetch_delta(*file.delta, file.wanted, turn.readers) : fetch(*turn.plan->release, file.wanted, turn.readers);
+    const bool good = got.has_value();
+    turn.brought.emplace(file.wanted.key(), std::move(got));
+    if (!good) return;
+  }
+}
+
+std::optional<Result<std::filesystem::path>> Run::brought_ahead(const Wanted& wanted) {
+  for (const auto& turn : turns_) {
+    // Also another component's: never two writers of one file.
+    if (std::ranges::none_of(turn->files, [&](const auto& file) { return file.wanted.key() == wanted.key(); })) continue;
+    turn->join();
+    const auto found = turn->brought.find(wanted.key());
+    if (found == turn->brought.end()) continue;
+    auto got = std::move(found->second);
+    turn->brought.erase(found);
+    // Others that were on their way took the space; when it is its turn it has the disk for itself.
+    if (got || got.error().code != Code::no_space) return got;
+  }
+  return std::nullopt;
+}
+
+void Run::finish_turn(Turn& turn) {
+  turn.join();
+  std::uint64_t bytes = 0;
+  for (const auto& reader : turn.readers) bytes += reader->bytes_received();
+  bytes_ahead_ += bytes;
+  const auto before = bytes_received();
+  if (turn.plan) carry_out(turn);
+  auto& out = turn.out;
+  if (const auto all = bytes + bytes_received() - before; all > 0) out.set_bytes(all);
+  const auto& name = turn.component;
+  shop_.explain.say({.component = name}, cat(out.result(), ": ", out.text()));
+  if (out.result() == "failed") tell("failed", name, out.text());
+  shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? "" : out.text());
+  show(name, false);
+}
+
+void Run::carry_out(Turn& turn) {
+  const auto& component = turn.component;
+  auto& plan = *turn.plan;
+  auto& out = turn.out;
+  if (cancel_.is_cancelled()) {
+    out.set_result("failed");
+    out.set_text("cancelled");
+    return;
+  }
+  if (plan.what == Plan::What::keep && plan.leave && !only_fetch_) return leave_declined(component, plan.why, out);
+  if (settings_.keep_archives && plan.release != nullptr) wanted_keys_.insert(catalogue_->wanted(*plan.release).key());
+  if (plan.what == Plan::What::impossible) {
+    const bool without = turn.offer.releases.empty() && is_optional(component);
+    out.set_result(plan.by_choice || without ? "current" : "failed");
+    out.set_text(plan.why);
+    return;
+  }
+  if (plan.what == Plan::What::keep && (plan.release == nullptr || !is_damaged(component))) {
+    out.set_result("current");
+    out.set_text(plan.why);
+    // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
+    if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty()) {
+      if (auto good = activate(component, *turn.active, Activation::Why::update, out); !good) out.set_text(good.error().message);
+      else if (!pending_text_.empty()) out.set_text(pending_text_);
+    }
+    return;
+  }
+  if (plan.what == Plan::What::keep) plan.why = cat("the stored files of release ", std::to_string(turn.active->release), " are damaged: brought again");
+  install_best(turn);
+}
+
+// The planned release; when its files are nowhere to be had, as in a copy that lacks them, the next lower one that may be taken and is newer
+// than what is in force.
+void Run::install_best(Turn& turn) {
+  constexpr int kMaxMissing = 3;
+  const auto& component = turn.component;
+  auto& out = turn.out;
+  auto offered = turn.offer.releases;
+  auto plan = *turn.plan;
+  std::string missing;
+  for (int tries = 1;; ++tries) {
+    const auto release = *plan.release;
+    const auto number = std::to_string(release.release);
+    auto done = install(component, release, turn.offer, out);
+    if (done) {
+      out.set_result(only_fetch_ ? "fetched" : "updated");
+      out.set_text(cat(missing, only_fetch_ ? cat("release ", number, " (", release.variant, ") is at hand for the next update") : pending_text_.empty() ? plan.why : pending_text_));
+      if (only_fetch_) return;
+      out.set_variant(release.variant);
+      out.set_release_after(static_cast<std::uint64_t>(release.release));
+      return;
+    }
+    const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= kMaxMissing;
+    if (lacks) {
+      std::erase_if(offered, [&](const auto& each) { return each.release == release.release; });
+      plan = plan_of(component, offered);
+    }
+    if (!lacks || plan.what != Plan::What::install) {
+      if (out.result().empty()) out.set_result("failed");
+      out.set_text(cat(missing, done.error().message));
+      return;
+    }
+    missing += cat("release ", number, " cannot be had: ", done.error().message, "; ");
+    shop_.explain.say({.component = component}, cat("release ", number, " is nowhere to be had: ", plan.why));
+  }
+}
+
+}  // namespace picket::update

@@ -1,0 +1,230 @@
+#include "checker.hpp"
+
+#include <utility>
+
+namespace ksn_client {
+namespace {
+
+// A Checked is put together by hand: facts are kept as on the wire, and most answers are nothing else.
+void put_varint(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+void put_bytes(std::string& out, unsigned field, std::string_view bytes) {
+  put_varint(out, field << 3 | 2);
+  put_varint(out, bytes.size());
+  out.append(bytes);
+}
+void put_number(std::string& out, unsigned field, std::uint64_t value) {
+  if (value == 0) return;
+  put_varint(out, field << 3);
+  put_varint(out, value);
+}
+
+enum class State : std::uint8_t { open, local, excluded, cached, network, refused };
+
+}  // namespace
+
+// Facts.verdict is field 1, and comes first when it is there at all.
+v1::Verdict verdict_in(std::string_view facts) {
+  if (facts.size() < 2 || facts[0] != 0x08) return v1::VERDICT_UNKNOWN;
+  const auto value = static_cast<unsigned char>(facts[1]);
+  return value <= v1::VERDICT_UNTRUSTED ? static_cast<v1::Verdict>(value) : v1::VERDICT_UNKNOWN;
+}
+
+std::string facts_for(const Key& full, const Key& asked, std::string_view value) {
+  if (!asked.is_prefix()) return std::string(value);
+  v1::Record list;
+  if (!list.ParseFromArray(value.data(), static_cast<int>(value.size()))) return {};
+  for (const auto& found : list.found())
+    if (found.digest() == full.asked()) return found.facts().SerializeAsString();
+  v1::Facts unknown;
+  unknown.set_ttl_seconds(list.ttl_seconds());
+  return unknown.SerializeAsString();
+}
+
+struct Checker::Question {
+  Asked asked;
+  State state = State::open;
+  std::size_t which = 0;       // of the keys: the one that decided
+  v1::Checked::From from = v1::Checked::NOBODY;
+  std::string facts;           // as on the wire
+  std::string why;
+};
+struct Checker::Job {
+  std::shared_ptr<const Policy> policy;
+  std::vector<Question> questions;
+  struct Missing {
+    std::size_t question, key;
+    Key full;
+  };
+  std::vector<Missing> missing;
+  Done done;
+};
+
+std::shared_ptr<const Checker::Policy> Checker::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+void Checker::use(Policy policy) {
+  auto next = std::make_shared<const Policy>(std::move(policy));
+  const std::lock_guard lock(mutex_);
+  policy_ = std::move(next);
+}
+
+void Checker::check(std::string_view bytes, std::chrono::milliseconds deadline, Done done) {
+  v1::CheckRequest request;
+  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return done(fail(Code::invalid, "the request is not a picket.ksn.v1.CheckRequest"));
+  start(request, deadline, std::move(done));
+}
+void Checker::check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done) { start(request, deadline, std::move(done)); }
+
+void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done) {
+  if (request.objects_size() > kMostObjects) return done(fail(Code::too_large, "more than 10000 objects in one request"));
+  auto job = std::make_shared<Job>();
+  job->policy = policy();
+  const Policy& policy = *job->policy;
+  const auto now = parts_.now();
+  std::string may_not[4];
+  bool looked[4] = {};
+  job->questions.resize(static_cast<std::size_t>(request.objects_size()));
+  for (int i = 0; i < request.objects_size(); ++i) {
+    auto& question = job->questions[static_cast<std::size_t>(i)];
+    auto asked = asked_of(request.objects(i));
+    if (!asked) {
+      question.state = State::refused;
+      question.why = asked.error().message;
+      continue;
+    }
+    question.asked = std::move(*asked);
+    const auto& keys = question.asked.keys;
+    if (policy.local) {
+      if (const auto said = policy.local->find(keys)) {
+        question.state = said->excluded ? State::excluded : State::local;
+        question.which = said->which;
+        question.from = v1::Checked::LOCAL;
+        question.facts = said->facts.SerializeAsString();
+        continue;
+      }
+    }
+    const std::uint32_t prefix = question.asked.kind == v1::OBJECT_FILE ? policy.file_prefix : question.asked.kind == v1::OBJECT_ADDRESS ? policy.address_prefix : policy.software_prefix;
+    // The most exact key of which something is known decides. What is not known of a more exact one must be asked first.
+    const std::size_t first_missing = job->missing.size();
+    for (std::size_t k = 0; k < keys.size(); ++k) {
+      std::string facts;
+      bool have = policy.cache && policy.cache->find(keys[k], now, [&](std::string_view value) { facts = value; });
+      if (!have && prefix != 0 && policy.cache) {
+        const Key part = keys[k].prefix(prefix);
+        have = policy.cache->find(part, now, [&](std::string_view value) { facts = facts_for(keys[k], part, value); });
+      }
+      if (!have) {
+        job->missing.push_back({static_cast<std::size_t>(i), k, prefix != 0 ? keys[k].prefix(prefix) : keys[k]});
+        continue;
+      }
+      const auto verdict = verdict_in(facts);
+      if (question.state != State::cached || (verdict != v1::VERDICT_UNKNOWN && verdict_in(question.facts) == v1::VERDICT_UNKNOWN)) {
+        question.state = State::cached;
+        question.from = v1::Checked::CACHE;
+        question.which = k;
+        question.facts = std::move(facts);
+      }
+      if (verdict != v1::VERDICT_UNKNOWN) break;
+    }
+    if (job->missing.size() > first_missing && verdict_in(question.facts) == v1::VERDICT_UNKNOWN) question.state = State::open;
+    std::string why;
+    if (job->missing.size() > first_missing) {
+      const auto kind = static_cast<std::size_t>(question.asked.kind) & 3;
+      if (!std::exchange(looked[kind], true)) may_not[kind] = parts_.may_not(question.asked.kind);
+      why = request.known_only() ? "not known on this computer" : may_not[kind];
+    }
+    if (why.empty()) continue;
+    job->missing.resize(first_missing);
+    if (question.state != State::open) continue;  // a less exact answer is known
+    question.state = State::refused;
+    question.from = v1::Checked::NOBODY;
+    question.facts.clear();
+    question.why = std::move(why);
+  }
+  job->done = std::move(done);
+  if (job->missing.empty()) return job->done(reply(*job));
+  std::vector<Key> keys;
+  keys.reserve(job->missing.size());
+  for (const auto& missing : job->missing) keys.push_back(missing.full);
+  parts_.broker.ask(std::move(keys), deadline, [this, job](std::vector<Answered> answers) {
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto& missing = job->missing[i];
+      auto& question = job->questions[missing.question];
+      const Key& full = question.asked.keys[missing.key];
+      if (answers[i].from == v1::Checked::NOBODY) {
+        if (question.why.empty()) question.why = answers[i].why;
+        continue;
+      }
+      std::string facts = facts_for(full, missing.full, *answers[i].value);
+      const auto verdict = verdict_in(facts);
+      const bool better = verdict != v1::VERDICT_UNKNOWN && (verdict_in(question.facts) == v1::VERDICT_UNKNOWN || missing.key < question.which);
+      if (!better && question.from != v1::Checked::NOBODY) continue;
+      question.from = answers[i].from;
+      question.which = missing.key;
+      question.facts = std::move(facts);
+    }
+    for (auto& question : job->questions) {
+      if (question.state != State::open && question.state != State::cached) continue;
+      // Unknown counts only when every key was answered.
+      const bool complete = question.why.empty() || verdict_in(question.facts) != v1::VERDICT_UNKNOWN;
+      question.state = question.from == v1::Checked::NOBODY || !complete ? State::refused : question.from == v1::Checked::CACHE ? State::cached : State::network;
+      if (question.state == State::refused) question.from = v1::Checked::NOBODY;
+    }
+    job->done(reply(*job));
+  });
+}
+
+void Checker::count(v1::Checked::From from, v1::ObjectKind kind, std::string_view facts) {
+  const auto add = [](std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); };
+  add(kind == v1::OBJECT_FILE ? counters_.files : kind == v1::OBJECT_ADDRESS ? counters_.addresses : counters_.software);
+  switch (from) {
+    case v1::Checked::LOCAL: add(counters_.local); break;
+    case v1::Checked::CACHE: add(counters_.cached); break;
+    case v1::Checked::NOBODY: add(counters_.unanswered); return;
+    default: add(counters_.network); break;
+  }
+  switch (verdict_in(facts)) {
+    case v1::VERDICT_TRUSTED: add(counters_.trusted); break;
+    case v1::VERDICT_ABUSABLE: add(counters_.abusable); break;
+    case v1::VERDICT_UNTRUSTED: add(counters_.untrusted); break;
+    default: add(counters_.unknown); break;
+  }
+}
+
+void Checker::append(const Job& job, const Question& question, std::string& out) {
+  count(question.from, question.asked.kind, question.facts);
+  std::string one;
+  put_number(one, 1, static_cast<std::uint64_t>(question.from));
+  if (question.from == v1::Checked::NOBODY) {
+    put_bytes(one, 6, question.why.empty() ? std::string_view("no answer") : std::string_view(question.why));
+  } else {
+    put_bytes(one, 2, question.facts);
+    if (question.from != v1::Checked::LOCAL) {
+      put_bytes(one, 3, job.policy->ksn);
+      put_number(one, 4, job.policy->private_ksn ? 1 : 0);
+    }
+    if (!question.asked.names.empty() && verdict_in(question.facts) != v1::VERDICT_UNKNOWN) put_bytes(one, 5, question.asked.names[question.which]);
+    if (question.state == State::excluded) put_bytes(one, 6, "excluded by the administrator: not asked");
+  }
+  put_bytes(out, 1, one);
+}
+
+std::string Checker::reply(const Job& job) {
+  std::string out;
+  bool unanswered = false;
+  for (const auto& question : job.questions) {
+    append(job, question, out);
+    unanswered = unanswered || question.from == v1::Checked::NOBODY;
+  }
+  if (unanswered) put_bytes(out, 2, parts_.status_line());
+  return out;
+}
+
+}  // namespace ksn_client

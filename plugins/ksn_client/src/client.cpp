@@ -1,0 +1,366 @@
+#include "client.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+#include "printed.hpp"
+
+namespace ksn_client {
+namespace {
+
+constexpr std::string_view kInstallation = "installation", kDirectives = "directives";
+constexpr std::uint64_t kMostProviderFile = 1u << 20, kMostDirectives = 64u << 10, kMostPem = 1u << 20;
+
+std::string host_of(std::string_view base_url) {
+  const auto scheme = base_url.find("://");
+  return std::string(scheme == std::string_view::npos ? base_url : base_url.substr(scheme + 3));
+}
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  const auto bytes = picket::random_bytes(sizeof seed);
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed;
+}
+
+}  // namespace
+
+struct Client::Derived {
+  Settings settings;
+  std::shared_ptr<const LocalLists> local;
+};
+
+Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
+  line_ = std::make_unique<Line>(*channel_, [this](const Way* way, const Error* failure) { attempted(way, failure); });
+  gate_ = std::make_unique<Gate>(*line_, [this](std::string_view what) { return forbids(what); });
+  std::string told;
+  outbox_ = std::make_unique<Outbox>(host_.keep, told);
+  if (!told.empty()) host_.log(true, told);
+  broker_ = std::make_unique<Broker>(Broker::Parts{
+      .now = host_.now,
+      .post =
+          [this](v1::AskRequest request, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done) {
+            gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, std::move(accept), std::move(done));
+          },
+      .shut = [this] { return line_->why_shut(); },
+      .answered =
+          [this](const v1::AskReply& reply) {
+            bool any = false;
+            for (int i = 0; i < std::min(reply.wishes_size(), 100); ++i) any = outbox_->wish(reply.wishes(i)) || any;
+            if (!any) return;
+            const std::lock_guard lock(mutex_);
+            wake_ = true;
+            tick_.notify_all();
+          }});
+  checker_ = std::make_unique<Checker>(Checker::Parts{
+      .broker = *broker_,
+      .now = host_.now,
+      .may_not = [this](v1::ObjectKind kind) { return forbids(what_of(kind)); },
+      .status_line = [this] { return status_of(situation(), host_.now()).line(); }});
+}
+
+Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
+  PICKET_LET(channel, ksn_channel::Channel::start());
+  std::unique_ptr<Client> self(new Client(std::move(host), std::move(channel)));
+  std::string told;
+  self->consent_ = Consent::load(self->host_.keep, told);
+  if (!told.empty()) self->host_.log(true, told);
+  const auto now = self->host_.now();
+  self->situation_.changed = self->consent_.switched_at() != 0 ? std::max<std::int64_t>(self->consent_.switched_at(), now) : now;
+  if (const auto kept = self->host_.keep.load(kDirectives)) {
+    // Until the agent hands over the set again: a restart must not let out what is stopped.
+    if (auto directives = Directives::parse(*kept)) {
+      self->situation_.directives = std::move(*directives);
+      self->situation_.directives_since = now;
+    }
+  }
+  PICKET_LET(derived, self->derive(std::move(settings)));
+  self->put_in_force(std::move(derived));
+  self->ticker_ = std::thread([raw = self.get()] { raw->run(); });
+  return self;
+}
+
+Client::~Client() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  tick_.notify_all();
+  if (ticker_.joinable()) ticker_.join();
+  worker_.stop();
+  broker_->stop();
+  line_->cancel_all();
+  channel_.reset();  // everything that was under way is told; nobody posts any more
+}
+
+// ---- settings
+
+Result<Client::Derived> Client::derive(Settings settings) const {
+  auto local = LocalLists::make(settings);
+  if (!local) return fail(std::move(local).error());
+  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local))};
+}
+
+Result<> Client::apply(Settings settings) {
+  const std::lock_guard lock(applying_);
+  PICKET_LET(derived, derive(std::move(settings)));
+  put_in_force(std::move(derived));
+  return {};
+}
+
+Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) const {
+  if (settings.provider_file.empty()) return fail(Code::not_found, "no provider file is set");
+  PICKET_LET(envelope, picket::read_file(settings.provider_file, kMostProviderFile));
+  PICKET_LET(keys, picket::trust::load_keys(settings.provider_keys));
+  auto provider = picket::ksn::Provider::parse(envelope, keys);
+  if (!provider) return fail(std::move(provider).error(), settings.provider_file);
+  return provider;
+}
+
+std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
+  std::unique_ptr<DiskCache> disk;
+  if (settings.cache_mb > 0 && owner.find_first_not_of('\0') != owner.npos) {
+    std::string told;
+    auto made = picket::make_folders(settings.folder, 0700);
+    if (made) {
+      auto opened = DiskCache::open(std::filesystem::path(settings.folder) / "cache", settings.cache_mb << 20, owner, told);
+      if (opened) disk = std::move(*opened);
+      else made = fail(std::move(opened).error());
+    }
+    if (!told.empty()) host_.log(true, cat("KSN's cache ", told));
+    if (!made) host_.log(true, cat("KSN's answers are not kept on disk: ", made.error().message));
+  }
+  return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed());
+}
+
+std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const {
+  std::vector<Way> out;
+  if (settings.use_proxy && !settings.proxy.empty()) {
+    std::string certificate = provider.certificate;
+    Result<> readable;
+    if (!settings.proxy_certificate.empty()) {
+      auto pem = picket::read_file(settings.proxy_certificate, kMostPem);
+      if (pem) certificate = std::move(*pem);
+      else readable = fail(std::move(pem).error(), "setting proxy_certificate");
+    }
+    // The proxy stands in this network: no web proxy in between.
+    if (readable) out.push_back({{settings.proxy, std::move(certificate), "", settings.fallback_resolvers}, true, cat("proxy ", host_of(settings.proxy))});
+    else why_none = readable.error().message;
+  } else if (settings.use_proxy) {
+    why_none = "no KSN proxy is set";
+  }
+  if (!settings.use_proxy || settings.servers_when_proxy_is_away) {
+    for (const auto& server : provider.servers) {
+      ksn_channel::Road road{server, provider.certificate, settings.web_proxy == "none" ? std::string() : settings.web_proxy, settings.fallback_resolvers};
+      if (const auto good = check_road(road)) out.push_back({std::move(road), false, cat("server ", host_of(server))});
+      else why_none = good.error().message;
+    }
+    if (out.empty() && why_none.empty()) why_none = "the provider names no servers";
+  } else if (out.empty()) {
+    why_none += ", and policy does not allow asking KSN's servers directly";
+  }
+  return out;
+}
+
+void Client::put_in_force(Derived derived) {
+  const Settings& settings = derived.settings;
+  auto provider = load_provider(settings);
+  std::string why_none;
+  std::vector<Way> ways;
+  std::string owner(32, '\0');  // of nobody: no answers, and no file for them
+  if (provider) {
+    ways = ways_of(settings, *provider, why_none);
+    std::string identity = cat(provider->name, "\n", provider->private_ksn ? "private" : "global", "\n");
+    for (const auto& key : provider->answer_keys) identity += key.key_id();
+    owner = sha256(identity);
+  } else {
+    why_none = cat("no provider of KSN: ", provider.error().message);
+  }
+  const std::string cache_name = cat(settings.folder, "\n", std::to_string(settings.cache_mb), "\n", std::to_string(settings.memory_entries), "\n", owner);
+  std::shared_ptr<Cache> cache;
+  {
+    const std::lock_guard lock(mutex_);
+    if (cache_ && cache_owner_ == cache_name) cache = cache_;
+  }
+  if (!cache) {
+    {
+      // The old one lets go of the file first.
+      checker_->use({});
+      broker_->use(nullptr, nullptr, settings.batch, settings.request_timeout);
+      const std::lock_guard lock(mutex_);
+      cache_.reset();
+    }
+    cache = open_cache(settings, owner);
+  }
+  auto trust = provider ? std::make_shared<Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
+  bool was_on = false, is_on = false;
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    was_on = situation_.is_on();
+    settings_ = settings;
+    local_ = derived.local;
+    cache_ = cache;
+    cache_owner_ = cache_name;
+    trust_ = trust;
+    situation_.has_provider = provider.has_value();
+    situation_.private_ksn = provider && provider->private_ksn;
+    situation_.no_provider = provider ? std::string() : why_none;
+    situation_.allowed = settings.enabled;
+    situation_.extended = settings.extended;
+    situation_.when_unavailable = settings.when_unavailable;
+    if (provider) provider_ = std::move(*provider);
+    else provider_.reset();
+    programs_ = std::make_shared<Programs>(Programs::Places{.dpkg = "/var/lib/dpkg", .code_authorities = settings.code_authorities});
+    situation_.accepted = consent_.accepted() != nullptr;
+    situation_.switched_on = consent_.is_on();
+    situation_.switched_by = consent_.switched_by();
+    is_on = situation_.is_on();
+    if (was_on != is_on) situation_.changed = host_.now();
+    greet_at_ = 0;
+  });
+  line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);
+  broker_->use(trust, cache, settings.batch, settings.request_timeout);
+  if (was_on && !is_on) fall_silent("KSN was switched off");
+  name_asker();
+  refresh();
+}
+
+void Client::name_asker() {
+  v1::Asker asker;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = host_.now();
+    if (installation_.empty()) {
+      if (const auto kept = host_.keep.load(kInstallation); kept && kept->size() > 32) {
+        const auto raw = picket::from_hex(std::string_view(*kept).substr(0, 32));
+        if (raw && (*kept)[32] == ' ') {
+          installation_ = *raw;
+          installation_made_ = std::strtoll(kept->c_str() + 33, nullptr, 10);
+        }
+      }
+    }
+    // A new number now and then: what was asked long ago cannot be joined to what is asked today.
+    if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || installation_made_ > now + 86400) {
+      installation_ = picket::random_bytes(16);
+      installation_made_ = now;
+      (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now)));
+    }
+    asker.set_licence(settings_.licence);
+    asker.set_installation(installation_);
+    asker.set_product("picket");
+    asker.set_version(host_.version);
+    asker.set_extended(settings_.extended);
+  }
+  gate_->name(std::move(asker));
+}
+
+void Client::refresh() {
+  Checker::Policy policy;
+  Outbox::Limits limits;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool on = situation_.is_on();
+    policy.local = local_;
+    if (on) policy.cache = cache_;  // switched off, KSN's word counts no more
+    if (provider_) policy.ksn = provider_->name;
+    policy.private_ksn = situation_.private_ksn;
+    policy.file_prefix = settings_.file_prefix_bytes;
+    policy.address_prefix = settings_.address_prefix_bytes;
+    policy.software_prefix = settings_.software_prefix_bytes;
+    limits.extended = on && settings_.extended;
+    limits.period = settings_.statistics;
+    limits.kinds = settings_.content_kinds;
+    limits.most_bytes = settings_.content_bytes;
+    limits.most_bytes_per_day = settings_.content_bytes_per_day;
+    wake_ = true;
+  }
+  checker_->use(std::move(policy));
+  const bool extended = limits.extended;
+  outbox_->use(std::move(limits), host_.now());
+  if (!extended && outbox_->waiting() > 0) outbox_->clear();
+  tick_.notify_all();
+  host_.changed();
+}
+
+// ---- what is in force
+
+Situation Client::situation() {
+  const auto next = line_->until_next_attempt();
+  Situation out;
+  {
+    const std::lock_guard lock(mutex_);
+    out = situation_;
+  }
+  out.road = line_->in_force();
+  if (out.failing_since != 0 || !out.has_provider) out.next_attempt = host_.now() + std::chrono::ceil<std::chrono::seconds>(next).count();
+  return out;
+}
+
+std::string Client::forbids(std::string_view what) {
+  const std::lock_guard lock(mutex_);
+  const auto now = host_.now();
+  if (!situation_.is_on()) return status_of(situation_, now).line();
+  if (!situation_.has_provider) return situation_.no_provider;
+  if ((what == "statistics" || what == "content") && !situation_.extended) return "only asked in extended mode";
+  if (!situation_.directives.permits(what, now)) return cat("KSN's directives: ", status_of(situation_, now).cause());
+  return {};
+}
+
+void Client::attempted(const Way* way, const Error* failure) {
+  bool tell = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = host_.now();
+    const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
+    if (failure == nullptr) {
+      ++exchanges_;
+      tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
+      situation_.last_exchange = now;
+      situation_.last_road = way != nullptr ? way->name : "";
+      situation_.failing_since = 0;
+      situation_.failure.clear();
+      situation_.licence_refused = false;
+    } else if (failure->code != Code::cancelled) {
+      ++failures_;
+      if (!was_failing) situation_.failing_since = now;
+      tell = !was_failing || situation_.failure != failure->message || was_refused != (failure->code == Code::denied);
+      situation_.failure = failure->message;
+      situation_.licence_refused = failure->code == Code::denied;
+    }
+    if (tell) wake_ = true;
+  }
+  if (!tell) return;
+  tick_.notify_all();
+  host_.changed();
+}
+
+std::size_t Client::fall_silent(const std::string& why) {
+  std::size_t cleared = broker_->clear(why);
+  line_->cancel_all();
+  cleared += outbox_->clear();
+  return cleared;
+}
+
+Result<> Client::direct(const std::string& folder, std::uint64_t release) {
+  PICKET_LET(text, picket::read_file(std::filesystem::path(folder) / "directives.json", kMostDirectives));
+  PICKET_LET(directives, Directives::parse(text));
+  const bool stops = directives.mode != Directives::Mode::normal;
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    const auto now = host_.now();
+    if (situation_.directives.mode != directives.mode || situation_.directives_since == 0) situation_.directives_since = now;
+    situation_.directives = directives;
+  });
+  if (!host_.keep.store(kDirectives, text)) host_.log(true, "KSN's directives could not be kept: a restart may forget them for a moment");
+  if (stops) broker_->clear(forbids("file").empty() ? "KSN's directives changed" : forbids("file"));
+  host_.log(false, cat("KSN's directives of release ", std::to_string(release), ": ", stops ? status().cause() : "no restrictions"));
+  refresh();
+  return {};
+}
+
+}  // namespace ksn_client

@@ -1,0 +1,114 @@
+// The whole client without the bus: settings, consent, directives and the parts that ask. Any thread, unless said.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "checker.hpp"
+#include "consent.hpp"
+#include "gate.hpp"
+#include "ksn/provider.hpp"
+#include "outbox.hpp"
+#include "program.hpp"
+#include "standing.hpp"
+#include "worker.hpp"
+
+namespace ksn_client {
+
+class Client {
+ public:
+  struct Host {
+    Keep keep;
+    std::function<void(bool warning, std::string_view text)> log;
+    std::function<void()> changed;     // the state may be another; not under a lock
+    std::string version;
+    std::function<std::int64_t()> now;  // Unix seconds
+  };
+  [[nodiscard]] static Result<std::unique_ptr<Client>> start(Host host, Settings settings);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // The old settings stay in force when it fails.
+  [[nodiscard]] Result<> apply(Settings settings);
+
+  // ---- asking
+  void check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Checker::Done done);
+  using SoftwareDone = std::function<void(Result<v1::SoftwareReply>)>;
+  void software(std::string path, std::chrono::milliseconds deadline, SoftwareDone done);
+
+  // ---- the user and the administrator
+  [[nodiscard]] v1::StatusReply status();
+  [[nodiscard]] v1::KsnState state();
+  [[nodiscard]] Result<v1::StatementReply> statement(const std::string& language);
+  [[nodiscard]] Result<v1::DecideReply> decide(const v1::DecideRequest& request);
+  [[nodiscard]] Result<v1::SwitchReply> switch_to(const v1::SwitchRequest& request);
+  [[nodiscard]] v1::SentReply sent();
+  // Code::denied while KSN is off: nothing is sent without consent, not even this.
+  void connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done);
+  // directives.json of a release that was activated.
+  [[nodiscard]] Result<> direct(const std::string& folder, std::uint64_t release);
+
+ private:
+  Client(Host host, std::unique_ptr<ksn_channel::Channel> channel);
+
+  struct Derived;  // what settings lead to; made before anything changes
+  [[nodiscard]] Result<Derived> derive(Settings settings) const;
+  void put_in_force(Derived derived);
+  [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
+  [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
+  [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
+
+  [[nodiscard]] Situation situation();
+  [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
+  void attempted(const Way* way, const Error* failure);
+  std::size_t fall_silent(const std::string& why);             // what waits is thrown away
+  void refresh();                                              // after consent, switch, settings or directives changed
+  void name_asker();
+
+  void run();                                                  // the ticker
+  void greet();
+  void send_from_outbox();
+  void sent_from_outbox(const Outbox::Message& message, Result<> result, const v1::ContentReply* reply);
+  [[nodiscard]] std::map<std::string, std::uint64_t> sums() const;
+
+  const Host host_;
+  std::mutex applying_;       // settings come from the plugin's thread, and again from the ticker when a file came later
+  mutable std::mutex mutex_;  // the members up to the blank line
+  Settings settings_;
+  Consent consent_;
+  Situation situation_;
+  std::optional<picket::ksn::Provider> provider_;
+  std::shared_ptr<Trust> trust_;
+  std::shared_ptr<Cache> cache_;
+  std::shared_ptr<const LocalLists> local_;
+  std::string cache_owner_;
+  std::string installation_;
+  std::int64_t installation_made_ = 0;
+  std::uint64_t greeted_ = 0;           // generation of the situation that a greeting was sent for
+  bool outbox_busy_ = false, greeting_ = false;
+  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0;
+  std::uint64_t exchanges_ = 0, failures_ = 0;
+  double software_tokens_ = 0;
+  std::chrono::steady_clock::time_point software_counted_{};
+  bool stopping_ = false;
+  bool wake_ = false;
+
+  std::unique_ptr<ksn_channel::Channel> channel_;
+  std::unique_ptr<Line> line_;
+  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<Checker> checker_;
+  std::shared_ptr<Programs> programs_;
+  Worker worker_;
+  std::condition_variable tick_;
+  std::thread ticker_;
+};
+
+}  // namespace ksn_client

@@ -1,0 +1,194 @@
+// What the client says and asks of its own: greetings, statistics, files; and programs for others.
+#include "base/bytes.hpp"
+#include "client.hpp"
+#include "printed.hpp"
+
+namespace ksn_client {
+
+using namespace std::chrono_literals;
+
+void Client::check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Checker::Done done) {
+  for (const auto& object : request.objects())
+    if (!object.path().empty() && object.what_case() == v1::Object::kFileDigest) outbox_->seen(object.file_digest(), object.path());
+  checker_->check(request, deadline, std::move(done));
+}
+
+void Client::software(std::string path, std::chrono::milliseconds deadline, SoftwareDone done) {
+  std::shared_ptr<Programs> programs;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    const double rate = settings_.software_per_second;
+    if (software_counted_ == std::chrono::steady_clock::time_point()) software_tokens_ = rate * 2;
+    else software_tokens_ = std::min(rate * 2, software_tokens_ + rate * std::chrono::duration<double>(now - software_counted_).count());
+    software_counted_ = now;
+    if (software_tokens_ >= 1) {
+      software_tokens_ -= 1;
+      programs = programs_;
+    }
+  }
+  if (!programs) return done(fail(Code::busy, "more programs start than may be asked about (setting software_per_second)"));
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  auto shared = std::make_shared<SoftwareDone>(std::move(done));
+  const bool taken = worker_.submit([this, programs, shared, until, path = std::move(path)] {
+    auto program = programs->identify(path);
+    if (!program) return (*shared)(fail(std::move(program).error()));
+    v1::CheckRequest request;
+    auto* file = request.add_objects();
+    file->set_file_digest(program->digest);
+    file->set_path(path);
+    const bool named = program->valid && !program->publisher.empty();
+    if (named) {
+      auto* software = request.add_objects()->mutable_software();
+      software->set_publisher(program->publisher);
+      software->set_product(program->product);
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    check(request, std::max(left, 1ms), [program = std::move(*program), shared, named](Result<std::string> answer) {
+      v1::CheckReply checked;
+      if (!answer) return (*shared)(fail(std::move(answer).error()));
+      if (!checked.ParseFromString(*answer) || checked.checked_size() != (named ? 2 : 1)) return (*shared)(fail(Code::internal, "the check's answer cannot be read"));
+      v1::SoftwareReply reply;
+      *reply.mutable_file() = checked.checked(0);
+      if (named) *reply.mutable_checked() = checked.checked(1);
+      else reply.mutable_checked()->set_why(program.note.empty() ? "nobody is named as its publisher" : program.note);
+      reply.mutable_software()->set_publisher(program.publisher);
+      reply.mutable_software()->set_product(program.product);
+      reply.set_identified_by(program.identified_by);
+      reply.set_signature_valid(program.valid);
+      const auto& decides = named && reply.checked().facts().verdict() != v1::VERDICT_UNKNOWN && reply.file().facts().verdict() == v1::VERDICT_UNKNOWN ? reply.checked() : reply.file();
+      const std::string who = program.publisher.empty() ? "of an unknown publisher" : cat(program.product.empty() ? "a program" : program.product, " of ", program.publisher,
+                                                                                         program.version.empty() ? "" : cat(", version ", program.version));
+      reply.set_text(cat(decides.from() == v1::Checked::NOBODY ? "not known now" : word_of(decides.facts().verdict()), ": ", who, program.note.empty() ? "" : cat(" (", program.note, ")")));
+      (*shared)(std::move(reply));
+    });
+  });
+  if (!taken) (*shared)(fail(Code::busy, "too many programs wait to be looked at"));
+}
+
+// ---- the ticker
+
+void Client::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    wake_ = false;
+    const auto now = host_.now();
+    const bool on = situation_.is_on() && situation_.has_provider;
+    const bool greets = on && !greeting_ && situation_.directives.permits("hello", now) && now >= greet_at_ && now - situation_.last_exchange >= settings_.heartbeat.count();
+    const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
+    const bool looks_again = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
+    Settings again;
+    if (greets || looks_again) greet_at_ = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 60));
+    if (looks_again) again = settings_;
+    const bool name_expired = now - installation_made_ >= std::chrono::seconds(settings_.installation).count();
+    lock.unlock();
+    if (name_expired) name_asker();
+    if (looks_again && load_provider(again)) {
+      // The provider file came later than we did.
+      if (auto applied = apply(std::move(again)); !applied) host_.log(true, applied.error().message);
+    }
+    if (greets) greet();
+    if (sends) {
+      outbox_->counted(sums(), now);
+      send_from_outbox();
+    }
+    const auto next_statistics = outbox_->next_statistics();
+    host_.changed();
+    lock.lock();
+    if (stopping_ || wake_) continue;
+    auto next = now + 3600;
+    const auto consider = [&](std::int64_t when) {
+      if (when > now) next = std::min(next, when);
+    };
+    if (on) {
+      consider(std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count()));
+      consider(next_statistics);
+      consider(outbox_rests_until_);
+    }
+    if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
+    consider(changes_at(situation_, now));
+    tick_.wait_for(lock, std::chrono::seconds(std::max<std::int64_t>(next - now, 1)), [this] { return stopping_ || wake_; });
+  }
+}
+
+void Client::greet() {
+  std::chrono::milliseconds timeout;
+  std::string ksn;
+  {
+    const std::lock_guard lock(mutex_);
+    greeting_ = true;
+    timeout = settings_.request_timeout;
+    ksn = provider_ ? provider_->name : "";
+  }
+  gate_->post(
+      "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
+      [this, ksn](const ksn_channel::Answer& answer, const Way&) -> Result<> {
+        v1::HelloReply reply;
+        if (!reply.ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
+        if (reply.ksn() != ksn) return fail(Code::untrusted, cat("it speaks for the KSN '", reply.ksn().substr(0, 100), "', not for '", ksn, "'"));
+        const auto skew = reply.now() - host_.now();
+        if (skew > picket::ksn::kClockSkewSeconds || skew < -picket::ksn::kClockSkewSeconds)
+          host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
+        return {};
+      },
+      [this](const Result<>&) {
+        const std::lock_guard lock(mutex_);
+        greeting_ = false;
+      });
+}
+
+void Client::send_from_outbox() {
+  auto message = outbox_->next(forbids("statistics").empty(), forbids("content").empty(), host_.now());
+  if (!message) return;
+  std::chrono::milliseconds timeout;
+  {
+    const std::lock_guard lock(mutex_);
+    outbox_busy_ = true;
+    timeout = std::max<std::chrono::milliseconds>(settings_.request_timeout, message->is_content() ? 60s : 10s);
+  }
+  auto shared = std::make_shared<const Outbox::Message>(std::move(*message));
+  auto held = std::make_shared<v1::ContentReply>();
+  const auto accept = [held, content = shared->is_content()](const ksn_channel::Answer& answer, const Way&) -> Result<> {
+    if (content && !held->ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
+    return {};
+  };
+  const auto done = [this, shared, held](Result<> result) { sent_from_outbox(*shared, std::move(result), shared->is_content() ? held.get() : nullptr); };
+  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done);
+  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done);
+}
+
+void Client::sent_from_outbox(const Outbox::Message& message, Result<> result, const v1::ContentReply* reply) {
+  const auto now = host_.now();
+  const bool unwanted = !result && (result.error().code == Code::conflict || result.error().code == Code::invalid);
+  {
+    const std::lock_guard lock(mutex_);
+    // What was cleared meanwhile is gone: nothing of it comes back.
+    if (!situation_.is_on()) {
+      outbox_busy_ = false;
+      return;
+    }
+  }
+  if (result) outbox_->sent(message, reply, now);
+  else if (unwanted) outbox_->given_up(message);
+  const std::lock_guard lock(mutex_);
+  outbox_busy_ = false;
+  outbox_rests_until_ = result || unwanted ? 0 : now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 300));
+  wake_ = true;
+  tick_.notify_all();
+}
+
+std::map<std::string, std::uint64_t> Client::sums() const {
+  const auto& checked = checker_->counters();
+  const auto asked = broker_->counters();
+  std::map<std::string, std::uint64_t> out{
+      {"files", checked.files},         {"addresses", checked.addresses}, {"software", checked.software}, {"from_local", checked.local},
+      {"from_cache", checked.cached},   {"from_network", checked.network}, {"unanswered", checked.unanswered}, {"trusted", checked.trusted},
+      {"abusable", checked.abusable},   {"untrusted", checked.untrusted}, {"unknown", checked.unknown},   {"questions", asked.asked},
+      {"merged", asked.merged},         {"batches", asked.batches}};
+  const std::lock_guard lock(mutex_);
+  out["exchanges"] = exchanges_;
+  out["failures"] = failures_;
+  return out;
+}
+
+}  // namespace ksn_client

@@ -1,0 +1,171 @@
+// What the user and the administrator ask of the client.
+#include "base/bytes.hpp"
+#include "client.hpp"
+#include "printed.hpp"
+
+namespace ksn_client {
+
+v1::StatusReply Client::status() {
+  const auto now = host_.now();
+  auto out = status_of(situation(), now);
+  for (const auto& [name, sum] : sums()) (*out.mutable_counters())[name] = sum;
+  (*out.mutable_counters())["waiting"] = outbox_->waiting();
+  std::string folder, language;
+  {
+    const std::lock_guard lock(mutex_);
+    if (provider_) {
+      auto* provider = out.mutable_provider();
+      provider->set_name(provider_->name);
+      provider->set_contact(provider_->contact);
+      provider->set_created(provider_->created);
+      provider->set_private_ksn(provider_->private_ksn);
+      for (const auto& server : provider_->servers) provider->add_servers(server);
+    }
+    folder = settings_.statements_folder;
+    language = settings_.language;
+    if (cache_) (*out.mutable_counters())["cache_damaged"] = cache_->damaged();
+  }
+  const auto ships = Statement::load(folder, language);
+  const std::lock_guard lock(mutex_);
+  *out.mutable_statement() = consent_.shown(ships ? &*ships : nullptr);
+  return out;
+}
+
+v1::KsnState Client::state() { return state_of(situation(), host_.now()); }
+
+Result<v1::StatementReply> Client::statement(const std::string& language) {
+  std::string folder, wanted = language;
+  {
+    const std::lock_guard lock(mutex_);
+    folder = settings_.statements_folder;
+    if (wanted.empty()) wanted = settings_.language;
+  }
+  for (const char c : wanted)
+    if ((c < 'a' || c > 'z') && c != '-') return fail(Code::invalid, "a language is like 'en'");
+  PICKET_LET(ships, Statement::load(folder, wanted));
+  v1::StatementReply out;
+  const std::lock_guard lock(mutex_);
+  *out.mutable_statement() = consent_.shown(&ships);
+  out.mutable_statement()->set_text(ships.text);
+  for (const auto& name : Statement::languages(folder)) out.add_languages(name);
+  return out;
+}
+
+Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
+  PICKET_LET(shown, statement(request.language()));
+  if (request.digest() != shown.statement().digest()) return fail(Code::conflict, "the statement is another one than was shown: read it again");
+  Statement ships{shown.statement().version(), shown.statement().language(), shown.statement().digest(), ""};
+  bool was_on = false, is_on = false;
+  Result<> decided;
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    was_on = situation_.is_on();
+    decided = consent_.decide(host_.keep, ships, request.accept(), request.who(), host_.now());
+    situation_.accepted = consent_.accepted() != nullptr;
+    situation_.switched_on = consent_.is_on();
+    situation_.switched_by = consent_.switched_by();
+    is_on = situation_.is_on();
+    if (was_on != is_on) situation_.changed = host_.now();
+    greet_at_ = 0;
+  });
+  if (!decided) return fail(std::move(decided).error());
+  if (was_on && !is_on) fall_silent("the KSN statement was declined");
+  host_.log(false, cat("the KSN statement ", ships.version, " (", ships.language, ", SHA-256 ", ships.digest, ") was ", request.accept() ? "accepted" : "declined", " by ", request.who().substr(0, 200)));
+  refresh();
+  v1::DecideReply out;
+  out.set_status(status().line());
+  const std::lock_guard lock(mutex_);
+  *out.mutable_statement() = consent_.shown(&ships);
+  return out;
+}
+
+Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
+  bool was_on = false, is_on = false;
+  Result<> switched;
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    if (!settings_.user_may_switch) {
+      switched = fail(Code::denied, "policy does not let users switch KSN");
+    } else if (request.on() && !settings_.enabled) {
+      switched = fail(Code::denied, "policy forbids KSN");
+    } else if (request.on() && consent_.accepted() == nullptr) {
+      switched = fail(Code::denied, "the KSN statement is not accepted: picketctl ksn statement show, then accept");
+    } else {
+      was_on = situation_.is_on();
+      switched = consent_.switch_to(host_.keep, request.on(), request.who(), host_.now());
+      situation_.switched_on = consent_.is_on();
+      situation_.switched_by = consent_.switched_by();
+      is_on = situation_.is_on();
+      if (was_on != is_on) situation_.changed = host_.now();
+      greet_at_ = 0;
+    }
+  });
+  v1::SwitchReply out;
+  if (was_on && !is_on) out.set_cleared(fall_silent("KSN was switched off"));
+  refresh();
+  if (!switched) return fail(std::move(switched).error());
+  out.set_status(status().line());
+  return out;
+}
+
+v1::SentReply Client::sent() {
+  v1::SentReply out;
+  const auto last = gate_->last();
+  if (!last.path.empty()) {
+    out.set_last(printed(last.path, last.body));
+    out.set_last_when(last.when);
+    out.set_last_to(last.to);
+  }
+  auto waiting = broker_->waiting();
+  if (waiting.questions_size() > 0) {
+    *waiting.mutable_asker() = gate_->asker();
+    out.set_next(printed("/ksn/v1/ask", waiting.SerializeAsString()));
+  } else if (auto next = outbox_->next(true, false, host_.now()); next && !next->is_content()) {
+    *next->statistics.mutable_asker() = gate_->asker();
+    out.set_next(printed(next->path, next->statistics.SerializeAsString()));
+  }
+  return out;
+}
+
+void Client::connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done) {
+  if (auto why = forbids("hello"); !why.empty()) return done(fail(Code::denied, std::move(why)));
+  std::string ksn;
+  {
+    const std::lock_guard lock(mutex_);
+    ksn = provider_ ? provider_->name : "";
+  }
+  v1::HelloRequest hello;
+  *hello.mutable_asker() = gate_->asker();
+  auto body = hello.SerializeAsString();
+  gate_->remember("/ksn/v1/hello", body);
+  line_->try_all("/ksn/v1/hello", std::move(body), deadline, [this, ksn, done = std::move(done)](std::vector<Line::Tried> tried) {
+    v1::ConnectionReply out;
+    for (auto& one : tried) {
+      auto* row = out.add_tried();
+      row->set_address(one.way.road.base_url);
+      row->set_proxy(one.way.is_proxy);
+      v1::HelloReply reply;
+      Result<> works;
+      if (!one.answer) {
+        works = fail(std::move(one.answer).error());
+      } else if (one.answer->status != 200) {
+        works = fail(refused_by(*one.answer, one.way).error);
+      } else if (!reply.ParseFromString(one.answer->body)) {
+        works = fail(Code::invalid, "its answer is malformed");
+      } else if (reply.ksn() != ksn) {
+        works = fail(Code::untrusted, cat("it speaks for the KSN '", reply.ksn().substr(0, 100), "', not for '", ksn, "'"));
+      }
+      if (one.answer) {
+        row->set_milliseconds(static_cast<std::uint32_t>(one.answer->took.count()));
+        row->set_protocol(one.answer->protocol);
+      }
+      row->set_ksn(reply.ksn().substr(0, 200));
+      row->set_works(works.has_value());
+      row->set_text(works ? (reply.proxy() ? "a KSN proxy" : "a KSN server") : works.error().message);
+      attempted(&one.way, works ? nullptr : &works.error());
+    }
+    done(std::move(out));
+  });
+}
+
+}  // namespace ksn_client

@@ -1,0 +1,159 @@
+#include "consent.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/digest.hpp"
+#include "base/files.hpp"
+
+namespace ksn_client {
+namespace {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+constexpr std::string_view kRecord = "consent";
+constexpr std::uint64_t kMostStatement = 100'000;  // with all else it fits into one message of the bus
+constexpr std::string_view kVersion = "Version: ";
+
+json::object json_of(const Consent::Decision& decision) {
+  return {{"version", decision.version}, {"language", decision.language}, {"digest", decision.digest},
+          {"who", decision.who},         {"when", decision.when},         {"accepted", decision.accepted}};
+}
+
+Result<Consent::Decision> decision_of(const json::value& value) {
+  if (!value.is_object()) return fail(Code::invalid, "not an object");
+  const auto& members = value.get_object();
+  Consent::Decision out;
+  for (const auto& [name, into] : std::initializer_list<std::pair<const char*, std::string*>>{
+           {"version", &out.version}, {"language", &out.language}, {"digest", &out.digest}, {"who", &out.who}}) {
+    const auto* member = members.if_contains(name);
+    if (member == nullptr || !member->is_string()) return fail(Code::invalid, cat("no text '", name, "'"));
+    *into = member->get_string();
+  }
+  const auto *when = members.if_contains("when"), *accepted = members.if_contains("accepted");
+  if (when == nullptr || !when->is_int64() || accepted == nullptr || !accepted->is_bool()) return fail(Code::invalid, "no 'when' or 'accepted'");
+  out.when = when->get_int64();
+  out.accepted = accepted->get_bool();
+  if (out.accepted && out.digest.size() != 64) return fail(Code::invalid, "accepted without a digest");
+  return out;
+}
+
+std::string one_line(std::string text, std::size_t most = 200) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  if (text.size() > most) text.resize(most);
+  return text;
+}
+
+}  // namespace
+
+Result<Statement> Statement::load(const std::string& folder, const std::string& language) {
+  const auto path = fs::path(folder) / cat("ksn_", language, ".txt");
+  auto text = picket::read_file(path, kMostStatement);
+  if (!text) return fail(std::move(text).error(), cat("the KSN statement in language '", language, "'"));
+  Statement out;
+  const auto end = text->find('\n');
+  if (!text->starts_with(kVersion) || end == std::string::npos || end == kVersion.size() || end > 60)
+    return fail(Code::invalid, cat(path.native(), ": its first line is not 'Version: ...'"));
+  out.version = one_line(text->substr(kVersion.size(), end - kVersion.size()));
+  out.language = language;
+  out.digest = picket::sha256_hex(*text);
+  out.text = std::move(*text);
+  return out;
+}
+
+std::vector<std::string> Statement::languages(const std::string& folder) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end && out.size() < 100; entry.increment(error)) {
+    const auto name = entry->path().filename().native();
+    if (name.starts_with("ksn_") && name.ends_with(".txt") && name.size() > 8 && name.size() < 20) out.push_back(name.substr(4, name.size() - 8));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+Consent Consent::load(const Keep& keep, std::string& told) {
+  Consent out;
+  const auto text = keep.load(kRecord);
+  if (!text) return out;
+  const auto bad = [&](std::string_view why) {
+    told = cat("the record of the decision about the KSN statement is damaged (", why, "): KSN stays off until the statement is accepted again");
+    return Consent();
+  };
+  boost::system::error_code error;
+  const auto value = json::parse(*text, error);
+  if (error || !value.is_object()) return bad("no JSON object");
+  const auto& members = value.get_object();
+  const auto *accepted = members.if_contains("accepted"), *last = members.if_contains("last"), *on = members.if_contains("on"), *by = members.if_contains("switched_by"),
+             *at = members.if_contains("switched_at");
+  if (accepted == nullptr || last == nullptr || on == nullptr || !on->is_bool() || by == nullptr || !by->is_string() || at == nullptr || !at->is_int64()) return bad("members are missing");
+  auto first = decision_of(*accepted);
+  auto second = decision_of(*last);
+  if (!first) return bad(first.error().message);
+  if (!second) return bad(second.error().message);
+  out.accepted_ = std::move(*first);
+  out.last_ = std::move(*second);
+  out.on_ = on->get_bool();
+  out.switched_by_ = by->get_string();
+  out.switched_at_ = at->get_int64();
+  return out;
+}
+
+std::string Consent::to_json() const {
+  return json::serialize(json::object{{"accepted", json_of(accepted_)}, {"last", json_of(last_)}, {"on", on_}, {"switched_by", switched_by_}, {"switched_at", switched_at_}});
+}
+
+Result<> Consent::decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now) {
+  Consent next = *this;
+  next.last_ = {statement.version, statement.language, statement.digest, one_line(who), now, accept};
+  if (accept) {
+    next.accepted_ = next.last_;
+    next.on_ = true;
+    next.switched_by_ = next.last_.who;
+    next.switched_at_ = now;
+  } else if (accepted_.accepted && accepted_.digest == statement.digest) {
+    next.accepted_ = {};  // taken back: it is the text under which KSN was used
+  }
+  if (!keep.store(kRecord, next.to_json())) return fail(Code::io, "the decision could not be recorded, so it is not in force");
+  *this = std::move(next);
+  return {};
+}
+
+Result<> Consent::switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now) {
+  Consent next = *this;
+  next.on_ = on;
+  next.switched_by_ = one_line(who);
+  next.switched_at_ = now;
+  if (!keep.store(kRecord, next.to_json())) {
+    // Off counts at once, recorded or not; the error says that a restart may forget it.
+    if (!on) *this = std::move(next);
+    return fail(Code::io, on ? "switching KSN on could not be recorded, so it stays off" : "KSN is off, but that could not be recorded: it may be on again after a restart");
+  }
+  *this = std::move(next);
+  return {};
+}
+
+v1::Statement Consent::shown(const Statement* ships) const {
+  v1::Statement out;
+  if (ships != nullptr) {
+    out.set_version(ships->version);
+    out.set_language(ships->language);
+    out.set_digest(ships->digest);
+  }
+  const Decision* about = &last_;
+  if (ships != nullptr && last_.digest != ships->digest) about = accepted_.digest == ships->digest ? &accepted_ : nullptr;
+  out.set_decision("none");
+  if (about != nullptr && about->when != 0) {
+    out.set_decision(about->accepted ? "accepted" : "declined");
+    out.set_who(about->who);
+    out.set_when(about->when);
+  }
+  if (accepted_.accepted) out.set_accepted_version(accepted_.version);
+  return out;
+}
+
+}  // namespace ksn_client

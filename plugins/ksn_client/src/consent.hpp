@@ -1,0 +1,56 @@
+// The statement, what was decided about it, and the user's switch. Nothing is asked of KSN without an accepted statement. Not locked.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keep.hpp"
+#include "picket/ksn/v1/control.pb.h"
+#include "settings.hpp"
+
+namespace ksn_client {
+
+// The text as it ships: ksn_<language>.txt. Its first line is "Version: ...".
+struct Statement {
+  std::string version, language, digest, text;
+
+  // Code::not_found when there is none in this language; Code::invalid when it has no version.
+  [[nodiscard]] static Result<Statement> load(const std::string& folder, const std::string& language);
+  [[nodiscard]] static std::vector<std::string> languages(const std::string& folder);
+};
+
+class Consent {
+ public:
+  struct Decision {
+    std::string version, language, digest, who;
+    std::int64_t when = 0;
+    bool accepted = false;
+  };
+
+  // A record that cannot be read is no consent; `told` says so in one line.
+  [[nodiscard]] static Consent load(const Keep& keep, std::string& told);
+
+  // Under which statement KSN is used, if any: declining a newer text does not end it.
+  [[nodiscard]] const Decision* accepted() const { return accepted_.accepted ? &accepted_ : nullptr; }
+  [[nodiscard]] bool is_on() const { return on_; }
+  [[nodiscard]] const std::string& switched_by() const { return switched_by_; }
+  [[nodiscard]] std::int64_t switched_at() const { return switched_at_; }
+
+  // Each is in force only when it was stored: Code::io otherwise, and everything stays as it was.
+  [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now);
+  [[nodiscard]] Result<> switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now);
+
+  // What is shown: the text that ships (nullptr: missing) and what was decided about this very text.
+  [[nodiscard]] v1::Statement shown(const Statement* ships) const;
+
+ private:
+  [[nodiscard]] std::string to_json() const;
+
+  Decision accepted_, last_;
+  bool on_ = true;  // the user's switch; counts only with an accepted statement
+  std::string switched_by_;
+  std::int64_t switched_at_ = 0;
+};
+
+}  // namespace ksn_client

@@ -1,0 +1,3 @@
+#include "ksn_client.hpp"
+
+PICKET_PLUGIN("org.picket.ksn-client", ksn_client::KsnClient)

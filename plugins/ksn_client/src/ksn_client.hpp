@@ -1,0 +1,36 @@
+// The plugin: requests from the bus to the client, and its state to the bus. Plugin thread.
+#pragma once
+
+#include <picket/plugin.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "client.hpp"
+
+namespace ksn_client {
+
+class KsnClient {
+ public:
+  explicit KsnClient(picket::plugin::Host host) : host_(host) {}
+
+  picket_status start(std::string_view settings_json, std::uint64_t revision);
+  picket_status apply(std::string_view settings_json, std::uint64_t revision);
+  void stop();
+  void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
+  void on_timer(std::uint64_t timer);
+
+ private:
+  void publish();
+  void activate(std::uint64_t request_id, std::string_view payload);
+  template <class Message>
+  void answer(std::uint64_t request_id, Result<Message> reply) const;
+
+  picket::plugin::Host host_;
+  std::shared_ptr<Client> client_;
+  std::mutex published_mutex_;
+  std::string published_, reported_;
+};
+
+}  // namespace ksn_client

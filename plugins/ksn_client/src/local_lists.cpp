@@ -1,0 +1,102 @@
+#include "local_lists.hpp"
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+#include "ksn/address.hpp"
+#include "ksn/software.hpp"
+#include "objects.hpp"
+
+namespace ksn_client {
+namespace {
+
+constexpr std::uint64_t kMostFile = 64u << 20;
+constexpr std::size_t kMostEntries = 2'000'000;
+constexpr std::string_view kSoftware = "software:";
+
+// One key: what the line means, not what it would be asked by.
+Result<Key> key_of_text(std::string_view text) {
+  if (text.size() == 64)
+    if (const auto digest = picket::from_hex(text)) return key_of(v1::OBJECT_FILE, *digest);
+  if (text.starts_with(kSoftware)) {
+    text.remove_prefix(kSoftware.size());
+    const auto slash = text.find('/');
+    if (text.empty() || slash == 0) return fail(Code::invalid, "software has a publisher");
+    return key_of(v1::OBJECT_SOFTWARE, picket::ksn::software_digest(text.substr(0, slash), slash == std::string_view::npos ? "" : text.substr(slash + 1)));
+  }
+  PICKET_LET(canonical, picket::ksn::canonical_address(text));
+  const auto expressions = picket::ksn::address_expressions(canonical);
+  if (expressions.empty() || text.find('.') == std::string_view::npos)
+    return fail(Code::invalid, cat("'", text.substr(0, 80), "' is no SHA-256, no web address and no software:PUBLISHER/PRODUCT"));
+  return key_of(v1::OBJECT_ADDRESS, sha256(expressions.front()));
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+Result<> LocalLists::add(const LocalEntry& entry) {
+  PICKET_LET(key, key_of_text(entry.object));
+  if (verdicts_.size() >= kMostEntries) return fail(Code::too_large, "more than 2000000 local verdicts");
+  auto& facts = verdicts_[key];
+  facts.set_verdict(entry.verdict);
+  facts.set_category(entry.category);
+  facts.set_threat(entry.threat);
+  return {};
+}
+
+Result<> LocalLists::add_file(const std::string& path) {
+  PICKET_LET(text, picket::read_file(path, kMostFile));
+  std::size_t number = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto end = rest.find('\n');
+    auto line = trimmed(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    ++number;
+    if (line.empty() || line.front() == '#') continue;
+    const auto take = [&line] {
+      const auto comma = line.find(',');
+      const auto out = trimmed(line.substr(0, comma));
+      line = comma == std::string_view::npos ? std::string_view() : line.substr(comma + 1);
+      return std::string(out);
+    };
+    LocalEntry entry;
+    entry.object = take();
+    const auto where = cat(path, " line ", std::to_string(number));
+    auto verdict = verdict_of(take());
+    if (!verdict) return fail(std::move(verdict).error(), where);
+    entry.verdict = *verdict;
+    entry.threat = take().substr(0, picket::ksn::kMostTextBytes);
+    entry.category = take().substr(0, picket::ksn::kMostTextBytes);
+    if (auto added = add(entry); !added) return fail(std::move(added).error(), where);
+  }
+  return {};
+}
+
+Result<LocalLists> LocalLists::make(const Settings& settings) {
+  LocalLists out;
+  for (const auto& file : settings.local_files)
+    if (auto added = out.add_file(file); !added) return fail(std::move(added).error(), "setting local_files");
+  for (const auto& entry : settings.local)
+    if (auto added = out.add(entry); !added) return fail(std::move(added).error(), "setting local");
+  for (const auto& object : settings.exclusions) {
+    auto key = key_of_text(object);
+    if (!key) return fail(std::move(key).error(), "setting exclusions");
+    out.excluded_.insert(*key);
+  }
+  return out;
+}
+
+std::optional<LocalLists::Said> LocalLists::find(std::span<const Key> keys) const {
+  if (empty()) return std::nullopt;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (const auto found = verdicts_.find(keys[i]); found != verdicts_.end()) return Said{false, found->second, i};
+    if (excluded_.contains(keys[i])) return Said{true, {}, i};
+  }
+  return std::nullopt;
+}
+
+}  // namespace ksn_client

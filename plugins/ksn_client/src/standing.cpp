@@ -1,0 +1,93 @@
+#include "standing.hpp"
+
+#include <algorithm>
+
+namespace ksn_client {
+namespace {
+
+bool is_unavailable(const Situation& s, std::int64_t now) {
+  if (!s.has_provider || s.licence_refused) return true;
+  const auto last = std::max(s.last_exchange, s.changed);
+  // Never heard of it yet, and the attempts fail: waiting a quarter of an hour before saying so helps nobody.
+  if (s.last_exchange < s.changed && s.failing_since != 0) return true;
+  return now - last >= kAvailableSeconds;
+}
+
+std::string allowed_of(const Directives& directives) {
+  std::string out;
+  for (const auto& word : directives.allow) out += (out.empty() ? "" : ", ") + word;
+  return out.empty() ? "nothing" : out;
+}
+
+}  // namespace
+
+v1::StatusReply status_of(const Situation& s, std::int64_t now) {
+  v1::StatusReply out;
+  out.set_device_status("OK");
+  out.set_kind(s.has_provider ? (s.private_ksn ? "Private" : "Global") : "");
+  out.set_mode(!s.is_on() ? "Off" : s.extended ? "Extended" : "Basic");
+  out.set_last_exchange(s.last_exchange);
+  out.set_road(s.is_on() ? s.road : "none");
+  out.set_since(s.changed);
+  const std::string kind = s.has_provider ? cat(" (", out.kind(), ", ", out.mode(), ")") : cat(" (", out.mode(), ")");
+  const std::string last = s.last_exchange == 0 ? "no exchange yet" : cat("last exchange ", utc(s.last_exchange), s.last_road.empty() ? "" : " by ", s.last_road);
+
+  if (!s.is_on()) {
+    out.set_status("Disabled");
+    out.set_cause(!s.allowed ? "policy forbids KSN" : !s.accepted ? "the KSN statement is not accepted" : cat("switched off", s.switched_by.empty() ? "" : " by ", s.switched_by));
+    out.set_line(cat("Disabled: ", out.cause(), s.changed == 0 ? "" : cat("; since ", utc(s.changed))));
+    return out;
+  }
+  if (s.directives.in_force(now)) {
+    out.set_status("Enabled with restrictions");
+    out.set_cause(cat(s.directives.mode == Directives::Mode::stopped ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
+                      s.directives.until == 0 ? "" : cat(" until ", utc(s.directives.until)), s.directives.reason.empty() ? "" : cat(": ", s.directives.reason)));
+    out.set_since(s.directives_since);
+    out.set_restricted_until(s.directives.until);
+    if (s.directives.mode == Directives::Mode::stopped) out.set_next_attempt(s.directives.until);
+    else out.set_next_attempt(s.next_attempt);
+    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), "; ", last));
+    return out;
+  }
+  if (is_unavailable(s, now)) {
+    out.set_status("Enabled. Not available");
+    out.set_device_status(s.when_unavailable);
+    out.set_cause(!s.has_provider ? s.no_provider : !s.failure.empty() ? s.failure : "no exchange for 15 minutes");
+    out.set_since(s.failing_since != 0 ? s.failing_since : std::max(s.last_exchange, s.changed));
+    out.set_next_attempt(s.next_attempt);
+    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), s.next_attempt == 0 ? "" : cat("; next attempt ", utc(s.next_attempt)), "; ", last));
+    return out;
+  }
+  out.set_status("Enabled");
+  out.set_next_attempt(s.failing_since != 0 ? s.next_attempt : 0);
+  if (s.failing_since != 0) out.set_cause(cat("the last attempt failed: ", s.failure));
+  out.set_line(cat(out.status(), kind, "; ", last, out.cause().empty() ? "" : cat("; ", out.cause())));
+  return out;
+}
+
+v1::KsnState state_of(const Situation& s, std::int64_t now) {
+  const auto status = status_of(s, now);
+  v1::KsnState out;
+  // Where nothing about files may be asked, small databases would lose what KSN no longer says.
+  out.set_in_use(s.is_on() && s.has_provider && s.directives.permits("file", now));
+  out.set_status(status.status());
+  out.set_device_status(status.device_status());
+  out.set_since(status.since());
+  out.set_available(s.is_on() && s.last_exchange != 0 && now - s.last_exchange < kAvailableSeconds);
+  out.set_text(status.status() == "Enabled" ? cat(status.status(), " (", status.kind(), ")")
+                                            : cat(status.status(), status.kind().empty() || !s.is_on() ? "" : cat(" (", status.kind(), ")"), ": ", status.cause()));
+  return out;
+}
+
+std::int64_t changes_at(const Situation& s, std::int64_t now) {
+  if (!s.is_on()) return 0;
+  std::int64_t next = 0;
+  const auto consider = [&](std::int64_t when) {
+    if (when > now && (next == 0 || when < next)) next = when;
+  };
+  consider(s.directives.until);
+  consider(std::max(s.last_exchange, s.changed) + kAvailableSeconds);
+  return next;
+}
+
+}  // namespace ksn_client

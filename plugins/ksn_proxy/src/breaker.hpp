@@ -1,0 +1,45 @@
+// Whether a server is worth asking: after a failure it rests, each time twice as long; then one question tries. Under its owner's lock.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace ksn_proxy {
+
+class Breaker {
+ public:
+  using Clock = std::chrono::steady_clock;
+  Breaker(std::chrono::milliseconds first, std::chrono::milliseconds longest) : first_(first), longest_(longest), rest_(first) {}
+
+  // True: ask it now, and say how it went.
+  [[nodiscard]] bool may_ask(Clock::time_point now) {
+    if (!resting_) return true;
+    if (now < until_) return false;
+    until_ = now + longest_;  // nobody else, unless the one who tries never comes back
+    return true;
+  }
+  void succeeded() {
+    resting_ = false;
+    rest_ = first_;
+  }
+  void failed(Clock::time_point now) {
+    // Questions that were on their way together fail together: that is one failure.
+    if (resting_ && now < began_ + rest_) return;
+    if (resting_) rest_ = std::min(rest_ * 2, longest_);
+    resting_ = true;
+    began_ = now;
+    until_ = now + rest_;
+  }
+  [[nodiscard]] bool is_resting() const { return resting_; }
+  [[nodiscard]] std::chrono::milliseconds left(Clock::time_point now) const {
+    return !resting_ || until_ <= now ? std::chrono::milliseconds(0) : std::chrono::ceil<std::chrono::milliseconds>(until_ - now);
+  }
+
+ private:
+  const std::chrono::milliseconds first_, longest_;
+  std::chrono::milliseconds rest_;
+  bool resting_ = false;
+  Clock::time_point began_{}, until_{};
+};
+
+}  // namespace ksn_proxy

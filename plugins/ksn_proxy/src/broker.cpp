@@ -1,0 +1,380 @@
+#include "broker.hpp"
+
+#include <algorithm>
+
+#include "ksn/limits.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+
+namespace ksn_proxy {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace ksn = picket::ksn;
+namespace v1 = picket::ksn::v1;
+
+// A prefix's answer may list hundreds of objects: fewer of them go upstream together, so that the reply keeps within kMostReplyBytes.
+constexpr std::size_t kPrefixWeight = 25;
+
+// A request that waits for answers. Done: its reply is sent, its slots are empty.
+struct Broker::Waiting {
+  ksn_server::Reply reply;
+  std::vector<EntryRef> slots;
+  std::size_t missing = 0;
+  Clock::time_point deadline;
+  bool done = false;
+};
+
+// A question on its way, and who waits for it, with the slot; none: it only waits for what is said of the licence.
+struct Broker::Pending {
+  static constexpr std::size_t kNoSlot = ~std::size_t{0};
+  std::vector<std::pair<std::shared_ptr<Waiting>, std::size_t>> waiters;
+};
+
+Broker::Broker(const BrokerSettings& settings, Parts parts)
+    : settings_(settings), parts_(std::move(parts)), cache_(settings.cache_bytes), licences_(settings.most_licences),
+      pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once), thread_([this] { run(); }) {}
+
+void Broker::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    wakes_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+Broker::~Broker() {
+  stop();
+  Out out;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& waiting : waiting_) give_up(*waiting, 503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, "the proxy ends", 1), out);
+    waiting_.clear();
+    pending_.clear();
+    cache_.clear();
+  }
+  send(out);
+}
+
+void Broker::send(Out& out) {
+  for (auto& one : out) std::move(one.reply).send(one.status, std::move(one.body));
+  out.clear();
+}
+
+// ---- asking
+
+bool Broker::is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body) {
+  if (licence.refused_until <= now) return false;
+  status = licence.refused_status;
+  body = licence.refusal;
+  return true;
+}
+
+bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
+  if (licence.is_known || licence.is_busy()) return true;
+  const std::chrono::duration<double> passed = now - newcomers_at_;
+  newcomers_at_ = now;
+  newcomers_ = std::min(settings_.new_licences_at_once, newcomers_ + passed.count() * settings_.new_licences_per_second);
+  if (newcomers_ < 1) return false;
+  newcomers_ -= 1;
+  return true;
+}
+
+std::string Broker::refusal_of(std::string_view id, int& status) {
+  const std::lock_guard lock(mutex_);
+  std::string body;
+  if (const auto* licence = licences_.find(id); licence != nullptr) (void)is_refused(*licence, Clock::now(), status, body);
+  return body;
+}
+
+void Broker::ask(std::string_view body, ksn_server::Reply reply) {
+  Ask ask;
+  const auto parsed = parse_ask(body, ask);
+  std::vector<std::uint64_t> hashes(ask.keys.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = hasher_(ask.keys[i]);
+  const auto unix_now = parts_.now();
+  const auto now = Clock::now();
+
+  std::unique_lock lock(mutex_);
+  ++counters_.requests;
+  if (!parsed) {
+    ++counters_.malformed;
+    lock.unlock();
+    const auto why = parsed.error().code == Code::too_large ? v1::Refusal::TOO_LARGE : v1::Refusal::MALFORMED;
+    return std::move(reply).send(ksn_server::http_status(why), ksn_server::refusal(why, parsed.error().message));
+  }
+  counters_.digests += ask.keys.size();
+  auto* licence = licences_.get(ask.licence, now);
+  int status = 429;
+  std::string answer;
+  if (licence == nullptr || is_refused(*licence, now, status, answer) || !may_be_new(*licence, now)) {
+    ++(answer.empty() ? counters_.overloaded : counters_.refused);
+    lock.unlock();
+    if (answer.empty()) answer = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", 10);
+    return std::move(reply).send(status, std::move(answer));
+  }
+
+  for (const auto hash : hashes) cache_.prefetch(hash);
+  std::vector<Entry*> found(hashes.size());
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    found[i] = cache_.find(ask.keys[i], hashes[i], unix_now);
+    if (found[i] == nullptr) missing.push_back(i);
+    else __builtin_prefetch(found[i]->wire() + 64);
+  }
+  counters_.from_cache += found.size() - missing.size();
+  if (missing.empty() && (licence->accepted_until > now || found.empty())) {
+    answer = write_reply(found, status);
+    lock.unlock();
+    return std::move(reply).send(status, std::move(answer));
+  }
+
+  Out out;
+  std::vector<EntryRef> slots;
+  slots.reserve(found.size());
+  for (auto* entry : found) slots.emplace_back(entry);
+  const auto waiting = std::make_shared<Waiting>();
+  if (waiting_count_ >= settings_.most_waiting || pending_.size() + missing.size() > settings_.most_pending) {
+    ++counters_.overloaded;
+    slots.clear();
+    lock.unlock();
+    return std::move(reply).send(429, ksn_server::refusal(v1::Refusal::TOO_MANY, "the proxy waits for too many answers", 1));
+  }
+  waiting->reply = std::move(reply);
+  waiting->slots = std::move(slots);
+  waiting->deadline = now + settings_.deadline;
+  wait_for_answers(*licence, waiting, ask.keys, missing, now);
+  send_batches(lock);
+}
+
+void Broker::wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
+                              Clock::time_point now) {
+  const auto enqueue = [&](const Key& key, std::size_t slot) {
+    auto& pending = pending_[{&licence, key}];
+    if (pending) {
+      ++counters_.merged;
+    } else {
+      pending = std::make_unique<Pending>();
+      licence.unsent.push_back(key);
+      licence.last_question = key;
+    }
+    pending->waiters.emplace_back(waiting, slot);
+    ++waiting->missing;
+  };
+  for (const auto i : missing) enqueue(keys[i], i);
+  // All is known, but not whether this licence may know it: what is asked of the KSN for it tells, and else the first question is asked again.
+  if (missing.empty()) {
+    const auto asked = pending_.find({&licence, licence.last_question});
+    enqueue(asked != pending_.end() ? licence.last_question : keys.front(), Pending::kNoSlot);
+  }
+  ++waiting_count_;
+  const bool wakes = waiting_.empty();
+  waiting_.push_back(waiting);
+  if (licence.unsent.size() >= ksn::kMostQuestions) flush(licence);
+  if (!licence.unsent.empty() && !licence.is_due) {
+    licence.is_due = true;
+    licence.flush_at = now + settings_.gather;
+    due_.push_back(&licence);
+    wakes_.notify_one();
+  } else if (wakes) {
+    wakes_.notify_one();
+  }
+}
+
+template <class List>
+std::string Broker::write_reply(const List& entries, int& status) {
+  std::size_t bytes = 4096;
+  const auto get = [](const auto& one) -> Entry* {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(one)>>) return one;
+    else return one.get();
+  };
+  for (const auto& one : entries) {
+    const auto* entry = get(one);
+    bytes += entry->size + (entry->head->alone ? entry->head->wire.size() : 0);
+  }
+  ReplyWriter writer(++stamp_);
+  writer.reserve(std::min(bytes, ksn::kMostReplyBytes));
+  status = 200;
+  for (const auto& one : entries) {
+    writer.add(*get(one));
+    if (writer.size() <= ksn::kMostReplyBytes) continue;
+    status = 413;
+    return ksn_server::refusal(v1::Refusal::TOO_LARGE, "the answers to so many prefixes do not fit into one reply: ask for fewer at once");
+  }
+  return writer.take();
+}
+
+void Broker::resolve(Pending& pending, Entry& entry, Out& out) {
+  for (auto& [waiting, slot] : pending.waiters) {
+    if (waiting->done) continue;
+    if (slot != Pending::kNoSlot) waiting->slots[slot] = EntryRef(&entry);
+    if (--waiting->missing != 0) continue;
+    int status = 0;
+    auto body = write_reply(waiting->slots, status);
+    out.push_back({std::move(waiting->reply), status, std::move(body)});
+    waiting->done = true;
+    waiting->slots.clear();
+    --waiting_count_;
+  }
+}
+
+void Broker::give_up(Waiting& waiting, int status, const std::string& body, Out& out) {
+  if (waiting.done) return;
+  out.push_back({std::move(waiting.reply), status, body});
+  waiting.done = true;
+  waiting.slots.clear();
+  --waiting_count_;
+}
+
+// ---- the line
+
+void Broker::flush(Licence& licence) {
+  std::size_t sent = 0;
+  while (sent < licence.unsent.size() && in_flight_ < settings_.most_batches) {
+    auto batch = std::make_shared<Batch>();
+    batch->licence = &licence;
+    std::size_t count = 0;
+    for (std::size_t weight = 0; sent + count < licence.unsent.size(); ++count) {
+      weight += licence.unsent[sent + count].length == ksn::kDigestBytes ? 1 : kPrefixWeight;
+      if (weight > ksn::kMostQuestions && count > 0) break;
+    }
+    const auto from = licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent);
+    batch->keys.assign(from, from + static_cast<std::ptrdiff_t>(count));
+    std::stable_sort(batch->keys.begin(), batch->keys.end(), [](const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length < b.length; });
+    sent += count;
+    ++in_flight_;
+    ++licence.in_flight;
+    ++counters_.upstream_requests;
+    counters_.upstream_questions += count;
+    ready_.push_back(std::move(batch));
+  }
+  licence.unsent.erase(licence.unsent.begin(), licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent));
+}
+
+void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
+  while (!ready_.empty()) {
+    const auto batch = std::move(ready_.back());
+    ready_.pop_back();
+    v1::AskRequest request;
+    auto& asker = *request.mutable_asker();
+    asker.set_licence(batch->licence->id);
+    lock.unlock();
+    asker.set_installation(parts_.installation);
+    asker.set_product("picket");
+    asker.set_version(parts_.version);
+    v1::Questions* questions = nullptr;
+    for (const auto& key : batch->keys) {
+      if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {
+        questions = request.add_questions();
+        questions->set_kind(static_cast<v1::ObjectKind>(key.kind));
+        questions->set_length(key.length);
+      }
+      questions->mutable_digests()->append(key.view());
+    }
+    parts_.upstream.post("/ksn/v1/ask", request.SerializeAsString(), settings_.deadline, [this, batch](Result<Posted> posted) { on_posted(batch, std::move(posted)); });
+    lock.lock();
+  }
+}
+
+void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> posted) {
+  Result<std::vector<EntryRef>> taken = std::vector<EntryRef>();
+  const bool came = posted && posted->status == 200;
+  if (came) taken = take(*batch, posted->body);
+  const auto now = Clock::now();
+  if (!taken) {
+    const auto why = cat("an answer of the KSN was thrown away: ", taken.error().message);
+    parts_.upstream.blame(why);
+    parts_.warn(why);
+  }
+
+  Out out;
+  std::unique_lock lock(mutex_);
+  --in_flight_;
+  --batch->licence->in_flight;
+  if (came && taken) {
+    batch->licence->accepted_until = now + settings_.licence_lasts;
+    batch->licence->refused_until = {};
+    batch->licence->is_known = true;
+    const auto unix_now = parts_.now();
+    for (std::size_t i = 0; i < batch->keys.size(); ++i) {
+      auto* entry = (*taken)[i].get();
+      cache_.insert(entry, unix_now);
+      const auto found = pending_.find({batch->licence, batch->keys[i]});
+      if (found == pending_.end()) continue;
+      resolve(*found->second, *entry, out);
+      pending_.erase(found);
+    }
+  } else {
+    ++counters_.upstream_failures;
+    if (came) ++counters_.untrusted;
+    int status = 503;
+    const auto body = failure_of(*batch, posted, taken, now, status);
+    for (const auto& key : batch->keys) {
+      const auto found = pending_.find({batch->licence, key});
+      if (found == pending_.end()) continue;
+      for (auto& [waiting, slot] : found->second->waiters) give_up(*waiting, status, body, out);
+      pending_.erase(found);
+    }
+  }
+  taken = std::vector<EntryRef>();
+  // The place that has become free.
+  if (!over_)
+    for (auto* licence : due_)
+      if (licence->flush_at <= now) flush(*licence);
+  wakes_.notify_one();
+  send_batches(lock);
+  lock.unlock();
+  send(out);
+}
+
+// ---- the thread
+
+void Broker::run() {
+  Out out;
+  std::unique_lock lock(mutex_);
+  while (!over_) {
+    const auto now = Clock::now();
+    auto next = Clock::time_point::max();
+    for (auto it = due_.begin(); it != due_.end();) {
+      auto& licence = **it;
+      if (licence.flush_at <= now) flush(licence);
+      if (licence.unsent.empty()) {
+        licence.is_due = false;
+        it = due_.erase(it);
+        continue;
+      }
+      // With no place left on the line, the next answer that comes wakes us.
+      if (in_flight_ < settings_.most_batches) next = std::min(next, licence.flush_at);
+      ++it;
+    }
+    while (!waiting_.empty() && (waiting_.front()->done || waiting_.front()->deadline <= now)) {
+      if (!waiting_.front()->done) ++counters_.overdue;
+      give_up(*waiting_.front(), 503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, "the KSN behind the proxy did not answer in time", 1), out);
+      waiting_.pop_front();
+    }
+    if (!waiting_.empty()) next = std::min(next, waiting_.front()->deadline);
+    if (!ready_.empty() || !out.empty()) {
+      send_batches(lock);
+      lock.unlock();
+      send(out);
+      lock.lock();
+      continue;
+    }
+    if (next == Clock::time_point::max()) wakes_.wait(lock);
+    else wakes_.wait_until(lock, next);
+  }
+}
+
+BrokerCounters Broker::counters() const {
+  const std::lock_guard lock(mutex_);
+  auto out = counters_;
+  out.waiting = waiting_count_;
+  out.pending = pending_.size();
+  out.licences = licences_.size();
+  out.cache = cache_.counters();
+  return out;
+}
+
+}  // namespace ksn_proxy

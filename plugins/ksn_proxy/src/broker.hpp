@@ -1,0 +1,122 @@
+// Answers questions: from the cache, or from the KSN behind, once for all who ask the same. Any thread; one lock, held for a batch at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "ask.hpp"
+#include "cache.hpp"
+#include "ksn/answers.hpp"
+#include "ksn_server/server.hpp"
+#include "licences.hpp"
+#include "upstream.hpp"
+
+namespace ksn_proxy {
+
+struct BrokerSettings {
+  std::size_t cache_bytes = 64u << 20;
+  std::chrono::milliseconds gather{2};            // how long questions wait for others to go upstream with
+  std::chrono::milliseconds deadline{5000};       // for an answer of the KSN
+  std::chrono::seconds licence_lasts{600};        // what was accepted is believed for so long
+  std::chrono::seconds refusal_lasts{60};         // where the refusal does not say
+  std::size_t most_waiting = 10'000;              // requests that wait for answers
+  std::size_t most_pending = 100'000;             // different questions on their way
+  std::size_t most_batches = 32;                  // requests to the KSN at a time
+  std::size_t most_licences = 10'000;
+  double new_licences_per_second = 20, new_licences_at_once = 200;  // that the KSN is asked of: guessing must not cost it, and us, more
+};
+
+struct BrokerCounters {
+  std::uint64_t requests = 0, digests = 0, from_cache = 0, merged = 0;
+  std::uint64_t upstream_questions = 0, upstream_requests = 0, upstream_failures = 0, untrusted = 0;
+  std::uint64_t refused = 0, malformed = 0, overdue = 0, overloaded = 0;
+  std::uint64_t waiting = 0, pending = 0, licences = 0;
+  Cache::Counters cache;
+};
+
+class Broker {
+ public:
+  struct Parts {
+    Upstream& upstream;
+    picket::ksn::Verifier verifier;
+    std::string installation;                     // the proxy's own, 16 bytes
+    std::string version;
+    std::function<std::int64_t()> now;            // Unix seconds
+    std::function<void(std::string_view)> warn;   // any thread
+  };
+  Broker(const BrokerSettings& settings, Parts parts);
+  ~Broker();    // what waits is answered 503; the upstream must have ended, or answer nothing any more
+  void stop();  // asks the upstream nothing any more; nobody may ask after it
+
+  void ask(std::string_view body, ksn_server::Reply reply);
+  // What was said of the licence lately; empty: nothing bad.
+  [[nodiscard]] std::string refusal_of(std::string_view licence, int& status);
+  [[nodiscard]] BrokerCounters counters() const;
+
+ private:
+  struct Waiting;
+  struct Pending;
+  struct Batch {                                  // one request to the KSN
+    Licence* licence;
+    std::vector<Key> keys;
+  };
+  struct Outgoing {                               // sent when the lock is free
+    ksn_server::Reply reply;
+    int status;
+    std::string body;
+  };
+  using Out = std::vector<Outgoing>;
+  struct QuestionHash {
+    const Hasher* hasher;
+    std::size_t operator()(const std::pair<const Licence*, Key>& question) const { return (*hasher)(question.second) ^ std::hash<const void*>()(question.first); }
+  };
+
+  // All of these under the lock.
+  [[nodiscard]] bool may_be_new(Licence& licence, Clock::time_point now);
+  [[nodiscard]] static bool is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body);
+  void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
+                        Clock::time_point now);
+  template <class List>
+  [[nodiscard]] std::string write_reply(const List& entries, int& status);
+  void resolve(Pending& pending, Entry& entry, Out& out);
+  void give_up(Waiting& waiting, int status, const std::string& body, Out& out);
+  void flush(Licence& licence);
+  [[nodiscard]] std::string failure_of(const Batch& batch, const picket::Result<Posted>& posted, const picket::Result<std::vector<EntryRef>>& taken, Clock::time_point now,
+                                       int& status);
+
+  void send_batches(std::unique_lock<std::mutex>& lock);
+  void on_posted(const std::shared_ptr<Batch>& batch, picket::Result<Posted> posted);
+  [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body);
+  void run();
+  static void send(Out& out);
+
+  const BrokerSettings settings_;
+  Parts parts_;
+  const Hasher hasher_;
+  std::mutex verifier_mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable wakes_;
+  Cache cache_;
+  Licences licences_;
+  std::unordered_map<std::pair<const Licence*, Key>, std::unique_ptr<Pending>, QuestionHash> pending_;
+  std::vector<Licence*> due_;                     // with unsent questions
+  std::deque<std::shared_ptr<Waiting>> waiting_;  // in the order of their deadlines
+  std::size_t waiting_count_ = 0, in_flight_ = 0;
+  std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
+  std::uint64_t stamp_ = 0;
+  double newcomers_;                              // tokens
+  Clock::time_point newcomers_at_{};
+  BrokerCounters counters_;
+  bool over_ = false;
+  std::thread thread_;                            // gathers and watches deadlines; sleeps when nothing waits
+};
+
+}  // namespace ksn_proxy

@@ -1,0 +1,83 @@
+// What the KSN behind the proxy answered: whether it may be repeated, and what those who wait are told when not.
+#include <algorithm>
+
+#include "broker.hpp"
+#include "ksn/limits.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+
+namespace ksn_proxy {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace ksn = picket::ksn;
+namespace v1 = picket::ksn::v1;
+
+// Without the lock: signatures take their time. What comes back must be let go under it.
+Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view body) {
+  v1::AskReply reply;
+  if (body.size() > ksn::kMostReplyBytes || !reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "this is no AskReply");
+  if (static_cast<std::size_t>(reply.answers_size()) != batch.keys.size())
+    return fail(Code::invalid, cat(std::to_string(reply.answers_size()), " answers to ", std::to_string(batch.keys.size()), " questions"));
+  std::vector<ksn::Proven> proven;
+  {
+    const std::lock_guard lock(verifier_mutex_);
+    PICKET_LET(verified, parts_.verifier.verify(reply, parts_.now()));
+    proven = std::move(verified);
+  }
+  std::vector<v1::Record> records(proven.size());
+  for (std::size_t i = 0; i < proven.size(); ++i) {
+    if (!records[i].ParseFromString(proven[i].record)) return fail(Code::invalid, "an answer holds no record");
+    // A true answer to another question is none to this one.
+    if (static_cast<int>(records[i].kind()) != batch.keys[i].kind || records[i].asked() != batch.keys[i].view())
+      return fail(Code::untrusted, cat("answer ", std::to_string(i), " is one to another question"));
+  }
+  std::vector<Head*> heads(static_cast<std::size_t>(reply.heads_size()));
+  std::vector<std::int64_t> issued(heads.size());
+  std::vector<EntryRef> out;
+  out.reserve(proven.size());
+  for (std::size_t i = 0; i < proven.size(); ++i) {
+    auto& head = heads[proven[i].head];
+    if (head == nullptr) {
+      const auto& signed_head = reply.heads(static_cast<int>(proven[i].head));
+      v1::Head inner;
+      if (!inner.ParseFromString(signed_head.head())) return fail(Code::invalid, "a head is malformed");
+      issued[proven[i].head] = inner.issued();
+      head = make_head(signed_head.SerializeAsString(), inner.leaves());
+    }
+    const auto& key = batch.keys[i];
+    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::fresh_until(records[i], issued[proven[i].head])));
+  }
+  return out;
+}
+
+// What those who wait are told, and what is remembered of the licence.
+std::string Broker::failure_of(const Batch& batch, const Result<Posted>& posted, const Result<std::vector<EntryRef>>& taken, Clock::time_point now, int& status) {
+  const auto away = [&](std::string_view why) { return ksn_server::refusal(v1::Refusal::UNAVAILABLE, why, std::max(1u, parts_.upstream.rests_for())); };
+  if (!taken) return away("the KSN behind the proxy answers what is not the provider's");
+  if (!posted) return away(cat("the KSN behind the proxy cannot be reached: ", posted.error().message));
+  v1::Refusal refusal;
+  if (posted->body.size() > 4096 || !refusal.ParseFromString(posted->body)) return away(cat("the KSN behind the proxy answers with HTTP status ", std::to_string(posted->status)));
+  switch (refusal.why()) {
+    case v1::Refusal::LICENCE_UNKNOWN:
+    case v1::Refusal::LICENCE_BLOCKED:
+    case v1::Refusal::LICENCE_EXPIRED: {
+      auto& licence = *batch.licence;
+      const auto lasts = refusal.retry_after_seconds() != 0 ? std::min<std::chrono::seconds>(std::chrono::seconds(refusal.retry_after_seconds()), std::chrono::hours(24))
+                                                            : settings_.refusal_lasts;
+      licence.accepted_until = {};
+      licence.refused_until = now + lasts;
+      licence.refused_status = ksn_server::http_status(refusal.why());
+      licence.refusal = posted->body;
+      ++counters_.refused;
+      status = licence.refused_status;
+      return posted->body;
+    }
+    case v1::Refusal::TOO_MANY:
+    case v1::Refusal::UNAVAILABLE: status = ksn_server::http_status(refusal.why()); return posted->body;
+    default: return away(cat("the KSN behind the proxy refuses: ", refusal.text().substr(0, 160)));
+  }
+}
+
+}  // namespace ksn_proxy

@@ -1,0 +1,212 @@
+#include "cache.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ksn_proxy {
+namespace {
+
+constexpr std::size_t kUsualEntry = 384;  // bytes; only sizes the sketch
+
+}  // namespace
+
+// ---- Sketch
+
+Sketch::Sketch(std::size_t keys) {
+  const auto blocks = std::bit_ceil(std::max<std::size_t>(keys / 8, 8));
+  words_.resize(blocks * 8);
+  mask_ = blocks - 1;
+  sample_ = blocks * 8 * 10;
+}
+
+void Sketch::add(std::uint64_t hash) {
+  const auto block = block_of(hash);
+  bool added = false;
+  // Row i has two words of the block; one bit chooses the word, four bits the counter in it.
+  for (unsigned i = 0; i < 4; ++i) {
+    const auto bits = hash >> (i * 5);
+    auto& word = words_[block + i * 2 + (bits & 1)];
+    const unsigned shift = (bits >> 1 & 15) * 4;
+    if ((word >> shift & 15) != 15) {
+      word += std::uint64_t{1} << shift;
+      added = true;
+    }
+  }
+  if (added && ++additions_ >= sample_) halve();
+}
+
+unsigned Sketch::estimate(std::uint64_t hash) const {
+  const auto block = block_of(hash);
+  unsigned out = 15;
+  for (unsigned i = 0; i < 4; ++i) {
+    const auto bits = hash >> (i * 5);
+    out = std::min(out, static_cast<unsigned>(words_[block + i * 2 + (bits & 1)] >> ((bits >> 1 & 15) * 4) & 15));
+  }
+  return out;
+}
+
+void Sketch::halve() {
+  for (auto& word : words_) word = word >> 1 & 0x7777777777777777u;
+  additions_ /= 2;
+}
+
+// ---- Cache
+
+Cache::Cache(std::size_t most_bytes, unsigned window_per_mille)
+    : most_bytes_(most_bytes), most_window_(most_bytes / 1000 * window_per_mille), slots_(1024), mask_(1023), sketch_(most_bytes / kUsualEntry) {
+  for (auto* queue : {&window_, &main_}) queue->sentinel.next = queue->sentinel.previous = &queue->sentinel;
+}
+
+Cache::~Cache() { clear(); }
+
+void Cache::clear() {
+  for (auto* queue : {&window_, &main_})
+    while (queue->sentinel.next != &queue->sentinel) remove(queue->sentinel.next);
+}
+
+void Cache::prefetch(std::uint64_t hash) const {
+  __builtin_prefetch(&slots_[hash & mask_]);
+  sketch_.prefetch(hash);
+}
+
+Entry* Cache::find(const Key& key, std::uint64_t hash, std::int64_t now) {
+  sketch_.add(hash);
+  for (auto at = hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
+    if (slots_[at].hash != hash) continue;
+    auto* entry = slots_[at].entry;
+    if (!(entry->key == key)) continue;
+    if (entry->fresh_until <= now) {
+      ++counters_.expired;
+      remove(entry);
+      return nullptr;
+    }
+    if (entry->uses < 3) ++entry->uses;
+    return entry;
+  }
+  return nullptr;
+}
+
+void Cache::insert(Entry* entry, std::int64_t now) {
+  if (entry->fresh_until <= now || entry->cost() + entry->head->cost() > most_bytes_ / 8) return;
+  for (auto at = entry->hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
+    if (slots_[at].hash != entry->hash || !(slots_[at].entry->key == entry->key)) continue;
+    auto* old = slots_[at].entry;
+    if (old == entry) return;
+    const auto place = static_cast<Place>(old->place);
+    entry->uses = old->uses;
+    remove(old);
+    ++entry->refs;
+    table_insert(entry);
+    push(place == kMain ? main_ : window_, place, entry);
+    return make_room(now);
+  }
+  ++entry->refs;
+  table_insert(entry);
+  push(window_, kWindow, entry);
+  make_room(now);
+}
+
+void Cache::push(Queue& queue, Place place, Entry* entry) {
+  entry->place = place;
+  entry->next = &queue.sentinel;
+  entry->previous = queue.sentinel.previous;
+  entry->previous->next = entry;
+  queue.sentinel.previous = entry;
+  queue.bytes += entry->cost();
+}
+
+void Cache::unlink(Entry* entry) {
+  (entry->place == kWindow ? window_ : main_).bytes -= entry->cost();
+  entry->previous->next = entry->next;
+  entry->next->previous = entry->previous;
+  entry->next = entry->previous = nullptr;
+  entry->place = kNowhere;
+}
+
+void Cache::remove(Entry* entry) {
+  table_erase(entry);
+  unlink(entry);
+  --counters_.entries;
+  counters_.bytes -= entry->cost();
+  if (--entry->head->cached == 0) counters_.bytes -= entry->head->cost();
+  release(entry);
+}
+
+Entry* Cache::victim(std::int64_t now) {
+  // The hand looks at so many and no more: a cache full of favourites must not cost a tour of all of it.
+  int steps = 0;
+  for (auto* entry = main_.sentinel.next; entry != &main_.sentinel; entry = main_.sentinel.next) {
+    if (entry->uses == 0 || entry->fresh_until <= now || ++steps > 64) return entry;
+    --entry->uses;
+    unlink(entry);
+    push(main_, kMain, entry);
+  }
+  return nullptr;
+}
+
+void Cache::make_room(std::int64_t now) {
+  // Out of the window: into what room there is, or against the one that would go.
+  while (window_.bytes > most_window_ || counters_.bytes > most_bytes_) {
+    auto* candidate = window_.sentinel.next;
+    if (candidate == &window_.sentinel) break;
+    unlink(candidate);
+    candidate->uses = 0;  // what it did in the window, the sketch knows
+    push(main_, kMain, candidate);
+    while (counters_.bytes > most_bytes_) {
+      auto* other = victim(now);
+      if (other == candidate) other = nullptr;
+      const bool better = other != nullptr && (other->fresh_until <= now || sketch_.estimate(candidate->hash) > sketch_.estimate(other->hash));
+      if (better) {
+        ++counters_.evicted;
+        remove(other);
+        continue;
+      }
+      ++counters_.not_admitted;
+      remove(candidate);
+      break;
+    }
+  }
+  // A head's weight can be left over when the window is empty.
+  while (counters_.bytes > most_bytes_) {
+    auto* other = victim(now);
+    if (other == nullptr) return;
+    ++counters_.evicted;
+    remove(other);
+  }
+}
+
+void Cache::table_insert(Entry* entry) {
+  if (++counters_.entries > slots_.size() / 8 * 5) grow();
+  counters_.bytes += entry->cost();
+  if (entry->head->cached++ == 0) counters_.bytes += entry->head->cost();
+  auto at = entry->hash & mask_;
+  while (slots_[at].entry != nullptr) at = (at + 1) & mask_;
+  slots_[at] = {entry->hash, entry};
+}
+
+void Cache::table_erase(const Entry* entry) {
+  auto at = entry->hash & mask_;
+  while (slots_[at].entry != entry) at = (at + 1) & mask_;
+  // Those behind it move up, so that no search ends too early.
+  for (auto next = (at + 1) & mask_; slots_[next].entry != nullptr; next = (next + 1) & mask_) {
+    const auto home = slots_[next].hash & mask_;
+    if (((next - home) & mask_) < ((next - at) & mask_)) continue;
+    slots_[at] = slots_[next];
+    at = next;
+  }
+  slots_[at] = {};
+}
+
+void Cache::grow() {
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  mask_ = slots_.size() - 1;
+  for (const auto& slot : old) {
+    if (slot.entry == nullptr) continue;
+    auto at = slot.hash & mask_;
+    while (slots_[at].entry != nullptr) at = (at + 1) & mask_;
+    slots_[at] = slot;
+  }
+}
+
+}  // namespace ksn_proxy

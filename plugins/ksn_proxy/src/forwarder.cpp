@@ -1,0 +1,334 @@
+#include "forwarder.hpp"
+
+#include <algorithm>
+
+#include "ksn/limits.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+
+namespace ksn_proxy {
+namespace {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+namespace v1 = picket::ksn::v1;
+using SteadyClock = std::chrono::steady_clock;
+
+void refuse_with(ksn_server::Reply reply, v1::Refusal::Why why, std::string_view text, std::uint32_t retry = 0) {
+  std::move(reply).send(ksn_server::http_status(why), ksn_server::refusal(why, text, retry));
+}
+
+const char* path_of(MessageKind kind) { return kind == MessageKind::statistics ? "/ksn/v1/statistics" : "/ksn/v1/content"; }
+
+// How many bytes from `first` on are meant to come.
+std::uint64_t meant(const v1::ContentRequest& content) { return content.bytes() == 0 ? content.size() - content.first() : content.bytes(); }
+
+const char* wrong_with(const v1::ContentRequest& content) {
+  if (content.digest().size() != picket::ksn::kDigestBytes) return "a digest has 32 bytes";
+  if (content.part().size() > picket::ksn::kMostPartBytes) return "a part has at most 1 MiB";
+  if (content.first() > content.size() || content.bytes() > content.size() - content.first()) return "what is sent lies beyond the end of the file";
+  if (content.offset() > meant(content) || content.part().size() > meant(content) - content.offset()) return "the part lies beyond what is sent";
+  return nullptr;
+}
+
+std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
+  v1::ContentReply reply;
+  reply.set_held(held);
+  reply.set_complete(held == meant(content));
+  return reply.SerializeAsString();
+}
+
+}  // namespace
+
+std::optional<std::pair<Forwarder::Piece, std::uint64_t>> Forwarder::end_of(const Message& message) {
+  v1::ContentRequest content;
+  if (message.kind != MessageKind::content || !content.ParseFromString(message.body)) return std::nullopt;
+  return std::pair(Piece(content.digest(), content.first()), content.offset() + content.part().size());
+}
+
+Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox) : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)) {}
+
+Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
+  std::vector<std::pair<Piece, std::uint64_t>> ends;
+  PICKET_LET(outbox, Outbox::open(settings.folder, settings.limits, [&](const Message& message) {
+               if (auto end = end_of(message); end) ends.push_back(std::move(*end));
+             }));
+  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox)));
+  for (const auto& end : ends) out->remember(end);
+  out->counters_.outbox = out->outbox_.counters();
+  if (const auto& found = out->counters_.outbox; found.damaged > 0)
+    out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
+  out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });
+  return out;
+}
+
+Forwarder::~Forwarder() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    sends_ = false;
+    wakes_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Forwarder::stop_sending() {
+  const std::lock_guard lock(mutex_);
+  sends_ = false;
+}
+
+void Forwarder::say(std::string_view text) {
+  const auto now = SteadyClock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (now < next_word_) return;
+    next_word_ = now + std::chrono::minutes(1);
+  }
+  parts_.warn(text);
+}
+
+// ---- from devices
+
+void Forwarder::statistics(std::string_view body, ksn_server::Reply reply) {
+  v1::StatisticsRequest request;
+  if (!request.ParseFromArray(body.data(), static_cast<int>(body.size())) || request.id().size() != 16)
+    return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no StatisticsRequest with an id of 16 bytes");
+  bool passes = parts_.upstream.rests_for() == 0;
+  {
+    const std::lock_guard lock(mutex_);
+    passes = passes && sends_ && passing_bytes_ < settings_.most_queued_bytes;
+  }
+  if (passes) pass_on(MessageKind::statistics, std::string(body), std::move(reply));
+  else store(MessageKind::statistics, std::string(body), std::move(reply));
+}
+
+void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
+  v1::ContentRequest request;
+  if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no ContentRequest");
+  if (const char* why = wrong_with(request); why != nullptr) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, why);
+  bool passes = parts_.upstream.rests_for() == 0;
+  {
+    const std::lock_guard lock(mutex_);
+    // What waits here of this piece must arrive first.
+    const auto found = held_.find({request.digest(), request.first()});
+    passes = passes && sends_ && found == held_.end() && passing_bytes_ < settings_.most_queued_bytes;
+    if (!passes && request.part().empty()) {
+      const auto answer = held_answer(request, found == held_.end() ? 0 : found->second.until);
+      return std::move(reply).send(200, answer);
+    }
+  }
+  if (passes) pass_on(MessageKind::content, std::string(body), std::move(reply));
+  else store(MessageKind::content, std::string(body), std::move(reply));
+}
+
+void Forwarder::pass_on(MessageKind kind, std::string body, ksn_server::Reply reply) {
+  struct Passing {
+    std::string body;
+    ksn_server::Reply reply;
+  };
+  auto held = std::make_shared<Passing>(Passing{std::move(body), std::move(reply)});
+  {
+    const std::lock_guard lock(mutex_);
+    passing_bytes_ += held->body.size();
+  }
+  parts_.upstream.post(path_of(kind), held->body, settings_.deadline, [this, kind, held](Result<Posted> posted) {
+    {
+      const std::lock_guard lock(mutex_);
+      passing_bytes_ -= held->body.size();
+    }
+    if (posted && posted->status < 500 && posted->status != 429) {
+      {
+        const std::lock_guard lock(mutex_);
+        ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
+      }
+      return std::move(held->reply).send(posted->status, std::move(posted->body));
+    }
+    // It may have arrived all the same: what came twice counts once.
+    store(kind, std::move(held->body), std::move(held->reply));
+  });
+}
+
+void Forwarder::store(MessageKind kind, std::string body, ksn_server::Reply reply) {
+  std::unique_lock lock(mutex_);
+  if (queue_.size() >= settings_.most_queued || queued_bytes_ + body.size() > settings_.most_queued_bytes) {
+    ++counters_.no_room;
+    lock.unlock();
+    return refuse_with(std::move(reply), v1::Refusal::UNAVAILABLE, "the proxy cannot write so fast", 5);
+  }
+  queued_bytes_ += body.size();
+  queue_.push_back({{kind, parts_.now(), std::move(body)}, std::move(reply)});
+  wakes_.notify_one();
+}
+
+// ---- pieces of files; under the lock, or before the thread begins
+
+void Forwarder::remember(const std::pair<Piece, std::uint64_t>& end) {
+  auto& held = held_[end.first];
+  held.until = std::max(held.until, end.second);
+  ++held.messages;
+}
+
+void Forwarder::forget(const Message& message) {
+  const auto end = end_of(message);
+  const auto found = end ? held_.find(end->first) : held_.end();
+  if (found != held_.end() && --found->second.messages == 0) held_.erase(found);
+}
+
+// Also true of a part that leaves a gap: the device is told where to go on.
+bool Forwarder::already_has(const Message& message, std::string& answer) {
+  if (message.kind != MessageKind::content) return false;
+  v1::ContentRequest content;
+  if (!content.ParseFromString(message.body)) return false;
+  const std::lock_guard lock(mutex_);
+  const auto found = held_.find({content.digest(), content.first()});
+  const auto end = content.offset() + content.part().size();
+  // Of a piece that nothing waits of, the KSN has told the device where to go on; or it begins.
+  const auto until = found == held_.end() ? content.offset() : found->second.until;
+  const bool has = found != held_.end() && (content.offset() > until || end <= until);
+  answer = held_answer(content, has ? until : std::max(until, end));
+  return has || content.part().empty();
+}
+
+// ---- the thread
+
+void Forwarder::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!queue_.empty()) {
+      auto queued = std::exchange(queue_, {});
+      queued_bytes_ = 0;
+      lock.unlock();
+      write(std::move(queued));
+      lock.lock();
+      counters_.outbox = outbox_.counters();
+      continue;
+    }
+    if (over_) return;
+    if (sent_) {
+      const auto posted = std::move(sent_);
+      in_flight_ = false;
+      lock.unlock();
+      on_sent(std::move(*posted));
+      lock.lock();
+      counters_.outbox = outbox_.counters();
+      continue;
+    }
+    const bool has_more = sends_ && !in_flight_ && outbox_.counters().waiting > 0;
+    if (has_more && SteadyClock::now() >= next_try_) {
+      in_flight_ = true;
+      lock.unlock();
+      send_oldest();
+      lock.lock();
+      counters_.outbox = outbox_.counters();
+    } else if (has_more) {
+      wakes_.wait_until(lock, next_try_);
+    } else {
+      wakes_.wait(lock);
+    }
+  }
+}
+
+void Forwarder::write(std::vector<Queued> queued) {
+  struct Answer {
+    ksn_server::Reply reply;
+    std::string body;
+    Message* message;  // on its way to the disk; nullptr: nothing had to be written
+  };
+  std::vector<Answer> taken;
+  std::uint64_t stored = 0, refused = 0;
+  Result<> last;
+  for (auto& one : queued) {
+    std::string answer;
+    if (already_has(one.message, answer)) {
+      taken.push_back({std::move(one.reply), std::move(answer), nullptr});
+      continue;
+    }
+    if (auto appended = outbox_.append(one.message); !appended) {
+      last = std::move(appended);
+      ++refused;
+      refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, last.error().message, 60);
+      continue;
+    }
+    ++stored;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto end = end_of(one.message); end) remember(*end);
+    }
+    taken.push_back({std::move(one.reply), std::move(answer), &one.message});
+  }
+  // One flush for all of them. What cannot be promised is refused: the device sends it again, and that counts once.
+  auto synced = stored > 0 ? outbox_.sync() : Result<>();
+  if (!synced) last = synced;
+  for (auto& one : taken) {
+    if (!synced && one.message != nullptr) refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, synced.error().message, 60);
+    else std::move(one.reply).send(200, std::move(one.body));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    counters_.stored += stored;
+    counters_.no_room += refused;
+  }
+  if (!last) say(cat("statistics or content of a device was refused: ", last.error().message));
+}
+
+void Forwarder::send_oldest() {
+  auto front = outbox_.front();
+  const auto drop = [&](std::string_view why, std::uint64_t ForwarderCounters::*counter) {
+    say(why);
+    if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
+    const std::lock_guard lock(mutex_);
+    if (counter != nullptr) ++(counters_.*counter);
+    in_flight_ = false;
+  };
+  if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::expired);
+  if (!*front) {
+    const std::lock_guard lock(mutex_);
+    in_flight_ = false;
+    return;
+  }
+  oldest_ = std::move(**front);
+  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) {
+    {
+      const std::lock_guard lock(mutex_);
+      forget(oldest_);
+    }
+    return drop("messages that waited too long for the KSN are given up", &ForwarderCounters::expired);
+  }
+  parts_.upstream.post(path_of(oldest_.kind), oldest_.body, settings_.deadline, [this](Result<Posted> posted) {
+    const std::lock_guard lock(mutex_);
+    sent_ = std::make_unique<Result<Posted>>(std::move(posted));
+    wakes_.notify_one();
+  });
+}
+
+void Forwarder::on_sent(Result<Posted> posted) {
+  if (!posted || posted->status >= 500 || posted->status == 429) {
+    auto pause = std::max<std::chrono::milliseconds>(settings_.pause, std::chrono::seconds(parts_.upstream.rests_for()));
+    v1::Refusal refusal;
+    if (posted && posted->body.size() < 4096 && refusal.ParseFromString(posted->body))
+      pause = std::max<std::chrono::milliseconds>(pause, std::chrono::seconds(std::min(3600u, refusal.retry_after_seconds())));
+    const std::lock_guard lock(mutex_);
+    next_try_ = SteadyClock::now() + pause;
+    return;
+  }
+  bool taken = posted->status == 200;
+  std::string why = taken ? "" : cat("the KSN refuses a message that waited: HTTP status ", std::to_string(posted->status));
+  if (v1::Refusal refusal; !taken && posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty()) why = cat("the KSN refuses a message that waited: ", refusal.text());
+  if (v1::ContentRequest content; taken && oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
+    v1::ContentReply reply;
+    taken = reply.ParseFromString(posted->body) && (reply.complete() || reply.held() >= content.offset() + content.part().size());
+    if (!taken) why = "the KSN has lost the beginning of a file of which parts waited";
+  }
+  if (!taken) say(why);
+  if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
+  const std::lock_guard lock(mutex_);
+  forget(oldest_);
+  ++(taken ? counters_.delivered : counters_.refused_by_ksn);
+}
+
+ForwarderCounters Forwarder::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace ksn_proxy

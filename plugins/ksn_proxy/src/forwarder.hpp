@@ -1,0 +1,97 @@
+// Passes statistics and content on to the KSN: at once while the line works, else from the disk when it works again. Taken is only what is on disk
+// or delivered. Any thread; a thread of its own writes, and sends one after the other.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "ksn_server/server.hpp"
+#include "outbox.hpp"
+#include "upstream.hpp"
+
+namespace ksn_proxy {
+
+struct ForwarderSettings {
+  std::filesystem::path folder;
+  Outbox::Limits limits;
+  std::chrono::milliseconds deadline{10000};        // of one message on the line
+  std::chrono::milliseconds pause{1000};            // at least, after a failure
+  std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
+  std::size_t most_queued = 1000;                   // messages before the disk
+  std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
+};
+
+struct ForwarderCounters {
+  std::uint64_t passed_on = 0;                      // at once
+  std::uint64_t stored = 0, delivered = 0;          // through the disk
+  std::uint64_t refused_by_ksn = 0, expired = 0;    // given up
+  std::uint64_t no_room = 0;                        // refused to the device, which keeps it
+  Outbox::Counters outbox;
+};
+
+class Forwarder {
+ public:
+  struct Parts {
+    Upstream& upstream;
+    std::function<std::int64_t()> now;
+    std::function<void(std::string_view)> warn;
+  };
+  [[nodiscard]] static picket::Result<std::unique_ptr<Forwarder>> start(ForwarderSettings settings, Parts parts);
+  ~Forwarder();         // writes what it was given; the upstream must have ended
+  void stop_sending();  // the upstream may end after it
+
+  void statistics(std::string_view body, ksn_server::Reply reply);
+  void content(std::string_view body, ksn_server::Reply reply);
+  [[nodiscard]] ForwarderCounters counters() const;
+
+ private:
+  // Of one piece of a file: how much of it is here or there without a gap.
+  using Piece = std::pair<std::string, std::uint64_t>;  // digest, first byte
+  struct Held {
+    std::uint64_t until = 0;      // from the first byte on
+    std::size_t messages = 0;     // that wait
+  };
+  struct Queued {
+    Message message;
+    ksn_server::Reply reply;
+  };
+  Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox);
+  void pass_on(MessageKind kind, std::string body, ksn_server::Reply reply);
+  void store(MessageKind kind, std::string body, ksn_server::Reply reply);
+  void run();
+  void write(std::vector<Queued> queued);
+  void send_oldest();
+  void on_sent(picket::Result<Posted> posted);
+  // Of which piece a message brings bytes, and until where; nullopt: it brings none.
+  [[nodiscard]] static std::optional<std::pair<Piece, std::uint64_t>> end_of(const Message& message);
+  void remember(const std::pair<Piece, std::uint64_t>& end);
+  void forget(const Message& message);
+  [[nodiscard]] bool already_has(const Message& message, std::string& answer);
+  void say(std::string_view text);
+
+  const ForwarderSettings settings_;
+  Parts parts_;
+  mutable std::mutex mutex_;
+  std::condition_variable wakes_;
+  std::vector<Queued> queue_;
+  std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
+  std::map<Piece, Held> held_;
+  ForwarderCounters counters_;
+  bool over_ = false, sends_ = true, in_flight_ = false;
+  std::unique_ptr<picket::Result<Posted>> sent_;    // the answer to the one that was in flight
+  std::chrono::steady_clock::time_point next_try_{};
+  std::chrono::steady_clock::time_point next_word_{};  // warnings are not repeated every second
+  // The thread's own:
+  Outbox outbox_;
+  Message oldest_;                                  // the one in flight
+  std::thread thread_;
+};
+
+}  // namespace ksn_proxy

@@ -1,0 +1,169 @@
+#include "ksn_proxy.hpp"
+
+#include <ctime>
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+#include "ksn/provider.hpp"
+#include "ksn_server/certificate.hpp"
+#include "picket/ksn/v1/control.pb.h"
+
+namespace ksn_proxy {
+namespace {
+
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace ksn = picket::ksn;
+
+std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+Result<ksn::Provider> read_provider(const Settings& settings) {
+  auto keys = picket::trust::load_keys(settings.provider_keys);
+  if (!keys) return fail(std::move(keys).error(), "setting provider_keys");
+  if (keys->empty()) return fail(Code::untrusted, cat("setting provider_keys: no key (*.pub.json) in ", settings.provider_keys));
+  auto envelope = picket::read_file(settings.provider_file, 1u << 20);
+  if (!envelope) return fail(std::move(envelope).error(), "setting provider_file");
+  auto provider = ksn::Provider::parse(*envelope, *keys);
+  if (!provider) return fail(std::move(provider).error(), cat("setting provider_file: ", settings.provider_file));
+  return provider;
+}
+
+}  // namespace
+
+picket_status KsnProxy::failed(const picket::Error& error) const { return host_.fail(-static_cast<picket_status>(error.code), error.message); }
+
+picket_status KsnProxy::start(std::string_view settings_json, std::uint64_t revision) {
+  auto settings = parse_settings(settings_json);
+  if (!settings) return failed(settings.error());
+  settings_ = std::move(*settings);
+  settings_json_ = settings_json;
+  if (auto opened = open(); !opened) {
+    close();
+    return failed(opened.error());
+  }
+  host_.observed(revision, PICKET_HEALTH_HEALTHY, state());
+  return PICKET_OK;
+}
+
+picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revision) {
+  auto settings = parse_settings(settings_json);
+  if (!settings) return failed(settings.error());
+  // The provider's file may be another one behind the same name: an apply reads it again.
+  const auto before = std::exchange(settings_, std::move(*settings));
+  close();
+  if (auto opened = open(); !opened) {
+    close();
+    settings_ = before;
+    if (auto again = open(); !again) {
+      close();
+      host_.report(PICKET_HEALTH_FAILED, again.error().message);
+    }
+    return failed(opened.error());
+  }
+  settings_json_ = settings_json;
+  host_.observed(revision, PICKET_HEALTH_HEALTHY, state());
+  return PICKET_OK;
+}
+
+Result<> KsnProxy::open() {
+  since_ = unix_now();
+  if (!settings_.enabled) return {};
+  PICKET_LET(provider, read_provider(settings_));
+  whose_ = {provider.name, provider.private_ksn, PICKET_VERSION};
+
+  auto servers = settings_.servers.empty() ? provider.servers : settings_.servers;
+  std::vector<ksn_channel::Road> roads;
+  for (auto& server : servers) roads.push_back({std::move(server), provider.certificate, settings_.web_proxy, settings_.resolvers});
+  PICKET_LET(lines, Lines::start(std::move(roads), settings_.rest));
+  lines_ = std::move(lines);
+
+  // The proxy's own number: it says nothing of the devices behind.
+  auto installation = host_.load("installation").value_or("");
+  if (installation.size() != 16) {
+    installation = picket::random_bytes(16);
+    host_.store("installation", installation);
+  }
+  const auto warn = [host = host_](std::string_view text) { host.warning(text); };
+  broker_ = std::make_unique<Broker>(
+      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn});
+  PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn}));
+  forwarder_ = std::move(forwarder);
+  service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);
+  return open_server();
+}
+
+Result<> KsnProxy::open_server() {
+  auto settings = settings_.server;
+  certificate_.clear();
+  if (settings.certificate_file.empty()) {
+    auto names = settings_.names.empty() ? ksn_server::own_names() : settings_.names;
+    auto own = ksn_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
+    if (!own) return fail(std::move(own).error(), "a certificate of its own");
+    settings.certificate_file = own->certificate;
+    settings.key_file = own->key;
+    certificate_ = own->digest;
+    if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
+  }
+  settings.page = [this](std::string_view path) { return page(path); };
+  PICKET_LET(server, ksn_server::Server::start(std::move(settings), [this](const ksn_server::Request& request, ksn_server::Reply reply) {
+               service_->handle(request, std::move(reply));
+             }));
+  server_ = std::move(server);
+  address_ = cat(settings_.server.address.find(':') != std::string::npos ? cat("[", settings_.server.address, "]") : settings_.server.address, ":",
+                 std::to_string(server_->port()));
+  host_.info(cat("listens: https ", address_));
+  const std::lock_guard lock(page_mutex_);
+  page_state_ = state();
+  page_server_ = server_.get();
+  return {};
+}
+
+std::string KsnProxy::page(std::string_view path) const {
+  if (path != "/status" && path != "/") return {};
+  const std::lock_guard lock(page_mutex_);
+  const auto front = page_server_ != nullptr ? page_server_->counters() : ksn_server::Counters();
+  return status_page(whose_, page_state_, lines_->describe(), since_, figures(broker_->counters(), forwarder_->counters(), front));
+}
+
+void KsnProxy::close() {
+  if (server_) server_->stop();            // nobody asks any more
+  if (broker_) broker_->stop();            // nothing new goes upstream
+  if (forwarder_) forwarder_->stop_sending();
+  lines_.reset();                          // what is on its way comes back as cancelled; messages go to the disk
+  forwarder_.reset();
+  broker_.reset();
+  service_.reset();
+  {
+    const std::lock_guard lock(page_mutex_);
+    page_server_ = nullptr;
+  }
+  server_.reset();
+  address_.clear();
+}
+
+std::string KsnProxy::state() const {
+  if (!settings_.enabled) return "off: setting enabled";
+  return cat("serves the KSN \"", whose_.name, "\" (", whose_.is_private ? "private" : "global", ") on ", address_,
+             certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_));
+}
+
+void KsnProxy::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
+  if (request.topic == "picket.ksn.proxy.status") return answer_status(request_id);
+  host_.refuse(request_id, PICKET_E_UNSUPPORTED, cat("the KSN proxy does not answer ", request.topic));
+}
+
+void KsnProxy::answer_status(std::uint64_t request_id) const {
+  ksn::v1::ServerStatusReply reply;
+  reply.set_state(state());
+  reply.set_since(since_);
+  if (server_) {
+    reply.add_addresses(cat("https ", address_));
+    for (const auto& [name, value] : figures(broker_->counters(), forwarder_->counters(), server_->counters())) (*reply.mutable_counters())[name] = value;
+    reply.set_upstream(lines_->describe());
+  }
+  host_.respond(request_id, PICKET_OK, "application/x-protobuf; messageType=picket.ksn.v1.ServerStatusReply", reply.SerializeAsString());
+}
+
+}  // namespace ksn_proxy

@@ -1,0 +1,52 @@
+// The plugin: settings, whose KSN it is, and the parts that do the work.
+#pragma once
+
+#include <picket/plugin.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "service.hpp"
+#include "settings.hpp"
+
+namespace ksn_proxy {
+
+class KsnProxy {
+ public:
+  explicit KsnProxy(picket::plugin::Host host) : host_(host) {}
+  ~KsnProxy() { close(); }
+
+  picket_status start(std::string_view settings_json, std::uint64_t revision);
+  picket_status apply(std::string_view settings_json, std::uint64_t revision);
+  void stop() { close(); }
+  void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
+
+ private:
+  picket_status failed(const picket::Error& error) const;
+  [[nodiscard]] picket::Result<> open();
+  [[nodiscard]] picket::Result<> open_server();
+  [[nodiscard]] std::string page(std::string_view path) const;
+  void close();
+  [[nodiscard]] std::string state() const;
+  void answer_status(std::uint64_t request_id) const;
+
+  picket::plugin::Host host_;
+  std::string settings_json_;
+  Settings settings_;
+  WhoseKsn whose_;
+  std::int64_t since_ = 0;
+  std::string address_, certificate_;  // where it listens, and the digest of its own certificate
+  // For the page, which the server's threads make.
+  mutable std::mutex page_mutex_;
+  std::string page_state_;
+  const ksn_server::Server* page_server_ = nullptr;
+  // Made in this order, ended in the one that close() shows.
+  std::unique_ptr<Lines> lines_;
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<ksn_server::Server> server_;
+};
+
+}  // namespace ksn_proxy

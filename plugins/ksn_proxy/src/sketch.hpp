@@ -1,0 +1,28 @@
+// How often a key was asked for lately, in about four bits a counter: a count-min sketch that forgets (TinyLFU, Einziger et al. 2017).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace ksn_proxy {
+
+class Sketch {
+ public:
+  // `keys`: about how many are to be told apart.
+  explicit Sketch(std::size_t keys);
+  // The four counters of a key lie in one cache line.
+  void add(std::uint64_t hash);
+  [[nodiscard]] unsigned estimate(std::uint64_t hash) const;  // 0 to 15
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&words_[block_of(hash)], 1); }
+
+ private:
+  [[nodiscard]] std::size_t block_of(std::uint64_t hash) const { return (hash >> 20 & mask_) * 8; }
+  void halve();
+
+  std::vector<std::uint64_t> words_;   // blocks of 8
+  std::size_t mask_;                   // of blocks
+  std::size_t additions_ = 0, sample_;
+};
+
+}  // namespace ksn_proxy

@@ -1,0 +1,31 @@
+// The KSN behind the proxy: what the rest of the proxy needs of the line.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace ksn_proxy {
+
+struct Posted {
+  int status = 0;       // any of HTTP
+  std::string body;
+};
+
+class Upstream {
+ public:
+  using Done = std::function<void(picket::Result<Posted>)>;
+  virtual ~Upstream() = default;
+  // `done` comes exactly once, on a thread of the upstream's or before this returns. Code::unavailable: no server can be reached, or all rest.
+  virtual void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) = 0;
+  // An answer of the server that answered last was none of the provider's: as bad as no answer.
+  virtual void blame(std::string_view why) = 0;
+  // Seconds until it is worth trying again; 0: now.
+  [[nodiscard]] virtual std::uint32_t rests_for() const = 0;
+  [[nodiscard]] virtual std::string describe() const = 0;
+};
+
+}  // namespace ksn_proxy

@@ -1,0 +1,143 @@
+#include "asking.hpp"
+
+#include <algorithm>
+
+#include "ksn/limits.hpp"
+
+namespace ksn_service {
+namespace {
+
+using picket::cat;
+using picket::ksn_store::append_varint;
+
+// The messages of an answer are written field by field: parsing and building objects would cost more than looking up.
+constexpr char field(int number, int wire_type) { return static_cast<char>(number << 3 | wire_type); }
+constexpr int kVarint = 0, kBytes = 2;
+
+void append_bytes(int number, std::string_view bytes, std::string& out) {
+  out += field(number, kBytes);
+  append_varint(bytes.size(), out);
+  out += bytes;
+}
+
+std::string seconds_field(int number, std::uint32_t seconds) {
+  std::string out(1, field(number, kVarint));
+  append_varint(seconds, out);
+  return out;
+}
+
+constexpr std::size_t kMostUnknown = 64;
+
+}  // namespace
+
+Asking::Asking(const ServiceSettings& settings, const Signer& signer) : settings_(settings), signer_(signer) {
+  const auto& ttl = settings.ttl;
+  const std::array<std::uint32_t, 4> seconds{ttl.unknown, ttl.trusted, ttl.abusable, ttl.untrusted};
+  for (std::size_t i = 0; i < seconds.size(); ++i) ttl_[i] = seconds_field(v1::Facts::kTtlSecondsFieldNumber, seconds[i]);
+  prefix_ttl_ = seconds_field(v1::Record::kTtlSecondsFieldNumber, ttl.prefix);
+}
+
+tl::expected<std::size_t, Refused> Asking::count(const v1::AskRequest& request) {
+  const auto refuse = [](v1::Refusal::Why why, std::string text) { return tl::unexpected<Refused>({why, std::move(text), 0}); };
+  std::size_t out = 0;
+  for (const auto& questions : request.questions()) {
+    const auto length = questions.length();
+    if (questions.kind() < v1::OBJECT_FILE || questions.kind() > v1::OBJECT_SOFTWARE) return refuse(v1::Refusal::MALFORMED, cat("kind ", std::to_string(questions.kind()), " is unknown"));
+    if (length < picket::ksn::kLeastPrefixBytes || length > picket::ksn::kDigestBytes)
+      return refuse(v1::Refusal::MALFORMED, cat("digests of ", std::to_string(length), " bytes: from 4 (a prefix) to 32"));
+    if (questions.digests().size() % length != 0) return refuse(v1::Refusal::MALFORMED, "digests that are cut off");
+    out += questions.digests().size() / length;
+    if (out > picket::ksn::kMostQuestions) return refuse(v1::Refusal::TOO_LARGE, "more than 1000 questions");
+  }
+  return out;
+}
+
+void Asking::append_answer(std::string_view record, std::string& out) {
+  // Answer{record}: neither head (the first) nor leaf and path (all leaves, in order) need saying.
+  out += field(v1::AskReply::kAnswersFieldNumber, kBytes);
+  std::string length;
+  append_varint(record.size(), length);
+  append_varint(1 + length.size() + record.size(), out);
+  out += field(v1::Answer::kRecordFieldNumber, kBytes);
+  out += length;
+  out += record;
+  tree_.add(record);
+}
+
+tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request, picket::ksn_store::Store& store, std::int64_t now, AskCounts& counts, std::vector<std::string_view>& unknown) {
+  const auto store_failed = [](const picket::Error& error) {
+    // A prefix that is too short is the asker's to change; all else is the store's.
+    return error.code == picket::Code::too_large ? tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, cat(error.message, ": ask by more bytes"), 0})
+                                                 : tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
+  };
+  tree_.clear();
+  std::string out;
+  for (const auto& questions : request.questions()) {
+    const std::string_view digests = questions.digests();
+    const std::size_t length = questions.length();
+    if (length == picket::ksn::kDigestBytes) {
+      batch_.clear();
+      if (auto looked = store.look_up(questions.kind(), digests, batch_); !looked) {
+        last_error_ = std::move(looked).error();
+        return store_failed(last_error_);
+      }
+      out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 64);
+      for (std::size_t i = 0; i < batch_.of.size(); ++i) {
+        const auto digest = digests.substr(i * length, length);
+        const auto facts = batch_.facts(i);
+        const auto& ttl = ttl_[std::min<std::size_t>(batch_.of[i].verdict, 3)];
+        record_.clear();
+        record_ += field(v1::Record::kKindFieldNumber, kVarint);
+        record_ += static_cast<char>(questions.kind());
+        append_bytes(v1::Record::kAskedFieldNumber, digest, record_);
+        record_ += field(v1::Record::kFactsFieldNumber, kBytes);
+        append_varint(facts.size() + ttl.size(), record_);
+        record_ += facts;
+        record_ += ttl;
+        append_answer(record_, out);
+        if (!facts.empty())
+          ++counts.known;
+        else if (questions.kind() == v1::OBJECT_FILE && unknown.size() < kMostUnknown)
+          unknown.push_back(digest);
+      }
+      counts.digests += batch_.of.size();
+      continue;
+    }
+    for (std::size_t at = 0; at < digests.size(); at += length) {
+      const auto prefix = digests.substr(at, length);
+      auto under = store.under(questions.kind(), prefix, picket::ksn::kMostUnderPrefix);
+      if (!under) {
+        last_error_ = std::move(under).error();
+        return store_failed(last_error_);
+      }
+      record_.clear();
+      record_ += field(v1::Record::kKindFieldNumber, kVarint);
+      record_ += static_cast<char>(questions.kind());
+      append_bytes(v1::Record::kAskedFieldNumber, prefix, record_);
+      for (const auto& one : *under) {
+        found_.clear();
+        append_bytes(v1::Found::kDigestFieldNumber, one.digest, found_);
+        append_bytes(v1::Found::kFactsFieldNumber, cat(one.facts, ttl_[std::min<std::size_t>(one.verdict, 3)]), found_);
+        append_bytes(v1::Record::kFoundFieldNumber, found_, record_);
+      }
+      record_ += prefix_ttl_;
+      append_answer(record_, out);
+      if (out.size() > picket::ksn::kMostReplyBytes - 4096) return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, "the answer would be larger than 4 MiB: ask for less at a time", 0});
+      ++counts.prefixes;
+      counts.known += under->size();
+    }
+  }
+  if (tree_.leaves() == 0) return out;
+  v1::Head head;
+  head.set_root(std::string(tree_.root()));
+  head.set_leaves(tree_.leaves());
+  head.set_issued(now);
+  head.set_ksn(settings_.name);
+  head.set_private_ksn(settings_.private_ksn);
+  v1::SignedHead signed_head;
+  if (auto good = signer_.sign(head, signed_head); !good) return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30});
+  append_bytes(v1::AskReply::kHeadsFieldNumber, signed_head.SerializeAsString(), out);
+  return out;
+}
+
+}  // namespace ksn_service

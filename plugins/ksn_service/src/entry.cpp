@@ -1,0 +1,3 @@
+#include "ksn_service.hpp"
+
+PICKET_PLUGIN("org.picket.ksn-service", ksn_service::KsnService)

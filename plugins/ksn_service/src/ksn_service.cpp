@@ -1,0 +1,146 @@
+#include "ksn_service.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <thread>
+#include <utility>
+
+#include "base/files.hpp"
+#include "picket/ksn/v1/control.pb.h"
+
+namespace ksn_service {
+namespace {
+
+using picket::Result;
+using picket::cat;
+
+constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000;
+constexpr std::size_t kMostWaiting = 1000, kMostKeyBytes = 65536;
+constexpr const char* kOff = "the private KSN is switched off: setting enabled";
+
+std::int64_t unix_now() { return std::time(nullptr); }
+
+picket_status status_of(const picket::Error& error) { return static_cast<picket_status>(-static_cast<int>(error.code)); }
+
+}  // namespace
+
+picket_status KsnService::failed(const picket::Error& error) const { return host_.fail(status_of(error), error.message); }
+
+picket_status KsnService::start(std::string_view settings_json, std::uint64_t revision) {
+  auto settings = parse_settings(settings_json);
+  if (!settings) return failed(settings.error());
+  settings_ = std::move(*settings);
+  if (auto opened = open(); !opened) {
+    close();
+    return failed(opened.error());
+  }
+  host_.observed(revision, PICKET_HEALTH_HEALTHY);
+  return PICKET_OK;
+}
+
+picket_status KsnService::apply(std::string_view settings_json, std::uint64_t revision) {
+  auto settings = parse_settings(settings_json);
+  if (!settings) return failed(settings.error());
+  close();  // the port must be free, and an LMDB environment is not opened twice
+  const auto before = std::exchange(settings_, std::move(*settings));
+  if (auto opened = open(); !opened) {
+    close();
+    settings_ = before;
+    if (auto again = open(); !again) host_.report(PICKET_HEALTH_FAILED, again.error().message);
+    return failed(opened.error());
+  }
+  host_.observed(revision, PICKET_HEALTH_HEALTHY);
+  return PICKET_OK;
+}
+
+Result<> KsnService::open() {
+  if (!settings_.enabled) {
+    host_.report(PICKET_HEALTH_HEALTHY);
+    return {};
+  }
+  auto pem = picket::read_file(settings_.answer_key, kMostKeyBytes);
+  if (!pem) return picket::fail(std::move(pem).error(), "setting answer_key");
+  auto signer = Signer::from_pem(*pem);
+  std::fill(pem->begin(), pem->end(), '\0');
+  if (!signer) return picket::fail(std::move(signer).error(), cat("setting answer_key: ", settings_.answer_key));
+  if (settings_.certificate.empty() || settings_.key.empty()) return picket::fail(picket::Code::invalid, "settings certificate and key: both are needed (picket-ksn init makes them)");
+
+  service_ = std::make_unique<Service>(
+      settings_.service, std::move(*signer),
+      [host = host_](bool good, const std::string& line) {
+        if (good) {
+          host.info(cat("store: ", line));
+          host.report(PICKET_HEALTH_HEALTHY);
+        } else {
+          host.error(line);
+          host.report(PICKET_HEALTH_FAILED, line);
+        }
+      },
+      unix_now);
+  service_->look_after_store();  // a store that is away is no reason not to start: it comes back by itself
+  workers_ = std::make_unique<Workers>(4u, kMostWaiting);
+  ksn_server::Settings server;
+  server.address = settings_.address;
+  server.port = settings_.port;
+  server.certificate_file = settings_.certificate;
+  server.key_file = settings_.key;
+  server.threads = settings_.threads != 0 ? settings_.threads : std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+  server.most_connections = settings_.most_connections;
+  auto started = ksn_server::Server::start(server, [this](const ksn_server::Request& request, ksn_server::Reply reply) {
+    if (!service_->may_wait(request.path)) {
+      auto response = service_->handle(request.path, request.body, request.peer);
+      std::move(reply).send(response.status, std::move(response.body));
+      return;
+    }
+    auto road = std::make_shared<ksn_server::Reply>(std::move(reply));
+    const bool taken = workers_->add([this, road, path = std::string(request.path), body = std::string(request.body), peer = std::string(request.peer)] {
+      auto response = service_->handle(path, body, peer);
+      std::move(*road).send(response.status, std::move(response.body));
+    });
+    if (taken) return;
+    auto busy = to_response({v1::Refusal::UNAVAILABLE, "the service has too much to do now", 5});
+    std::move(*road).send(busy.status, std::move(busy.body));
+  });
+  if (!started) return picket::fail(std::move(started).error());
+  server_ = std::move(*started);
+  since_ = unix_now();
+  host_.set_timer(kLookTimer, kLookMs, kLookMs);
+  host_.info(cat("answers at ", settings_.address, ":", std::to_string(server_->port())));
+  return {};
+}
+
+void KsnService::close() {
+  host_.cancel_timer(kLookTimer);
+  server_.reset();
+  workers_.reset();
+  service_.reset();
+}
+
+void KsnService::stop() { close(); }
+
+void KsnService::on_timer(std::uint64_t id) {
+  if (id == kLookTimer && service_) service_->look_after_store();
+}
+
+void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
+  if (request.topic != "picket.ksn.service.status") {
+    host_.refuse(request_id, PICKET_E_UNSUPPORTED, cat("the private KSN does not answer ", request.topic));
+    return;
+  }
+  v1::ServerStatusReply reply;
+  if (!service_) {
+    reply.set_state(kOff);
+  } else {
+    reply.set_state(cat("private KSN \"", settings_.service.name, "\": ", service_->store_state()));
+    reply.set_since(since_);
+    reply.add_addresses(cat(settings_.address, ":", std::to_string(server_->port())));
+    for (const auto& [name, number] : service_->counters()) (*reply.mutable_counters())[name] = number;
+    const auto counters = server_->counters();
+    (*reply.mutable_counters())["connections"] = counters.connections;
+    (*reply.mutable_counters())["bytes_in"] = counters.bytes_in;
+    (*reply.mutable_counters())["bytes_out"] = counters.bytes_out;
+  }
+  host_.respond(request_id, PICKET_OK, "application/x-protobuf; messageType=picket.ksn.v1.ServerStatusReply", reply.SerializeAsString());
+}
+
+}  // namespace ksn_service

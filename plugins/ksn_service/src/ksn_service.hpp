@@ -1,0 +1,42 @@
+// The plugin: settings, keys, the server in front of the service, and its status on the bus.
+#pragma once
+
+#include <picket/plugin.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ksn_server/server.hpp"
+#include "service.hpp"
+#include "settings.hpp"
+#include "workers.hpp"
+
+namespace ksn_service {
+
+class KsnService {
+ public:
+  explicit KsnService(picket::plugin::Host host) : host_(host) {}
+
+  picket_status start(std::string_view settings_json, std::uint64_t revision);
+  picket_status apply(std::string_view settings_json, std::uint64_t revision);
+  void stop();
+  void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
+  void on_timer(std::uint64_t id);
+
+ private:
+  [[nodiscard]] picket::Result<> open();
+  void close();
+  picket_status failed(const picket::Error& error) const;
+
+  picket::plugin::Host host_;
+  Settings settings_;
+  std::int64_t since_ = 0;
+  // Destroyed from the last to the first: no request comes, then no job runs, then the service goes.
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<ksn_server::Server> server_;
+};
+
+}  // namespace ksn_service

@@ -1,0 +1,121 @@
+#include "samples.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "ksn/limits.hpp"
+
+namespace ksn_service {
+namespace {
+
+namespace fs = std::filesystem;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+
+constexpr auto kUnfinishedFor = std::chrono::hours(24 * 7);
+
+Response not_taken(std::string text) { return to_response({v1::Refusal::NOT_TAKEN, std::move(text), 0}); }
+Response malformed(std::string text) { return to_response({v1::Refusal::MALFORMED, std::move(text), 0}); }
+Response away() { return to_response({v1::Refusal::UNAVAILABLE, "the service cannot write samples now", 60}); }
+
+Result<std::string> digest_of_file(int fd) {
+  if (::lseek(fd, 0, SEEK_SET) < 0) return picket::fail_errno("read a sample");
+  picket::Digest digest;
+  std::string buffer(1u << 16, '\0');
+  for (;;) {
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return picket::fail_errno("read a sample");
+    if (got == 0) break;
+    digest.update({buffer.data(), static_cast<std::size_t>(got)});
+  }
+  return picket::from_hex(digest.finish_hex()).value();
+}
+
+}  // namespace
+
+fs::path Samples::path_of(std::string_view digest, bool whole) const { return settings_.folder / cat(picket::to_hex(digest), whole ? ".sample" : ".part"); }
+
+// What was begun a week ago and never finished makes room.
+void Samples::measure() {
+  if (measured_) return;
+  std::error_code error;
+  held_bytes_ = 0;
+  for (fs::directory_iterator entry(settings_.folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->path().extension() == ".part" && entry->last_write_time(ignored) < fs::file_time_type::clock::now() - kUnfinishedFor && !ignored) {
+      fs::remove(entry->path(), ignored);
+      continue;
+    }
+    if (const auto size = entry->file_size(ignored); !ignored) held_bytes_ += size;
+  }
+  measured_ = true;
+}
+
+bool Samples::wants(std::string_view digest) {
+  if (!takes_any()) return false;
+  const std::lock_guard lock(mutex_);
+  measure();
+  struct stat info {};
+  return held_bytes_ < settings_.quota_bytes && ::stat(path_of(digest, true).c_str(), &info) != 0;
+}
+
+Response Samples::take(const v1::ContentRequest& request) {
+  if (!takes_any()) return not_taken("this KSN takes no samples");
+  if (request.digest().size() != picket::ksn::kDigestBytes) return malformed("the digest is not 32 bytes");
+  if (request.part().size() > picket::ksn::kMostPartBytes) return to_response({v1::Refusal::TOO_LARGE, "a part of more than 1 MiB", 0});
+  if (request.first() != 0 || (request.bytes() != 0 && request.bytes() != request.size())) return not_taken("this KSN takes whole files only");
+  if (request.size() == 0) return malformed("a file of no bytes");
+  if (request.size() > settings_.most_bytes) return not_taken(cat("a file of more than ", std::to_string(settings_.most_bytes), " bytes"));
+  if (request.offset() > request.size() || request.part().size() > request.size() - request.offset()) return malformed("the part lies outside the file");
+
+  const std::lock_guard lock(mutex_);
+  const auto reply = [](std::uint64_t held, bool complete) {
+    v1::ContentReply out;
+    out.set_held(held);
+    out.set_complete(complete);
+    return Response{200, out.SerializeAsString()};
+  };
+  const auto whole = path_of(request.digest(), true), part = path_of(request.digest(), false);
+  struct stat info {};
+  if (::stat(whole.c_str(), &info) == 0) return reply(request.size(), true);
+  if (auto made = picket::make_folders(settings_.folder, 0700); !made) return away();
+  measure();
+  const picket::UniqueFd file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file || ::fstat(file.get(), &info) != 0) return away();
+  auto held = static_cast<std::uint64_t>(info.st_size);
+  if (held > request.size()) return malformed("more bytes are held than the file is said to have");
+  // A part that does not go on where the last one ended is not an error: the answer says where to go on.
+  if (request.part().empty() || request.offset() != held) return reply(held, false);
+  if (held_bytes_ + request.part().size() > settings_.quota_bytes) {
+    measured_ = false;  // perhaps somebody made room
+    return not_taken("there is no room for samples now");
+  }
+  if (::lseek(file.get(), 0, SEEK_END) < 0 || !picket::write_all(file.get(), request.part())) {
+    static_cast<void>(::ftruncate(file.get(), static_cast<off_t>(held)));
+    return away();
+  }
+  held += request.part().size();
+  held_bytes_ += request.part().size();
+  if (held < request.size()) return reply(held, false);
+  const auto digest = digest_of_file(file.get());
+  if (!digest || *digest != request.digest()) {
+    ::unlink(part.c_str());
+    held_bytes_ -= std::min(held_bytes_, held);
+    return malformed("the file is not the one that its digest names: it was thrown away");
+  }
+  if (::fsync(file.get()) != 0 || ::rename(part.c_str(), whole.c_str()) != 0) return away();
+  return reply(held, true);
+}
+
+}  // namespace ksn_service

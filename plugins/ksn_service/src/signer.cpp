@@ -1,0 +1,44 @@
+#include "signer.hpp"
+
+#include <memory>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <sodium.h>
+
+#include "ksn/answers.hpp"
+
+namespace ksn_service {
+
+using picket::Code;
+using picket::Result;
+using picket::fail;
+
+Result<Signer> Signer::from_pem(std::string_view pem) {
+  PICKET_LET(key, picket::trust::PrivateKey::from_pem(pem));
+  Signer out(std::move(key));
+  if (out.key_.public_key().scheme() != "ed25519") return out;
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> raw(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  std::array<unsigned char, crypto_sign_SEEDBYTES> seed{};
+  std::size_t size = seed.size();
+  std::array<unsigned char, crypto_sign_PUBLICKEYBYTES> unused{};
+  if (raw && EVP_PKEY_get_raw_private_key(raw.get(), seed.data(), &size) == 1 && size == seed.size() && sodium_init() >= 0)
+    out.fast_ = crypto_sign_seed_keypair(unused.data(), out.secret_.data(), seed.data()) == 0;
+  sodium_memzero(seed.data(), seed.size());
+  return out;
+}
+
+Result<> Signer::sign(const picket::ksn::v1::Head& head, picket::ksn::v1::SignedHead& out) const {
+  if (!fast_) return picket::ksn::sign_head(head, key_, keyid_, out);
+  if (!head.SerializeToString(out.mutable_head())) return fail(Code::internal, "cannot write a head");
+  const auto message = picket::ksn::signed_bytes(out.head());
+  auto* signature = out.mutable_signature();
+  signature->resize(crypto_sign_BYTES);
+  if (crypto_sign_detached(reinterpret_cast<unsigned char*>(signature->data()), nullptr, reinterpret_cast<const unsigned char*>(message.data()), message.size(), secret_.data()) != 0)
+    return fail(Code::internal, "cannot sign");
+  out.set_keyid(keyid_);
+  return {};
+}
+
+}  // namespace ksn_service

@@ -1,0 +1,64 @@
+#include "ksn_store/entry.hpp"
+
+#include "base/bytes.hpp"
+#include "ksn/limits.hpp"
+#include "picket/ksn/v1/reputation.pb.h"
+
+namespace picket::ksn_store {
+namespace {
+
+using ksn::v1::Facts;
+
+constexpr char tag(int field, int wire_type) { return static_cast<char>(field << 3 | wire_type); }
+
+}  // namespace
+
+Result<> check_entry(const Entry& entry) {
+  if (entry.verdict < ksn::v1::VERDICT_TRUSTED || entry.verdict > ksn::v1::VERDICT_UNTRUSTED) return fail(Code::invalid, "a verdict is trusted, abusable or untrusted");
+  for (const auto* text : {&entry.category, &entry.threat, &entry.publisher, &entry.product}) {
+    if (text->size() > ksn::kMostTextBytes) return fail(Code::too_large, cat("a text of ", std::to_string(text->size()), " bytes, at most ", std::to_string(ksn::kMostTextBytes)));
+    if (!is_valid_utf8(*text)) return fail(Code::invalid, "a text that is not UTF-8");
+  }
+  if (entry.first_seen < 0) return fail(Code::invalid, "first seen before 1970");
+  if (entry.countries.size() > ksn::kMostCountries) return fail(Code::too_large, "more than 10 countries");
+  for (const auto& country : entry.countries)
+    if (country.size() != 2 || country[0] < 'A' || country[0] > 'Z' || country[1] < 'A' || country[1] > 'Z') return fail(Code::invalid, cat("'", country, "' is no country: two capital letters"));
+  return {};
+}
+
+std::string texts_of(const Entry& entry) {
+  Facts facts;
+  facts.set_category(entry.category);
+  facts.set_threat(entry.threat);
+  facts.set_publisher(entry.publisher);
+  facts.set_product(entry.product);
+  for (const auto& country : entry.countries) facts.add_countries(country);
+  return facts.SerializeAsString();
+}
+
+void append_varint(std::uint64_t number, std::string& out) {
+  for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);
+  out += static_cast<char>(number);
+}
+
+std::string numbers_of(const Entry& entry) {
+  std::string out;
+  if (entry.popularity != 0) out += tag(Facts::kPopularityFieldNumber, 0), append_varint(entry.popularity, out);
+  if (entry.first_seen != 0) out += tag(Facts::kFirstSeenFieldNumber, 0), append_varint(static_cast<std::uint64_t>(entry.first_seen), out);
+  return out;
+}
+
+void append_facts(std::uint8_t verdict, std::string_view texts, std::string_view numbers, std::string& out) {
+  out += tag(Facts::kVerdictFieldNumber, 0);
+  out += static_cast<char>(verdict);
+  out += texts;
+  out += numbers;
+}
+
+std::string facts_of(const Entry& entry) {
+  std::string out;
+  append_facts(static_cast<std::uint8_t>(entry.verdict), texts_of(entry), numbers_of(entry), out);
+  return out;
+}
+
+}  // namespace picket::ksn_store

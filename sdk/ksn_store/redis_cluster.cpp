@@ -1,0 +1,233 @@
+#include "ksn_store/redis_cluster.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include <hiredis/hiredis.h>
+
+namespace picket::ksn_store {
+namespace {
+
+constexpr std::chrono::milliseconds kConnectTime{500}, kPause{50};
+constexpr std::size_t kMostNodes = 1000;
+
+struct FreeReply {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Reply = std::unique_ptr<redisReply, FreeReply>;
+
+std::string_view text_of(const redisReply& reply) { return reply.str ? std::string_view(reply.str, reply.len) : std::string_view(); }
+
+timeval time_left(std::chrono::steady_clock::time_point until, std::chrono::milliseconds most) {
+  auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - std::chrono::steady_clock::now());
+  left = std::clamp(left, std::chrono::microseconds(1000), std::chrono::duration_cast<std::chrono::microseconds>(most));
+  return {static_cast<time_t>(left.count() / 1'000'000), static_cast<suseconds_t>(left.count() % 1'000'000)};
+}
+
+// "host:port", the host possibly an IPv6 address with colons of its own.
+bool split_node(const std::string& node, std::string& host, int& port) {
+  const auto colon = node.rfind(':');
+  if (colon == node.npos || colon == 0) return false;
+  host = node.substr(0, colon);
+  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const auto result = std::from_chars(node.data() + colon + 1, node.data() + node.size(), port);
+  return result.ec == std::errc() && result.ptr == node.data() + node.size() && port > 0 && port < 65536;
+}
+
+RedisReply convert(const redisReply& reply) {
+  RedisReply out;
+  out.nil = reply.type == REDIS_REPLY_NIL;
+  if (reply.type == REDIS_REPLY_INTEGER) out.number = reply.integer;
+  out.text = text_of(reply);
+  if (reply.type == REDIS_REPLY_ARRAY)
+    for (std::size_t i = 0; i < reply.elements; ++i) out.list.emplace_back(text_of(*reply.element[i]));
+  return out;
+}
+
+}  // namespace
+
+std::uint16_t slot_of(std::string_view key) {
+  if (const auto open = key.find('{'); open != key.npos)
+    if (const auto close = key.find('}', open + 1); close != key.npos && close > open + 1) key = key.substr(open + 1, close - open - 1);
+  std::uint32_t crc = 0;
+  for (const char c : key) {
+    crc ^= static_cast<std::uint32_t>(static_cast<unsigned char>(c)) << 8;
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 0x8000 ? (crc << 1 ^ 0x1021) & 0xffff : crc << 1;
+  }
+  return static_cast<std::uint16_t>(crc % kRedisSlots);
+}
+
+void RedisCluster::Disconnect::operator()(redisContext* context) const { redisFree(context); }
+
+Result<redisContext*> RedisCluster::connection(const std::string& node, Clock::time_point until) {
+  auto& kept = connections_[node];
+  if (kept && kept->err == 0) return kept.get();
+  kept.reset();
+  std::string host;
+  int port = 0;
+  if (!split_node(node, host, port)) return fail(Code::invalid, cat("Redis node '", node, "' is not HOST:PORT"));
+  Connection fresh(redisConnectWithTimeout(host.c_str(), port, time_left(until, kConnectTime)));
+  if (!fresh) return fail(Code::internal, "out of memory");
+  if (fresh->err != 0) return fail(Code::unavailable, cat("Redis node ", node, ": ", std::string_view(fresh->errstr)));
+  redisSetTimeout(fresh.get(), time_left(until, std::chrono::seconds(5)));
+  if (!password_.empty()) {
+    const Reply reply(static_cast<redisReply*>(redisCommand(fresh.get(), "AUTH %b", password_.data(), password_.size())));
+    if (!reply || reply->type == REDIS_REPLY_ERROR) return fail(Code::unavailable, cat("Redis node ", node, ": ", reply ? text_of(*reply) : std::string_view(fresh->errstr)));
+  }
+  kept = std::move(fresh);
+  return kept.get();
+}
+
+bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) {
+  const auto open = connection(node, until);
+  if (!open) return false;
+  redisSetTimeout(*open, time_left(until, kConnectTime));
+  const Reply reply(static_cast<redisReply*>(redisCommand(*open, "CLUSTER SLOTS")));
+  if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+    if (!reply) connections_.erase(node);
+    return false;
+  }
+  std::vector<std::string> nodes;
+  std::array<std::uint16_t, kRedisSlots> owner{};
+  for (std::size_t i = 0; i < reply->elements; ++i) {
+    const auto& range = *reply->element[i];
+    if (range.type != REDIS_REPLY_ARRAY || range.elements < 3 || range.element[2]->type != REDIS_REPLY_ARRAY || range.element[2]->elements < 2) continue;
+    auto host = std::string(text_of(*range.element[2]->element[0]));
+    if (host.empty()) host = node.substr(0, node.rfind(':'));  // a node that does not know its own address
+    auto name = cat(host, ":", std::to_string(range.element[2]->element[1]->integer));
+    auto known = std::find(nodes.begin(), nodes.end(), name);
+    if (known == nodes.end()) {
+      if (nodes.size() == kMostNodes) return false;
+      known = nodes.insert(nodes.end(), std::move(name));
+    }
+    const auto first = std::max<long long>(0, range.element[0]->integer), last = std::min<long long>(kRedisSlots - 1, range.element[1]->integer);
+    for (auto slot = first; slot <= last; ++slot) owner[static_cast<std::size_t>(slot)] = static_cast<std::uint16_t>(known - nodes.begin() + 1);
+  }
+  owner_ = owner;
+  nodes_ = std::move(nodes);
+  learned_ = true;
+  std::erase_if(connections_, [this](const auto& one) {
+    return std::find(nodes_.begin(), nodes_.end(), one.first) == nodes_.end() && std::find(seeds_.begin(), seeds_.end(), one.first) == seeds_.end();
+  });
+  return true;
+}
+
+Result<> RedisCluster::learn_slots(Clock::time_point until) {
+  auto candidates = nodes_;
+  candidates.insert(candidates.end(), seeds_.begin(), seeds_.end());
+  for (const auto& node : candidates) {
+    if (Clock::now() >= until) break;
+    if (learn_from(node, until)) return {};
+  }
+  return fail(Code::unavailable, cat("no node of the Redis cluster answers (asked first: ", candidates.empty() ? "none" : candidates.front(), ")"));
+}
+
+void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pending>& pending, std::vector<RedisReply>& replies, Clock::time_point until, Error& last, bool& hopeless) {
+  struct Sent {
+    redisContext* to = nullptr;
+    std::vector<Pending> what;
+  };
+  std::map<std::string, Sent> by_node;
+  std::vector<Pending> again;
+  for (auto& one : pending) {
+    std::string node = one.ask;
+    if (node.empty()) {
+      const auto slot = slot_of(commands[one.command].arguments[1]);
+      if (owner_[slot] == 0) {
+        last = {Code::unavailable, cat("no node of the Redis cluster has slot ", std::to_string(slot))};
+        again.push_back({one.command, {}});
+        continue;
+      }
+      node = nodes_[owner_[slot] - 1u];
+    }
+    by_node[node].what.push_back(std::move(one));
+  }
+  for (auto& [node, sent] : by_node) {
+    auto open = connection(node, until);
+    if (!open) {
+      last = open.error();
+      for (const auto& one : sent.what) again.push_back({one.command, {}});
+      sent.what.clear();
+      learned_ = false;
+      continue;
+    }
+    sent.to = *open;
+    redisSetTimeout(sent.to, time_left(until, std::chrono::seconds(5)));
+    std::vector<const char*> texts;
+    std::vector<std::size_t> sizes;
+    for (const auto& one : sent.what) {
+      if (!one.ask.empty()) redisAppendCommand(sent.to, "ASKING");
+      texts.clear(), sizes.clear();
+      for (const auto& argument : commands[one.command].arguments) texts.push_back(argument.data()), sizes.push_back(argument.size());
+      redisAppendCommandArgv(sent.to, static_cast<int>(texts.size()), texts.data(), sizes.data());
+    }
+    // Out before any answer is read, so that the nodes work at the same time.
+    int done = 0;
+    while (sent.to->err == 0 && done == 0 && redisBufferWrite(sent.to, &done) == REDIS_OK) {
+    }
+  }
+  for (auto& [node, sent] : by_node) {
+    bool lost = false;
+    for (auto& one : sent.what) {
+      Reply reply;
+      for (int part = one.ask.empty() ? 1 : 0; part < 2 && !lost; ++part) {  // the answer to ASKING comes first
+        void* raw = nullptr;
+        lost = redisGetReply(sent.to, &raw) != REDIS_OK;
+        reply.reset(static_cast<redisReply*>(raw));
+      }
+      if (lost) {
+        last = {Code::unavailable, cat("Redis node ", node, ": ", sent.to->err != 0 ? std::string_view(sent.to->errstr) : "no answer")};
+        again.push_back({one.command, {}});
+        continue;
+      }
+      if (reply->type != REDIS_REPLY_ERROR) {
+        replies[one.command] = convert(*reply);
+        continue;
+      }
+      const auto text = text_of(*reply);
+      last = {Code::unavailable, cat("Redis node ", node, ": ", text)};
+      if (text.starts_with("MOVED ") || text.starts_with("ASK ")) {
+        auto target = std::string(text.substr(text.rfind(' ') + 1));
+        if (target.starts_with(':')) target.insert(0, node.substr(0, node.rfind(':')));
+        again.push_back({one.command, text.starts_with("ASK ") ? target : std::string()});
+        if (text.starts_with("MOVED ")) learned_ = false;
+      } else if (text.starts_with("TRYAGAIN") || text.starts_with("LOADING") || text.starts_with("CLUSTERDOWN") || text.starts_with("MASTERDOWN") || text.starts_with("READONLY")) {
+        again.push_back({one.command, {}});
+        learned_ = learned_ && !text.starts_with("READONLY");
+      } else {
+        hopeless = true;  // WRONGTYPE, NOAUTH, OOM: asking again gives the same
+      }
+    }
+    if (lost) {
+      connections_.erase(node);
+      learned_ = false;
+    }
+  }
+  pending = std::move(again);
+}
+
+Result<std::vector<RedisReply>> RedisCluster::run(std::span<const RedisCommand> commands, std::chrono::milliseconds deadline) {
+  const auto until = Clock::now() + deadline;
+  std::vector<RedisReply> replies(commands.size());
+  std::vector<Pending> pending;
+  pending.reserve(commands.size());
+  for (std::size_t i = 0; i < commands.size(); ++i) pending.push_back({i, {}});
+  Error last{Code::unavailable, "the Redis cluster does not answer in time"};
+  bool hopeless = false;
+  while (!pending.empty()) {
+    if (!learned_)
+      if (auto learned = learn_slots(until); !learned) last = learned.error();
+    const auto before = pending.size();
+    const bool moved = learned_;
+    if (learned_) round(commands, pending, replies, until, last, hopeless);
+    if (hopeless) return fail(std::move(last));
+    if (pending.empty()) break;
+    if (Clock::now() + kPause >= until) return fail(std::move(last));
+    // A slot that moved is found at once; a node that is away takes the others some time to replace.
+    if (!moved || pending.size() == before || !learned_) std::this_thread::sleep_for(kPause);
+  }
+  return replies;
+}
+
+}  // namespace picket::ksn_store

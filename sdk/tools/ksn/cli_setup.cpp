@@ -1,0 +1,122 @@
+// init, run, provider, key.
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+
+#include <boost/json/object.hpp>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "ksn/arguments.hpp"
+#include "ksn/provider.hpp"
+#include "ksn/setup.hpp"
+#include "trust/json.hpp"
+#include "trust/metadata.hpp"
+
+namespace picket::ksn_tool {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kMostFileBytes = 256u << 10;
+
+Result<Folder> folder_of(const Arguments& arguments) {
+  if (arguments.words.size() != 1) return fail(Code::invalid, "one FOLDER is needed");
+  return Folder{fs::absolute(arguments.words[0]).lexically_normal().native()};
+}
+
+Result<> init(const Folder& folder, const Arguments& arguments) {
+  Setup setup;
+  setup.name = arguments.get("name", setup.name);
+  setup.contact = arguments.get("contact");
+  setup.servers = arguments.all("server");
+  setup.listen = arguments.get("listen", setup.listen);
+  setup.store = arguments.get("store");
+  setup.certificate = arguments.get("certificate");
+  setup.key = arguments.get("key");
+  setup.authority = arguments.get("authority");
+  const auto licences = arguments.get("licences", "yes");
+  if (licences != "yes" && licences != "no") return fail(Code::invalid, "--licences is yes or no");
+  setup.licences_required = licences == "yes";
+  if (const auto port = arguments.get("port"); !port.empty()) {
+    if (port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoul(port) == 0 || std::stoul(port) > 65535) return fail(Code::invalid, cat("--port: '", port, "' is no port"));
+    setup.port = static_cast<std::uint16_t>(std::stoul(port));
+  }
+  PICKET_TRY(set_up(folder, setup, std::time(nullptr)));
+  std::printf("Made a private KSN in %s\n", folder.path.c_str());
+  std::printf("  for clients   %s (its key, to be trusted: %s)\n", folder.file("provider.json").c_str(), folder.file("provider.pub.json").c_str());
+  std::printf("  secret        answers.key.pem signs answers; provider.key.pem signs the provider file: keep that one off line\n");
+  std::printf("  serve it      picket-ksn run %s\n", folder.path.c_str());
+  if (setup.licences_required) std::printf("  first licence picket-ksn licence add ID --ksn %s\n", folder.path.c_str());
+  return {};
+}
+
+Result<trust::PublicKey> public_key(const std::string& file) {
+  PICKET_LET(text, read_file(file, kMostFileBytes));
+  auto value = trust::parse_strict(text);
+  if (!value) return fail(std::move(value).error(), file);
+  if (!value->is_object()) return fail(Code::invalid, cat(file, ": must be a JSON object (a key)"));
+  auto key = trust::PublicKey::parse(value->get_object());
+  if (!key) return fail(std::move(key).error(), file);
+  if (!key->can_verify()) return fail(Code::unsupported, cat(file, ": cannot be used: ", key->why_not()));
+  return key;
+}
+
+}  // namespace
+
+Result<> run_init(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"name", "contact", "server", "listen", "port", "store", "certificate", "key", "authority", "licences"}));
+  PICKET_LET(folder, folder_of(arguments));
+  return init(folder, arguments);
+}
+
+Result<> run_run(const std::vector<std::string>& text) {
+  const auto border = std::find(text.begin(), text.end(), "--");  // what is behind it is picketd's
+  PICKET_LET(arguments, Arguments::parse({text.begin(), border}, {"name", "contact", "server", "listen", "port", "store", "certificate", "key", "authority", "licences", "picketd"}));
+  PICKET_LET(folder, folder_of(arguments));
+  std::error_code error;
+  if (!fs::exists(folder.settings(), error)) PICKET_TRY(init(folder, arguments));
+  // Beside this program when it stands there (a build, an unpacked archive), else as the path says.
+  auto program = arguments.get("picketd");
+  if (program.empty()) {
+    const auto beside = fs::read_symlink("/proc/self/exe", error).parent_path() / "picketd";
+    program = fs::exists(beside, error) ? beside.native() : "picketd";
+  }
+  std::fflush(nullptr);
+  std::vector<std::string> words{program, "--config", folder.configuration()};
+  if (border != text.end()) words.insert(words.end(), border + 1, text.end());
+  std::vector<char*> pointers;
+  for (auto& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  ::execvp(program.c_str(), pointers.data());
+  return fail_errno(cat("start ", program));
+}
+
+Result<> run_provider(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"trust"}));
+  if (arguments.words.size() != 2 || arguments.words[0] != "show" || !arguments.has("trust")) return fail(Code::invalid, "usage: picket-ksn provider show FILE --trust KEY.pub.json");
+  std::vector<trust::PublicKey> keys;
+  for (const auto& file : arguments.all("trust")) {
+    PICKET_LET(key, public_key(file));
+    keys.push_back(std::move(key));
+  }
+  PICKET_LET(bytes, read_file(arguments.words[1], kMostFileBytes));
+  auto provider = ksn::Provider::parse(bytes, keys);
+  if (!provider) return fail(std::move(provider).error(), arguments.words[1]);
+  std::printf("Provider     %s\nContact      %s\nCreated      %s\nKind         %s\n", provider->name.c_str(), provider->contact.c_str(), trust::format_time(provider->created).c_str(), provider->private_ksn ? "Private" : "Global");
+  for (const auto& server : provider->servers) std::printf("Server       %s\n", server.c_str());
+  for (const auto& key : provider->answer_keys) std::printf("Answer key   %s%s\n", key.key_id().c_str(), key.can_verify() ? "" : " (cannot be used here)");
+  std::printf("Certificate  %s\n", provider->certificate.empty() ? "the system's authorities" : "its own authority");
+  return {};
+}
+
+Result<> run_key(const std::vector<std::string>& text) {
+  if (text.size() != 2 || text[0] != "show") return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json");
+  PICKET_LET(key, public_key(text[1]));
+  std::printf("%s  %s\n", key.key_id().c_str(), key.scheme().c_str());
+  return {};
+}
+
+}  // namespace picket::ksn_tool

@@ -1,0 +1,222 @@
+// import, remove, licence, show, stats.
+#include <cstdio>
+#include <cinttypes>
+#include <ctime>
+#include <filesystem>
+#include <map>
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+#include "ksn/address.hpp"
+#include "ksn/arguments.hpp"
+#include "ksn/limits.hpp"
+#include "ksn/lists.hpp"
+#include "ksn/software.hpp"
+#include "picket/ksn/v1/reputation.pb.h"
+#include "trust/metadata.hpp"
+
+namespace picket::ksn_tool {
+namespace {
+
+constexpr std::uint64_t kMostListBytes = std::uint64_t{4} << 30;
+constexpr std::size_t kRowsAtOnce = 500'000;
+
+Result<std::unique_ptr<ksn_store::Store>> open(const Arguments& arguments) {
+  PICKET_LET(where, store_of(arguments));
+  return ksn_store::open_store(where);
+}
+
+Result<ListOptions> options_of(const Arguments& arguments) {
+  ListOptions out;
+  if (const auto format = arguments.get("format"); format == "csv")
+    out.format = Format::csv;
+  else if (format == "plain")
+    out.format = Format::plain;
+  else if (format == "misp")
+    out.format = Format::misp;
+  else if (!format.empty())
+    return fail(Code::invalid, cat("--format: '", format, "' is none of csv, plain, misp"));
+  if (const auto kind = arguments.get("kind"); !kind.empty() && (out.kind = kind_of(kind)) == 0) return fail(Code::invalid, cat("--kind: '", kind, "' is none of file, address, software"));
+  if (const auto verdict = arguments.get("verdict"); !verdict.empty() && (out.entry.verdict = verdict_of(verdict)) == 0) return fail(Code::invalid, cat("--verdict: '", verdict, "' is none of trusted, abusable, untrusted"));
+  out.entry.category = arguments.get("category");
+  out.entry.threat = arguments.get("threat");
+  out.entry.publisher = arguments.get("publisher");
+  out.entry.product = arguments.get("product");
+  auto trial = out.entry;
+  if (trial.verdict == 0) trial.verdict = ksn::v1::VERDICT_TRUSTED;
+  PICKET_TRY(ksn_store::check_entry(trial));
+  return out;
+}
+
+Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_store::Store& store) {
+  PICKET_LET(text, read_file(file, kMostListBytes));
+  if (options.entry.threat.empty() && options.entry.verdict != ksn::v1::VERDICT_TRUSTED && options.entry.verdict != 0)
+    options.entry.threat = std::filesystem::path(file).stem().native().substr(0, 64);  // better than no name at all
+  std::map<int, std::vector<ksn_store::Row>> rows;
+  const auto flush = [&](int kind) -> Result<> {
+    PICKET_TRY(store.put(kind, rows[kind]));
+    rows[kind].clear();
+    return {};
+  };
+  PICKET_LET(result, read_list(text, options, [&](int kind, ksn_store::Row row) -> Result<> {
+    rows[kind].push_back(std::move(row));
+    return rows[kind].size() < kRowsAtOnce ? Result<>() : flush(kind);
+  }));
+  for (const auto& [kind, left] : rows)
+    if (!left.empty()) PICKET_TRY(flush(kind));
+  return result;
+}
+
+void print_facts(std::string_view name, const char* kind, std::string_view bytes) {
+  ksn::v1::Facts facts;
+  if (bytes.empty() || !facts.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    std::printf("%.*s  %s  unknown\n", static_cast<int>(name.size()), name.data(), kind);
+    return;
+  }
+  std::printf("%.*s  %s  %s", static_cast<int>(name.size()), name.data(), kind, std::string(verdict_name(facts.verdict())).c_str());
+  const auto show = [](const char* label, const std::string& text) {
+    if (!text.empty()) std::printf("  %s: %s", label, text.c_str());
+  };
+  show("category", facts.category());
+  show("threat", facts.threat());
+  show("publisher", facts.publisher());
+  show("product", facts.product());
+  if (facts.popularity() != 0) show("popularity", std::to_string(facts.popularity()));
+  if (facts.first_seen() != 0) show("first seen", trust::format_time(facts.first_seen()));
+  for (const auto& country : facts.countries()) show("country", country);
+  std::printf("\n");
+}
+
+const char* kind_text(int kind) { return kind == ksn::v1::OBJECT_FILE ? "file" : kind == ksn::v1::OBJECT_ADDRESS ? "address" : "software"; }
+
+Result<std::string> look(ksn_store::Store& store, int kind, const std::string& digest) {
+  ksn_store::Batch batch;
+  PICKET_TRY(store.look_up(kind, digest, batch));
+  return std::string(batch.facts(0));
+}
+
+}  // namespace
+
+Result<> run_import(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "format", "kind", "verdict", "category", "threat", "publisher", "product"}));
+  if (arguments.words.empty()) return fail(Code::invalid, "no list was named");
+  PICKET_LET(options, options_of(arguments));
+  PICKET_LET(store, open(arguments));
+  bool failed = false;
+  for (const auto& file : arguments.words) {
+    const auto result = import_one(file, options, *store);
+    if (!result) {
+      std::fflush(stdout);
+      std::fprintf(stderr, "picket-ksn: %s%s%s\n", result.error().message.starts_with(file) ? "" : file.c_str(), result.error().message.starts_with(file) ? "" : ": ", result.error().message.c_str());
+      failed = true;
+      if (result.error().code == Code::unavailable || result.error().code == Code::no_space) break;  // the next list would meet the same
+      continue;
+    }
+    std::printf("%s: %" PRIu64 " objects (%" PRIu64 " files, %" PRIu64 " addresses, %" PRIu64 " software)", file.c_str(), result->rows, result->files, result->addresses, result->software);
+    if (result->not_understood != 0) std::printf(", %" PRIu64 " lines not understood, the first: %s", result->not_understood, result->first.c_str());
+    std::printf("\n");
+    failed = failed || (result->rows == 0 && result->not_understood != 0);
+  }
+  return failed ? Result<>(fail(Code::conflict, "not all lists were imported")) : Result<>();
+}
+
+Result<> run_remove(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store"}));
+  if (arguments.words.empty()) return fail(Code::invalid, "no object was named");
+  PICKET_LET(store, open(arguments));
+  std::uint64_t removed = 0;
+  for (const auto& word : arguments.words) {
+    auto named = name_object(word, 0);
+    if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
+    const std::vector<std::string> digests{named->digest};
+    PICKET_LET(count, store->remove(named->kind, digests));
+    removed += count;
+  }
+  std::printf("%" PRIu64 " of %zu removed\n", removed, arguments.words.size());
+  return {};
+}
+
+Result<> run_licence(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "until", "holder"}));
+  const auto& words = arguments.words;
+  const auto action = words.empty() ? std::string() : words[0];
+  if (!(action == "list" && words.size() == 1) && !((action == "add" || action == "block" || action == "unblock") && words.size() == 2))
+    return fail(Code::invalid, "usage: picket-ksn licence add ID [--until YYYY-MM-DD] [--holder H] | block ID | unblock ID | list");
+  PICKET_LET(store, open(arguments));
+  const auto show = [](const ksn_store::Licence& licence) {
+    const bool over = licence.expires != 0 && licence.expires <= std::time(nullptr);
+    std::printf("%s  %s  until %s%s%s\n", licence.id.c_str(), licence.blocked ? "blocked" : over ? "expired" : "known", licence.expires == 0 ? "further notice" : trust::format_time(licence.expires).c_str(),
+                licence.holder.empty() ? "" : "  ", licence.holder.c_str());
+  };
+  if (action == "list") {
+    PICKET_LET(all, store->licences());
+    for (const auto& licence : all) show(licence);
+    return {};
+  }
+  ksn_store::Licence licence;
+  licence.id = words[1];
+  if (licence.id.empty() || licence.id.size() > ksn::kMostTextBytes) return fail(Code::invalid, "a licence's id has 1 to 256 bytes");
+  PICKET_LET(before, store->licence(licence.id));
+  if (action != "add" && !before) return fail(Code::not_found, cat("licence ", licence.id, " is not known"));
+  if (before) licence = *before;
+  licence.blocked = action == "block";
+  if (arguments.has("holder")) licence.holder = arguments.get("holder");
+  if (const auto until = arguments.get("until"); !until.empty()) {
+    const auto time = trust::parse_time(until.size() == 10 ? until + "T23:59:59Z" : until);
+    if (!time) return fail(Code::invalid, cat("--until: '", until, "' is no date (YYYY-MM-DD)"));
+    licence.expires = *time;
+  }
+  PICKET_TRY(store->put_licence(licence));
+  show(licence);
+  return {};
+}
+
+Result<> run_show(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "publisher", "product"}));
+  if (arguments.words.empty() && !arguments.has("publisher")) return fail(Code::invalid, "no object was named");
+  PICKET_LET(store, open(arguments));
+  if (arguments.has("publisher")) {
+    PICKET_LET(facts, look(*store, ksn::v1::OBJECT_SOFTWARE, ksn::software_digest(arguments.get("publisher"), arguments.get("product"))));
+    print_facts(cat(arguments.get("publisher"), arguments.has("product") ? ", " : "", arguments.get("product")), "software", facts);
+  }
+  for (const auto& word : arguments.words) {
+    auto named = name_object(word, 0);
+    if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
+    PICKET_LET(facts, look(*store, named->kind, named->digest));
+    std::string_view shown = word;
+    std::string matched;
+    // As a client decides: what is known of the address itself, else of what it lies in.
+    if (facts.empty() && named->kind == ksn::v1::OBJECT_ADDRESS) {
+      PICKET_LET(canonical, ksn::canonical_address(word));
+      for (const auto& expression : ksn::address_expressions(canonical)) {
+        auto inner = name_object(expression, ksn::v1::OBJECT_ADDRESS);
+        if (!inner) continue;
+        PICKET_LET(found, look(*store, inner->kind, inner->digest));
+        if (found.empty()) continue;
+        facts = std::move(found);
+        shown = matched = cat(word, " (by ", expression, ")");
+        break;
+      }
+    }
+    print_facts(shown, kind_text(named->kind), facts);
+  }
+  return {};
+}
+
+Result<> run_stats(const std::vector<std::string>& text) {
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store"}));
+  PICKET_LET(store, open(arguments));
+  std::printf("Store      %s\n", store->name().c_str());
+  for (const int kind : {1, 2, 3}) {
+    PICKET_LET(count, store->objects(kind));
+    std::printf("%-10s %s\n", kind == 1 ? "Files" : kind == 2 ? "Addresses" : "Software", count ? std::to_string(*count).c_str() : "not counted");
+  }
+  PICKET_LET(licences, store->licences());
+  std::printf("Licences   %zu\n", licences.size());
+  PICKET_LET(days, store->counted());
+  for (const auto& [day, counters] : days)
+    for (const auto& [name, sum] : counters) std::printf("%s  %s  %" PRIu64 "\n", day.c_str(), name.c_str(), sum);
+  return {};
+}
+
+}  // namespace picket::ksn_tool

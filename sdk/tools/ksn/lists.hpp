@@ -1,0 +1,46 @@
+// Lists of files, web addresses and software, as others publish them, read into rows for a store. Pure; input is anybody's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "ksn_store/store.hpp"
+
+namespace picket::ksn_tool {
+
+enum class Format { automatic, csv, plain, misp };
+
+struct ListOptions {
+  Format format = Format::automatic;
+  int kind = 0;                // a v1::ObjectKind; 0: what each line looks like
+  ksn_store::Entry entry;      // what a line does not say itself; verdict 0: each line must, or the list's format does
+};
+
+struct ListResult {
+  std::uint64_t rows = 0, not_understood = 0;
+  std::uint64_t files = 0, addresses = 0, software = 0;
+  std::string first;           // "line 17: '...': why"
+};
+
+// Code::invalid: the list as a whole cannot be read. `put` gets each row with its kind; its error ends the reading.
+using Put = std::function<Result<>(int kind, ksn_store::Row row)>;
+[[nodiscard]] Result<ListResult> read_list(std::string_view text, const ListOptions& options, const Put& put);
+
+// What a word names: a file's SHA-256, or a web address (domain, IP address, URL). nullopt says why not.
+struct Named {
+  int kind;
+  std::string digest;
+};
+[[nodiscard]] Result<Named> name_object(std::string_view word, int kind);
+
+// "trusted", "abusable", "untrusted"; 0: none of them.
+[[nodiscard]] int verdict_of(std::string_view name);
+[[nodiscard]] std::string_view verdict_name(int verdict);
+// "file", "address", "software"; 0: none of them.
+[[nodiscard]] int kind_of(std::string_view name);
+
+}  // namespace picket::ksn_tool

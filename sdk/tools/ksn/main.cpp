@@ -1,0 +1,65 @@
+// picket-ksn: sets up and fills a private KSN.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "ksn/arguments.hpp"
+
+namespace {
+
+using namespace picket;
+
+struct Entry {
+  const char* name;
+  ksn_tool::Command run;
+  const char* summary;
+};
+constexpr Entry kCommands[] = {
+    {"run", ksn_tool::run_run, "run FOLDER [options of init] [--picketd FILE] [-- options of picketd]\n       make a KSN in FOLDER if there is none, and serve it"},
+    {"init", ksn_tool::run_init, "init FOLDER [--name N] [--contact C] [--server https://HOST:PORT]... [--listen A] [--port P]\n       [--store FOLDER|redis:HOST:PORT,...] [--certificate F --key F [--authority F]] [--licences yes|no]"},
+    {"import", ksn_tool::run_import, "import FILE... --ksn FOLDER [--verdict trusted|abusable|untrusted] [--kind file|address|software] [--category C]\n       [--threat T] [--publisher P] [--product P] [--format csv|plain|misp]   add lists"},
+    {"remove", ksn_tool::run_remove, "remove DIGEST|ADDRESS... --ksn FOLDER   forget objects"},
+    {"licence", ksn_tool::run_licence, "licence add ID [--until YYYY-MM-DD] [--holder H] | block ID | unblock ID | list   --ksn FOLDER"},
+    {"provider", ksn_tool::run_provider, "provider show FILE --trust KEY.pub.json   what clients will believe of it"},
+    {"key", ksn_tool::run_key, "key show FILE.pub.json   the id of a public key"},
+    {"show", ksn_tool::run_show, "show DIGEST|ADDRESS... | show --publisher P [--product P]   --ksn FOLDER   what is known"},
+    {"stats", ksn_tool::run_stats, "stats --ksn FOLDER   objects, licences, and what clients counted, by day"},
+};
+
+void usage(std::FILE* to) {
+  std::fprintf(to, "Usage: picket-ksn COMMAND ...\n\nSets up and fills a private KSN. Instead of --ksn FOLDER: --store FOLDER|redis:HOST:PORT,...\n\nCommands:\n");
+  for (const auto& command : kCommands) std::fprintf(to, "  %s\n", command.summary);
+  std::fprintf(to, "\nA first KSN:\n  picket-ksn run /srv/ksn --name \"Example's KSN\" --server https://ksn.example.org:13112\n  picket-ksn licence add L-2026 --ksn /srv/ksn\n"
+                   "  picket-ksn import hashes.csv --verdict untrusted --ksn /srv/ksn\nGive clients /srv/ksn/provider.json, and /srv/ksn/provider.pub.json to trust it. Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+int run(const std::vector<std::string>& text) {
+  if (text.empty()) return usage(stderr), 2;
+  if (text[0] == "--help" || text[0] == "-h" || text[0] == "help") return usage(stdout), 0;
+  if (text[0] == "--version") return std::printf("picket-ksn %s\n", PICKET_VERSION), 0;
+  for (const auto& command : kCommands) {
+    if (text[0] != command.name) continue;
+    if (text.size() > 1 && (text[1] == "--help" || text[1] == "-h")) return std::printf("Usage: picket-ksn %s\n", command.summary), 0;
+    const auto done = command.run({text.begin() + 1, text.end()});
+    if (done) return 0;
+    std::fflush(stdout);
+    std::fprintf(stderr, "picket-ksn: %s\n", done.error().message.c_str());
+    return done.error().code == Code::invalid ? 2 : 1;
+  }
+  std::fprintf(stderr, "picket-ksn: unknown command \"%s\"\nTry: picket-ksn --help\n", text[0].c_str());
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "picket-ksn: internal error: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,138 @@
+#include "ksn/setup.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "ksn/certificate.hpp"
+#include "ksn/provider.hpp"
+#include "ksn_store/store.hpp"
+#include "trust/dsse.hpp"
+
+namespace picket::ksn_tool {
+namespace {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+constexpr std::uint16_t kServicePort = 13112;
+constexpr std::size_t kMostPemBytes = 65536;
+
+std::string host_name() {
+  char name[256] = "";
+  return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
+// A lost private key cannot be had again: never over an existing file.
+Result<> create(const std::string& file, std::string_view text, unsigned mode) {
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(file, ignored))) return fail(Code::conflict, cat(file, " exists already"));
+  return write_file_atomic(file, text, mode);
+}
+
+// "https://host:port" -> host without brackets, port.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 443;
+};
+HostPort split_server(const std::string& server) {
+  HostPort out;
+  std::string_view rest = server;
+  if (rest.starts_with("https://")) rest.remove_prefix(8);
+  auto colon = rest.rfind(':');
+  if (colon != rest.npos && rest.find(']', colon) == rest.npos) {
+    out.port = static_cast<std::uint16_t>(std::atoi(std::string(rest.substr(colon + 1)).c_str()));
+    rest = rest.substr(0, colon);
+  }
+  if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
+  out.host = rest;
+  return out;
+}
+
+Result<trust::PrivateKey> make_key(const Folder& folder, const std::string& name) {
+  PICKET_LET(key, trust::PrivateKey::generate("ed25519"));
+  PICKET_LET(pem, key.to_pem());
+  PICKET_TRY(create(folder.file(name + ".key.pem"), pem, 0600));
+  PICKET_TRY(create(folder.file(name + ".pub.json"), json::serialize(key.public_key().to_json()) + "\n", 0644));
+  return key;
+}
+
+}  // namespace
+
+Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
+  std::error_code error;
+  if (fs::exists(folder.settings(), error)) return fail(Code::conflict, cat(folder.path, " holds a KSN already"));
+  if (!folder.path.starts_with('/')) return fail(Code::invalid, cat("'", folder.path, "' is no absolute path"));
+  if (setup.certificate.empty() != setup.key.empty()) return fail(Code::invalid, "--certificate and --key belong together");
+  auto servers = setup.servers;
+  if (servers.empty()) servers.push_back(cat("https://", host_name(), ":", std::to_string(setup.port != 0 ? setup.port : kServicePort)));
+  const auto port = setup.port != 0 ? setup.port : split_server(servers[0]).port;
+  std::vector<std::string> hosts;
+  for (const auto& server : servers)
+    if (auto host = split_server(server).host; std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(std::move(host));
+
+  // What is wrong with the names shows before anything is written.
+  ksn::Provider provider;
+  provider.name = setup.name;
+  provider.contact = setup.contact;
+  provider.created = now;
+  provider.servers = servers;
+  KeyAndCertificate authority, server;
+  if (setup.certificate.empty()) {
+    PICKET_LET(made, make_authority(cat(setup.name, " authority")));
+    authority = std::move(made);
+    PICKET_LET(signed_by_it, make_server_certificate(authority, hosts));
+    server = std::move(signed_by_it);
+    provider.certificate = authority.certificate;
+  } else if (!setup.authority.empty()) {
+    PICKET_LET(text, read_file(setup.authority, kMostPemBytes));
+    provider.certificate = std::move(text);
+  }
+  PICKET_LET(trial_key, trust::PrivateKey::generate("ed25519"));
+  const auto seal = [&](const trust::PrivateKey& key) -> Result<std::string> {
+    trust::DsseEnvelope envelope{std::string(ksn::kProviderType), provider.to_json(), {}};
+    PICKET_TRY(envelope.sign(key));
+    const std::vector<trust::PublicKey> keys{key.public_key()};
+    const auto text = envelope.to_json();
+    if (auto good = ksn::Provider::parse(text, keys); !good) return fail(std::move(good).error());
+    return text;
+  };
+  provider.answer_keys = {trial_key.public_key()};
+  PICKET_TRY(seal(trial_key));
+  if (!setup.store.empty() && !setup.store.starts_with("redis:") && !setup.store.starts_with('/')) return fail(Code::invalid, cat("--store: '", setup.store, "' is neither an absolute path nor redis:HOST:PORT,..."));
+
+  PICKET_TRY(make_folders(folder.path, 0700));
+  for (const auto* name : {"settings", "data", "run", "tls", "trust", "trust/policy"}) PICKET_TRY(make_folders(folder.file(name), 0700));
+  PICKET_LET(answer_key, make_key(folder, "answers"));
+  PICKET_LET(provider_key, make_key(folder, "provider"));
+  provider.answer_keys = {answer_key.public_key()};
+  PICKET_LET(envelope, seal(provider_key));
+  PICKET_TRY(create(folder.file("provider.json"), envelope + "\n", 0644));
+  auto certificate_file = setup.certificate, key_file = setup.key;
+  if (certificate_file.empty()) {
+    certificate_file = folder.file("tls/server.pem"), key_file = folder.file("tls/server.key");
+    PICKET_TRY(create(folder.file("tls/authority.key"), authority.key, 0600));
+    PICKET_TRY(create(folder.file("tls/authority.pem"), authority.certificate, 0644));
+    PICKET_TRY(create(key_file, server.key, 0600));
+    PICKET_TRY(create(certificate_file, server.certificate, 0644));
+  }
+  const auto store = setup.store.empty() ? folder.file("store") : setup.store;
+  if (!store.starts_with("redis:")) PICKET_TRY(ksn_store::open_store(store, true));
+  PICKET_TRY(create(folder.configuration(),
+                    cat("# picketd as a private KSN, and nothing else; see config/roles/private_ksn.conf.\ndata-dir = ", folder.file("data"), "\nrun-dir = ", folder.file("run"), "\nsettings-dir = ", folder.file("settings"),
+                        "\npolicy-keys = ", folder.file("trust/policy"), "\n"),
+                    0644));
+  // Last: with it the folder is a KSN.
+  return create(folder.settings(),
+                json::serialize(json::object{{"enabled", true}, {"name", setup.name}, {"private", true}, {"store", store}, {"answer_key", folder.file("answers.key.pem")}, {"listen", setup.listen}, {"port", port},
+                                             {"certificate", certificate_file}, {"key", key_file}, {"licences_required", setup.licences_required}}) +
+                    "\n",
+                0644);
+}
+
+}  // namespace picket::ksn_tool

@@ -1,0 +1,256 @@
+// A private KSN with 10 million digests through the whole protocol (TLS, HTTP/2, batches of 100, signed), beside bare mdb_get of the same store.
+// Both take turns in one run; the client has a core of its own. Every 50th answer is checked as a client checks it.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <lmdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ksn/answers.hpp"
+#include "ksn_server/server.hpp"
+#include "ksn_store/store.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+#include "report.hpp"
+#include "service.hpp"
+#include "support/server_process.hpp"
+#include "support/tls_certificate.hpp"
+
+namespace {
+
+namespace v1 = picket::ksn::v1;
+using Clock = std::chrono::steady_clock;
+using Digest = std::array<char, 32>;
+
+constexpr std::size_t kBatch = 100, kConnections = 8;
+constexpr int kCheckEvery = 50;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+[[noreturn]] void die(const std::string& why) {
+  std::fprintf(stderr, "ksn_service_bench: %s\n", why.c_str());
+  std::exit(1);
+}
+template <class T>
+T good(picket::Result<T> result) {
+  if (!result) die(result.error().message);
+  return std::move(*result);
+}
+
+void use_core(unsigned core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core % std::max(1u, std::thread::hardware_concurrency()), &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
+
+// Digest number n: the same in every run, as random as a digest.
+Digest digest_of(std::uint64_t n) {
+  Digest out;
+  for (std::size_t i = 0; i < 4; ++i) {
+    std::uint64_t x = n * 4 + i + 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    x ^= x >> 31;
+    std::memcpy(out.data() + 8 * i, &x, 8);
+  }
+  return out;
+}
+
+void fill(const std::string& folder, std::uint64_t count) {
+  auto store = good(picket::ksn_store::open_store(folder, true));
+  std::vector<std::pair<Digest, std::uint64_t>> all(count);
+  for (std::uint64_t i = 0; i < count; ++i) all[i] = {digest_of(i), i};
+  std::sort(all.begin(), all.end());
+  std::vector<picket::ksn_store::Row> rows;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto n = all[i].second;
+    rows.push_back(picket::ksn_store::row_of(std::string(all[i].first.data(), 32), {1 + static_cast<int>(n % 3), "malware", "Family." + std::to_string(n % 1000), {}, {}, n % 5000, 1'700'000'000, {}}));
+    if (rows.size() < 200'000 && i + 1 < all.size()) continue;
+    if (auto put = store->put(v1::OBJECT_FILE, rows); !put) die(put.error().message);
+    rows.clear();
+  }
+}
+
+// Bare random reading, one thread, of the same file. Without locks: the service has the environment open in this process.
+double read_rate(const std::string& folder, std::uint64_t count, double seconds) {
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi table = 0;
+  mdb_env_create(&env);
+  mdb_env_set_mapsize(env, std::size_t{16} << 30);
+  mdb_env_set_maxdbs(env, 16);
+  if (mdb_env_open(env, folder.c_str(), MDB_RDONLY | MDB_NORDAHEAD | MDB_NOTLS | MDB_NOLOCK, 0640) != 0 || mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0 || mdb_dbi_open(txn, "files", 0, &table) != 0) die("cannot read the store");
+  std::mt19937_64 random(std::random_device{}());
+  std::vector<Digest> asked(100'000);
+  double spent = 0;
+  std::uint64_t done = 0, sum = 0;
+  while (spent < seconds) {
+    for (auto& digest : asked) digest = digest_of(random() % count);
+    const auto start = Clock::now();
+    for (auto& digest : asked) {
+      MDB_val key{32, digest.data()}, value{};
+      if (mdb_get(txn, table, &key, &value) != 0) die("a digest is missing");
+      sum += static_cast<unsigned char*>(value.mv_data)[0];
+    }
+    spent += seconds_since(start);
+    done += asked.size();
+  }
+  mdb_txn_abort(txn);
+  mdb_env_close(env);
+  if (sum == 0) die("nothing was read");
+  return static_cast<double>(done) / spent;
+}
+
+// A TLS connection that keeps one request in flight: HTTP/1.1 with keep-alive, by hand, so that the client is not what is measured.
+class Connection {
+ public:
+  Connection(SSL_CTX* context, std::uint16_t port) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int on = 1;
+    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) die("cannot connect");
+    ssl_ = SSL_new(context);
+    SSL_set_fd(ssl_, socket_);
+    if (SSL_connect(ssl_) != 1) die("no TLS");
+  }
+  ~Connection() {
+    SSL_free(ssl_);
+    ::close(socket_);
+  }
+  void send(std::string_view body) {
+    const auto message = picket::cat("POST /ksn/v1/ask HTTP/1.1\r\nHost: ksn\r\nContent-Type: application/x-protobuf\r\nContent-Length: ", std::to_string(body.size()), "\r\n\r\n", body);
+    if (SSL_write(ssl_, message.data(), static_cast<int>(message.size())) != static_cast<int>(message.size())) die("cannot send");
+  }
+  // The body of the answer.
+  std::string_view receive() {
+    buffer_.clear();
+    std::size_t wanted = 0, head = 0;
+    while (wanted == 0 || buffer_.size() < wanted) {
+      const auto before = buffer_.size();
+      buffer_.resize(before + 32768);
+      const int got = SSL_read(ssl_, buffer_.data() + before, 32768);
+      if (got <= 0) die("the connection ended");
+      buffer_.resize(before + static_cast<std::size_t>(got));
+      if (wanted != 0) continue;
+      const auto end = buffer_.find("\r\n\r\n");
+      if (end == buffer_.npos) continue;
+      if (!buffer_.starts_with("HTTP/1.1 200")) die("refused: " + buffer_.substr(0, 100));
+      std::string lower(buffer_.substr(0, end));
+      for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      const auto length = lower.find("content-length:");
+      if (length == lower.npos) die("no length");
+      head = end + 4;
+      wanted = head + std::strtoull(lower.c_str() + length + 15, nullptr, 10);
+    }
+    return std::string_view(buffer_).substr(head);
+  }
+
+ private:
+  int socket_ = -1;
+  SSL* ssl_ = nullptr;
+  std::string buffer_;
+};
+
+void check(std::string_view body, const std::vector<std::uint64_t>& asked, picket::ksn::Verifier& verifier) {
+  v1::AskReply reply;
+  if (!reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) die("no reply");
+  const auto proven = good(verifier.verify(reply, std::time(nullptr)));
+  if (proven.size() != asked.size()) die("answers are missing");
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    v1::Record record;
+    const auto digest = digest_of(asked[i]);
+    if (!record.ParseFromString(proven[i].record) || record.asked() != std::string_view(digest.data(), 32) || record.facts().verdict() != 1 + static_cast<int>(asked[i] % 3)) die("a wrong answer");
+  }
+}
+
+double service_rate(std::uint16_t port, std::uint64_t count, double seconds, picket::ksn::Verifier& verifier) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (std::size_t i = 0; i < kConnections; ++i) connections.push_back(std::make_unique<Connection>(context.get(), port));
+  std::mt19937_64 random(std::random_device{}());
+  std::vector<std::vector<std::uint64_t>> asked(kConnections, std::vector<std::uint64_t>(kBatch));
+  const auto ask = [&](std::size_t i) {
+    v1::AskRequest request;
+    request.mutable_asker()->set_installation(std::string(16, 'b'));
+    auto* questions = request.add_questions();
+    questions->set_kind(v1::OBJECT_FILE);
+    questions->set_length(32);
+    for (auto& n : asked[i]) {
+      n = random() % count;
+      const auto digest = digest_of(n);
+      questions->mutable_digests()->append(digest.data(), 32);
+    }
+    connections[i]->send(request.SerializeAsString());
+  };
+  for (std::size_t i = 0; i < kConnections; ++i) ask(i);
+  const auto start = Clock::now();
+  std::uint64_t batches = 0;
+  for (std::size_t i = 0; seconds_since(start) < seconds; i = (i + 1) % kConnections, ++batches) {
+    const auto body = connections[i]->receive();
+    if (batches % kCheckEvery == 0) check(body, asked[i], verifier);
+    ask(i);
+  }
+  return static_cast<double>(batches * kBatch) / seconds_since(start);
+}
+
+}  // namespace
+
+int main() {
+  const auto* wanted = std::getenv("PICKET_KSN_OBJECTS");
+  const std::uint64_t count = wanted ? std::strtoull(wanted, nullptr, 10) : 10'000'000;
+  const auto* length = std::getenv("PICKET_BENCH_SECONDS");
+  const double seconds = length ? std::strtod(length, nullptr) : 4;
+  const picket::support::ServerFolder folder;
+  const std::string store = folder / "store";
+  fill(store, count);
+  if (auto made = picket::support::make_certificate(folder / "tls.pem", folder / "tls.key"); !made) die(made.error().message);
+  const auto key = good(picket::trust::PrivateKey::generate("ed25519"));
+
+  ksn_service::ServiceSettings settings;
+  settings.name = "bench";
+  settings.store = store;
+  settings.licences_required = false;
+  settings.installation_per_minute = settings.address_per_minute = 0;
+  ksn_service::Service service(settings, good(ksn_service::Signer::from_pem(good(key.to_pem()))), nullptr, [] { return static_cast<std::int64_t>(std::time(nullptr)); });
+  ksn_server::Settings front;
+  front.certificate_file = folder / "tls.pem";
+  front.key_file = folder / "tls.key";
+  front.threads = 1;
+  use_core(0);  // inherited by the server's threads
+  const auto server = good(ksn_server::Server::start(front, [&](const ksn_server::Request& request, ksn_server::Reply reply) {
+    auto response = service.handle(request.path, request.body, request.peer);
+    std::move(reply).send(response.status, std::move(response.body));
+  }));
+
+  picket::ksn::Verifier verifier({key.public_key()}, "bench", true);
+  std::vector<double> bare, whole;
+  for (int round = 0; round < 3; ++round) {
+    use_core(0);
+    bare.push_back(read_rate(store, count, seconds / 2));
+    use_core(1);
+    whole.push_back(service_rate(server->port(), count, seconds, verifier));
+  }
+  std::sort(bare.begin(), bare.end());
+  std::sort(whole.begin(), whole.end());
+  picket::bench::report({"ksn_service, batches of 100 over TLS, signed", whole[1], bare[1], "mdb_get, one thread", "digests/s", "higher", "0.7 times LMDB", 0.7});
+  return 0;
+}

@@ -1,0 +1,101 @@
+// Lives of an updating process: one ends by itself, by SIGKILL before a step that touches the disk, or goes on while the disk fills up there.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "base/files.hpp"
+#include "support/update_repository.hpp"
+
+namespace picket {
+
+namespace fs = std::filesystem;
+
+struct Life {
+  int signal = 0;
+  long steps = 0;
+  std::string result;
+  std::uint64_t sent = 0;
+  std::string output;
+};
+
+// `kill_at` > 0: killed before that step; < 0: before that step the disk fills up; 0: to its end.
+inline Life live(const fs::path& folder, const fs::path& repository, long kill_at, const std::string& more = "") {
+  Life life;
+  const auto command = cat("exec '", UPDATE_DRIVER, "' '", folder.native(), "' '", repository.native(), "' ", std::to_string(kill_at), " ", more, " 2>&1");
+  FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return life;
+  std::array<char, 512> line{};
+  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
+    const std::string text = line.data();
+    life.output += text;
+    if (text.starts_with("steps ")) life.steps = std::atol(text.c_str() + 6);
+    if (text.starts_with("result ")) life.result = text.substr(7, text.size() - 8);
+    // What a run that worked says in words (what was new) is not of interest here.
+    for (const char* good : {"ok: ", "current: "})
+      if (life.result.starts_with(good)) life.result = good;
+    if (text.starts_with("sent ")) life.sent = std::strtoull(text.c_str() + 5, nullptr, 10);
+  }
+  const int status = ::pclose(pipe);
+  if (WIFSIGNALED(status)) life.signal = WTERMSIG(status);
+  return life;
+}
+
+// name -> content of what `current` shows; empty when there is none.
+inline std::map<std::string, std::string> in_force(const fs::path& folder, const std::string& component = "rules") {
+  std::map<std::string, std::string> out;
+  const auto current = folder / "data/sets" / component / "current";
+  std::error_code error;
+  const auto real = fs::canonical(current, error);
+  if (error) return out;
+  for (const auto& entry : fs::recursive_directory_iterator(real))
+    if (entry.is_regular_file()) out[fs::relative(entry.path(), real).native()] = read_file(entry.path(), 10u << 20).value();
+  return out;
+}
+
+class UpdateLives : public ::testing::Test {
+ protected:
+  using Files = std::map<std::string, std::string>;
+
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "picket-kill-XXXXXX").native();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override {
+    (void)std::system(cat("chmod -R u+w '", root_.native(), "' && rm -rf '", root_.native(), "'").c_str());
+  }
+  static support::Offer offer(std::int64_t release) {
+    support::Offer out;
+    out.release = release;
+    std::string noise(30'000, '\0');  // does not compress: the download takes several writes
+    std::uint64_t state = static_cast<std::uint64_t>(release) * 0x9e3779b97f4a7c15u;
+    for (auto& c : noise) state = state * 6364136223846793005u + 1442695040888963407u, c = static_cast<char>(state >> 56);
+    out.files = {{"a.yar", noise}, {"sub/b.yar", "rule b of " + std::to_string(release)}};
+    return out;
+  }
+  static Files files_of(const support::Offer& offer) { return {offer.files.begin(), offer.files.end()}; }
+  static fs::path copy_of(const fs::path& from, const fs::path& to) {
+    (void)std::system(cat("rm -rf '", to.native(), "'; cp -a '", from.native(), "' '", to.native(), "'").c_str());
+    return to;
+  }
+  static std::uint64_t parts(const fs::path& folder) {
+    std::uint64_t sum = 0;
+    std::error_code error;
+    for (fs::directory_iterator at(folder / "data/downloads", error), end; !error && at != end; at.increment(error)) sum += at->file_size();
+    return sum;
+  }
+
+  fs::path root_;
+};
+
+}  // namespace picket

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# picket-ksn from init to stats, as an administrator uses it.
+set -euo pipefail
+ksn="$PICKET_BIN/picket-ksn"
+folder=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || { kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }; rm -rf "$folder"' EXIT
+expect() { # expect TEXT COMMAND...: its output holds TEXT
+  local text=$1 out; shift
+  out=$("$@" 2>&1) || { echo "failed: $*"; echo "$out"; exit 1; }
+  grep -qF -- "$text" <<<"$out" || { echo "$*: no '$text' in:"; echo "$out"; exit 1; }
+}
+refuse() { # refuse STATUS TEXT COMMAND...
+  local status=$1 text=$2 out got=0; shift 2
+  out=$("$@" 2>&1) || got=$?
+  [ "$got" = "$status" ] || { echo "$*: status $got instead of $status: $out"; exit 1; }
+  grep -qF -- "$text" <<<"$out" || { echo "$*: no '$text' in:"; echo "$out"; exit 1; }
+  [ "$(wc -l <<<"$out")" -le 2 ] || { echo "$*: more than a line: $out"; exit 1; }
+}
+a=$(printf 'a%.0s' {1..64}) b=$(printf 'b%.0s' {1..64})
+expect "Usage" "$ksn" --help
+refuse 2 "unknown command" "$ksn" nonsense
+refuse 2 "one FOLDER" "$ksn" init
+expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
+refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json"
+refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
+expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
+
+printf '# IOCs\n%s;Test.Threat\nd41d8cd98f00b204e9800998ecf8427e;md5\nevil.example\n' "$a" >"$folder/iocs.txt"
+printf 'sha256,verdict,publisher\n%s,trusted,Example\n' "$b" >"$folder/good.csv"
+printf '{"name":"Top","type":"hostname","list":["example.com"]}' >"$folder/list.json"
+expect "2 objects (1 files, 1 addresses, 0 software), 1 lines not understood, the first: line 3" "$ksn" import "$folder/iocs.txt" --verdict untrusted --category malware --ksn "$folder/k"
+expect "1 objects" "$ksn" import "$folder/good.csv" "$folder/list.json" --ksn "$folder/k"
+refuse 1 "no verdict" "$ksn" import "$folder/iocs.txt" --ksn "$folder/k"
+refuse 2 "--verdict: 'bad'" "$ksn" import "$folder/iocs.txt" --verdict bad --ksn "$folder/k"
+refuse 1 "$folder/none" "$ksn" import "$folder/none" --verdict trusted --ksn "$folder/k"
+refuse 1 "there is none: picket-ksn init makes it" "$ksn" stats --store "$folder/nowhere"
+expect "untrusted  category: malware  threat: Test.Threat" "$ksn" show "$a" --ksn "$folder/k"
+expect "trusted  publisher: Example" "$ksn" show "$b" --ksn "$folder/k"
+expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.example/x?y" --ksn "$folder/k"
+expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
+expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
+expect "unknown" "$ksn" show "$b" --ksn "$folder/k"
+
+expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 --until 2099-12-31 --holder Example --ksn "$folder/k"
+expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"
+expect "L-1  known" "$ksn" licence unblock L-1 --ksn "$folder/k"
+expect "L-2  expired" "$ksn" licence add L-2 --until 2001-01-01 --ksn "$folder/k"
+refuse 1 "licence L-9 is not known" "$ksn" licence block L-9 --ksn "$folder/k"
+[ "$("$ksn" licence list --ksn "$folder/k" | wc -l)" = 2 ]
+expect "Licences   2" "$ksn" stats --ksn "$folder/k"
+expect "Files      1" "$ksn" stats --ksn "$folder/k"
+
+# With one command: what is missing is made, then picketd is started with it.
+printf '#!/bin/sh\necho started "$@"\n' >"$folder/picketd" && chmod +x "$folder/picketd"
+expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
+expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
+refuse 1 "start /nonexistent/picketd" "$ksn" run "$folder/second" --picketd /nonexistent/picketd
+
+# The real one: an isolated service that is asked over HTTPS, certificate checked.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$ksn" run "$folder/real" --name "Real KSN" --server "https://127.0.0.1:$port" --listen 127.0.0.1 -- \
+  --plugin-dir "$PICKET_BUILD/plugins" --plugin-keys "$PICKET_BUILD/devkey" >"$folder/picketd.log" 2>&1 &
+pid=$!
+until curl -sf --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/hello" -o "$folder/hello"; do
+  kill -0 "$pid" 2>/dev/null || { tail -n 20 "$folder/picketd.log"; echo "picketd ended"; exit 1; }
+  [ $SECONDS -lt 100 ] || { tail -n 20 "$folder/picketd.log"; echo "no answer"; exit 1; }
+  sleep 0.1
+done
+grep -q "Real KSN" "$folder/hello"
+# While it runs, the store can be filled; a question without a licence is refused.
+expect "1 objects" "$ksn" import "$folder/good.csv" --ksn "$folder/real"
+[ "$(curl -s --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/ask" -o "$folder/refusal" -w '%{http_code}')" = 403 ]
+grep -q "this KSN needs a licence" "$folder/refusal"
+echo ok

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""A real picketd brings Picket itself up to date: its plugins (argument plugins), and picketd by way of picket-launcher (argument agent)."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BIN = pathlib.Path(os.environ["PICKET_BIN"])
+BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
+SOURCE = pathlib.Path(os.environ["PICKET_SOURCE"])
+RULES = SOURCE / "tests" / "data" / "yara-rules" / "r1"
+SAMPLES = SOURCE / "tests" / "data" / "samples"
+PROBE = "org.picket.test.bad"  # the id that the conformance tests' plugins have
+LIMIT = 90.0                   # of every wait
+
+
+def run(*command, status=0):
+    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    assert status is None or done.returncode == status, f"{command} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def wait_for(what, condition, why=lambda: ""):
+    until = time.monotonic() + LIMIT
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < until, f"waited in vain for {what}: {why()}"
+        time.sleep(0.05)
+
+
+class Publisher:
+    def __init__(self, work):
+        self.work = work
+        self.folder = work / "publisher"
+        self.repository = self.folder / "repository"
+        run(BIN / "picket-repo", "init", "--repo", self.folder)
+
+    def publish(self, component, release, content, cls="agent"):
+        # No deltas: between unstripped programs they take minutes, and are tested elsewhere.
+        run(BIN / "picket-repo", "add", "--repo", self.folder, "--component", component, "--class", cls, "--release", release, "--deltas", 0, content)
+        run(BIN / "picket-repo", "sign", "--repo", self.folder)
+        run(BIN / "picket-repo", "publish", "--repo", self.folder)
+
+    def package(self, into, manifest, library):
+        """A signed package of a plugin, as an author makes it."""
+        source = self.work / "manifest.json"
+        source.write_text(json.dumps({key: value for key, value in manifest.items() if key != "sha256"}))
+        run(BIN / "picket-plugin-pack", "--manifest", source, "--library", library, "--development-key", BUILD / "devkey", "--output", into)
+
+
+class Agent:
+    def __init__(self, work, publisher, more, launcher=()):
+        self.home = work / "agent"
+        (self.home / "settings").mkdir(parents=True)
+        (self.home / "plugins").mkdir()
+        self.socket = self.home / "run" / "picketd.sock"
+        self.source = {"name": "source", "plugin": "org.picket.source-folder", "location": str(publisher.repository)}
+        self.settings = {"interval_minutes": 0, "rest_after_failure_seconds": 0, "keep_sets": 3, "sources": [self.source]}
+        (self.home / "settings" / "org.picket.update.json").write_text(json.dumps(self.settings))
+        self.add_plugin("org.picket.source-folder")
+        self.config = self.home / "picketd.conf"
+        self.config.write_text(
+            f"data-dir = {self.home}/data\nrun-dir = {self.home}/run\nplugin-dir = {self.home}/plugins\nplugin-keys = {BUILD}/devkey\npolicy-keys = {self.home}/none\n"
+            f"settings-dir = {self.home}/settings\nupdate-root = {publisher.repository}/metadata/1.root.json\ndevice = pc\n"
+            f"child-program = {BIN}/picket-plugin-host\n" + more)
+        self.launcher = [str(part) for part in launcher]
+        self.process = None
+
+    def add_plugin(self, name):
+        shutil.copytree(BUILD / "plugins" / name, self.home / "plugins" / name)
+
+    def start(self):
+        self.process = subprocess.Popen([*self.launcher, str(BIN / "picketd"), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=open(self.home / "out", "ab"), stderr=subprocess.STDOUT)
+        wait_for("picketd", self.answers, self.log)
+
+    def answers(self):
+        assert self.process.poll() is None, f"it ended: {self.log()}"
+        return subprocess.run([str(BIN / "picketctl"), "--socket", str(self.socket), "update", "status"], capture_output=True, timeout=LIMIT).returncode == 0
+
+    def ctl(self, *words, status=0):
+        return run(BIN / "picketctl", "--socket", self.socket, *words, status=status)
+
+    def json(self, *words):
+        return json.loads(self.ctl(*words, "--json"))["data"]
+
+    def plugin(self, name):
+        return next(plugin for plugin in self.json("plugin", "list")["plugins"] if plugin["id"] == name)
+
+    def component(self, name):
+        return next(component for component in self.json("update", "status")["components"] if component["component"] == name)
+
+    def log(self):
+        return (self.home / "out").read_text()[-6000:]
+
+    def end(self, by=signal.SIGTERM):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(by)
+        status = self.process.wait(LIMIT)
+        assert by == signal.SIGKILL or status == 0, f"it ended with {status}: {self.log()}"
+
+
+def plugins(work):
+    publisher = Publisher(work)
+    publisher.publish("yara-rules", 1, RULES, "databases")
+    scanner = BUILD / "plugins" / "org.picket.scanner"
+    version = next(scanner.iterdir())
+    manifest = json.loads((version / "plugin.json").read_text())
+
+    # Inside picketd: cloud-mode. In a child: the scanner, and a probe that is well or not as its manifest's defaults say.
+    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\nin-process = org.picket.cloud-mode\n")
+    for name in ("org.picket.scanner", "org.picket.cloud-mode"):
+        agent.add_plugin(name)
+
+    def probe(version, library, when):
+        return {"manifest": 1, "id": PROBE, "version": version, "vendor": "test", "file": "plugin.so", "abi": {"major": 1}, "topics": {"answers": ["test.bad"], "subscribes": ["test.event"]},
+                "limits": {"callback_ms": 500}, "settings_schema": {"type": "object", "properties": {"when": {"type": "string", "default": when}}}}, BUILD / "tests" / "conformance" / "host" / "plugins" / f"{library}.so"
+
+    publisher.package(agent.home / "plugins", *probe("1.0.0", "bad_health", "never"))
+    agent.start()
+    try:
+        agent.ctl("update", "run", "--force", status=None)  # nothing of picket-plugins is there yet
+        wait_for("the rules", lambda: agent.component("yara-rules")["release"] == 1, agent.log)
+        before = agent.plugin("org.picket.scanner")
+
+        # A new scanner: who scans meanwhile notices nothing, not even a moment without rules.
+        one = work / "set1"
+        publisher.package(one, {**manifest, "version": "9.0.0"}, version / "scanner.so")
+        cloud = next((BUILD / "plugins" / "org.picket.cloud-mode").iterdir())
+        publisher.package(one, {**json.loads((cloud / "plugin.json").read_text()), "version": "9.0.0"}, next(cloud.glob("*.so")))
+        publisher.package(one, *probe("2.0.0", "bad_health", "later"))
+        publisher.publish("picket-plugins", 1, one)
+        failed, scans, done = [], [0], threading.Event()
+
+        def scanning():
+            while not done.is_set():
+                answer = subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "--json", "scan", str(SAMPLES / "server-log.txt")], capture_output=True, text=True, timeout=LIMIT)
+                if answer.returncode not in (0, 4):
+                    failed.append(answer.stdout + answer.stderr)
+                    return
+                scans[0] += 1
+
+        client = threading.Thread(target=scanning)
+        client.start()
+        agent.ctl("update", "run", "--force")
+        then = scans[0]
+        wait_for("more scans", lambda: failed or scans[0] > then + 5)
+        done.set()
+        client.join()
+        assert not failed, f"a scan failed while the new version took over: {failed}\n{agent.log()}"
+        now = agent.plugin("org.picket.scanner")
+        assert now["version"] == "9.0.0" and now["state"] == "running" and now["pid"] != before["pid"], now
+        assert agent.plugin(PROBE)["version"] == "2.0.0"
+        print(f"a new scanner took over; {scans[0]} scans meanwhile, none failed")
+        # Inside picketd it waits for a restart, and says so.
+        waiting = agent.plugin("org.picket.cloud-mode")
+        assert waiting["version"] != "9.0.0" and waiting["pending_version"] == "9.0.0", waiting
+        assert "9.0.0 pending restart" in agent.ctl("plugin", "list") and "from the next start of picketd" in agent.ctl("status")
+
+        # Versions that are no good: refused with the reason, the old one goes on, nothing of the set is used.
+        for release, (bad, said) in enumerate([(probe("3.0.0", "bad_crash_static", "never"), "signal 11"), (probe("3.1.0", "bad_crash", "start"), "signal 11"),
+                                               (probe("3.2.0", "bad_hang", "start"), "start"), (probe("3.3.0", "bad_health", "failed"), "nothing works")], 2):
+            was = agent.plugin(PROBE)
+            scanner_was = agent.plugin("org.picket.scanner")
+            content = work / f"set{release}"
+            publisher.package(content, {**manifest, "version": f"9.{release}.0"}, version / "scanner.so")
+            publisher.package(content, *bad)
+            publisher.publish("picket-plugins", release, content)
+            agent.ctl("update", "run", "--force", status=None)
+            for name, old in ((PROBE, was), ("org.picket.scanner", scanner_was)):
+                new = agent.plugin(name)
+                assert (new["version"], new["pid"], new["state"], new["restarts"]) == (old["version"], old["pid"], "running", old["restarts"]), (old, new)
+            last = agent.json("update", "history")["runs"][0]["components"]
+            text = next(component["text"] for component in last if component["component"] == "picket-plugins")
+            assert "was refused by picket.self" in text and PROBE in text and said in text, text
+            assert agent.component("picket-plugins")["release"] == 1
+            print(f"refused: {text}")
+
+        # After a restart: what was confirmed is loaded, not the highest version on the disk.
+        for by in (signal.SIGTERM, signal.SIGKILL):
+            agent.end(by)
+            agent.start()
+            versions = {name: agent.plugin(name)["version"] for name in (PROBE, "org.picket.scanner", "org.picket.cloud-mode")}
+            assert versions == {PROBE: "2.0.0", "org.picket.scanner": "9.0.0", "org.picket.cloud-mode": "9.0.0"}, versions
+        # A good one after bad ones; then back.
+        content = work / "set6"
+        publisher.package(content, *probe("4.0.0", "bad_health", "never"))
+        publisher.publish("picket-plugins", 6, content)
+        agent.ctl("update", "run", "--force")
+        assert agent.plugin(PROBE)["version"] == "4.0.0"
+        wait_for("the scanner as it was installed", lambda: agent.plugin("org.picket.scanner")["version"] == manifest["version"], agent.log)
+        agent.ctl("update", "rollback", "picket-plugins")
+        versions = {name: agent.plugin(name)["version"] for name in (PROBE, "org.picket.scanner")}
+        assert versions == {PROBE: "2.0.0", "org.picket.scanner": "9.0.0"}, versions
+        print("confirmed versions outlive restarts, and a rollback brings them back")
+    finally:
+        agent.end()
+
+
+def agent_itself(work):
+    publisher = Publisher(work)
+    agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
+                  [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "10", "--"])
+    version = run(BIN / "picketd", "--version").split()[1]
+
+    def release(number, picketd=None):
+        content = work / f"release{number}"
+        (content / "bin").mkdir(parents=True)
+        for name in ("picketd", "picket-plugin-host", "picketctl"):
+            run("strip", "-o", content / "bin" / name, BIN / name)
+        if picketd is not None:
+            (content / "bin" / "picketd").write_text(f"#!/bin/sh\n[ \"$1\" != --version ] || {{ echo picketd {version}; exit 0; }}\n{picketd}\n")
+        with open(content / "bin" / "picketctl", "ab") as program:
+            program.write(b"\0" * number)  # so that no two are the same
+        run(BIN / "picket-plugin-pack", "--release", content, "--version", version, "--development-key", BUILD / "devkey")
+        publisher.publish("picket-agent", number, content)
+
+    def host():
+        return json.loads(agent.ctl("status", "--json"))["data"]["host"]
+
+    def settled(what, condition):
+        def is_so():
+            try:
+                return condition(host())
+            except (AssertionError, KeyError):
+                assert agent.process.poll() is None, agent.log()
+                return False  # picketd is being restarted
+        wait_for(what, is_so, agent.log)
+
+    def history():
+        return [(run["kind"], component["result"], component["text"]) for run in agent.json("update", "history")["runs"] for component in run["components"] if component["component"] == "picket-agent"]
+
+    release(1)
+    agent.start()
+    try:
+        assert host()["slot"] == "package", host()
+        was = host()["pid"]
+        said = agent.ctl("update", "run", "--force")  # is answered before picketd ends
+        assert "updated" in said or "installed in slot A" in said, said
+        settled("slot A", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+        assert host()["pid"] != was and pathlib.Path(f"/proc/{host()['pid']}/exe").resolve() == (agent.home / "data" / "slots" / "a" / "bin" / "picketd").resolve()
+        wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        told = history()
+        assert told[0] == ("start", "confirmed", f"picketd {version} of slot A is confirmed"), told
+        assert told[1][0] == "update" and "is installed in slot A" in told[1][2], told
+        assert "slot A" in agent.ctl("status") and "confirmed" in agent.ctl("status")
+        print(f"a new picketd: {told[1][2]}; then: {told[0][2]}")
+
+        # Each of these is taken back without a person, and picketd of slot A goes on.
+        bad = {"ends at once": ("exit 3", "it ended with status 3 before it was well, 3 times"), "hangs and does not want to end": ("trap '' TERM; while :; do sleep 0.1; done", "was not well within 10 s"),
+               "is never ready": ("exec sleep 1000", "was not well within 10 s")}
+        for number, (name, (script, why)) in enumerate(bad.items(), 2):
+            release(number, script)
+            agent.ctl("update", "run", "--force")
+            settled(name, lambda now: now["slot"] == "a" and why in now["slot_text"] and f"({number}-full-" in now["slot_text"])
+            wait_for("the refusal", lambda: history()[0][:2] == ("start", "refused"), history)
+            print(f"{name}: {history()[0][2]}")
+            assert why in history()[0][2] and "slot B" in history()[0][2], history()
+            assert agent.component("picket-agent")["release"] == 1, agent.component("picket-agent")
+            assert "taken back" in agent.ctl("status")
+            agent.ctl("update", "run", "--force", status=None)  # is not tried again
+            settled("no second trial", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+
+        # What was not signed, or is not what was signed, or does not run here is refused before anything is stopped.
+        was = host()["pid"]
+        release(5, "exit 3")
+        tampered = work / "release6"
+        shutil.copytree(work / "release1", tampered)
+        with open(tampered / "bin" / "picketd", "ab") as program:
+            program.write(b"x")
+        publisher.publish("picket-agent", 6, tampered)
+        agent.ctl("update", "run", "--force", status=None)
+        last = next(component for component in agent.json("update", "history")["runs"][0]["components"] if component["component"] == "picket-agent")
+        assert last["result"] == "refused" and "picketd" in last["text"], last
+        assert host()["pid"] == was
+        print(f"not what was signed: {last['text']}")
+
+        # A good one after the bad ones, and after kill -9 of all: the confirmed one starts.
+        release(7)
+        agent.ctl("update", "run", "--force")
+        settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
+        wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        agent.end(signal.SIGKILL)
+        wait_for("the end of picketd", lambda: not agent.socket.exists() or subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "status"], capture_output=True, timeout=LIMIT).returncode != 0)
+        agent.start()
+        assert host()["slot"] == "b", host()
+        # And back, by the administrator's word.
+        agent.ctl("update", "rollback", "picket-agent")
+        settled("slot A again", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+        print("the next good one is in slot B, outlives kill -9, and a rollback brings slot A back")
+    finally:
+        agent.end()
+
+
+def main():
+    work = pathlib.Path(tempfile.mkdtemp(prefix="picket-self-"))
+    try:
+        {"plugins": plugins, "agent": agent_itself}[sys.argv[1]](work)
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(work)], check=False)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,227 @@
+#include "support/ksn_service_fake.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <cstdlib>
+
+#include "ksn/limits.hpp"
+#include "support/tls_certificate.hpp"
+
+namespace picket::support {
+namespace {
+
+using Why = ksn_v1::Refusal;
+
+std::int64_t now_seconds() { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) {
+    std::fprintf(stderr, "the test's KSN: %s\n", result.error().message.c_str());
+    std::abort();
+  }
+  return std::move(*result);
+}
+void must(Result<> result) {
+  if (result) return;
+  std::fprintf(stderr, "the test's KSN: %s\n", result.error().message.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+KsnServiceFake::KsnServiceFake(const std::filesystem::path& folder, std::string name, bool private_ksn)
+    : folder_(folder), name_(std::move(name)), private_(private_ksn), key_(must(trust::PrivateKey::generate("ed25519"))), stranger_(must(trust::PrivateKey::generate("ed25519"))) {
+  must(make_folders(folder_ / "keys"));
+  must(make_certificate(folder_ / "certificate.pem", folder_ / "key.pem"));
+  come_back();
+  ksn::Provider provider;
+  provider.name = name_;
+  provider.contact = "ksn@example.org";
+  provider.created = 1'700'000'000;
+  provider.private_ksn = private_;
+  provider.servers = {"https://127.0.0.1:" + std::to_string(port_)};
+  provider.answer_keys = {key_.public_key()};
+  provider.certificate = must(read_file(folder_ / "certificate.pem", 1 << 16));
+  const auto signer = must(trust::PrivateKey::generate("ed25519"));
+  trust::DsseEnvelope envelope{std::string(ksn::kProviderType), provider.to_json(), {}};
+  must(envelope.sign(signer));
+  must(write_file_atomic(provider_file(), envelope.to_json()));
+  must(write_file_atomic(folder_ / "keys" / "provider.pub.json", boost::json::serialize(signer.public_key().to_json())));
+}
+
+KsnServiceFake::~KsnServiceFake() { die(); }
+
+std::string KsnServiceFake::address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+void KsnServiceFake::die() {
+  std::vector<ksn_server::Reply> held;
+  {
+    const std::lock_guard lock(mutex_);
+    held.swap(held_);
+  }
+  if (server_) server_->stop();
+  server_.reset();
+}
+
+void KsnServiceFake::come_back() {
+  ksn_server::Settings settings;
+  settings.port = port_;
+  settings.certificate_file = (folder_ / "certificate.pem").native();
+  settings.key_file = (folder_ / "key.pem").native();
+  server_ = must(ksn_server::Server::start(settings, [this](const ksn_server::Request& request, ksn_server::Reply reply) { serve(request, std::move(reply)); }));
+  port_ = server_->port();
+}
+
+void KsnServiceFake::knows(const std::string& digest, ksn_v1::Verdict verdict, const std::string& threat, std::uint32_t ttl, ksn_v1::ObjectKind kind) {
+  const std::lock_guard lock(mutex_);
+  auto& facts = known_[{kind, digest}];
+  facts.set_verdict(verdict);
+  facts.set_threat(threat);
+  facts.set_ttl_seconds(ttl);
+}
+
+void KsnServiceFake::wish(const std::string& digest, std::uint64_t first, std::uint64_t bytes, const std::string& type) {
+  const std::lock_guard lock(mutex_);
+  auto& wish = wishes_.emplace_back();
+  wish.set_digest(digest);
+  wish.set_first(first);
+  wish.set_bytes(bytes);
+  wish.set_type(type);
+}
+
+KsnServiceFake::Seen KsnServiceFake::seen() const {
+  const std::lock_guard lock(mutex_);
+  return seen_;
+}
+
+std::string KsnServiceFake::answer(const std::string& ask) {
+  ksn_v1::AskRequest request;
+  return request.ParseFromString(ask) ? answer_ask(request, Mood::honest) : std::string();
+}
+
+std::string KsnServiceFake::answer_ask(const ksn_v1::AskRequest& request, Mood mood) {
+  std::vector<std::string> records;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& group : request.questions()) {
+      for (std::size_t at = 0; at + group.length() <= group.digests().size() && group.length() > 0; at += group.length()) {
+        const auto digest = group.digests().substr(at, group.length());
+        ++seen_.digests;
+        ++seen_.times[digest];
+        ksn_v1::Record record;
+        record.set_kind(group.kind());
+        record.set_asked(mood == Mood::other_question ? std::string(digest.size(), 'x') : digest);
+        if (digest.size() == ksn::kDigestBytes) {
+          const auto known = known_.find({group.kind(), digest});
+          if (known != known_.end()) *record.mutable_facts() = known->second;
+          else record.mutable_facts()->set_ttl_seconds(600);
+        } else {
+          record.set_ttl_seconds(600);
+          for (const auto& [what, facts] : known_) {
+            if (what.first != group.kind() || !what.second.starts_with(digest)) continue;
+            auto* found = record.add_found();
+            found->set_digest(what.second);
+            *found->mutable_facts() = facts;
+          }
+          if (mood == Mood::wrong_prefix) {
+            auto* found = record.add_found();
+            found->set_digest(std::string(ksn::kDigestBytes, '\x7e'));
+            found->mutable_facts()->set_verdict(ksn_v1::VERDICT_UNTRUSTED);
+          }
+        }
+        records.push_back(record.SerializeAsString());
+      }
+    }
+  }
+  if (mood == Mood::too_few && !records.empty()) records.pop_back();
+  std::vector<std::string_view> views(records.begin(), records.end());
+  ksn_v1::Head head;
+  head.set_root(ksn::merkle_root(views));
+  head.set_leaves(views.size());
+  head.set_issued(mood == Mood::stale ? now_seconds() - 90 * 86400 : mood == Mood::future ? now_seconds() + 3600 : now_seconds() - issued_ago_);
+  head.set_ksn(mood == Mood::other_ksn ? "Somebody else" : name_);
+  head.set_private_ksn(private_);
+  ksn_v1::AskReply reply;
+  *reply.add_heads() = must(ksn::sign_head(head, mood == Mood::forged ? stranger_ : key_));
+  if (mood == Mood::forged) reply.mutable_heads(0)->set_keyid(key_.public_key().key_id());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    auto* answer = reply.add_answers();
+    answer->set_record(records[i]);
+    answer->set_leaf(i);
+  }
+  const std::lock_guard lock(mutex_);
+  if (request.asker().extended())
+    for (const auto& wish : wishes_) *reply.add_wishes() = wish;
+  return reply.SerializeAsString();
+}
+
+std::string KsnServiceFake::take_part(const ksn_v1::ContentRequest& request) {
+  const std::lock_guard lock(mutex_);
+  ++seen_.content_requests;
+  auto& held = seen_.content[request.digest()];
+  if (request.offset() == held.size()) held += request.part();
+  const auto wanted = request.bytes() == 0 ? request.size() - request.first() : std::min(request.bytes(), request.size() - request.first());
+  ksn_v1::ContentReply reply;
+  reply.set_held(held.size());
+  reply.set_complete(held.size() >= wanted);
+  return reply.SerializeAsString();
+}
+
+void KsnServiceFake::serve(const ksn_server::Request& request, ksn_server::Reply reply) {
+  ++messages_;
+  const auto mood = mood_.load();
+  const std::string path(request.path), body(request.body);
+  switch (mood) {
+    case Mood::silent: {
+      const std::lock_guard lock(mutex_);
+      held_.push_back(std::move(reply));
+      return;
+    }
+    case Mood::unavailable: return std::move(reply).send(503, ksn_server::refusal(Why::UNAVAILABLE, "the store is away", 1));
+    case Mood::licence_unknown: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_UNKNOWN, "this licence is not known", 1));
+    case Mood::licence_expired: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_EXPIRED, "it ended yesterday", 1));
+    case Mood::malformed: return std::move(reply).send(200, "\xff\xff\xff not protobuf");
+    case Mood::huge: return std::move(reply).send(200, std::string(ksn::kMostReplyBytes + 1000, '\x0a'));
+    default: break;
+  }
+  if (path == "/ksn/v1/hello") {
+    {
+      const std::lock_guard lock(mutex_);
+      ++seen_.hellos;
+    }
+    ksn_v1::HelloReply hello;
+    hello.set_ksn(name_);
+    hello.set_private_ksn(private_);
+    hello.set_now(now_seconds());
+    return std::move(reply).send(200, hello.SerializeAsString());
+  }
+  if (path == "/ksn/v1/ask") {
+    ksn_v1::AskRequest ask;
+    if (!ask.ParseFromString(body)) return std::move(reply).send(400, ksn_server::refusal(Why::MALFORMED, "no AskRequest"));
+    {
+      const std::lock_guard lock(mutex_);
+      ++seen_.asks;
+      seen_.requests.push_back(ask);
+    }
+    auto bytes = answer_ask(ask, mood);
+    if (mood == Mood::truncated) bytes.resize(bytes.size() / 2);
+    return std::move(reply).send(200, std::move(bytes));
+  }
+  if (path == "/ksn/v1/statistics") {
+    ksn_v1::StatisticsRequest statistics;
+    if (!statistics.ParseFromString(body)) return std::move(reply).send(400, ksn_server::refusal(Why::MALFORMED, "no StatisticsRequest"));
+    const std::lock_guard lock(mutex_);
+    seen_.statistics.push_back(statistics);
+    return std::move(reply).send(200, ksn_v1::Accepted().SerializeAsString());
+  }
+  if (path == "/ksn/v1/content") {
+    ksn_v1::ContentRequest content;
+    if (!content.ParseFromString(body)) return std::move(reply).send(400, ksn_server::refusal(Why::MALFORMED, "no ContentRequest"));
+    if (!takes_content_) return std::move(reply).send(409, ksn_server::refusal(Why::NOT_TAKEN, "nobody wants it"));
+    return std::move(reply).send(200, take_part(content));
+  }
+  std::move(reply).send(404, ksn_server::refusal(Why::UNKNOWN_REQUEST, "no such path"));
+}
+
+}  // namespace picket::support

@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "samples.hpp"
+
+namespace picket::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct KsnCommands : testing::Test {
+  CtlPicketd picketd;
+  CtlRan run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--socket", picketd.socket()});
+    return run_ctl(std::move(arguments), {}, sample_now);
+  }
+};
+
+TEST_F(KsnCommands, status_says_word_cause_since_and_next_attempt) {
+  answer_everything(picketd);
+  picketd.start();
+  const auto ran = run({"ksn", "status"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("Enabled. Not available"), HasSubstr("no network"), HasSubstr("1 h"), HasSubstr("in 1 min"), HasSubstr("Our KSN, ksn@example.org"),
+                             HasSubstr("declined by ann"), HasSubstr("KSN is used under version 1"), HasSubstr("files 12")));
+}
+
+TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_untrusted) {
+  ksn::v1::CheckRequest asked;
+  picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
+    asked = request;
+    ksn::v1::CheckReply reply;
+    for (int i = 0; i < request.objects_size(); ++i) *reply.add_checked() = sample_checked().checked(0);
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto file = picketd.folder() / "program";
+  ASSERT_TRUE(write_file_atomic(file, "content"));
+  const auto ran = run({"ksn", "check", file.native(), std::string(64, 'A'), "http://example.org/x", "software:Acme/Tool"});
+  EXPECT_EQ(ran.code, 4) << ran.err;
+  ASSERT_EQ(asked.objects_size(), 4);
+  EXPECT_EQ(to_hex(asked.objects(0).file_digest()), sha256_hex("content"));
+  EXPECT_EQ(asked.objects(0).path(), std::filesystem::canonical(file).native());
+  EXPECT_EQ(to_hex(asked.objects(1).file_digest()), std::string(64, 'a'));
+  EXPECT_EQ(asked.objects(2).address(), "http://example.org/x");
+  EXPECT_EQ(asked.objects(3).software().publisher(), "Acme");
+  EXPECT_EQ(asked.objects(3).software().product(), "Tool");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+}
+
+TEST_F(KsnCommands, check_says_why_nobody_answered) {
+  ksn::v1::CheckReply reply;
+  reply.add_checked()->set_why("Disabled: the KSN statement is not accepted");
+  reply.set_status("Disabled: the KSN statement is not accepted");
+  picketd.answer_with("picket.ksn.check", reply);
+  picketd.start();
+  const auto ran = run({"ksn", "check", std::string(64, 'a')});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.out, HasSubstr("the KSN statement is not accepted"));
+  EXPECT_EQ(run({"ksn", "check", "./no-such-file"}).code, 1);
+  EXPECT_THAT(run({"ksn", "check", "nonsense"}).err, HasSubstr("no such file, and neither a SHA-256 nor a web address"));
+  EXPECT_THAT(run({"ksn", "check", "/"}).err, HasSubstr("picketctl scan"));
+}
+
+TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {
+  answer_everything(picketd);
+  ksn::v1::DecideRequest asked;
+  picketd.answer<ksn::v1::DecideRequest>("picket.ksn.decide", [&](const ksn::v1::DecideRequest& request) -> Result<std::string> {
+    asked = request;
+    return ksn::v1::DecideReply().SerializeAsString();
+  });
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "statement", "show"}).out, AllOf(HasSubstr("The text."), HasSubstr(std::string(64, 'd'))));
+  EXPECT_EQ(run({"ksn", "statement", "accept", "--digest", std::string(64, '0')}).code, 1);
+  EXPECT_EQ(asked.digest(), "");
+  EXPECT_EQ(run({"ksn", "statement", "accept"}).code, 0);
+  EXPECT_TRUE(asked.accept());
+  EXPECT_EQ(asked.digest(), std::string(64, 'd'));
+  EXPECT_FALSE(asked.who().empty());
+  EXPECT_EQ(run({"ksn", "statement", "decline"}).code, 0);
+  EXPECT_FALSE(asked.accept());
+}
+
+TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {
+  answer_everything(picketd);
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "disable"}).out, HasSubstr("3 messages that waited to be sent thrown away"));
+  EXPECT_EQ(run({"ksn", "enable"}).code, 0);
+  EXPECT_THAT(run({"ksn", "connection"}).out, AllOf(HasSubstr("https://ksn.site:13111"), HasSubstr("works"), HasSubstr("HTTP/2")));
+  EXPECT_THAT(run({"ksn", "last-sent"}).out, AllOf(HasSubstr("asker.licence = \"lic\""), HasSubstr("path = \"/ksn/v1/hello\"")));
+  EXPECT_THAT(run({"ksn", "what-is-sent"}).out, AllOf(HasSubstr("Extended"), HasSubstr("never the address")));
+  EXPECT_THAT(run({"ksn", "proxy", "status"}).out, AllOf(HasSubstr("0.0.0.0:13111"), HasSubstr("requests")));
+}
+
+}  // namespace
+}  // namespace picket::test

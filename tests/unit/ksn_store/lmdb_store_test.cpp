@@ -1,0 +1,188 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include <stdlib.h>
+
+#include "ksn_store/store.hpp"
+#include "picket/ksn/v1/reputation.pb.h"
+
+namespace picket::ksn_store {
+namespace {
+
+namespace fs = std::filesystem;
+using ksn::v1::OBJECT_ADDRESS;
+using ksn::v1::OBJECT_FILE;
+
+class LmdbStore : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = fs::temp_directory_path() / "ksn_store_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::unique_ptr<Store> open(bool create = true) {
+    auto store = open_store(folder_ + "/store", create);
+    EXPECT_TRUE(store) << (store ? "" : store.error().message);
+    return store ? std::move(*store) : nullptr;
+  }
+  static std::string digest(std::uint64_t n) {
+    std::mt19937_64 random(n);
+    std::string out;
+    for (int i = 0; i < 32; ++i) out += static_cast<char>(random());
+    return out;
+  }
+  static Row row(std::uint64_t n, int verdict, const std::string& threat = "Test") { return row_of(digest(n), {verdict, "malware", threat, {}, {}, n, 0, {}}); }
+  static ksn::v1::Facts facts(std::string_view bytes) {
+    ksn::v1::Facts out;
+    EXPECT_TRUE(out.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    return out;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(LmdbStore, finds_what_was_put_by_digest_and_kind) {
+  auto store = open();
+  std::vector<Row> rows;
+  for (std::uint64_t i = 0; i < 5000; ++i) rows.push_back(row(i, 1 + static_cast<int>(i % 3), "Threat " + std::to_string(i % 7)));
+  ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+  Batch batch;
+  ASSERT_TRUE(store->look_up(OBJECT_FILE, digest(1) + digest(99'999) + digest(4999), batch));
+  ASSERT_EQ(batch.of.size(), 3u);
+  EXPECT_EQ(facts(batch.facts(0)).threat(), "Threat 1");
+  EXPECT_EQ(facts(batch.facts(0)).popularity(), 1u);
+  EXPECT_EQ(batch.of[0].verdict, 2);
+  EXPECT_EQ(batch.of[1].size, 0u);
+  EXPECT_EQ(facts(batch.facts(2)).verdict(), ksn::v1::VERDICT_ABUSABLE);
+  batch.clear();
+  ASSERT_TRUE(store->look_up(OBJECT_ADDRESS, digest(1), batch));
+  EXPECT_EQ(batch.of[0].size, 0u);
+  EXPECT_EQ(store->objects(OBJECT_FILE).value(), 5000u);
+  EXPECT_EQ(store->look_up(9, digest(1), batch).error().code, Code::invalid);
+}
+
+TEST_F(LmdbStore, replaces_removes_and_survives) {
+  {
+    auto store = open();
+    std::vector<Row> rows{row(1, 3), row(2, 3), row(1, 1, "Other")};  // the same digest twice: the later one counts
+    ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+    std::vector<Row> more{row(2, 2)};
+    ASSERT_TRUE(store->put(OBJECT_FILE, more));
+    const std::vector<std::string> gone{digest(7)};
+    EXPECT_EQ(store->remove(OBJECT_FILE, gone).value(), 0u);
+  }
+  auto store = open(false);
+  Batch batch;
+  ASSERT_TRUE(store->look_up(OBJECT_FILE, digest(1) + digest(2), batch));
+  EXPECT_EQ(batch.of[0].verdict, 1);
+  EXPECT_EQ(facts(batch.facts(0)).threat(), "Other");
+  EXPECT_EQ(batch.of[1].verdict, 2);
+  const std::vector<std::string> gone{digest(1)};
+  EXPECT_EQ(store->remove(OBJECT_FILE, gone).value(), 1u);
+  batch.clear();
+  ASSERT_TRUE(store->look_up(OBJECT_FILE, digest(1), batch));
+  EXPECT_EQ(batch.of[0].size, 0u);
+}
+
+TEST_F(LmdbStore, lists_all_under_a_prefix_and_no_more) {
+  auto store = open();
+  std::vector<Row> rows;
+  for (int i = 0; i < 20; ++i) rows.push_back(row_of("abcd" + std::string(27, 'x') + static_cast<char>('a' + i), {3, {}, {}, {}, {}, 0, 0, {}}));
+  rows.push_back(row_of("abce" + std::string(28, 'x'), {1, {}, {}, {}, {}, 0, 0, {}}));
+  rows.push_back(row_of(std::string(32, '\xff'), {2, {}, {}, {}, {}, 0, 0, {}}));
+  ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+  const auto under = store->under(OBJECT_FILE, "abcd", 20);
+  ASSERT_TRUE(under) << under.error().message;
+  ASSERT_EQ(under->size(), 20u);
+  for (const auto& one : *under) EXPECT_TRUE(one.digest.starts_with("abcd"));
+  EXPECT_EQ(store->under(OBJECT_FILE, "abcd", 19).error().code, Code::too_large);
+  EXPECT_EQ(store->under(OBJECT_FILE, "\xff\xff\xff\xff", 5)->size(), 1u);
+  EXPECT_TRUE(store->under(OBJECT_FILE, "zzzz", 5)->empty());
+}
+
+TEST_F(LmdbStore, keeps_licences_and_daily_sums) {
+  auto store = open();
+  EXPECT_FALSE(store->licence("L-1").value());
+  ASSERT_TRUE(store->put_licence({"L-1", false, 2'000'000'000, "Example"}));
+  ASSERT_TRUE(store->put_licence({"L-2", true, 0, ""}));
+  const auto one = store->licence("L-1").value().value();
+  EXPECT_FALSE(one.blocked);
+  EXPECT_EQ(one.expires, 2'000'000'000);
+  EXPECT_EQ(one.holder, "Example");
+  EXPECT_TRUE(store->licence("L-2").value()->blocked);
+  EXPECT_EQ(store->licences()->size(), 2u);
+  EXPECT_FALSE(store->licence("").value());
+  EXPECT_FALSE(store->licence(std::string(1000, 'x')).value());
+
+  EXPECT_TRUE(store->count({std::string(16, '1'), "2026-11-21", {{"scans", 5}, {"alarms", 1}}}).value());
+  EXPECT_FALSE(store->count({std::string(16, '1'), "2026-11-22", {{"scans", 5}}}).value());  // came before, also when it was yesterday
+  EXPECT_TRUE(store->count({std::string(16, '2'), "2026-11-21", {{"scans", 7}}}).value());
+  EXPECT_TRUE(store->count({std::string(16, '3'), "2026-11-22", {{"scans", ~std::uint64_t{0}}}}).value());
+  EXPECT_TRUE(store->count({std::string(16, '4'), "2026-11-22", {{"scans", 1}}}).value());  // no overflow back to 0
+  auto sums = store->counted().value();
+  EXPECT_EQ(sums["2026-11-21"]["scans"], 12u);
+  EXPECT_EQ(sums["2026-11-21"]["alarms"], 1u);
+  EXPECT_EQ(sums["2026-11-22"]["scans"], ~std::uint64_t{0});
+  for (int day = 1; day <= 20; ++day) ASSERT_TRUE(store->count({std::string(16, '5'), "2027-01-" + std::to_string(day + 9), {}}).value() || day > 1);
+}
+
+TEST_F(LmdbStore, is_read_while_it_is_written) {
+  auto store = open();
+  std::vector<Row> first{row(0, 3)};
+  ASSERT_TRUE(store->put(OBJECT_FILE, first));
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (std::uint64_t i = 1; i < 60; ++i) {
+      std::vector<Row> rows{row(i, 3, "T" + std::to_string(i)), row(i + 1000, 1)};
+      EXPECT_TRUE(store->put(OBJECT_FILE, rows));
+    }
+    done = true;
+  });
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 3; ++r)
+    readers.emplace_back([&] {
+      while (!done) {
+        Batch batch;
+        ASSERT_TRUE(store->look_up(OBJECT_FILE, digest(0) + digest(59), batch));
+        EXPECT_EQ(batch.of[0].verdict, 3);
+        EXPECT_TRUE(batch.of[1].size == 0 || facts(batch.facts(1)).threat() == "T59");
+      }
+    });
+  writer.join();
+  for (auto& reader : readers) reader.join();
+}
+
+TEST_F(LmdbStore, missing_foreign_cut_or_exchanged_is_said) {
+  EXPECT_EQ(open_store(folder_ + "/none").error().code, Code::unavailable);
+  EXPECT_NE(open_store(folder_ + "/none").error().message.find("there is none: picket-ksn init makes it"), std::string::npos);
+  fs::create_directories(folder_ + "/foreign");
+  std::ofstream(folder_ + "/foreign/data.mdb") << std::string(8192, 'x');
+  EXPECT_EQ(open_store(folder_ + "/foreign").error().code, Code::unavailable);
+
+  auto store = open();
+  std::vector<Row> rows;
+  for (std::uint64_t i = 0; i < 3000; ++i) rows.push_back(row(i, 3));
+  ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+  ASSERT_TRUE(store->check());
+  const fs::path file = folder_ + "/store/data.mdb";
+  const auto size = fs::file_size(file);
+  fs::copy_file(file, folder_ + "/copy");
+  fs::resize_file(file, size / 2);
+  EXPECT_NE(store->check().error().message.find("shorter than its content"), std::string::npos);
+  fs::rename(folder_ + "/copy", file);
+  EXPECT_NE(store->check().error().message.find("was exchanged"), std::string::npos);
+  fs::remove(file);
+  EXPECT_NE(store->check().error().message.find("is missing"), std::string::npos);
+  store.reset();
+  fs::resize_file(folder_ + "/foreign/data.mdb", 0);
+  EXPECT_FALSE(open_store(folder_ + "/foreign"));
+}
+
+}  // namespace
+}  // namespace picket::ksn_store

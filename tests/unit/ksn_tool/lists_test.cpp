@@ -1,0 +1,146 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "ksn/lists.hpp"
+#include "ksn/software.hpp"
+#include "picket/ksn/v1/reputation.pb.h"
+
+namespace picket::ksn_tool {
+namespace {
+
+using ksn::v1::Facts;
+
+const std::string kOne(64, 'a'), kTwo(64, 'b');
+
+std::string address(std::string_view expression) { return *from_hex(sha256_hex(expression)); }
+
+class KsnLists : public testing::Test {
+ protected:
+  // What a list says of each object, by kind and digest.
+  ListResult read(std::string_view text, int verdict = 3, Format format = Format::automatic, int kind = 0) {
+    rows_.clear();
+    ListOptions options;
+    options.format = format;
+    options.kind = kind;
+    options.entry.verdict = verdict;
+    auto result = read_list(text, options, [&](int of, ksn_store::Row row) -> Result<> {
+      std::string bytes;
+      ksn_store::append_facts(row.verdict, row.facts_texts, row.facts_numbers, bytes);
+      Facts facts;
+      EXPECT_TRUE(facts.ParseFromString(bytes));
+      EXPECT_EQ(row.digest.size(), 32u);
+      rows_[{of, row.digest}] = facts;
+      return {};
+    });
+    EXPECT_TRUE(result) << result.error().message;
+    return result ? *result : ListResult();
+  }
+  const Facts& file(const std::string& hex) { return rows_.at({1, *from_hex(hex)}); }
+  const Facts& at(std::string_view expression) { return rows_.at({2, address(expression)}); }
+
+  std::map<std::pair<int, std::string>, Facts> rows_;
+};
+
+TEST_F(KsnLists, plain_digests_and_domains) {
+  const auto result = read("# comment\n\n" + kOne + "\r\n  Evil.Example.COM  \nhttp://a.example/path/x?q=1\n1.2.3.4\n.suffix.example\n*.wild.example\n");
+  EXPECT_EQ(result.rows, 6u);
+  EXPECT_EQ(result.files, 1u);
+  EXPECT_EQ(result.addresses, 5u);
+  EXPECT_EQ(result.not_understood, 0u) << result.first;
+  EXPECT_EQ(file(kOne).verdict(), ksn::v1::VERDICT_UNTRUSTED);
+  for (const auto* expression : {"evil.example.com/", "a.example/path/x?q=1", "1.2.3.4/", "suffix.example/", "wild.example/"}) EXPECT_TRUE(rows_.contains({2, address(expression)})) << expression;
+}
+
+TEST_F(KsnLists, signature_base_files_name_the_threat_behind_a_semicolon) {
+  const auto result = read("# Hash IOCs\n" + kOne + ";Dark Caracal - PE32 executable\n0c2674c3a97c53082187d930efb645c2;MD5 only\n192.119.99.42;65\nc2.example;APT; more\n");
+  EXPECT_EQ(result.rows, 3u);
+  EXPECT_EQ(result.not_understood, 1u);
+  EXPECT_EQ(result.first, "line 3: '0c2674c3a97c53082187d930efb645c2;MD5 only': a digest that is not SHA-256");
+  EXPECT_EQ(file(kOne).threat(), "Dark Caracal - PE32 executable");
+  EXPECT_EQ(at("192.119.99.42/").threat(), "");  // a score is no name
+  EXPECT_EQ(at("c2.example/").threat(), "APT; more");
+}
+
+TEST_F(KsnLists, maltrail_files_may_comment_each_line) {
+  const auto result = read("# Copyright\nevil.example\nother.example # Family\n/gate.php\n1.2.3.4:8080\n(regex|pattern)\n");
+  EXPECT_EQ(result.rows, 3u);
+  EXPECT_EQ(result.not_understood, 2u);
+  EXPECT_EQ(result.first, "line 4: '/gate.php': a path without a host");
+  EXPECT_EQ(at("other.example/").threat(), "Family");
+  EXPECT_TRUE(rows_.contains({2, address("1.2.3.4/")}));
+}
+
+TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {
+  const auto text = R"({"name":"Top sites","type":"hostname","version":3,"list":["example.com",".example.org",7,"not a host"]})";
+  const auto result = read(text, 0);
+  EXPECT_EQ(result.rows, 2u);
+  EXPECT_EQ(result.not_understood, 2u);
+  EXPECT_EQ(result.first, "entry 3: '': is no string");
+  EXPECT_EQ(at("example.com/").verdict(), ksn::v1::VERDICT_TRUSTED);
+  EXPECT_EQ(at("example.org/").product(), "Top sites");
+  EXPECT_EQ(at("example.org/").category(), "warninglist");
+  const auto ranges = read(R"({"name":"n","type":"cidr","list":["192.0.2.1/32","198.51.100.0/24","203.0.113.9"]})", 0);
+  EXPECT_EQ(ranges.rows, 2u);
+  EXPECT_EQ(ranges.first, "entry 2: '198.51.100.0/24': a range of addresses has no digest");
+  const auto refused = [](std::string_view list) { return read_list(list, {}, [](int, ksn_store::Row) { return Result<>(); }).error().message; };
+  EXPECT_EQ(refused(R"({"type":"regex","list":["a"]})"), "a warninglist of type regex cannot be looked up by digest");
+  EXPECT_EQ(refused(R"({"type":"hostname"})"), "no warninglist: it has no \"list\"");
+  EXPECT_EQ(refused(R"({"list":[]})"), "no warninglist: it has no \"type\"");
+  EXPECT_NE(refused("{").find("no JSON"), std::string::npos);
+}
+
+TEST_F(KsnLists, csv_by_its_header) {
+  const auto result = read("SHA256,verdict,Category,threat,publisher,product,popularity,first_seen,countries,unused\n" + kOne +
+                               ",untrusted,malware,\"Name, with comma\",Someone,Tool,1200,2026-01-02,DE FR,x\n" + kTwo + ",abusable,,\"two\nlines \"\"quoted\"\"\",,,,1700000000,,\n" + kOne.substr(1) + "c,maybe,,,,,,,,\n" +
+                               kOne.substr(1) + "d,trusted,,,,,many,,,\n",
+                           0);
+  EXPECT_EQ(result.rows, 2u);
+  EXPECT_EQ(result.not_understood, 2u);
+  EXPECT_NE(result.first.find("line 5"), std::string::npos) << result.first;
+  EXPECT_NE(result.first.find("a verdict is trusted, abusable or untrusted"), std::string::npos);
+  const auto& one = file(kOne);
+  EXPECT_EQ(one.threat(), "Name, with comma");
+  EXPECT_EQ(one.publisher(), "Someone");
+  EXPECT_EQ(one.popularity(), 1200u);
+  EXPECT_EQ(one.first_seen(), 1767312000);
+  EXPECT_EQ(one.countries_size(), 2);
+  EXPECT_EQ(file(kTwo).threat(), "two\nlines \"quoted\"");
+  EXPECT_EQ(file(kTwo).verdict(), ksn::v1::VERDICT_ABUSABLE);
+}
+
+TEST_F(KsnLists, csv_of_software_and_csv_without_a_header) {
+  EXPECT_EQ(read("publisher,product,verdict\nExample GmbH,Editor,trusted\nExample GmbH,,abusable\n,Nothing,trusted\n", 0).software, 2u);
+  EXPECT_EQ(rows_.at({3, ksn::software_digest("Example GmbH", "Editor")}).verdict(), ksn::v1::VERDICT_TRUSTED);
+  EXPECT_EQ(rows_.at({3, ksn::software_digest("example gmbh", "")}).verdict(), ksn::v1::VERDICT_ABUSABLE);
+  EXPECT_EQ(read("1,first.example\n2,second.example\n", 1).addresses, 2u);
+  // As abuse.ch writes them: comments, the header one of them.
+  EXPECT_EQ(read("# Feed\n#\n# \"first_seen_utc\",\"sha256_hash\",\"signature\"\n\"2026-01-02 03:04:05\", \"" + kOne + "\", \"Family\"\n# END\n").rows, 1u);
+  EXPECT_EQ(file(kOne).threat(), "Family");
+  EXPECT_EQ(file(kOne).first_seen(), 1767323045);
+}
+
+TEST_F(KsnLists, keeps_to_the_kind_that_was_asked_for) {
+  EXPECT_EQ(read(kOne + "\nexample.com\n", 3, Format::plain, ksn::v1::OBJECT_FILE).rows, 1u);
+  EXPECT_EQ(read(kOne + ".example\nexample.com\n", 3, Format::plain, ksn::v1::OBJECT_ADDRESS).rows, 2u);
+}
+
+TEST_F(KsnLists, without_a_verdict_nothing_is_taken) {
+  const auto result = read("example.com\n", 0);
+  EXPECT_EQ(result.rows, 0u);
+  EXPECT_EQ(result.first, "line 1: 'example.com': no verdict");
+}
+
+TEST_F(KsnLists, an_error_of_the_store_ends_the_reading) {
+  ListOptions options;
+  options.entry.verdict = 3;
+  int calls = 0;
+  const auto result = read_list("a.example\nb.example\n", options, [&](int, ksn_store::Row) -> Result<> { return ++calls, fail(Code::no_space, "full"); });
+  EXPECT_EQ(result.error().message, "full");
+  EXPECT_EQ(calls, 1);
+}
+
+}  // namespace
+}  // namespace picket::ksn_tool

@@ -1,0 +1,174 @@
+// Extended mode: statistics on their schedule, files where KSN asks for one and policy allows it. And programs.
+#include "base/digest.hpp"
+#include "rig.hpp"
+
+namespace ksn_client_test {
+namespace {
+
+std::string digest_of(const std::string& bytes) { return *picket::from_hex(picket::sha256_hex(bytes)); }
+
+struct KsnExtended : KsnClientPlugin {
+  std::string program;
+  void SetUp() override {
+    KsnClientPlugin::SetUp();
+    settings["content_kinds"] = json::array{"executable"};
+  }
+  void write_program(std::size_t bytes) {
+    program = std::string("\x7f"
+                          "ELF") +
+              std::string(bytes, 'p');
+    ASSERT_TRUE(picket::write_file_atomic(folder.path() / "program", program));
+  }
+  v1::Checked check_program() {
+    v1::CheckRequest request;
+    auto* object = request.add_objects();
+    object->set_file_digest(digest_of(program));
+    object->set_path((folder.path() / "program").native());
+    const auto reply = ask<v1::CheckReply>("picket.ksn.check", request);
+    return reply.checked_size() == 1 ? reply.checked(0) : v1::Checked();
+  }
+  // As if the last statistics had been sent long ago.
+  void statistics_are_due() {
+    host.put_stored("outbox", R"({"statistics":[],"wishes":[],"done":[],"period_began":1000000,"day":0,"day_bytes":0})");
+  }
+};
+
+TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
+  statistics_are_due();
+  settings["heartbeat_seconds"] = 1;
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  // The first period ends with what was counted by then; what comes later belongs to the next.
+  ASSERT_TRUE(wait([&] { return !ksn.seen().statistics.empty() || !host.stored().at("outbox").empty(); }));
+  statistics_are_due();
+  restart();
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return !ksn.seen().statistics.empty(); }));
+  const auto seen = ksn.seen().statistics;
+  EXPECT_EQ(seen.front().id().size(), 16U);
+  EXPECT_LT(seen.front().from(), seen.front().to());
+  for (const auto& entry : seen.front().counters()) EXPECT_EQ(entry.first.find('/'), std::string::npos) << "no paths";
+  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_NE(seen[i].id(), seen[0].id());
+}
+
+TEST_F(KsnExtended, basic_mode_sends_no_statistics_and_no_files) {
+  statistics_are_due();
+  settings["extended"] = false;
+  settings["heartbeat_seconds"] = 1;
+  write_program(1000);
+  ksn.wish(digest_of(program));
+  start();
+  accept();
+  EXPECT_EQ(check_program().from(), v1::Checked::SERVER);
+  const auto hellos = ksn.seen().hellos;
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > hellos + 1; })) << "the client goes on for two heartbeats";
+  EXPECT_THAT(ksn.seen().statistics, IsEmpty());
+  EXPECT_EQ(ksn.seen().content_requests, 0U);
+}
+
+TEST_F(KsnExtended, sends_a_file_that_is_wished_for_in_parts_and_never_twice) {
+  write_program((2u << 20) + 17);
+  ksn.wish(digest_of(program));
+  start();
+  accept();
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)].size() == program.size(); }));
+  EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program);
+  const auto requests = ksn.seen().content_requests;
+  EXPECT_EQ(requests, 4U) << "one question how much is there, three parts";
+  ASSERT_TRUE(wait([&] { return host.stored().at("outbox").find(":0:0") != std::string::npos; }));
+  EXPECT_EQ(check_one(digest_number(7)).from(), v1::Checked::SERVER);  // KSN wishes again
+  restart();
+  EXPECT_EQ(check_one(digest_number(8)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(check_program().from(), v1::Checked::CACHE);
+  EXPECT_EQ(check_one(digest_number(9)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(ksn.seen().content_requests, requests);
+}
+
+TEST_F(KsnExtended, goes_on_where_it_was_when_the_line_breaks) {
+  write_program(3u << 20);
+  ksn.wish(digest_of(program));
+  settings["heartbeat_seconds"] = 1;
+  start();
+  accept();
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return ksn.seen().content_requests >= 2; }));
+  ksn.die();
+  host.stop();
+  host.destroy();
+  ksn.come_back();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)].size() == program.size(); }));
+  EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program);
+}
+
+TEST_F(KsnExtended, sends_only_a_part_when_a_part_is_wished_for) {
+  write_program(5000);
+  ksn.wish(digest_of(program), 100, 50);
+  start();
+  accept();
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)].size() == 50; }));
+  EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program.substr(100, 50));
+}
+
+TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files_that_changed) {
+  settings["content_kinds"] = json::array{"document"};
+  write_program(1000);
+  ksn.wish(digest_of(program));
+  ksn.wish(digest_number(4242));  // not here
+  start();
+  accept();
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return host.stored().count("outbox") > 0 && host.stored().at("outbox").find(":0:0") != std::string::npos; })) << "looked at, and not sent";
+  EXPECT_EQ(ksn.seen().content_requests, 0U);
+}
+
+TEST_F(KsnExtended, disabling_throws_wishes_and_statistics_away) {
+  write_program(1000);
+  ksn.wish(digest_of(program));
+  start();
+  accept();
+  ksn.mood(Mood::silent);
+  (void)turn(false);
+  ksn.mood(Mood::honest);
+  const auto before = ksn.messages();
+  EXPECT_EQ(check_program().from(), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.messages(), before);
+  EXPECT_EQ(status().counters().at("waiting"), 0U);
+}
+
+TEST_F(KsnExtended, a_program_of_no_package_is_asked_by_its_content) {
+  write_program(100);
+  ksn.knows(digest_of(program), v1::VERDICT_UNTRUSTED, "Trojan.Program");
+  start();
+  accept();
+  v1::SoftwareRequest request;
+  request.set_path((folder.path() / "program").native());
+  const auto reply = ask<v1::SoftwareReply>("picket.ksn.software", request);
+  EXPECT_EQ(reply.identified_by(), "none");
+  EXPECT_FALSE(reply.signature_valid());
+  EXPECT_EQ(reply.file().facts().threat(), "Trojan.Program");
+  EXPECT_EQ(reply.checked().from(), v1::Checked::NOBODY);
+  EXPECT_THAT(reply.text(), StartsWith("untrusted: "));
+  request.set_path("/nowhere/at/all");
+  EXPECT_EQ(ask_raw("picket.ksn.software", request.SerializeAsString()).status, PICKET_E_NOT_FOUND);
+  request.set_path("/");
+  EXPECT_EQ(ask_raw("picket.ksn.software", request.SerializeAsString()).status, PICKET_E_INVALID);
+}
+
+TEST_F(KsnExtended, starts_of_programs_are_bounded_in_rate) {
+  settings["software_per_second"] = 1;
+  write_program(10);
+  start();
+  accept();
+  v1::SoftwareRequest request;
+  request.set_path((folder.path() / "program").native());
+  unsigned busy = 0;
+  for (int i = 0; i < 20; ++i) busy += ask_raw("picket.ksn.software", request.SerializeAsString()).status == PICKET_E_BUSY;
+  EXPECT_GE(busy, 10U);
+}
+
+}  // namespace
+}  // namespace ksn_client_test

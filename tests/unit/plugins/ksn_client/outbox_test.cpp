@@ -1,0 +1,164 @@
+#include "outbox.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "support/server_process.hpp"
+
+namespace ksn_client {
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000;
+
+struct KsnOutbox : testing::Test {
+  std::map<std::string, std::string, std::less<>> kept;
+  Keep keep{[this](std::string_view key) -> std::optional<std::string> {
+              const auto found = kept.find(key);
+              return found == kept.end() ? std::nullopt : std::optional(found->second);
+            },
+            [this](std::string_view key, std::string_view value) {
+              kept[std::string(key)] = value;
+              return true;
+            }};
+  std::string told;
+  picket::support::ServerFolder folder;
+  static Outbox::Limits limits() { return {true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}; }
+  std::unique_ptr<Outbox> make(std::int64_t now = kNow) {
+    auto out = std::make_unique<Outbox>(keep, told);
+    out->use(limits(), now);
+    return out;
+  }
+  std::string write(const std::string& name, const std::string& bytes) {
+    EXPECT_TRUE(picket::write_file_atomic(folder / name, bytes));
+    return *picket::from_hex(picket::sha256_hex(bytes));
+  }
+  static v1::Wish wish_for(const std::string& digest) {
+    v1::Wish wish;
+    wish.set_digest(digest);
+    return wish;
+  }
+};
+
+TEST_F(KsnOutbox, statistics_are_differences_and_the_same_message_until_it_was_taken) {
+  auto outbox = make();
+  outbox->counted({{"files", 5}}, kNow + 3600);
+  EXPECT_FALSE(outbox->next(true, true, kNow + 3600)) << "not yet time";
+  outbox->counted({{"files", 10}}, kNow + 86400);
+  outbox->counted({{"files", 10}}, kNow + 2 * 86400);  // nothing happened: nothing to say
+  outbox->counted({{"files", 12}, {"software", 1}}, kNow + 3 * 86400);
+  const auto first = outbox->next(true, true, kNow);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->statistics.counters().at("files"), 10U);
+  EXPECT_EQ(first->statistics.from(), kNow);
+  EXPECT_EQ(first->statistics.to(), kNow + 86400);
+  EXPECT_EQ(outbox->next(true, true, kNow)->statistics.id(), first->statistics.id());
+  outbox = make(kNow + 3 * 86400);
+  EXPECT_EQ(outbox->next(true, true, kNow)->statistics.id(), first->statistics.id()) << "over a restart too";
+  EXPECT_FALSE(outbox->next(false, true, kNow)) << "directives";
+  outbox->sent(*first, nullptr, kNow);
+  const auto second = outbox->next(true, true, kNow);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->statistics.counters().at("files"), 2U);
+  outbox->given_up(*second);
+  EXPECT_FALSE(outbox->next(true, true, kNow));
+}
+
+TEST_F(KsnOutbox, is_bounded) {
+  auto outbox = make();
+  for (unsigned i = 1; i <= 100; ++i) outbox->counted({{"files", i}}, kNow + i * 86400);
+  EXPECT_EQ(outbox->waiting(), Outbox::kMostStatistics);
+  for (unsigned i = 0; i < 1000; ++i) {
+    std::string digest(32, 'd');
+    digest[0] = static_cast<char>(i);
+    digest[1] = static_cast<char>(i >> 8);
+    outbox->seen(digest, "/some/path");
+    (void)outbox->wish(wish_for(digest));
+  }
+  EXPECT_EQ(outbox->waiting(), Outbox::kMostStatistics + Outbox::kMostWishes);
+  for (unsigned i = 0; i < 20'000; ++i) {
+    std::string digest(32, 'e');
+    digest[0] = static_cast<char>(i);
+    digest[1] = static_cast<char>(i >> 8);
+    outbox->seen(digest, "/some/path");
+  }
+  EXPECT_EQ(outbox->clear(), Outbox::kMostStatistics + Outbox::kMostWishes);
+  EXPECT_EQ(outbox->waiting(), 0U);
+  EXPECT_EQ(make()->waiting(), 0U);
+}
+
+TEST_F(KsnOutbox, a_wish_is_for_what_was_asked_about_and_is_still_the_same) {
+  auto outbox = make();
+  const auto digest = write("program", "\x7f""ELF and more");
+  EXPECT_FALSE(outbox->wish(wish_for(digest))) << "nobody asked about it";
+  outbox->seen(digest, (folder / "program").native());
+  EXPECT_TRUE(outbox->wish(wish_for(digest)));
+  EXPECT_FALSE(outbox->wish(wish_for(digest))) << "once";
+  (void)write("program", "\x7f""ELF but another");
+  EXPECT_FALSE(outbox->next(true, true, kNow)) << "it was replaced";
+  EXPECT_FALSE(outbox->wish(wish_for(digest))) << "and is not looked at again";
+}
+
+TEST_F(KsnOutbox, content_goes_in_parts_from_where_the_other_side_is) {
+  auto outbox = make();
+  const std::string bytes = "\x7f""ELF" + std::string(1000, 'x');
+  const auto digest = write("program", bytes);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  auto question = outbox->next(true, true, kNow);
+  ASSERT_TRUE(question && question->is_content());
+  EXPECT_EQ(question->content.part(), "") << "an empty part asks how much is there";
+  v1::ContentReply held;
+  held.set_held(600);
+  outbox->sent(*question, &held, kNow);
+  const auto part = outbox->next(true, true, kNow);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->content.offset(), 600U);
+  EXPECT_EQ(part->content.part(), bytes.substr(600));
+  outbox->sent(*part, &held, kNow);  // it took nothing
+  EXPECT_FALSE(outbox->next(true, true, kNow)) << "never twice the same";
+  EXPECT_FALSE(outbox->wish(wish_for(digest)));
+}
+
+TEST_F(KsnOutbox, policy_says_which_kinds_and_how_much) {
+  auto outbox = make();
+  const std::vector<std::string> refused{"#! a script", std::string(100, '\0'), "\x7f""ELF" + std::string((1 << 20) + 1, 'x')};
+  for (const auto& bytes : refused) {
+    const auto digest = write("file", bytes);
+    outbox->seen(digest, (folder / "file").native());
+    ASSERT_TRUE(outbox->wish(wish_for(digest)));
+    EXPECT_FALSE(outbox->next(true, true, kNow)) << bytes.size();
+  }
+  auto wish = wish_for(write("file", "\x7f""ELF is no document"));
+  wish.set_type("document");
+  outbox->seen(wish.digest(), (folder / "file").native());
+  ASSERT_TRUE(outbox->wish(wish));
+  EXPECT_FALSE(outbox->next(true, true, kNow)) << "KSN wanted another kind";
+}
+
+TEST_F(KsnOutbox, a_record_that_cannot_be_read_is_dropped_with_one_line) {
+  for (const char* bad : {"", "{", "[]", "{}", R"({"statistics":1})", R"({"statistics":[],"wishes":[{"digest":5}],"done":[]})"}) {
+    kept["outbox"] = bad;
+    told.clear();
+    EXPECT_EQ(make()->waiting(), 0U);
+    EXPECT_FALSE(told.empty()) << bad;
+    EXPECT_EQ(told.find('\n'), std::string::npos);
+  }
+}
+
+TEST(KsnContentKind, goes_by_the_first_bytes) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(kind_of_content("\x7f""ELF"), "executable");
+  EXPECT_EQ(kind_of_content("MZ"), "executable");
+  EXPECT_EQ(kind_of_content("#!/bin/sh"), "script");
+  EXPECT_EQ(kind_of_content("%PDF-1.7"), "document");
+  EXPECT_EQ(kind_of_content("PK\3\4 anything"sv), "archive");
+  EXPECT_EQ(kind_of_content("PK\3\4 ... [Content_Types].xml"sv), "document");
+  EXPECT_EQ(kind_of_content("\x1f\x8b"), "archive");
+  EXPECT_EQ(kind_of_content("plain text"), "");
+  EXPECT_EQ(kind_of_content(""), "");
+}
+
+}  // namespace
+}  // namespace ksn_client

@@ -1,0 +1,202 @@
+#include <gmock/gmock.h>
+
+#include "base/bytes.hpp"
+#include "base/files.hpp"
+#include "breaker.hpp"
+#include "consent.hpp"
+#include "local_lists.hpp"
+#include "objects.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+#include "printed.hpp"
+#include "standing.hpp"
+#include "support/server_process.hpp"
+
+namespace ksn_client {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+
+// ---- breaker
+
+TEST(KsnBreaker, rests_after_three_failures_and_longer_each_time) {
+  Breaker breaker(1s, 300s);
+  Breaker::Time now{};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(breaker.may(now));
+    breaker.failed(now, 0);
+  }
+  EXPECT_TRUE(breaker.may(now));
+  breaker.failed(now, 0);
+  std::vector<long long> rests;
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_FALSE(breaker.may(now));
+    rests.push_back(std::chrono::duration_cast<std::chrono::seconds>(breaker.until() - now).count());
+    now = breaker.until();
+    EXPECT_TRUE(breaker.may(now));
+    EXPECT_FALSE(breaker.may(now)) << "one message tries the road";
+    breaker.failed(now, 0);
+  }
+  EXPECT_THAT(rests, testing::ElementsAre(1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300));
+  now = breaker.until();
+  EXPECT_TRUE(breaker.may(now));
+  breaker.succeeded();
+  EXPECT_TRUE(breaker.may(now));
+  EXPECT_FALSE(breaker.is_resting(now));
+  breaker.failed(now, 0);
+  EXPECT_TRUE(breaker.may(now)) << "one failure is none";
+}
+
+TEST(KsnBreaker, rests_as_long_as_the_other_side_asks_and_a_trial_given_up_is_no_verdict) {
+  Breaker breaker(1s, 10s);
+  Breaker::Time now{};
+  EXPECT_TRUE(breaker.may(now));
+  breaker.failed(now, 0, 60s);
+  EXPECT_FALSE(breaker.may(now + 59s));
+  EXPECT_TRUE(breaker.may(now + 60s));
+  breaker.gave_up();
+  EXPECT_TRUE(breaker.may(now + 60s));
+}
+
+// ---- directives
+
+TEST(KsnDirectives, are_in_force_until_their_date) {
+  const auto stopped = Directives::parse(R"({"directives":1,"mode":"stopped","until":"2026-11-22T12:00:00+02:00","reason":"busy\nline"})");
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(utc(stopped->until), "2026-11-22 10:00:00 UTC");
+  EXPECT_EQ(stopped->reason, "busy line");
+  EXPECT_FALSE(stopped->permits("hello", stopped->until - 1));
+  EXPECT_TRUE(stopped->permits("hello", stopped->until));
+  const auto restricted = Directives::parse(R"({"directives":1,"mode":"restricted","allow":["file","telepathy"]})");
+  ASSERT_TRUE(restricted);
+  EXPECT_TRUE(restricted->permits("file", 5));
+  EXPECT_TRUE(restricted->permits("hello", 5));
+  EXPECT_FALSE(restricted->permits("address", 5));
+  EXPECT_FALSE(restricted->permits("content", 5));
+  for (const char* bad : {"2026-11-22", "2026-11-22T25:99:00", "2026-11-22T00:00:00", "2026-11-22T00:00:00Zx", "1900-01-01T00:00:00Z"}) EXPECT_FALSE(seconds_of_rfc3339(bad)) << bad;
+}
+
+// ---- the status
+
+Situation on() {
+  Situation s;
+  s.accepted = true;
+  s.has_provider = true;
+  s.private_ksn = true;
+  s.changed = 1000;
+  s.last_exchange = 2000;
+  s.last_road = "proxy a:1";
+  return s;
+}
+
+TEST(KsnStanding, uses_exactly_the_four_words) {
+  auto s = on();
+  EXPECT_EQ(status_of(s, 2100).status(), "Enabled");
+  EXPECT_EQ(status_of(s, 2100).line(), "Enabled (Private, Extended); last exchange 1970-01-01 00:33:20 UTC by proxy a:1");
+  EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds - 1).status(), "Enabled");
+  EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds).status(), "Enabled. Not available");
+  EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds).cause(), "no exchange for 15 minutes");
+  EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds).device_status(), "Warning");
+  EXPECT_EQ(changes_at(s, 2100), 2000 + kAvailableSeconds);
+  s.failing_since = 2050;
+  s.failure = "proxy a:1: no network";
+  s.next_attempt = 2200;
+  EXPECT_EQ(status_of(s, 2100).status(), "Enabled");
+  EXPECT_THAT(status_of(s, 2100).line(), HasSubstr("the last attempt failed: proxy a:1: no network"));
+  const auto away = status_of(s, 2000 + kAvailableSeconds);
+  EXPECT_EQ(away.line(), "Enabled. Not available (Private, Extended): proxy a:1: no network; since 1970-01-01 00:34:10 UTC; next attempt 1970-01-01 00:36:40 UTC; last exchange "
+                         "1970-01-01 00:33:20 UTC by proxy a:1");
+  EXPECT_FALSE(state_of(s, 2000 + kAvailableSeconds).available());
+  EXPECT_TRUE(state_of(s, 2000 + kAvailableSeconds).in_use());
+  s.licence_refused = true;
+  EXPECT_EQ(status_of(s, 2100).status(), "Enabled. Not available") << "the provider has said no: nothing to wait for";
+  s.directives = {Directives::Mode::restricted, 5000, {"file"}, "load"};
+  s.directives_since = 2060;
+  EXPECT_EQ(status_of(s, 2100).status(), "Enabled with restrictions");
+  EXPECT_THAT(status_of(s, 2100).cause(), StartsWith("only requests about file until 1970-01-01 01:23:20 UTC: load"));
+  s.switched_on = false;
+  s.switched_by = "bob";
+  EXPECT_EQ(status_of(s, 2100).line(), "Disabled: switched off by bob; since 1970-01-01 00:16:40 UTC");
+  EXPECT_EQ(status_of(s, 2100).mode(), "Off");
+  EXPECT_FALSE(state_of(s, 2100).in_use());
+}
+
+TEST(KsnStanding, says_modes_kinds_and_what_policy_makes_of_it) {
+  auto s = on();
+  s.extended = false;
+  s.private_ksn = false;
+  EXPECT_EQ(status_of(s, 2100).mode(), "Basic");
+  EXPECT_EQ(status_of(s, 2100).kind(), "Global");
+  EXPECT_EQ(state_of(s, 2100).text(), "Enabled (Global)");
+  for (const char* level : {"OK", "Warning", "Critical"}) {
+    s.when_unavailable = level;
+    EXPECT_EQ(status_of(s, 99'999).device_status(), level);
+  }
+  s.has_provider = false;
+  s.no_provider = "no provider file is set";
+  EXPECT_EQ(status_of(s, 2100).cause(), "no provider file is set");
+  EXPECT_FALSE(state_of(s, 2100).in_use());
+}
+
+// ---- consent
+
+TEST(KsnConsent, needs_a_version_and_bounds_the_text) {
+  picket::support::ServerFolder folder;
+  EXPECT_EQ(Statement::load(folder.path().native(), "en").error().code, Code::not_found);
+  for (const std::string& bad : {std::string("no version\n"), std::string("Version: \n"), std::string("Version: 1"), std::string()}) {
+    ASSERT_TRUE(picket::write_file_atomic(folder / "ksn_en.txt", bad));
+    EXPECT_EQ(Statement::load(folder.path().native(), "en").error().code, Code::invalid) << bad;
+  }
+  ASSERT_TRUE(picket::write_file_atomic(folder / "ksn_en.txt", "Version: 1\n" + std::string(200'000, 'x')));
+  EXPECT_EQ(Statement::load(folder.path().native(), "en").error().code, Code::too_large);
+  for (const char* language : {"en", "de"}) EXPECT_TRUE(Statement::load(PICKET_TEST_STATEMENTS, language)) << language;
+}
+
+// ---- local lists
+
+TEST(KsnLocalLists, name_the_file_and_line_that_is_wrong) {
+  picket::support::ServerFolder folder;
+  Settings settings;
+  settings.local_files = {(folder / "list").native()};
+  const auto error = [&](const std::string& text) {
+    EXPECT_TRUE(picket::write_file_atomic(folder / "list", text));
+    const auto lists = LocalLists::make(settings);
+    return lists ? std::string("none") : lists.error().message;
+  };
+  EXPECT_EQ(error("# nothing\n\n"), "none");
+  EXPECT_EQ(error("example.org,untrusted\nsoftware:Acme/Tool,trusted,,tools\n" + std::string(64, 'a') + ",abusable\n"), "none");
+  EXPECT_THAT(error("example.org,untrusted\nexample.org,evil\n"), HasSubstr("list line 2: 'evil' is no verdict"));
+  EXPECT_THAT(error("nothing,trusted"), HasSubstr("line 1"));
+  EXPECT_THAT(error("software:,trusted"), HasSubstr("line 1"));
+  EXPECT_THAT(error("example.org"), HasSubstr("line 1"));
+}
+
+// ---- objects and messages
+
+TEST(KsnObjects, software_is_asked_by_product_then_by_publisher) {
+  v1::Object object;
+  object.mutable_software()->set_publisher("Acme");
+  object.mutable_software()->set_product("Tool");
+  const auto asked = asked_of(object);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->keys.size(), 2U);
+  object.mutable_software()->clear_product();
+  EXPECT_EQ(asked_of(object)->keys.size(), 1U);
+  EXPECT_EQ(asked_of(object)->keys[0], asked->keys[1]);
+}
+
+TEST(KsnPrinted, shows_each_kind_of_message) {
+  v1::StatisticsRequest statistics;
+  statistics.set_id("0123456789abcdef");
+  (*statistics.mutable_counters())["files"] = 3;
+  EXPECT_THAT(printed("/ksn/v1/statistics", statistics.SerializeAsString()), HasSubstr("\"counters\":{\"files\":3}"));
+  v1::ContentRequest content;
+  content.set_digest(std::string(32, '\1'));
+  content.set_part("abc");
+  EXPECT_THAT(printed("/ksn/v1/content", content.SerializeAsString()), HasSubstr("\"part_bytes\":3"));
+  EXPECT_EQ(printed("/ksn/v1/ask", "\xff\xff\xff"), "");
+}
+
+}  // namespace
+}  // namespace ksn_client

@@ -1,0 +1,229 @@
+// A KSN in the same process, which signs its answers as a real one does: for what a real one cannot be made to do (lie, hang, count).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "ksn/answers.hpp"
+#include "ksn_server/server.hpp"
+#include "picket/ksn/v1/wire.pb.h"
+#include "upstream.hpp"
+
+namespace picket::ksn_proxy_tests {
+
+namespace v1 = picket::ksn::v1;
+
+inline std::string digest_of(std::uint64_t number) {
+  std::string out(32, '\0');
+  // Looks like a digest: all of its bytes differ from number to number.
+  std::uint64_t state = number * 0x9e3779b97f4a7c15u + 1;
+  for (auto& byte : out) {
+    state ^= state >> 30, state *= 0xbf58476d1ce4e5b9u, state ^= state >> 27;
+    byte = static_cast<char>(state >> 56);
+  }
+  return out;
+}
+
+inline std::string ask_of(const std::vector<std::string>& digests, std::string_view licence = "good", v1::ObjectKind kind = v1::OBJECT_FILE) {
+  v1::AskRequest request;
+  request.mutable_asker()->set_licence(std::string(licence));
+  request.mutable_asker()->set_installation(std::string(16, 'i'));
+  for (const auto& digest : digests) {
+    if (request.questions_size() == 0 || request.questions(request.questions_size() - 1).length() != digest.size()) {
+      request.add_questions()->set_kind(kind);
+      request.mutable_questions(request.questions_size() - 1)->set_length(static_cast<std::uint32_t>(digest.size()));
+    }
+    request.mutable_questions(request.questions_size() - 1)->mutable_digests()->append(digest);
+  }
+  return request.SerializeAsString();
+}
+
+class FakeKsn final : public ksn_proxy::Upstream {
+ public:
+  FakeKsn() : key_(*trust::PrivateKey::generate("ed25519")), keyid_(key_.public_key().key_id()) {}
+
+  [[nodiscard]] ksn::Verifier verifier() const { return {{key_.public_key()}, "test", true}; }
+  [[nodiscard]] const trust::PublicKey& public_key() const { return key_.public_key(); }
+
+  // ---- what it does
+  enum class Mode { answers, away, lies, other_question, other_name, too_few, refuses_blocked, broken };
+  std::atomic<Mode> mode{Mode::answers};
+  std::atomic<bool> holds{false};               // posts wait for let_go()
+  std::atomic<std::uint32_t> ttl{3600};
+  std::atomic<std::int64_t> now{1'800'000'000};
+  std::set<std::string> bad_licences{"unknown"};
+
+  // ---- what it saw
+  std::atomic<std::uint64_t> posts{0}, questions{0}, blamed{0};
+  std::atomic<std::uint32_t> rest{0};
+  [[nodiscard]] std::vector<std::string> bodies() const {
+    const std::lock_guard lock(mutex_);
+    return bodies_;
+  }
+  bool wait_for_posts(std::uint64_t count) {
+    std::unique_lock lock(mutex_);
+    return came_.wait_for(lock, std::chrono::seconds(20), [&] { return posts >= count; });
+  }
+  void let_go() {
+    holds = false;
+    std::deque<Held> all;
+    {
+      const std::lock_guard lock(mutex_);
+      all.swap(held_);
+    }
+    for (auto& one : all) one.done(work(one.path, one.body));
+  }
+
+  // ---- Upstream
+  void post(std::string_view path, std::string body, std::chrono::milliseconds, Done done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      ++posts;
+      if (keeps_bodies) bodies_.push_back(body);
+      came_.notify_all();
+      if (holds) {
+        held_.push_back({std::string(path), std::move(body), std::move(done)});
+        return;
+      }
+    }
+    done(work(path, body));
+  }
+  void blame(std::string_view) override { ++blamed; }
+  [[nodiscard]] std::uint32_t rests_for() const override { return mode == Mode::away ? std::max(1u, rest.load()) : rest.load(); }
+  [[nodiscard]] std::string describe() const override { return "fake"; }
+  bool keeps_bodies = true;
+
+  [[nodiscard]] Result<ksn_proxy::Posted> work(std::string_view path, const std::string& body) {
+    if (mode == Mode::away) return fail(Code::unavailable, "no route to host");
+    if (mode == Mode::broken) return ksn_proxy::Posted{500, "<html>oh</html>"};
+    if (mode == Mode::refuses_blocked) return refuse(v1::Refusal::LICENCE_BLOCKED, "the licence is blocked");
+    if (path == "/ksn/v1/statistics") return ksn_proxy::Posted{200, v1::Accepted().SerializeAsString()};
+    if (path == "/ksn/v1/content") return take_content(body);
+    v1::AskRequest request;
+    if (!request.ParseFromString(body)) return refuse(v1::Refusal::MALFORMED, "no AskRequest");
+    if (bad_licences.contains(request.asker().licence())) return refuse(v1::Refusal::LICENCE_UNKNOWN, "nobody knows this licence");
+    return ksn_proxy::Posted{200, answer(request)};
+  }
+
+  [[nodiscard]] std::string answer(const v1::AskRequest& request) {
+    v1::AskReply reply;
+    std::vector<std::string> records;
+    for (const auto& asked : request.questions())
+      for (std::size_t at = 0; at + asked.length() <= asked.digests().size(); at += asked.length()) {
+        v1::Record record;
+        record.set_kind(asked.kind());
+        record.set_asked(asked.digests().substr(at, asked.length()));
+        if (mode == Mode::other_question) record.mutable_asked()->back() = static_cast<char>(record.asked().back() + 1);
+        if (asked.length() == 32) {
+          auto& facts = *record.mutable_facts();
+          const bool bad = (record.asked()[0] & 1) != 0;
+          facts.set_verdict(bad ? v1::VERDICT_UNTRUSTED : v1::VERDICT_UNKNOWN);
+          if (bad) facts.set_category("malware"), facts.set_threat("Test.Threat");
+          facts.set_ttl_seconds(ttl);
+        } else {
+          record.set_ttl_seconds(ttl);
+          auto& found = *record.add_found();
+          found.set_digest(record.asked() + std::string(32 - asked.length(), 'f'));
+          found.mutable_facts()->set_verdict(v1::VERDICT_UNTRUSTED);
+        }
+        records.push_back(record.SerializeAsString());
+        ++questions;
+      }
+    if (mode == Mode::too_few && !records.empty()) records.pop_back();
+    const std::vector<std::string_view> views(records.begin(), records.end());
+    v1::Head head;
+    head.set_root(ksn::merkle_root(views));
+    head.set_leaves(records.size());
+    head.set_issued(now);
+    head.set_ksn(mode == Mode::other_name ? "somebody" : "test");
+    head.set_private_ksn(true);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!ksn::sign_head(head, key_, keyid_, *reply.add_heads())) std::abort();
+    }
+    if (mode == Mode::lies && !records.empty()) records.back().back() = static_cast<char>(records.back().back() ^ 1);
+    for (const auto& record : records) reply.add_answers()->set_record(record);
+    return reply.SerializeAsString();
+  }
+
+  // How much of each piece came.
+  [[nodiscard]] std::uint64_t held_of(const std::string& digest) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = content_.find(digest);
+    return found == content_.end() ? 0 : found->second.size();
+  }
+
+ private:
+  struct Held {
+    std::string path, body;
+    Done done;
+  };
+  [[nodiscard]] static ksn_proxy::Posted refuse(v1::Refusal::Why why, std::string_view text) { return {ksn_server::http_status(why), ksn_server::refusal(why, text)}; }
+  [[nodiscard]] ksn_proxy::Posted take_content(const std::string& body) {
+    v1::ContentRequest request;
+    if (!request.ParseFromString(body)) return refuse(v1::Refusal::MALFORMED, "no ContentRequest");
+    const std::lock_guard lock(mutex_);
+    auto& have = content_[request.digest()];
+    if (request.offset() <= have.size() && request.offset() + request.part().size() > have.size()) have += request.part().substr(have.size() - request.offset());
+    v1::ContentReply reply;
+    reply.set_held(have.size());
+    reply.set_complete(have.size() == request.size());
+    return {200, reply.SerializeAsString()};
+  }
+
+  const trust::PrivateKey key_;
+  const std::string keyid_;
+  mutable std::mutex mutex_;
+  std::condition_variable came_;
+  std::deque<Held> held_;
+  std::vector<std::string> bodies_;
+  std::map<std::string, std::string> content_;
+};
+
+// What a reply brought; wait() for it.
+class Answered {
+ public:
+  [[nodiscard]] ksn_server::Reply reply() {
+    return ksn_server::Reply::to([state = state_](int status, std::string body) {
+      const std::lock_guard lock(state->mutex);
+      ++state->count;
+      state->status = status;
+      state->body = std::move(body);
+      state->came.notify_all();
+    });
+  }
+  // 0: nothing came in time.
+  int wait(std::chrono::milliseconds limit = std::chrono::seconds(20)) {
+    std::unique_lock lock(state_->mutex);
+    state_->came.wait_for(lock, limit, [&] { return state_->count > 0; });
+    return state_->status;
+  }
+  [[nodiscard]] bool came() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->count > 0;
+  }
+  [[nodiscard]] const std::string& body() const { return state_->body; }
+  template <class T>
+  [[nodiscard]] T as() const {
+    T out;
+    if (!out.ParseFromString(state_->body)) out.Clear();
+    return out;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable came;
+    int count = 0, status = 0;
+    std::string body;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+}  // namespace picket::ksn_proxy_tests

@@ -1,0 +1,199 @@
+#include "forwarder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "fake_ksn.hpp"
+#include "support/server_process.hpp"
+
+using namespace ksn_proxy;
+using namespace picket::ksn_proxy_tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+class ForwarderTest : public ::testing::Test {
+ protected:
+  void open(Outbox::Limits limits = {}) {
+    ForwarderSettings settings;
+    settings.folder = folder_.path();
+    settings.limits = limits;
+    settings.pause = 10ms;
+    auto started = Forwarder::start(settings, {ksn_, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
+                                                 const std::lock_guard lock(mutex_);
+                                                 warnings_.emplace_back(text);
+                                               }});
+    ASSERT_TRUE(started) << started.error().message;
+    forwarder_ = std::move(*started);
+  }
+  Answered statistics(char id) {
+    v1::StatisticsRequest request;
+    request.set_id(std::string(16, id));
+    (*request.mutable_counters())["files"] = 7;
+    Answered out;
+    forwarder_->statistics(request.SerializeAsString(), out.reply());
+    return out;
+  }
+  Answered content(const std::string& digest, const std::string& file, std::uint64_t offset, std::uint64_t bytes) {
+    v1::ContentRequest request;
+    request.set_digest(digest);
+    request.set_size(file.size());
+    request.set_offset(offset);
+    request.set_part(file.substr(offset, bytes));
+    Answered out;
+    forwarder_->content(request.SerializeAsString(), out.reply());
+    return out;
+  }
+  template <class Condition>
+  bool wait_for(Condition is_so) {
+    for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end; std::this_thread::yield())
+      if (is_so()) return true;
+    return false;
+  }
+  FakeKsn ksn_;
+  picket::support::ServerFolder folder_;
+  std::mutex mutex_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<Forwarder> forwarder_;
+};
+
+TEST_F(ForwarderTest, passes_on_at_once_while_the_line_works) {
+  open();
+  EXPECT_EQ(statistics('a').wait(), 200);
+  const std::string digest = digest_of(1), file(1000, 'f');
+  auto part = content(digest, file, 0, 600);
+  ASSERT_EQ(part.wait(), 200);
+  EXPECT_EQ(part.as<v1::ContentReply>().held(), 600u);
+  auto rest = content(digest, file, 600, 400);
+  ASSERT_EQ(rest.wait(), 200);
+  EXPECT_TRUE(rest.as<v1::ContentReply>().complete());
+  EXPECT_EQ(forwarder_->counters().passed_on, 3u);
+  EXPECT_EQ(forwarder_->counters().stored, 0u);
+}
+
+TEST_F(ForwarderTest, keeps_what_comes_while_the_line_is_down_and_delivers_it_in_order) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  for (const char id : {'a', 'b', 'c'}) EXPECT_EQ(statistics(id).wait(), 200);
+  const std::string digest = digest_of(1), file(3000, 'f');
+  for (std::uint64_t offset = 0; offset < file.size(); offset += 1000) {
+    auto part = content(digest, file, offset, 1000);
+    ASSERT_EQ(part.wait(), 200);
+    EXPECT_EQ(part.as<v1::ContentReply>().held(), offset + 1000);
+    EXPECT_EQ(part.as<v1::ContentReply>().complete(), offset + 1000 == file.size());
+  }
+  auto asks = content(digest, file, 0, 0);  // how much is there?
+  ASSERT_EQ(asks.wait(), 200);
+  EXPECT_TRUE(asks.as<v1::ContentReply>().complete());
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 6u);
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 6; }));
+  EXPECT_EQ(ksn_.held_of(digest), file.size());
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(ForwarderTest, goes_on_after_a_restart_with_what_waited) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  const std::string digest = digest_of(1), file(2000, 'f');
+  ASSERT_EQ(content(digest, file, 0, 1500).wait(), 200);
+  ASSERT_EQ(statistics('a').wait(), 200);
+  forwarder_.reset();
+  open();
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 2u);
+  auto again = content(digest, file, 0, 1500);  // known already
+  ASSERT_EQ(again.wait(), 200);
+  EXPECT_EQ(again.as<v1::ContentReply>().held(), 1500u);
+  auto beyond = content(digest, file, 1800, 200);  // leaves a gap: it is told where to go on
+  ASSERT_EQ(beyond.wait(), 200);
+  EXPECT_EQ(beyond.as<v1::ContentReply>().held(), 1500u);
+  EXPECT_FALSE(beyond.as<v1::ContentReply>().complete());
+  auto rest = content(digest, file, 1500, 500);
+  ASSERT_EQ(rest.wait(), 200);
+  EXPECT_TRUE(rest.as<v1::ContentReply>().complete());
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 3u);
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 3; }));
+  EXPECT_EQ(ksn_.held_of(digest), file.size());
+}
+
+TEST_F(ForwarderTest, writes_down_what_was_on_its_way_when_it_ends) {
+  open();
+  ksn_.holds = true;
+  auto waits = statistics('a');
+  ASSERT_TRUE(ksn_.wait_for_posts(1));
+  forwarder_->stop_sending();
+  ksn_.mode = FakeKsn::Mode::away;
+  ksn_.let_go();
+  EXPECT_EQ(waits.wait(), 200);
+  forwarder_.reset();
+  open();
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 1u);
+}
+
+TEST_F(ForwarderTest, refuses_what_does_not_fit_so_that_the_device_keeps_it) {
+  open({3000, 1000});
+  ksn_.mode = FakeKsn::Mode::away;
+  int taken = 0;
+  Answered last;
+  for (int i = 0; i < 200; ++i) {
+    last = statistics(static_cast<char>(i));
+    if (last.wait() != 200) break;
+    ++taken;
+  }
+  EXPECT_GT(taken, 5);
+  EXPECT_EQ(last.wait(), 503);
+  EXPECT_EQ(last.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
+  EXPECT_GT(last.as<v1::Refusal>().retry_after_seconds(), 0u);
+  EXPECT_EQ(forwarder_->counters().no_room, 1u);
+  EXPECT_EQ(warnings_.size(), 1u);
+  ksn_.mode = FakeKsn::Mode::answers;
+  EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == static_cast<std::uint64_t>(taken); }));
+}
+
+TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  ASSERT_EQ(statistics('a').wait(), 200);
+  ksn_.mode = FakeKsn::Mode::refuses_blocked;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().refused_by_ksn == 1; }));
+  auto refused = statistics('b');  // the line works: the device is told itself
+  EXPECT_EQ(refused.wait(), 403);
+  ksn_.mode = FakeKsn::Mode::away;
+  ASSERT_EQ(statistics('c').wait(), 200);
+  ksn_.now += 8 * 86400;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().expired == 1; }));
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  const std::lock_guard lock(mutex_);
+  ASSERT_FALSE(warnings_.empty());
+  EXPECT_EQ(warnings_.front(), "the KSN refuses a message that waited: the licence is blocked");
+}
+
+TEST_F(ForwarderTest, refuses_what_is_malformed) {
+  open();
+  Answered none, short_id;
+  forwarder_->statistics("\xff", none.reply());
+  EXPECT_EQ(none.wait(), 400);
+  v1::StatisticsRequest request;
+  request.set_id("short");
+  forwarder_->statistics(request.SerializeAsString(), short_id.reply());
+  EXPECT_EQ(short_id.wait(), 400);
+  v1::ContentRequest part;
+  part.set_digest(digest_of(1));
+  part.set_size(10);
+  part.set_offset(8);
+  part.set_part("abc");
+  Answered beyond;
+  forwarder_->content(part.SerializeAsString(), beyond.reply());
+  EXPECT_EQ(beyond.wait(), 400);
+  part.set_first(~std::uint64_t{0});
+  part.set_bytes(~std::uint64_t{0});
+  Answered absurd;
+  forwarder_->content(part.SerializeAsString(), absurd.reply());
+  EXPECT_EQ(absurd.wait(), 400);
+  EXPECT_EQ(ksn_.posts, 0u);
+}
+
+}  // namespace

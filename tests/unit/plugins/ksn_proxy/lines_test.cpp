@@ -1,0 +1,131 @@
+// The line to real servers: which one is asked, who rests, what comes back.
+#include "lines.hpp"
+
+#include <gtest/gtest.h>
+
+#include "fake_ksn.hpp"
+
+using namespace ksn_proxy;
+using namespace picket::ksn_proxy_tests;
+using namespace std::chrono_literals;
+using picket::Code;
+
+namespace {
+
+class KsnServerAt {
+ public:
+  explicit KsnServerAt(std::uint16_t port = 0, int status = 200) {
+    ksn_server::Settings settings;
+    settings.plain = true;
+    settings.port = port;
+    server_ = *ksn_server::Server::start(settings, [this, status](const ksn_server::Request& request, ksn_server::Reply reply) {
+      ++asked;
+      std::move(reply).send(status, std::string(request.body));
+    });
+  }
+  [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  [[nodiscard]] ksn_channel::Road road() const { return {"http://127.0.0.1:" + std::to_string(port()), {}, {}, {}}; }
+  std::atomic<int> asked{0};
+
+ private:
+  std::unique_ptr<ksn_server::Server> server_;
+};
+
+picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 10s) {
+  std::mutex mutex;
+  std::condition_variable came;
+  std::optional<picket::Result<Posted>> out;
+  lines.post("/ksn/v1/ask", "question", deadline, [&](picket::Result<Posted> posted) {
+    const std::lock_guard lock(mutex);
+    out = std::move(posted);
+    came.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  came.wait(lock, [&] { return out.has_value(); });
+  return *out;
+}
+
+TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
+  auto first = std::make_unique<KsnServerAt>();
+  KsnServerAt second;
+  auto lines = Lines::start({first->road(), second.road()}, {60s, 60s});
+  ASSERT_TRUE(lines) << lines.error().message;
+  EXPECT_EQ(post(**lines)->body, "question");
+  EXPECT_EQ(first->asked, 1);
+  EXPECT_EQ((*lines)->rests_for(), 0u);
+  first.reset();
+  for (int i = 0; i < 3; ++i) {
+    const auto posted = post(**lines);
+    ASSERT_TRUE(posted) << posted.error().message;
+    EXPECT_EQ(posted->status, 200);
+  }
+  EXPECT_EQ(second.asked, 3);
+  EXPECT_NE((*lines)->describe().find("rests for"), std::string::npos);
+  EXPECT_NE((*lines)->describe().find("answers"), std::string::npos);
+}
+
+TEST(KsnProxyLines, rests_when_no_server_answers_and_comes_back) {
+  auto server = std::make_unique<KsnServerAt>();
+  const auto port = server->port();
+  auto lines = Lines::start({server->road()}, {200ms, 1s});
+  ASSERT_TRUE(lines);
+  ASSERT_TRUE(post(**lines));
+  server.reset();
+  auto failed = post(**lines);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::unavailable);
+  EXPECT_EQ((*lines)->rests_for(), 1u);
+  const auto resting = post(**lines);  // not tried at all
+  ASSERT_FALSE(resting);
+  EXPECT_NE(resting.error().message.find("rests after"), std::string::npos);
+  server = std::make_unique<KsnServerAt>(port);
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!post(**lines) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ((*lines)->rests_for(), 0u);
+  EXPECT_GE(server->asked, 1);
+}
+
+TEST(KsnProxyLines, a_refusal_is_an_answer_and_a_broken_server_is_not) {
+  KsnServerAt refuses(0, 403), broken(0, 503);
+  auto lines = Lines::start({refuses.road()}, {60s, 60s});
+  EXPECT_EQ(post(**lines)->status, 403);
+  EXPECT_EQ((*lines)->rests_for(), 0u);
+  lines = Lines::start({broken.road()}, {60s, 60s});
+  EXPECT_EQ(post(**lines)->status, 503);
+  EXPECT_GT((*lines)->rests_for(), 0u);
+}
+
+TEST(KsnProxyLines, blame_rests_the_one_that_answered) {
+  KsnServerAt liar, honest;
+  auto lines = Lines::start({liar.road(), honest.road()}, {60s, 60s});
+  ASSERT_TRUE(post(**lines));
+  (*lines)->blame("lies");
+  ASSERT_TRUE(post(**lines));
+  EXPECT_EQ(honest.asked, 1);
+  EXPECT_NE((*lines)->describe().find("lies"), std::string::npos);
+}
+
+TEST(KsnProxyBreaker, rests_twice_as_long_each_time_and_lets_one_try) {
+  Breaker breaker(1s, 4s);
+  auto now = Breaker::Clock::now();
+  EXPECT_TRUE(breaker.may_ask(now));
+  breaker.failed(now);
+  breaker.failed(now);  // one that was on its way at the same time
+  EXPECT_EQ(breaker.left(now), 1s);
+  EXPECT_FALSE(breaker.may_ask(now + 999ms));
+  for (const auto rest : {2s, 4s, 4s}) {
+    now += breaker.left(now);
+    EXPECT_TRUE(breaker.may_ask(now));
+    EXPECT_FALSE(breaker.may_ask(now));  // one tries
+    breaker.failed(now);
+    EXPECT_EQ(breaker.left(now), rest);
+  }
+  now += 4s;
+  EXPECT_TRUE(breaker.may_ask(now));
+  breaker.succeeded();
+  EXPECT_TRUE(breaker.may_ask(now));
+  breaker.failed(now);
+  EXPECT_EQ(breaker.left(now), 1s);
+}
+
+}  // namespace

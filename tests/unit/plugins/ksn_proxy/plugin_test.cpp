@@ -1,0 +1,127 @@
+// The plugin as it ships, in the SDK's FakeHost, between a KSN that signs (behind TLS) and a client that trusts nothing.
+#include <gtest/gtest.h>
+
+#include <picket/testing/fake_host.hpp>
+
+#include "ksn_world.hpp"
+#include "picket/ksn/v1/control.pb.h"
+
+using namespace picket::ksn_proxy_tests;
+using picket::testing::FakeHost;
+namespace ksn = picket::ksn;
+namespace json = boost::json;
+
+namespace {
+
+class KsnProxyPlugin : public ::testing::Test, protected KsnWorld {
+ protected:
+  void SetUp() override {
+    host_.allow({.publishes = std::vector<std::string>{}, .subscribes = std::vector<std::string>{}, .answers = std::vector<std::string>{"picket.ksn.proxy.status"},
+                 .asks = std::vector<std::string>{}});
+    ASSERT_TRUE(host_.load(PICKET_TEST_LIBRARY)) << host_.why();
+    ASSERT_EQ(host_.create("org.picket.ksn-proxy"), PICKET_OK) << host_.error();
+  }
+  void TearDown() override {
+    host_.stop();
+    host_.destroy();
+    EXPECT_EQ(host_.violations(), std::vector<std::string>{});
+  }
+  ksn::v1::ServerStatusReply status() {
+    const auto id = host_.request({.topic = "picket.ksn.proxy.status", .payload = ""});
+    EXPECT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }));
+    ksn::v1::ServerStatusReply out;
+    EXPECT_TRUE(out.ParseFromString(host_.answer(id).payload));
+    return out;
+  }
+  [[nodiscard]] ksn_channel::Road road() { return KsnWorld::road(status().addresses(0)); }
+
+  FakeHost host_;
+};
+
+TEST_F(KsnProxyPlugin, does_nothing_while_it_is_off) {
+  ASSERT_EQ(host_.start("{}"), PICKET_OK) << host_.error();
+  EXPECT_EQ(status().state(), "off: setting enabled");
+  EXPECT_EQ(status().addresses_size(), 0);
+}
+
+TEST_F(KsnProxyPlugin, answers_over_tls_what_the_ksn_signed_and_keeps_it) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto proxy = road();
+  for (int round = 0; round < 2; ++round) {
+    const auto answer = post(proxy, "/ksn/v1/ask", ask_of({digest_of(1), digest_of(2)}));
+    ASSERT_TRUE(answer) << answer.error().message;
+    ASSERT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->protocol, "HTTP/2");
+    v1::AskReply reply;
+    ASSERT_TRUE(reply.ParseFromString(answer->body));
+    const auto verified = ksn_.verifier().verify(reply, ksn_.now);
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_EQ(verified->size(), 2u);
+  }
+  EXPECT_EQ(arrived_, 1);
+  const auto said = status();
+  EXPECT_TRUE(said.state().starts_with("serves the KSN \"test\" (private) on 127.0.0.1:")) << said.state();
+  EXPECT_EQ(said.counters().at("from_cache"), 2u);
+  EXPECT_EQ(said.counters().at("upstream_questions"), 2u);
+  EXPECT_NE(said.upstream().find("answers"), std::string::npos);
+  const auto hello = post(proxy, "/ksn/v1/hello", "");
+  ASSERT_TRUE(hello);
+  ksn::v1::HelloReply whose;
+  ASSERT_TRUE(whose.ParseFromString(hello->body));
+  EXPECT_TRUE(whose.proxy());
+  EXPECT_EQ(whose.ksn(), "test");
+  const auto nothing = post(proxy, "/ksn/v2/ask", "");
+  ASSERT_TRUE(nothing);
+  EXPECT_EQ(nothing->status, 404);
+}
+
+TEST_F(KsnProxyPlugin, is_not_trusted_by_who_does_not_know_its_certificate) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  auto proxy = road();
+  proxy.certificate = *picket::read_file(folder_ / "ksn" / "server.pem", 1 << 20);
+  const auto answer = post(proxy, "/ksn/v1/hello", "");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, picket::Code::untrusted);
+}
+
+TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) {
+  const auto at = port();
+  stop_ksn();
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  ksn::v1::StatisticsRequest statistics;
+  statistics.set_id(std::string(16, 's'));
+  auto answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(status().counters().at("waiting_messages"), 1u);
+  const auto refused = post(road(), "/ksn/v1/ask", ask_of({digest_of(1)}));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 503);
+  ASSERT_EQ(host_.stop(5000), PICKET_OK);
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  EXPECT_EQ(status().counters().at("waiting_messages"), 1u);
+  start_ksn(at);
+  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }));
+  EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
+}
+
+TEST_F(KsnProxyPlugin, goes_back_when_new_settings_do_not_work) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  EXPECT_NE(host_.apply(settings(R"(,"certificate":"/nonexistent","key":"/nonexistent")"), 2), PICKET_OK);
+  EXPECT_NE(host_.error().find("/nonexistent"), std::string::npos) << host_.error();
+  const auto answer = post(road(), "/ksn/v1/ask", ask_of({digest_of(1)}));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 200);
+}
+
+TEST_F(KsnProxyPlugin, starts_with_no_provider_whose_word_it_cannot_check) {
+  ASSERT_TRUE(picket::remove_file(folder_ / "keys" / "a.pub.json"));
+  EXPECT_NE(host_.start(settings()), PICKET_OK);
+  EXPECT_NE(host_.error().find("setting provider_keys"), std::string::npos) << host_.error();
+  const auto other = picket::trust::PrivateKey::generate("ed25519");
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "keys" / "b.pub.json", json::serialize(other->public_key().to_json())));
+  EXPECT_NE(host_.start(settings()), PICKET_OK);
+  EXPECT_NE(host_.error().find("provider.json"), std::string::npos) << host_.error();
+}
+
+}  // namespace

@@ -1,0 +1,107 @@
+#include "fixture.hpp"
+
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+
+namespace ksn_service::test {
+namespace {
+
+class KsnServiceSamples : public ServiceTest {
+ protected:
+  void SetUp() override {
+    ServiceTest::SetUp();
+    settings_.samples = {folder_ + "/samples", 10'000, 5'000, true};
+  }
+  static std::string sha256(std::string_view bytes) { return *picket::from_hex(picket::sha256_hex(bytes)); }
+  static v1::ContentRequest part(const std::string& file, std::uint64_t offset, std::uint64_t bytes) {
+    v1::ContentRequest out;
+    *out.mutable_asker() = asker();
+    out.mutable_asker()->set_extended(true);
+    out.set_digest(sha256(file));
+    out.set_size(file.size());
+    out.set_offset(offset);
+    out.set_part(file.substr(offset, bytes));
+    return out;
+  }
+  v1::ContentReply sent(const v1::ContentRequest& request) {
+    const auto response = post("/ksn/v1/content", request);
+    v1::ContentReply out;
+    EXPECT_EQ(response.status, 200) << refusal(response).text();
+    EXPECT_TRUE(out.ParseFromString(response.body));
+    return out;
+  }
+};
+
+TEST_F(KsnServiceSamples, wishes_for_unknown_files_of_extended_mode_only) {
+  auto request = asking({digest_of(1), digest_of(700)});
+  EXPECT_EQ(asked(request).wishes_size(), 0);
+  request.mutable_asker()->set_extended(true);
+  const auto reply = asked(request);
+  ASSERT_EQ(reply.wishes_size(), 1);
+  EXPECT_EQ(reply.wishes(0).digest(), digest_of(700));
+  EXPECT_EQ(records(reply).size(), 2u);
+}
+
+TEST_F(KsnServiceSamples, takes_a_file_in_parts_and_goes_on_after_a_break) {
+  const auto file = picket::random_bytes(3000);
+  EXPECT_EQ(sent(part(file, 0, 0)).held(), 0u);
+  EXPECT_EQ(sent(part(file, 0, 1000)).held(), 1000u);
+  EXPECT_EQ(sent(part(file, 0, 1000)).held(), 1000u);     // twice: nothing is doubled
+  EXPECT_EQ(sent(part(file, 2000, 1000)).held(), 1000u);  // a gap: go on from 1000
+  service_.reset();                                       // the service starts again
+  EXPECT_EQ(sent(part(file, 0, 0)).held(), 1000u);
+  EXPECT_FALSE(sent(part(file, 1000, 1000)).complete());
+  EXPECT_TRUE(sent(part(file, 2000, 1000)).complete());
+  EXPECT_TRUE(sent(part(file, 0, 0)).complete());
+  EXPECT_EQ(picket::read_file(folder_ + "/samples/" + picket::sha256_hex(file) + ".sample", 10'000).value(), file);
+  EXPECT_EQ(service().counters().at("samples"), 1u);
+  auto request = asking({sha256(file)});
+  request.mutable_asker()->set_extended(true);
+  EXPECT_EQ(asked(request).wishes_size(), 0);  // it is here
+}
+
+TEST_F(KsnServiceSamples, throws_a_file_away_that_is_not_what_it_was_said_to_be) {
+  const auto file = picket::random_bytes(100);
+  auto lie = part(file, 0, 100);
+  lie.set_digest(sha256("other"));
+  const auto response = post("/ksn/v1/content", lie);
+  EXPECT_EQ(response.status, 400);
+  EXPECT_TRUE(fs::is_empty(folder_ + "/samples"));
+}
+
+TEST_F(KsnServiceSamples, takes_only_what_it_wants) {
+  const auto file = picket::random_bytes(100);
+  const auto status = [&](auto change) {
+    auto request = part(file, 0, 100);
+    change(request);
+    return post("/ksn/v1/content", request).status;
+  };
+  EXPECT_EQ(status([](auto& r) { r.mutable_asker()->set_extended(false); }), 400);
+  EXPECT_EQ(status([](auto& r) { r.mutable_asker()->set_licence("other"); }), 403);
+  EXPECT_EQ(status([](auto& r) { r.set_digest("short"); }), 400);
+  EXPECT_EQ(status([](auto& r) { r.set_digest(digest_of(1)); }), 409);  // known
+  EXPECT_EQ(status([](auto& r) { r.set_size(5001); }), 409);            // too large
+  EXPECT_EQ(status([](auto& r) { r.set_size(0); }), 400);
+  EXPECT_EQ(status([](auto& r) { r.set_size(50); }), 400);
+  EXPECT_EQ(status([](auto& r) { r.set_offset(~std::uint64_t{0}); }), 400);
+  EXPECT_EQ(status([](auto& r) { r.set_first(10); }), 409);
+  service_.reset();
+  settings_.samples.folder.clear();
+  EXPECT_EQ(status([](auto&) {}), 409);
+}
+
+TEST_F(KsnServiceSamples, keeps_its_quota) {
+  int complete = 0;
+  Response last;
+  for (int i = 0; i < 5; ++i) {
+    last = post("/ksn/v1/content", part(picket::random_bytes(4000), 0, 4000));
+    complete += last.status == 200;
+  }
+  EXPECT_EQ(complete, 2);
+  EXPECT_EQ(last.status, 409);
+  EXPECT_EQ(refusal(last).text(), "there is no room for samples now");
+}
+
+}  // namespace
+}  // namespace ksn_service::test
