@@ -1,7 +1,5 @@
 #include "digests/light.hpp"
 
-#include <algorithm>
-
 namespace picket::digests {
 
 using namespace format;
@@ -38,14 +36,31 @@ Result<Light> Light::read(std::string_view bytes) {
     out.shards_.push_back({load64(at + 8), shape, fingerprints + begin});
   }
   if (end != header.tail) return light_damaged("its last shard is not its end");
+  if (count == 0) return out;
+  std::uint32_t last = 0;
+  for (std::uint64_t bucket = 0; bucket < std::uint64_t{1} << kStartBits; ++bucket) {
+    while (last + 1 < count && out.first_[last + 1] <= bucket << (64 - kStartBits)) ++last;
+    out.starts_.push_back(last);
+  }
+  out.starts_.push_back(count - 1);
   return out;
 }
 
+const Light::Shard& Light::shard_of(std::uint64_t key) const {
+  const auto bucket = static_cast<std::size_t>(key >> (64 - kStartBits));
+  std::uint32_t low = starts_[bucket], high = starts_[bucket + 1];
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low + 1) / 2;
+    if (first_[middle] <= key) low = middle;
+    else high = middle - 1;
+  }
+  return shards_[low];
+}
+
 bool Light::may_hold(const Sha256& digest) const {
-  if (first_.empty()) return false;
+  if (shards_.empty()) return false;
   const auto key = prefix_of(digest.data());
-  const auto after = std::upper_bound(first_.begin(), first_.end(), key);  // never the first one, which begins with 0
-  const Shard& shard = shards_[static_cast<std::size_t>(after - first_.begin()) - 1];
+  const Shard& shard = shard_of(key);
   const auto hash = fuse::mix(key, shard.seed);
   std::uint8_t rest = fuse::fingerprint(hash);
   for (const auto place : fuse::places(hash, shard.shape)) rest = static_cast<std::uint8_t>(rest ^ static_cast<std::uint8_t>(shard.fingerprints[place]));

@@ -23,8 +23,13 @@ class Light {
     fuse::Shape shape;
     const char* fingerprints = nullptr;
   };
+  [[nodiscard]] const Shard& shard_of(std::uint64_t key) const;
+
+  static constexpr unsigned kStartBits = 10;
   format::Header header_;
-  std::vector<std::uint64_t> first_;  // apart from the rest, so that the search for a shard stays in few cache lines
+  // Where the search for a shard begins, by the first bits of the key: mostly it has only one to choose from, and no branch to guess.
+  std::vector<std::uint32_t> starts_;
+  std::vector<std::uint64_t> first_;
   std::vector<Shard> shards_;
 };
 

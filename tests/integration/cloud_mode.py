@@ -106,6 +106,14 @@ class PrivateKsn:
                    "--plugin-keys", BUILD / "devkey"]
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
 
+        self.accepted = False
+        try:
+            self.fill(world, lists, port)
+        except BaseException:
+            self.end()
+            raise
+
+    def fill(self, world, lists, port):
         def listens():
             assert self.process.poll() is None, self.log.read_text()
             with socket.socket() as probe:
@@ -121,7 +129,6 @@ class PrivateKsn:
         (world.home / "settings" / "org.picket.ksn-client.json").write_text(json.dumps({
             "provider_file": str(self.folder / "provider.json"), "provider_keys": str(keys), "licence": "L-1", "use_proxy": False, "web_proxy": "none", "fallback_resolvers": [],
             "folder": str(world.home / "ksn-state"), "statements_folder": str(SOURCE / "installer" / "statements")}))
-        self.accepted = False
 
     def use(self, world, yes):
         if not yes:
@@ -178,7 +185,7 @@ class World:
             for variant in ("full", "light"):
                 run(BIN / "picket-repo", "add", "--repo", self.publisher, "--component", "yara-rules", "--variant", variant, "--release", 1, DATA / "yara-rules" / ("r3" if variant == "full" else "r3-light"))
         self.good = self.home / "good.txt"
-        self.good.write_text(hashlib.sha256((DATA / "samples" / "server-log.txt").read_bytes()).hexdigest() + "  server-log.txt\n")
+        self.good.write_text(hashlib.sha256((DATA / "samples" / "server-log.txt").read_bytes()).hexdigest() + "\n")
         self.bytes = {}
         for variant in ("full", "light"):
             out = self.home / "made" / str(self.release) / variant
