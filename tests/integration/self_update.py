@@ -16,12 +16,13 @@ BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
 SOURCE = pathlib.Path(os.environ["PICKET_SOURCE"])
 RULES = SOURCE / "tests" / "data" / "yara-rules" / "r1"
 SAMPLES = SOURCE / "tests" / "data" / "samples"
-PROBE = "org.picket.test.bad"  # the id that the conformance tests' plugins have
+PROBE = "org.picket.test.bad"       # the ids that the conformance tests' plugins have
+ECHO = "org.picket.test.good-echo"
 LIMIT = 90.0                   # of every wait
 
 
 def run(*command, status=0):
-    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * LIMIT)
     assert status is None or done.returncode == status, f"{command} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -108,10 +109,19 @@ class Agent:
         assert by == signal.SIGKILL or status == 0, f"it ended with {status}: {self.log()}"
 
 
+def plugin_library(name):
+    return BUILD / "tests" / "conformance" / "host" / "plugins" / f"{name}.so"
+
+
+def echo(version):
+    return {"manifest": 1, "id": ECHO, "version": version, "vendor": "test", "file": "plugin.so", "abi": {"major": 1}, "topics": {"answers": ["test.echo"], "subscribes": ["test.event"]},
+            "isolation": {"preferred": "in-process"}, "settings_schema": {"type": "object"}}, plugin_library("good_echo")
+
+
 def probe(version, library, when):
     """Manifest and library of a plugin that is well or not, as its settings' default says."""
     return {"manifest": 1, "id": PROBE, "version": version, "vendor": "test", "file": "plugin.so", "abi": {"major": 1}, "topics": {"answers": ["test.bad"], "subscribes": ["test.event"]},
-            "limits": {"callback_ms": 500}, "settings_schema": {"type": "object", "properties": {"when": {"type": "string", "default": when}}}}, BUILD / "tests" / "conformance" / "host" / "plugins" / f"{library}.so"
+            "limits": {"callback_ms": 500}, "settings_schema": {"type": "object", "properties": {"when": {"type": "string", "default": when}}}}, plugin_library(library)
 
 
 def plugins(work):
@@ -121,12 +131,14 @@ def plugins(work):
     version = next(scanner.iterdir())
     manifest = json.loads((version / "plugin.json").read_text())
 
-    # Inside picketd: cloud-mode. In a child: the scanner, and a probe that is well or not as its manifest's defaults say.
-    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\nin-process = org.picket.cloud-mode\n")
-    for name in ("org.picket.scanner", "org.picket.cloud-mode"):
-        agent.add_plugin(name)
+    # Inside picketd: echo. In a child: the scanner, and a probe that is well or not as its manifest's defaults say.
+    agent = Agent(work, publisher, f"plugin-component = picket-plugins\nin-process = org.picket.source-folder\nin-process = {ECHO}\n")
+    agent.add_plugin("org.picket.scanner")
+    library = work / "scanner.so"
+    run("strip", "-o", library, version / "scanner.so")
 
     publisher.package(agent.home / "plugins", *probe("1.0.0", "bad_health", "never"))
+    publisher.package(agent.home / "plugins", *echo("1.0.0"))
     agent.start()
     try:
         agent.ctl("update", "run", "--force", status=None)  # nothing of picket-plugins is there yet
@@ -135,10 +147,9 @@ def plugins(work):
 
         # A new scanner: who scans meanwhile notices nothing, not even a moment without rules.
         one = work / "set1"
-        publisher.package(one, {**manifest, "version": "9.0.0"}, version / "scanner.so")
-        cloud = next((BUILD / "plugins" / "org.picket.cloud-mode").iterdir())
-        publisher.package(one, {**json.loads((cloud / "plugin.json").read_text()), "version": "9.0.0"}, next(cloud.glob("*.so")))
+        publisher.package(one, {**manifest, "version": "9.0.0"}, library)
         publisher.package(one, *probe("2.0.0", "bad_health", "later"))
+        publisher.package(one, *echo("9.0.0"))
         publisher.publish("picket-plugins", 1, one)
         failed, scans, done = [], [0], threading.Event()
 
@@ -163,7 +174,7 @@ def plugins(work):
         assert agent.plugin(PROBE)["version"] == "2.0.0"
         print(f"a new scanner took over; {scans[0]} scans meanwhile, none failed")
         # Inside picketd it waits for a restart, and says so.
-        waiting = agent.plugin("org.picket.cloud-mode")
+        waiting = agent.plugin(ECHO)
         assert waiting["version"] != "9.0.0" and waiting["pending_version"] == "9.0.0", waiting
         assert "9.0.0 pending restart" in agent.ctl("plugin", "list") and "from the next start of picketd" in agent.ctl("status")
 
@@ -171,15 +182,16 @@ def plugins(work):
         for release, (bad, said) in enumerate([(probe("3.0.0", "bad_crash_static", "never"), "signal 11"), (probe("3.1.0", "bad_crash", "start"), "signal 11"),
                                                (probe("3.2.0", "bad_hang", "start"), "start"), (probe("3.3.0", "bad_health", "failed"), "nothing works")], 2):
             was = agent.plugin(PROBE)
-            scanner_was = agent.plugin("org.picket.scanner")
+            echo_was = agent.plugin(ECHO)
             content = work / f"set{release}"
-            publisher.package(content, {**manifest, "version": f"9.{release}.0"}, version / "scanner.so")
+            publisher.package(content, *echo(f"9.{release}.0"))
             publisher.package(content, *bad)
             publisher.publish("picket-plugins", release, content)
             agent.ctl("update", "run", "--force", status=None)
-            for name, old in ((PROBE, was), ("org.picket.scanner", scanner_was)):
+            for name, old in ((PROBE, was), (ECHO, echo_was)):
                 new = agent.plugin(name)
-                assert (new["version"], new["pid"], new["state"], new["restarts"]) == (old["version"], old["pid"], "running", old["restarts"]), (old, new)
+                for field in ("version", "pid", "state", "restarts", "pending_version"):
+                    assert new.get(field) == old.get(field), (old, new)
             last = agent.json("update", "history")["runs"][0]["components"]
             text = next(component["text"] for component in last if component["component"] == "picket-plugins")
             assert "was refused by picket.self" in text and PROBE in text and said in text, text
@@ -190,8 +202,8 @@ def plugins(work):
         for by in (signal.SIGTERM, signal.SIGKILL):
             agent.end(by)
             agent.start()
-            versions = {name: agent.plugin(name)["version"] for name in (PROBE, "org.picket.scanner", "org.picket.cloud-mode")}
-            assert versions == {PROBE: "2.0.0", "org.picket.scanner": "9.0.0", "org.picket.cloud-mode": "9.0.0"}, versions
+            versions = {name: agent.plugin(name)["version"] for name in (PROBE, "org.picket.scanner", ECHO)}
+            assert versions == {PROBE: "2.0.0", "org.picket.scanner": "9.0.0", ECHO: "9.0.0"}, versions
         # A good one after bad ones; then back.
         content = work / "set6"
         publisher.package(content, *probe("4.0.0", "bad_health", "never"))
