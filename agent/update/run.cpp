@@ -13,7 +13,7 @@ std::string news_of(const v1::RunResult& result) {
   std::string out;
   std::size_t current = 0;
   for (const auto& component : result.components()) {
-    if (component.result() == "current") ++current;
+    if (component.result() == "current" && component.release_after() != 0) ++current;
     if (component.result() != "updated" && component.result() != "fetched") continue;
     out += cat(out.empty() ? "" : ", ", component.component(), " ");
     if (component.result() == "fetched") out += "fetched in advance";
@@ -62,7 +62,7 @@ void Run::finish(v1::RunResult& result) {
     if (word == "failed" || word == "refused") {
       ++failed;
       if (first_failure.empty()) first_failure = cat(component.component(), ": ", component.text());
-    } else {
+    } else if (word != "current" || component.release_after() != 0) {  // what is not there and need not be makes no failure partial
       ++good;
       if (word != "current") ++changed;
     }

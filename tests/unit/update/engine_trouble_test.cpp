@@ -198,6 +198,18 @@ TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_is_no_failure_unt
   EXPECT_FALSE(world_->engine->problems().empty());
 }
 
+TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_makes_no_failure_a_partial_success) {
+  world_->demands.push_back({"absent", "databases", "scanner", true, true});
+  publish(release(1));
+  source_->make_trouble({"targets/", What::flips, 30, 1000});
+  open();
+  EXPECT_EQ(world_->run().result(), "failed");
+  source_->no_trouble();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok");
+  EXPECT_THAT(result.text(), testing::Not(HasSubstr("current already")));
+}
+
 TEST_F(UpdateTrouble, an_optional_component_that_cannot_be_brought_is_a_warning) {
   publish(release(1));
   auto other = release(1);
