@@ -76,6 +76,14 @@ TEST(Merkle, is_what_the_rfc_defines_for_every_size) {
   }
 }
 
+TEST(Merkle, hashes_records_of_every_length) {
+  for (std::size_t size = 0; size < 300; ++size) {
+    const std::string record(size, static_cast<char>(size));
+    const std::vector<std::string_view> one{record};
+    ASSERT_EQ(to_hex(merkle_root(one)), sha256_hex(cat(std::string_view("\0", 1), record))) << size;
+  }
+}
+
 TEST(Merkle, another_record_leaf_size_or_path_leads_elsewhere) {
   const auto paths = merkle_paths(first(7));
   const auto root = bytes(roots[7]);
