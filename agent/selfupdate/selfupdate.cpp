@@ -30,7 +30,7 @@ constexpr unsigned kIdleLooks = 2;
 
 class Self final : public SelfUpdate, private bus::Handler {
  public:
-  Self(Options options, Parts parts) : options_(std::move(options)), parts_(std::move(parts)), worker_("self") {}
+  Self(Options options, Parts parts) : options_(std::move(options)), parts_(std::move(parts)), worker_("self"), later_("self.later") {}
   ~Self() override { stop(); }
 
   Result<> open() {
@@ -71,9 +71,18 @@ class Self final : public SelfUpdate, private bus::Handler {
     if (is_stopped_.exchange(true)) return;
     shutdown_.cancel();
     if (look_ != 0) parts_.timers.cancel(look_);
-    if (sets_) sets_->stop();
-    wake();
+    {
+      // What is being started beside others is ended; again, because it may just have been begun.
+      std::unique_lock lock(mutex_);
+      do {
+        changed_.notify_all();
+        lock.unlock();
+        if (sets_) sets_->stop();
+        lock.lock();
+      } while (!changed_.wait_for(lock, kLookAgain, [this] { return at_work_ == 0; }));
+    }
     worker_.stop();
+    later_.stop();
     peer_.reset();
     caller_.reset();
   }
@@ -135,6 +144,7 @@ class Self final : public SelfUpdate, private bus::Handler {
     // Nothing of it is in force any more, and nobody is asked about that.
     if (is_gone && is_of_plugins(set.component()))
       worker_.post([this, component = set.component()] {
+        const AtWork work(*this);
         if (auto done = sets_->activate(component, {}, steady_clock::now() + std::chrono::minutes(10)); !done) parts_.log(true, cat(component, ": ", done.error().message));
       });
   }
@@ -151,7 +161,24 @@ class Self final : public SelfUpdate, private bus::Handler {
 
   [[nodiscard]] bool is_of_plugins(std::string_view component) const { return std::ranges::find(options_.plugin_components, component) != options_.plugin_components.end(); }
 
+  struct AtWork {
+    explicit AtWork(Self& of) : self(of) {
+      const std::lock_guard lock(self.mutex_);
+      ++self.at_work_;
+    }
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+    ~AtWork() {
+      const std::lock_guard lock(self.mutex_);
+      --self.at_work_;
+      self.changed_.notify_all();
+    }
+    Self& self;
+  };
+
   void activate(bus::RequestId id, const v1::ActiveSet& set, steady_clock::time_point until) {
+    const AtWork work(*this);
+    if (set.component() == options_.agent_component) ++wishes_;  // what was wished before is not wished any more
     auto answer = [&]() -> Result<AgentAnswer> {
       if (is_of_plugins(set.component())) {
         PICKET_LET(text, sets_->activate(set.component(), set.path(), until));
@@ -170,12 +197,14 @@ class Self final : public SelfUpdate, private bus::Handler {
     reply.set_text(answer->text);
     reply.set_pending(answer->wish.has_value());
     static_cast<void>(peer_->respond(id, bus::kOk, "application/x-protobuf; messageType=picket.component.v1.ActivateReply", reply.SerializeAsString()));
-    if (answer->wish) hand_over(*answer->wish);
+    // Not here: the same run may bring plugins, which are put in force here.
+    if (answer->wish) later_.post([this, wish = *answer->wish, number = wishes_.load()] { hand_over(wish, number); });
   }
 
   // The run that brought it ends first: who asked for it gets an answer, and the history its line.
-  void hand_over(const Wish& wish) {
+  void hand_over(const Wish& wish, std::uint64_t number) {
     for (unsigned idle = 0; idle < kIdleLooks;) {
+      if (wishes_ != number) return;
       {
         std::unique_lock lock(mutex_);
         if (changed_.wait_for(lock, kLookAgain, [&] { return is_stopped_.load(); })) return;
@@ -185,6 +214,7 @@ class Self final : public SelfUpdate, private bus::Handler {
       if (!asked || !status.ParseFromString(asked->payload)) continue;
       idle = status.state() == "running" ? 0 : idle + 1;
     }
+    if (wishes_ != number) return;
     parts_.log(false, cat("picketd ", wish.version, " of ", shown_name(wish.slot), " is to take over"));
     if (auto said = parts_.link->say_try(wish.slot, wish.set, wish.version); !said) parts_.log(true, said.error().message);
   }
@@ -234,11 +264,6 @@ class Self final : public SelfUpdate, private bus::Handler {
     changed_.notify_all();
   }
 
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    changed_.notify_all();
-  }
-
   const Options options_;
   Parts parts_;
   std::unique_ptr<PluginSets> sets_;
@@ -259,7 +284,9 @@ class Self final : public SelfUpdate, private bus::Handler {
   std::map<std::string, PrimeState> primes_;                              // plugin -> what it was handed
   std::map<bus::Token, std::pair<std::string, std::string>> tokens_;      // -> plugin, component
   bus::Token next_token_ = 1;
-  runtime::Worker worker_;
+  unsigned at_work_ = 0;
+  std::atomic<std::uint64_t> wishes_{0};
+  runtime::Worker worker_, later_;
 };
 
 }  // namespace

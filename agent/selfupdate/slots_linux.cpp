@@ -141,22 +141,19 @@ Result<AgentAnswer> AgentSlots::activate(const fs::path& set, std::chrono::stead
   const auto name = set.filename().native();
   const auto here = link_.slot();
   PICKET_LET(state, link_.state());
-  if (here != Slot::package && state.of(here).set == name) {
-    // It is this one: the launcher says when it counts.
-    while (state.trial || state.confirmed != here) {
-      if (cancel.is_cancelled() || std::chrono::steady_clock::now() > until) return fail(Code::cancelled, "on trial: not yet known");
-      std::this_thread::sleep_for(kLookAtState);
-      PICKET_LET(again, link_.state());
-      state = std::move(again);
-    }
-    return AgentAnswer{cat("picketd ", version_, " of ", shown(here), " is confirmed")};
+  // While one is tried, be it this one, the launcher says soon which one counts.
+  while (state.trial) {
+    if (cancel.is_cancelled() || std::chrono::steady_clock::now() > until) return fail(Code::cancelled, cat(shown(state.trial->slot), " is on trial: it is not known yet whether it stays"));
+    std::this_thread::sleep_for(kLookAtState);
+    PICKET_LET(again, link_.state());
+    state = std::move(again);
   }
+  if (here != Slot::package && here == state.confirmed && state.of(here).set == name) return AgentAnswer{cat("picketd ", version_, " of ", shown(here), " is confirmed")};
   if (const auto& back = state.taken_back; back && back->set == name)
     return fail(Code::conflict, cat("picketd ", back->version, " was taken back from ", shown(back->slot), ": ", back->why));
   PICKET_LET(release, package::read_release(set, keys_));
   if (here == Slot::package && package::compare_versions(version_, release.version) > 0)
     return AgentAnswer{cat("picketd ", version_, " of the installed package is newer than ", release.version, ", and stays")};
-  if (state.trial) return fail(Code::busy, cat(shown(state.trial->slot), " is being tried"));
   const auto slot = state.free();
   const bool is_there = state.of(slot).set == name && verify_slot(release, link_.folder(), slot);
   if (!is_there) PICKET_TRY(install_release(set, release, link_.folder(), slot));

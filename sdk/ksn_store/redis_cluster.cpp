@@ -75,6 +75,7 @@ Result<redisContext*> RedisCluster::connection(const std::string& node, Clock::t
     const Reply reply(static_cast<redisReply*>(redisCommand(fresh.get(), "AUTH %b", password_.data(), password_.size())));
     if (!reply || reply->type == REDIS_REPLY_ERROR) return fail(Code::unavailable, cat("Redis node ", node, ": ", reply ? text_of(*reply) : std::string_view(fresh->errstr)));
   }
+  down_.erase(node);
   kept = std::move(fresh);
   return kept.get();
 }
@@ -147,6 +148,8 @@ void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pen
     auto open = connection(node, until);
     if (!open) {
       last = open.error();
+      hopeless = hopeless || down_.contains(node);
+      missing_ = node;
       for (const auto& one : sent.what) again.push_back({one.command, {}});
       sent.what.clear();
       learned_ = false;
@@ -215,6 +218,7 @@ Result<std::vector<RedisReply>> RedisCluster::run(std::span<const RedisCommand> 
   for (std::size_t i = 0; i < commands.size(); ++i) pending.push_back({i, {}});
   Error last{Code::unavailable, "the Redis cluster does not answer in time"};
   bool hopeless = false;
+  missing_.clear();
   while (!pending.empty()) {
     if (!learned_)
       if (auto learned = learn_slots(until); !learned) last = learned.error();
@@ -223,7 +227,10 @@ Result<std::vector<RedisReply>> RedisCluster::run(std::span<const RedisCommand> 
     if (learned_) round(commands, pending, replies, until, last, hopeless);
     if (hopeless) return fail(std::move(last));
     if (pending.empty()) break;
-    if (Clock::now() + kPause >= until) return fail(std::move(last));
+    if (Clock::now() + kPause >= until) {
+      if (!missing_.empty()) down_.insert(missing_);
+      return fail(std::move(last));
+    }
     // A slot that moved is found at once; a node that is away takes the others some time to replace.
     if (!moved || pending.size() == before || !learned_) std::this_thread::sleep_for(kPause);
   }

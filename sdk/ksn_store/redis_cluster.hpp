@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,8 @@ class RedisCluster {
   std::vector<std::string> nodes_;
   bool learned_ = false;
   std::map<std::string, Connection> connections_;
+  std::set<std::string, std::less<>> down_;  // for which an earlier run waited in vain: the next does not wait, until it connects again
+  std::string missing_;                      // in this run
 };
 
 }  // namespace picket::ksn_store

@@ -108,6 +108,12 @@ class Agent:
         assert by == signal.SIGKILL or status == 0, f"it ended with {status}: {self.log()}"
 
 
+def probe(version, library, when):
+    """Manifest and library of a plugin that is well or not, as its settings' default says."""
+    return {"manifest": 1, "id": PROBE, "version": version, "vendor": "test", "file": "plugin.so", "abi": {"major": 1}, "topics": {"answers": ["test.bad"], "subscribes": ["test.event"]},
+            "limits": {"callback_ms": 500}, "settings_schema": {"type": "object", "properties": {"when": {"type": "string", "default": when}}}}, BUILD / "tests" / "conformance" / "host" / "plugins" / f"{library}.so"
+
+
 def plugins(work):
     publisher = Publisher(work)
     publisher.publish("yara-rules", 1, RULES, "databases")
@@ -119,10 +125,6 @@ def plugins(work):
     agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\nin-process = org.picket.cloud-mode\n")
     for name in ("org.picket.scanner", "org.picket.cloud-mode"):
         agent.add_plugin(name)
-
-    def probe(version, library, when):
-        return {"manifest": 1, "id": PROBE, "version": version, "vendor": "test", "file": "plugin.so", "abi": {"major": 1}, "topics": {"answers": ["test.bad"], "subscribes": ["test.event"]},
-                "limits": {"callback_ms": 500}, "settings_schema": {"type": "object", "properties": {"when": {"type": "string", "default": when}}}}, BUILD / "tests" / "conformance" / "host" / "plugins" / f"{library}.so"
 
     publisher.package(agent.home / "plugins", *probe("1.0.0", "bad_health", "never"))
     agent.start()
@@ -208,7 +210,7 @@ def plugins(work):
 def agent_itself(work):
     publisher = Publisher(work)
     agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
-                  [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "10", "--"])
+                  [BIN / "picket-launcher", "--slots", work / "agent" / "data" / "slots", "--settle", "1", "--prove-within", "20", "--"])
     version = run(BIN / "picketd", "--version").split()[1]
 
     def release(number, picketd=None):
@@ -255,8 +257,8 @@ def agent_itself(work):
         print(f"a new picketd: {told[1][2]}; then: {told[0][2]}")
 
         # Each of these is taken back without a person, and picketd of slot A goes on.
-        bad = {"ends at once": ("exit 3", "it ended with status 3 before it was well, 3 times"), "hangs and does not want to end": ("trap '' TERM; while :; do sleep 0.1; done", "was not well within 10 s"),
-               "is never ready": ("exec sleep 1000", "was not well within 10 s")}
+        bad = {"ends at once": ("exit 3", "it ended with status 3 before it was well, 3 times"), "hangs and does not want to end": ("trap '' TERM; while :; do sleep 0.1; done", "was not well within 20 s"),
+               "is never ready": ("exec sleep 1000", "was not well within 20 s")}
         for number, (name, (script, why)) in enumerate(bad.items(), 2):
             release(number, script)
             agent.ctl("update", "run", "--force")
@@ -285,13 +287,18 @@ def agent_itself(work):
 
         # A good one after the bad ones, and after kill -9 of all: the confirmed one starts.
         release(7)
-        agent.ctl("update", "run", "--force")
+        plugin = work / "plugin"
+        publisher.package(plugin, *probe("1.0.0", "bad_health", "never"))
+        publisher.publish("picket-plugins", 1, plugin)  # in the same run: it does not wait for the restart
+        said = agent.ctl("update", "run", "--force")
+        assert "picket-plugins  updated" in said, said
         settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
         wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
         agent.end(signal.SIGKILL)
         wait_for("the end of picketd", lambda: not agent.socket.exists() or subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "status"], capture_output=True, timeout=LIMIT).returncode != 0)
         agent.start()
         assert host()["slot"] == "b", host()
+        assert agent.plugin(PROBE)["version"] == "1.0.0"
         # And back, by the administrator's word.
         agent.ctl("update", "rollback", "picket-agent")
         settled("slot A again", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])

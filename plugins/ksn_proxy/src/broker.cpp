@@ -117,12 +117,12 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   }
 
   for (const auto hash : hashes) cache_.prefetch(hash);
+  for (const auto hash : hashes) cache_.prefetch_entry(hash);
   std::vector<Entry*> found(hashes.size());
   std::vector<std::size_t> missing;
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     found[i] = cache_.find(ask.keys[i], hashes[i], unix_now);
     if (found[i] == nullptr) missing.push_back(i);
-    else __builtin_prefetch(found[i]->wire() + 64);
   }
   counters_.from_cache += found.size() - missing.size();
   if (missing.empty() && (licence->accepted_until > now || found.empty())) {

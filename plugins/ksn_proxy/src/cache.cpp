@@ -69,6 +69,15 @@ void Cache::prefetch(std::uint64_t hash) const {
   sketch_.prefetch(hash);
 }
 
+void Cache::prefetch_entry(std::uint64_t hash) const {
+  for (auto at = hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
+    if (slots_[at].hash != hash) continue;
+    const auto* bytes = reinterpret_cast<const char*>(slots_[at].entry);
+    for (std::size_t line = 0; line < 8; ++line) __builtin_prefetch(bytes + line * 64);
+    return;
+  }
+}
+
 Entry* Cache::find(const Key& key, std::uint64_t hash, std::int64_t now) {
   sketch_.add(hash);
   for (auto at = hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {

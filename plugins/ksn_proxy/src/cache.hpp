@@ -18,8 +18,9 @@ class Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  // For batches: ask for all of them first, then find each.
+  // For batches, where waiting for memory is most of the work: each step for all of them, then find each.
   void prefetch(std::uint64_t hash) const;
+  void prefetch_entry(std::uint64_t hash) const;
   // nullptr: not there, or no longer fresh. Counts as a use.
   [[nodiscard]] Entry* find(const Key& key, std::uint64_t hash, std::int64_t now);
   // Takes the place of an older one of the same key. What is too large for the cache is not taken.

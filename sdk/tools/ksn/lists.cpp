@@ -342,7 +342,9 @@ Result<Named> name_object(std::string_view word, int kind) {
   if (word.front() == '/') return fail(Code::unsupported, "a path without a host");
   while (word.starts_with('.')) word.remove_prefix(1);
   if (word.starts_with("*.")) word.remove_prefix(2);
-  auto canonical = ksn::canonical_address(word);
+  // An IPv6 address as lists write it, without the brackets of a web address.
+  const bool bare = std::count(word.begin(), word.end(), ':') > 1 && word.find_first_not_of("0123456789abcdefABCDEF:.") == word.npos;
+  auto canonical = ksn::canonical_address(bare ? cat("[", word, "]") : std::string(word));
   if (!canonical) return fail(std::move(canonical).error());
   const auto expressions = ksn::address_expressions(*canonical);
   if (expressions.empty() || !looks_like_host(std::string_view(expressions[0]).substr(0, expressions[0].find('/')))) return fail(Code::invalid, "neither a digest nor a web address");

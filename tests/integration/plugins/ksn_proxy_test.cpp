@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "picket/ksn/v1/control.pb.h"
+#include "base/bytes.hpp"
 #include "support/picketd_process.hpp"
+#include "support/server_process.hpp"
 #include "unit/plugins/ksn_proxy/ksn_world.hpp"
 
 using namespace picket::ksn_proxy_tests;
@@ -15,6 +17,8 @@ namespace control = picket::ksn::v1;
 namespace {
 
 constexpr const char* kProxy = "org.picket.ksn-proxy";
+
+using picket::cat;
 
 class KsnProxy : public ::testing::Test, protected KsnWorld {
  protected:
@@ -71,6 +75,65 @@ TEST_F(KsnProxy, killed_with_devices_and_messages_waiting_loses_no_message) {
   EXPECT_EQ(counter("messages_delivered"), 3u);
   proxy = road(status().addresses(0));
   EXPECT_TRUE(post(proxy, "/ksn/v1/ask", ask_of({digest_of(1)})));
+}
+
+// The private KSN of this tree instead of one that a test plays, set up as an administrator does it.
+class KsnProxyOfAPrivateKsn : public KsnProxy {
+ protected:
+  void SetUp() override {
+    const auto at = picket::support::free_port();
+    ASSERT_TRUE(at);
+    ASSERT_TRUE(service_.start({tool_, "run", home_, "--name", "Real KSN", "--server", cat("https://127.0.0.1:", std::to_string(*at)), "--listen", "127.0.0.1", "--", "--plugin-dir",
+                                PICKET_BUILD "/plugins", "--plugin-keys", PICKET_BUILD "/devkey"},
+                               folder_ / "service.log", [&] { return picket::support::accepts(*at); }))
+        << service_.log();
+    ASSERT_TRUE(picket::write_file_atomic(folder_ / "bad.txt", cat(picket::to_hex(digest_of(1)), "\n", picket::to_hex(digest_of(2)), "\n")));
+    run(cat("licence add L-1 --until 2099-12-31 --ksn '", home_, "'"));
+    run(cat("import '", (folder_ / "bad.txt").native(), "' --verdict untrusted --kind file --category malware --ksn '", home_, "'"));
+    ASSERT_TRUE(picket::make_folders(folder_ / "real-keys"));
+    std::filesystem::copy(std::filesystem::path(home_) / "provider.pub.json", folder_ / "real-keys" / "provider.pub.json");
+    const auto json = cat(R"({"enabled":true,"address":"127.0.0.1","port":0,"longest_rest_seconds":1,"folder":")", (folder_ / "proxy").native(), R"(","provider_file":")", home_,
+                          R"(/provider.json","provider_keys":")", (folder_ / "real-keys").native(), "\"}");
+    auto started = Picketd::start({.build = PICKET_BUILD, .folder = folder_ / "picketd", .root_file = {}, .plugins = {kProxy}, .isolated = {kProxy}, .settings = {{kProxy, json}}});
+    ASSERT_TRUE(started) << started.error().message;
+    picketd_ = std::move(*started);
+  }
+  void run(const std::string& arguments) const {
+    const auto command = cat("'", tool_, "' ", arguments, " >> '", (folder_ / "tool.log").native(), "' 2>&1");
+    ASSERT_EQ(std::system(command.c_str()), 0) << command << "\n" << picket::read_file(folder_ / "tool.log", 1 << 20).value_or("");
+  }
+  const std::string tool_ = PICKET_BUILD "/bin/picket-ksn", home_ = (folder_ / "ksn").native();
+  picket::support::ServerProcess service_;
+};
+
+TEST_F(KsnProxyOfAPrivateKsn, repeats_its_answers_and_its_refusals_and_goes_on_without_it) {
+  const auto said = status();
+  ASSERT_EQ(said.addresses_size(), 1) << said.state() << picketd_->log();
+  EXPECT_NE(said.state().find("Real KSN"), std::string::npos) << said.state();
+  const auto proxy = road(said.addresses(0));
+  const auto question = ask_of({digest_of(1), digest_of(2), digest_of(3)}, "L-1");
+  for (const bool is_there : {true, true, false}) {
+    if (!is_there) service_.end();
+    const auto answer = post(proxy, "/ksn/v1/ask", question);
+    ASSERT_TRUE(answer) << answer.error().message;
+    control::AskReply reply;
+    ASSERT_TRUE(reply.ParseFromString(answer->body));
+    ASSERT_EQ(answer->status, 200) << answer->body << picketd_->log() << service_.log();
+    ASSERT_EQ(reply.answers_size(), 3);
+    control::Record record;
+    ASSERT_TRUE(record.ParseFromString(reply.answers(1).record()));
+    EXPECT_EQ(record.facts().verdict(), control::VERDICT_UNTRUSTED);
+    ASSERT_TRUE(record.ParseFromString(reply.answers(2).record()));
+    EXPECT_EQ(record.facts().verdict(), control::VERDICT_UNKNOWN);
+    if (!is_there) continue;
+    const auto refused = post(proxy, "/ksn/v1/ask", ask_of({digest_of(1)}, "L-2"));
+    ASSERT_TRUE(refused) << refused.error().message;
+    EXPECT_EQ(refused->status, 403);
+    control::Refusal why;
+    ASSERT_TRUE(why.ParseFromString(refused->body));
+    EXPECT_EQ(why.why(), control::Refusal::LICENCE_UNKNOWN) << why.text();
+  }
+  EXPECT_EQ(counter("upstream_requests"), 2u);
 }
 
 }  // namespace

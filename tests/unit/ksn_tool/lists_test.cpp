@@ -82,8 +82,9 @@ TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {
   EXPECT_EQ(at("example.com/").verdict(), ksn::v1::VERDICT_TRUSTED);
   EXPECT_EQ(at("example.org/").product(), "Top sites");
   EXPECT_EQ(at("example.org/").category(), "warninglist");
-  const auto ranges = read(R"({"name":"n","type":"cidr","list":["192.0.2.1/32","198.51.100.0/24","203.0.113.9"]})", 0);
-  EXPECT_EQ(ranges.rows, 2u);
+  const auto ranges = read(R"({"name":"n","type":"cidr","list":["192.0.2.1/32","198.51.100.0/24","203.0.113.9","2001:DB8::1"]})", 0);
+  EXPECT_EQ(ranges.rows, 3u);
+  EXPECT_TRUE(rows_.contains({2, address("[2001:db8::1]/")}));
   EXPECT_EQ(ranges.first, "entry 2: '198.51.100.0/24': a range of addresses has no digest");
   const auto refused = [](std::string_view list) { return read_list(list, {}, [](int, ksn_store::Row) { return Result<>(); }).error().message; };
   EXPECT_EQ(refused(R"({"type":"regex","list":["a"]})"), "a warninglist of type regex cannot be looked up by digest");

@@ -1,15 +1,20 @@
 // The launcher with programs that do as a test says: shell scripts in the place of picketd. It runs in a child, as its own process does.
 #include "launcher/launcher.hpp"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,6 +220,31 @@ TEST_F(LauncherTest, attempts_are_counted_over_restarts_of_itself) {
   }
   run();
   ASSERT_TRUE(wait([&] { return starts() == "a\na\na\npackage\n"; })) << starts() << log();
+}
+
+TEST_F(LauncherTest, speaks_with_the_service_manager_itself) {
+  const auto path = (root_ / "notify").native();
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const auto heard = [&]() -> std::string {
+    pollfd fd{socket.get(), POLLIN, 0};
+    std::array<char, 256> text{};
+    if (::poll(&fd, 1, 20'000) != 1) return "nothing";
+    const auto got = ::recv(socket.get(), text.data(), text.size(), 0);
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  };
+  // picketd's STOPPING=1 during a hand-over would make systemd end the service: it has no socket of its own.
+  script(package_, "[ -z \"$NOTIFY_SOCKET\" ] || exit 9\necho ready >&3; exec sleep 1000\n");
+  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  run();
+  ::unsetenv("NOTIFY_SOCKET");
+  EXPECT_EQ(heard(), "READY=1");
+  EXPECT_EQ(end(SIGTERM), 128 + SIGTERM);
+  EXPECT_EQ(heard(), "STOPPING=1");
 }
 
 TEST_F(LauncherTest, picketd_ends_with_a_launcher_that_is_killed) {
