@@ -15,7 +15,8 @@ struct Match {
 };
 
 struct Look {
-  std::string path;  // printable
+  std::string path;              // printable
+  bool is_exact_path = false;    // and the very name of the file
   std::vector<Match> matches;
   picket::digests::Sha256 digest{};
   bool has_digest = false;       // it was needed

@@ -31,7 +31,8 @@ class Questions {
   }
 
  private:
-  static constexpr std::size_t kMostFiles = 100, kMostBytes = 256u << 10;
+  // So that a batch of the longest paths fits into one request of the bus.
+  static constexpr std::size_t kMostFiles = 100, kMostBytes = 96u << 10;
   static constexpr std::chrono::milliseconds kMostAge{50};  // a user waits for what is told of them
 
   std::vector<Look> take() {

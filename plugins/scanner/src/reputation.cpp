@@ -80,11 +80,15 @@ void Reputation::answered() {
   if (news) changed_();
 }
 
-std::vector<Reputation::Answer> Reputation::ask(std::span<const picket::digests::Sha256> digests, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
-  std::vector<Answer> out(digests.size());
-  if (digests.empty() || !is_asked()) return out;
+std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
+  std::vector<Answer> out(questions.size());
+  if (questions.empty() || !is_asked()) return out;
   v1::CheckRequest request;
-  for (const auto& digest : digests) request.add_objects()->set_file_digest(digest.data(), digest.size());
+  for (const auto& question : questions) {
+    auto& object = *request.add_objects();
+    object.set_file_digest(question.digest.data(), question.digest.size());
+    object.set_path(std::string(question.path));
+  }
   const auto payload = request.SerializeAsString();
   const auto answer = asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = limit}, cancelled, {}, 0,
                                   limit + kGrace);

@@ -33,12 +33,16 @@ class Reputation {
   // Why no answer is to be expected; empty: as far as we know, KSN answers.
   [[nodiscard]] std::string trouble() const;
 
+  struct Question {
+    picket::digests::Sha256 digest;
+    std::string_view path;  // where the file is found should KSN wish for it; never sent; may be empty
+  };
   struct Answer {
     Ksn verdict = Ksn::unanswered;
     std::string category, threat, ksn;
   };
-  // One answer a digest, in their order, at the latest after `limit`. Waits: not on the plugin's thread.
-  [[nodiscard]] std::vector<Answer> ask(std::span<const picket::digests::Sha256> digests, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
+  // One answer a question, in their order, at the latest after `limit`. Waits: not on the plugin's thread.
+  [[nodiscard]] std::vector<Answer> ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
 
  private:
   void failed(std::string why, bool rest);

@@ -78,9 +78,9 @@ void Scan::settle(Look look) {
 
 void Scan::ask(std::vector<Look> batch) {
   if (batch.empty() || over_) return;
-  std::vector<picket::digests::Sha256> digests;
-  for (const auto& look : batch) digests.push_back(look.digest);
-  const auto answers = reputation_.ask(digests, std::chrono::milliseconds(settings_.ksn_timeout_ms), over_);
+  std::vector<Reputation::Question> questions;
+  for (const auto& look : batch) questions.push_back({look.digest, look.is_exact_path ? std::string_view(look.path) : std::string_view()});
+  const auto answers = reputation_.ask(questions, std::chrono::milliseconds(settings_.ksn_timeout_ms), over_);
   if (over_) return;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     ++sums_.asked;

@@ -103,6 +103,7 @@ void Worker::scan(const Entry& entry, std::uint64_t most) {
   ++scan_.sums_.files;
   Look look;
   look.path = printable(entry.path);
+  look.is_exact_path = look.path == entry.path;
   look.matches = std::exchange(matches_, {});
   look.evidence.rules = !look.matches.empty();
   look_up(look, content);

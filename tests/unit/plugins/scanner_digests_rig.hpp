@@ -64,6 +64,7 @@ class ScannerDigestsRig : public ScannerRig {
       for (const auto& object : request.objects()) {
         EXPECT_EQ(object.file_digest().size(), 32u);
         asked_.insert(object.file_digest());
+        paths_.insert(object.path());
         auto& checked = *reply.add_checked();
         checked.set_from(from_);
         if (from_ == ksn::Checked::NOBODY) {
@@ -93,6 +94,7 @@ class ScannerDigestsRig : public ScannerRig {
 
   std::map<std::string, ksn::Verdict> known_;
   std::set<std::string> asked_;
+  std::set<std::string> paths_;
   std::vector<int> batches_;
   ksn::Checked::From from_ = ksn::Checked::SERVER;
 };

@@ -73,6 +73,14 @@ TEST_F(ScannerKsn, finds_with_light_what_full_finds) {
   EXPECT_LE(light.reply.asked(), 30u + 12u) << "of 600 harmless files about 2 look like one of the list";
 }
 
+TEST_F(ScannerKsn, is_told_where_a_file_lies_when_its_name_can_be_said) {
+  files_.write("plain", "THE-MARK 1");
+  files_.write("not\xff utf8", "THE-MARK 2");
+  answer_ksn();
+  EXPECT_EQ(scan_files().reply.asked(), 2u);
+  EXPECT_EQ(paths_, (std::set<std::string>{"", (files_.path() / "plain").string()}));
+}
+
 TEST_F(ScannerKsn, is_asked_in_batches) {
   for (int i = 0; i < 250; ++i) files_.write("f" + std::to_string(i), "THE-MARK " + std::to_string(i));
   answer_ksn();
