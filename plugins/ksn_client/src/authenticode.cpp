@@ -25,7 +25,6 @@ struct Freed {
   void operator()(T* object) const { Free(object); }
 };
 using Pkcs7 = std::unique_ptr<PKCS7, Freed<PKCS7, ::PKCS7_free>>;
-using Bio = std::unique_ptr<BIO, Freed<BIO, ::BIO_free_all>>;
 using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, ::X509_STORE_free>>;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, ::X509_STORE_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, ::EVP_MD_CTX_free>>;
@@ -76,6 +75,11 @@ bool digest_image(std::string_view image, const Layout& layout, const EVP_MD* al
   return true;
 }
 
+// SHA-1 can be collided: a signature over it says nothing any more.
+const EVP_MD* strong_digest(int nid) {
+  return nid == NID_sha256 ? ::EVP_sha256() : nid == NID_sha384 ? ::EVP_sha384() : nid == NID_sha512 ? ::EVP_sha512() : nullptr;
+}
+
 // One DER element. False: none there, or it goes beyond the end.
 struct Element {
   int tag = 0;
@@ -116,10 +120,7 @@ bool read_indirect(std::string_view der, Said& out) {
   if (parsed == nullptr) return false;
   const int nid = ::OBJ_obj2nid(parsed);
   ::ASN1_OBJECT_free(parsed);
-  // SHA-1 can be collided: a signature over it says nothing any more.
-  if (nid == NID_sha256) out.algorithm = ::EVP_sha256();
-  else if (nid == NID_sha384) out.algorithm = ::EVP_sha384();
-  else if (nid == NID_sha512) out.algorithm = ::EVP_sha512();
+  out.algorithm = strong_digest(nid);
   out.digest = digest.content;
   return true;
 }
@@ -128,6 +129,30 @@ std::string name_part(X509* certificate, int nid) {
   char text[257] = {};
   const int size = ::X509_NAME_get_text_by_NID(::X509_get_subject_name(certificate), nid, text, sizeof text);
   return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+}
+
+// The signer's word: the digest of what is signed among the attributes, and the signature over these. PKCS7_verify would do the same; it leaks
+// memory for some malformed signatures (OpenSSL 3.0), and whoever brings files could spend ours with it.
+bool is_signed_by(PKCS7* pkcs7, X509* signer, std::string_view signed_part) {
+  STACK_OF(PKCS7_SIGNER_INFO)* infos = ::PKCS7_get_signer_info(pkcs7);
+  if (infos == nullptr || sk_PKCS7_SIGNER_INFO_num(infos) != 1) return false;
+  PKCS7_SIGNER_INFO* info = sk_PKCS7_SIGNER_INFO_value(infos, 0);
+  if (info->digest_alg == nullptr || info->auth_attr == nullptr || info->enc_digest == nullptr) return false;
+  const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(info->digest_alg->algorithm));
+  const ASN1_OCTET_STRING* said = ::PKCS7_digest_from_attributes(info->auth_attr);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (algorithm == nullptr || said == nullptr || ::EVP_Digest(signed_part.data(), signed_part.size(), digest, &size, algorithm, nullptr) != 1) return false;
+  if (::ASN1_STRING_length(said) != static_cast<int>(size) || std::memcmp(::ASN1_STRING_get0_data(said), digest, size) != 0) return false;
+  unsigned char* attributes = nullptr;
+  const int length = ::ASN1_item_i2d(reinterpret_cast<ASN1_VALUE*>(info->auth_attr), &attributes, ASN1_ITEM_rptr(PKCS7_ATTR_VERIFY));
+  const DigestContext context(::EVP_MD_CTX_new());
+  EVP_PKEY* key = ::X509_get0_pubkey(signer);
+  const bool good = length > 0 && context && key != nullptr && ::EVP_DigestVerifyInit(context.get(), nullptr, algorithm, nullptr, key) == 1 &&
+                    ::EVP_DigestVerify(context.get(), ::ASN1_STRING_get0_data(info->enc_digest), static_cast<std::size_t>(::ASN1_STRING_length(info->enc_digest)), attributes,
+                                       static_cast<std::size_t>(length)) == 1;
+  OPENSSL_free(attributes);
+  return good;
 }
 
 bool leads_to(X509* signer, STACK_OF(X509) * others, const std::string& authorities, std::string& why) {
@@ -194,10 +219,9 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   if (said.algorithm == nullptr) out.note = "the image's digest is of a kind that counts no more";
   else if (!digest_image(image, layout, said.algorithm, digest) || digest != said.digest) out.note = "the image was changed after it was signed";
   if (!out.note.empty()) return std::optional(std::move(out));
-  const Bio content(::BIO_new_mem_buf(said.signed_part.data(), static_cast<int>(said.signed_part.size())));
-  const int good = ::PKCS7_verify(pkcs7.get(), nullptr, nullptr, content.get(), nullptr, PKCS7_NOVERIFY);
+  const bool good = is_signed_by(pkcs7.get(), signer, said.signed_part);
   ERR_clear_error();
-  if (good != 1) {
+  if (!good) {
     out.note = "the signature is not good";
     return std::optional(std::move(out));
   }
