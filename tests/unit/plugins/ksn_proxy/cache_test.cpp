@@ -154,10 +154,10 @@ std::pair<double, double> hit_shares(const Hasher& hasher, std::size_t places, i
 }
 
 TEST_F(CacheTest, answers_more_of_a_zipf_trace_than_an_lru) {
-  for (const double exponent : {0.8, 0.9, 1.0}) {
+  for (const double exponent : {0.8, 1.0}) {
     const Zipf zipf(100'000, exponent);
     std::mt19937_64 random(7);
-    const auto [ours, lru] = hit_shares(hasher_, 2000, 400'000, [&](int) { return zipf(random); });
+    const auto [ours, lru] = hit_shares(hasher_, 2000, 200'000, [&](int) { return zipf(random); });
     std::printf("zipf %.1f: ours %.3f, LRU %.3f\n", exponent, ours, lru);
     EXPECT_GT(ours, lru + 0.05) << exponent;
   }
