@@ -85,10 +85,14 @@ class Proxy {
     if (::pipe(to_) != 0 || ::pipe(from_) != 0) die("no pipe");
     child_ = ::fork();
     if (child_ == 0) serve(folder, *files, cache_bytes, delay);
+    // So that the end of the child is the end of what it tells.
+    ::close(to_[0]);
+    ::close(from_[1]);
     if (::read(from_[0], &port_, sizeof port_) != sizeof port_) die("the proxy did not start");
   }
   ~Proxy() {
     ::close(to_[1]);
+    ::close(from_[0]);
     int status = 0;
     ::waitpid(child_, &status, 0);
   }

@@ -73,8 +73,13 @@ class Fields {
 
 Result<> parse_asker(std::string_view bytes, Ask& out) {
   Fields fields(bytes);
-  while (fields.next())
+  while (fields.next()) {
+    // Product and version are read only to refuse what protobuf refuses: nobody behind may see it otherwise.
+    if (!fields.is_bytes(1) && !fields.is_bytes(3) && !fields.is_bytes(4)) continue;
+    if (fields.bytes().size() > ksn::kMostTextBytes) return fail(Code::too_large, "a text of the asker is longer than 256 bytes");
+    if (!picket::is_valid_utf8(fields.bytes())) return fail(Code::invalid, "a text of the asker is no text");
     if (fields.is_bytes(1)) out.licence = fields.bytes();
+  }
   if (fields.is_bad()) return fail(Code::invalid, "the asker is malformed");
   return {};
 }
@@ -109,8 +114,6 @@ Result<> parse_ask(std::string_view body, Ask& out) {
     else if (fields.is_bytes(2)) PICKET_TRY(parse_questions(fields.bytes(), out));
   }
   if (fields.is_bad()) return fail(Code::invalid, "this is no AskRequest");
-  if (out.licence.size() > ksn::kMostTextBytes) return fail(Code::too_large, "the licence's id is longer than 256 bytes");
-  if (!picket::is_valid_utf8(out.licence)) return fail(Code::invalid, "the licence's id is no text");
   return {};
 }
 
