@@ -81,7 +81,7 @@ class Runner final : public Tasks, private bus::Handler {
   void trigger_followers(const v1::Run& run);
   void new_updates(std::string_view from_task, std::string_view from_type);
   void source_appeared();
-  void set_pending(Entry& entry, std::chrono::seconds delay, std::string why);
+  void set_pending(Entry& entry, std::chrono::seconds delay, std::string why, bool spread = true);  // spread: by the random delay, which spares a server
   void remember(Entry& entry, Remembered what);
   [[nodiscard]] std::chrono::milliseconds until_next() const;
   void take_settings(Settings settings);

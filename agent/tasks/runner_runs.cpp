@@ -173,14 +173,14 @@ void Runner::new_updates(std::string_view from_task, std::string_view from_type)
 // A drive was plugged in that an update had asked for: what runs by the clock need not wait for it; what runs by hand is not begun by a drive.
 void Runner::source_appeared() {
   for (auto& [id, entry] : entries_)
-    if (entry.definition.type == "update" && entry.definition.enabled && entry.definition.schedule.is_by_clock()) set_pending(entry, std::chrono::seconds(0), "source-appeared");
+    if (entry.definition.type == "update" && entry.definition.enabled && entry.definition.schedule.is_by_clock()) set_pending(entry, std::chrono::seconds(0), "source-appeared", false);
 }
 
-void Runner::set_pending(Entry& entry, std::chrono::seconds delay, std::string why) {
+void Runner::set_pending(Entry& entry, std::chrono::seconds delay, std::string why, bool spread) {
   auto what = entry.remembered;
   if (what.pending_at != 0) return;  // it is coming anyway
   const auto most = entry.definition.schedule.random_delay.count();
-  const auto extra = most == 0 ? 0 : static_cast<std::int64_t>(spread_of(options_.device, entry.definition.id) % static_cast<std::uint64_t>(most + 1));
+  const auto extra = most == 0 || !spread ? 0 : static_cast<std::int64_t>(spread_of(options_.device, entry.definition.id) % static_cast<std::uint64_t>(most + 1));
   what.pending_at = parts_.clock.wall_seconds() + delay.count() + extra;
   what.pending_why = std::move(why);
   remember(entry, what);

@@ -38,16 +38,42 @@ with_ksn 5 L-DEMO
 wait_for "the KSN client" ksn_says "Disabled"
 ctl ksn status
 expect 5 ctl ksn check "$work/files/sample1"
-ctl ksn statement show | head -n 12
+ctl ksn statement show | sed -n 1,12p
 ctl ksn statement accept
 say "A file that KSN knows, and one that it does not know, asked through the proxy:"
 expect 4 ctl ksn check "$work/files/sample1" "$data/samples/letter.txt"
 ctl ksn status
 at ksn-proxy ksn proxy status
 say "What was sent, to the letter:"
-ctl ksn last-sent | head -n 20
+ctl ksn last-sent | sed -n 1,20p
 
-step "8. Cloud mode: light databases find what the full ones find, because KSN stands behind them"
+step "8. The databases can relieve KSN: a release stops the questions until a date"
+mkdir "$work/directives"
+# directives RELEASE JSON: publishes a release of ksn-directives, and brings it.
+directives() {
+  rm -f "$work/directives/directives.json"
+  printf '%s\n' "$2" >"$work/directives/directives.json"
+  repo add --repo "$work/publisher" --component ksn-directives --release "$1" "$work/directives" >/dev/null
+  repo sign --repo "$work/publisher" >/dev/null
+  repo publish --repo "$work/publisher" >/dev/null
+  ctl update run >/dev/null
+}
+directives 1 "{\"directives\": 1, \"mode\": \"stopped\", \"until\": \"$(date -u -d '+1 day' +%FT%TZ)\", \"reason\": \"the servers are moved\"}"
+wait_for "the restriction" ksn_says "Enabled with restrictions"
+ctl ksn status
+directives 2 '{"directives": 1, "mode": "normal"}'
+wait_for "the end of the restriction" bash -c "! '$bin/picketctl' --socket '$socket' ksn status | grep -qF restrictions"
+
+step "9. A licence that the private KSN does not know is refused, and the status says so"
+with_ksn 6 L-NOBODY
+expect 5 ctl ksn check "$data/samples/server-log.txt"
+wait_for "the refusal" ksn_says "Not available"
+ctl ksn status
+with_ksn 7 L-DEMO
+ksn_answers() { ctl ksn connection; }
+wait_for "the connection" ksn_answers
+
+step "10. Cloud mode: light databases find what the full ones find, because KSN stands behind them"
 for variant in full light; do
   digests make --variant $variant "$data/digests/hash-iocs.txt" "$work/lists/trails.txt" "$work/lists/$variant"
   repo add --repo "$work/publisher" --component digests --variant $variant --release 1 "$work/lists/$variant"
@@ -71,31 +97,7 @@ ctl status
 ctl update run
 ctl component list
 scan_finds_all "light ones, with KSN,"
-
-step "9. The databases can relieve KSN: a release stops the questions until a date"
-mkdir "$work/directives"
-# directives RELEASE JSON: publishes a release of ksn-directives, and brings it.
-directives() {
-  rm -f "$work/directives/directives.json"
-  printf '%s\n' "$2" >"$work/directives/directives.json"
-  repo add --repo "$work/publisher" --component ksn-directives --release "$1" "$work/directives" >/dev/null
-  repo sign --repo "$work/publisher" >/dev/null
-  repo publish --repo "$work/publisher" >/dev/null
-  ctl update run >/dev/null
-}
-directives 1 "{\"directives\": 1, \"mode\": \"stopped\", \"until\": \"$(date -u -d '+1 day' +%FT%TZ)\", \"reason\": \"the servers are moved\"}"
-wait_for "the restriction" ksn_says "Enabled with restrictions"
-ctl ksn status
-directives 2 '{"directives": 1, "mode": "normal"}'
-wait_for "the end of the restriction" bash -c "! '$bin/picketctl' --socket '$socket' ksn status | grep -qF restrictions"
-
-step "10. A licence that the private KSN does not know is refused, and the status says so"
-with_ksn 6 L-NOBODY
-expect 5 ctl ksn check "$data/samples/server-log.txt"
-wait_for "the refusal" ksn_says "Not available"
-ctl ksn status
-with_ksn 7 L-DEMO
-say "Back to the full databases, without KSN:"
+say "And back, when the user switches KSN off:"
 ctl ksn disable
 wait_for "the pending change" pending
 ctl update run

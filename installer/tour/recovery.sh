@@ -2,7 +2,7 @@
 
 step "11. A bad release is rolled back by itself"
 release 4 bad bad-light
-expect 1 ctl update run
+expect 5 ctl update run
 ctl component list
 say "The scanner went on with release 3:"
 expect 4 ctl scan "$data/samples"

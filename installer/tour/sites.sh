@@ -24,7 +24,7 @@ expect 1 at alice update run
 at point task run fill-the-point
 for name in alice bob; do at "$name" update run; done
 at bob component list
-at bob update explain | grep -F ":$point_port/" | head -n 3
+at bob update explain | grep -F ":$point_port/" | sed -n 1,3p
 sent=$(grep -o '"GET /targets/[^ ]*' "$work/web/access.log" || true)
 [ -n "$sent" ] && [ -z "$(sort <<<"$sent" | uniq -d)" ] || die "not each file once from the web server: $sent"
 say "Two agents are current, and the web server sent each file once ($(wc -l <<<"$sent"), with the deltas that others may need)."

@@ -36,7 +36,7 @@ step "3. An update from a folder (a share, or a USB stick), after another source
 policy 1 "[{\"name\": \"usb\", \"plugin\": \"org.picket.source-folder\", \"location\": \"$work/usb\"},
            {\"name\": \"folder\", \"plugin\": \"org.picket.source-folder\", \"location\": \"$work/publisher/repository\"}]"
 ctl update run
-ctl update explain | head -n 12
+ctl update explain | sed -n 1,12p
 ctl component list
 say "The scanner, with the rules of release 1:"
 expect 4 ctl scan "$data/samples"

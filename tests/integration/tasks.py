@@ -47,7 +47,7 @@ class World:
         self.config.write_text(
             f"data-dir = {work}/data\nrun-dir = {work}/run\nplugin-dir = {BUILD}/plugins\nplugin-dir = {BUILD}/third-party-plugins\nplugin-keys = {BUILD}/devkey\n"
             f"policy-keys = {work}/none\nsettings-dir = {work}/settings\nupdate-root = {self.repo}/repository/metadata/1.root.json\n"
-            f"in-process = org.picket.source-folder\nin-process = org.picket.source-http\ndisabled = org.picket.scanner\ndisabled = org.example.crasher\ndisabled = org.example.ksn-stand-in\ndevice = pc-1\nlog-file = {work}/picketd.log\n")
+            f"in-process = org.picket.source-folder\nin-process = org.picket.source-http\ndisabled = org.picket.scanner\ndisabled = org.picket.ksn-client\ndisabled = org.example.crasher\ndisabled = org.example.ksn-stand-in\ndevice = pc-1\nlog-file = {work}/picketd.log\n")
 
     def publish(self, release):
         files = self.work / f"release-{release}"

@@ -320,7 +320,7 @@ TEST_F(TasksTest, run_when_there_is_something_new) {
 }
 
 TEST_F(TasksTest, an_update_by_the_clock_runs_when_a_drive_appears_and_one_by_hand_does_not) {
-  constexpr std::string_view settings = R"({"tasks":{"clock":{"type":"update","schedule":{"every":{"hours":5}}},"hand":{"type":"update"},"other":{"type":"test","schedule":{"every":{"hours":5}}}}})";
+  constexpr std::string_view settings = R"({"tasks":{"clock":{"type":"update","schedule":{"every":{"hours":5},"random_delay":{"minutes":60}}},"hand":{"type":"update"},"other":{"type":"test","schedule":{"every":{"hours":5}}}}})";
   Plugin engine(*router_, "picket.update.run");
   update_interval_ = std::chrono::seconds(0);
   open(settings);
