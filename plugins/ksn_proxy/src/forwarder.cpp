@@ -200,7 +200,6 @@ void Forwarder::run() {
       lock.unlock();
       write(std::move(queued));
       lock.lock();
-      counters_.outbox = outbox_.counters();
       continue;
     }
     if (over_) return;
@@ -210,7 +209,6 @@ void Forwarder::run() {
       lock.unlock();
       on_sent(std::move(*posted));
       lock.lock();
-      counters_.outbox = outbox_.counters();
       continue;
     }
     const bool has_more = sends_ && !in_flight_ && outbox_.counters().waiting > 0;
@@ -219,7 +217,6 @@ void Forwarder::run() {
       lock.unlock();
       send_oldest();
       lock.lock();
-      counters_.outbox = outbox_.counters();
     } else if (has_more) {
       wakes_.wait_until(lock, next_try_);
     } else {
@@ -232,21 +229,22 @@ void Forwarder::write(std::vector<Queued> queued) {
   struct Answer {
     ksn_server::Reply reply;
     std::string body;
-    Message* message;  // on its way to the disk; nullptr: nothing had to be written
+    Result<> taken;
+    bool is_stored;  // on its way to the disk
   };
-  std::vector<Answer> taken;
+  std::vector<Answer> answers;
   std::uint64_t stored = 0, refused = 0;
   Result<> last;
   for (auto& one : queued) {
     std::string answer;
     if (already_has(one.message, answer)) {
-      taken.push_back({std::move(one.reply), std::move(answer), nullptr});
+      answers.push_back({std::move(one.reply), std::move(answer), {}, false});
       continue;
     }
     if (auto appended = outbox_.append(one.message); !appended) {
-      last = std::move(appended);
+      last = appended;
       ++refused;
-      refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, last.error().message, 60);
+      answers.push_back({std::move(one.reply), {}, std::move(appended), false});
       continue;
     }
     ++stored;
@@ -254,19 +252,22 @@ void Forwarder::write(std::vector<Queued> queued) {
       const std::lock_guard lock(mutex_);
       if (const auto end = end_of(one.message); end) remember(*end);
     }
-    taken.push_back({std::move(one.reply), std::move(answer), &one.message});
+    answers.push_back({std::move(one.reply), std::move(answer), {}, true});
   }
   // One flush for all of them. What cannot be promised is refused: the device sends it again, and that counts once.
-  auto synced = stored > 0 ? outbox_.sync() : Result<>();
+  const auto synced = stored > 0 ? outbox_.sync() : Result<>();
   if (!synced) last = synced;
-  for (auto& one : taken) {
-    if (!synced && one.message != nullptr) refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, synced.error().message, 60);
-    else std::move(one.reply).send(200, std::move(one.body));
-  }
   {
+    // Before the answers: who was told how a message went finds it counted.
     const std::lock_guard lock(mutex_);
     counters_.stored += stored;
     counters_.no_room += refused;
+    counters_.outbox = outbox_.counters();
+  }
+  for (auto& one : answers) {
+    if (one.is_stored) one.taken = synced;
+    if (!one.taken) refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, one.taken.error().message, 60);
+    else std::move(one.reply).send(200, std::move(one.body));
   }
   if (!last) say(cat("statistics or content of a device was refused: ", last.error().message));
 }
@@ -278,6 +279,7 @@ void Forwarder::send_oldest() {
     if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
     const std::lock_guard lock(mutex_);
     if (counter != nullptr) ++(counters_.*counter);
+    counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
     in_flight_ = false;
   };
   if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::expired);
@@ -324,6 +326,7 @@ void Forwarder::on_sent(Result<Posted> posted) {
   const std::lock_guard lock(mutex_);
   forget(oldest_);
   ++(taken ? counters_.delivered : counters_.refused_by_ksn);
+  counters_.outbox = outbox_.counters();
 }
 
 ForwarderCounters Forwarder::counters() const {

@@ -51,6 +51,10 @@ class ForwarderTest : public ::testing::Test {
       if (is_so()) return true;
     return false;
   }
+  std::vector<std::string> warnings() {
+    const std::lock_guard lock(mutex_);
+    return warnings_;
+  }
   FakeKsn ksn_;
   picket::support::ServerFolder folder_;
   std::mutex mutex_;
@@ -72,6 +76,25 @@ TEST_F(ForwarderTest, passes_on_at_once_while_the_line_works) {
   EXPECT_EQ(forwarder_->counters().stored, 0u);
 }
 
+TEST_F(ForwarderTest, has_counted_a_message_when_it_tells_the_device_how_it_went) {
+  open({60, 1000});  // room for one
+  ksn_.mode = FakeKsn::Mode::away;
+  v1::StatisticsRequest request;
+  for (const int expected : {200, 503}) {
+    request.set_id(std::string(16, 'a'));
+    ForwarderCounters seen;
+    Answered answered;
+    forwarder_->statistics(request.SerializeAsString(), ksn_server::Reply::to([&](int status, std::string body) {
+                             seen = forwarder_->counters();
+                             answered.reply().send(status, std::move(body));
+                           }));
+    ASSERT_EQ(answered.wait(), expected);
+    EXPECT_EQ(seen.stored, 1u);
+    EXPECT_EQ(seen.outbox.waiting, 1u);
+    EXPECT_EQ(seen.no_room, expected == 200 ? 0u : 1u);
+  }
+}
+
 TEST_F(ForwarderTest, keeps_what_comes_while_the_line_is_down_and_delivers_it_in_order) {
   open();
   ksn_.mode = FakeKsn::Mode::away;
@@ -88,10 +111,13 @@ TEST_F(ForwarderTest, keeps_what_comes_while_the_line_is_down_and_delivers_it_in
   EXPECT_TRUE(asks.as<v1::ContentReply>().complete());
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 6u);
   ksn_.mode = FakeKsn::Mode::answers;
-  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 6; }));
+  ASSERT_TRUE(wait_for([&] {
+    const auto seen = forwarder_->counters();
+    EXPECT_EQ(seen.delivered + seen.outbox.waiting, 6u);  // at any time
+    return seen.delivered == 6;
+  }));
   EXPECT_EQ(ksn_.held_of(digest), file.size());
-  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
-  EXPECT_TRUE(warnings_.empty());
+  EXPECT_TRUE(warnings().empty());
 }
 
 TEST_F(ForwarderTest, goes_on_after_a_restart_with_what_waited) {
@@ -148,7 +174,8 @@ TEST_F(ForwarderTest, refuses_what_does_not_fit_so_that_the_device_keeps_it) {
   EXPECT_EQ(last.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
   EXPECT_GT(last.as<v1::Refusal>().retry_after_seconds(), 0u);
   EXPECT_EQ(forwarder_->counters().no_room, 1u);
-  EXPECT_EQ(warnings_.size(), 1u);
+  EXPECT_TRUE(wait_for([&] { return !warnings().empty(); }));  // after the answer: no device waits for the log
+  EXPECT_EQ(warnings().size(), 1u);
   ksn_.mode = FakeKsn::Mode::answers;
   EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == static_cast<std::uint64_t>(taken); }));
 }
@@ -166,9 +193,9 @@ TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
   ksn_.now += 8 * 86400;
   ASSERT_TRUE(wait_for([&] { return forwarder_->counters().expired == 1; }));
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
-  const std::lock_guard lock(mutex_);
-  ASSERT_FALSE(warnings_.empty());
-  EXPECT_EQ(warnings_.front(), "the KSN refuses a message that waited: the licence is blocked");
+  const auto warned = warnings();
+  ASSERT_FALSE(warned.empty());
+  EXPECT_EQ(warned.front(), "the KSN refuses a message that waited: the licence is blocked");
 }
 
 TEST_F(ForwarderTest, refuses_what_is_malformed) {
