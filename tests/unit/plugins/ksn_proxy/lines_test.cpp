@@ -64,23 +64,34 @@ TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
   EXPECT_NE((*lines)->describe().find("answers"), std::string::npos);
 }
 
-TEST(KsnProxyLines, rests_when_no_server_answers_and_comes_back) {
+TEST(KsnProxyLines, rests_when_no_server_answers) {
   auto server = std::make_unique<KsnServerAt>();
-  const auto port = server->port();
-  auto lines = Lines::start({server->road()}, {200ms, 1s});
+  auto lines = Lines::start({server->road()}, {60s, 60s});  // longer than the test may take
   ASSERT_TRUE(lines);
   ASSERT_TRUE(post(**lines));
   server.reset();
   auto failed = post(**lines);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::unavailable);
-  EXPECT_EQ((*lines)->rests_for(), 1u);
+  EXPECT_GT((*lines)->rests_for(), 0u);
+  EXPECT_LE((*lines)->rests_for(), 60u);
   const auto resting = post(**lines);  // not tried at all
   ASSERT_FALSE(resting);
   EXPECT_NE(resting.error().message.find("rests after"), std::string::npos);
+}
+
+TEST(KsnProxyLines, comes_back_when_a_server_does) {
+  auto server = std::make_unique<KsnServerAt>();
+  const auto port = server->port();
+  auto lines = Lines::start({server->road()}, {200ms, 1s});
+  ASSERT_TRUE(lines);
+  server.reset();
+  ASSERT_FALSE(post(**lines));
   server = std::make_unique<KsnServerAt>(port);
   const auto end = std::chrono::steady_clock::now() + 20s;
-  while (!post(**lines) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  bool answers = false;
+  while (!(answers = post(**lines).has_value()) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(answers);
   EXPECT_EQ((*lines)->rests_for(), 0u);
   EXPECT_GE(server->asked, 1);
 }
