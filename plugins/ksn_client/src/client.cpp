@@ -96,6 +96,7 @@ Client::~Client() {
   broker_->stop();
   line_->cancel_all();
   channel_.reset();  // everything that was under way is told; nobody posts any more
+  outbox_->keep_counted(sums());
 }
 
 // ---- settings

@@ -18,7 +18,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kRecord = "outbox";
-constexpr std::size_t kMostPath = 4096;
+constexpr std::size_t kMostPath = 4096, kMostCounters = 64;
 
 bool starts(std::string_view head, std::string_view with) { return head.starts_with(with); }
 
@@ -81,15 +81,21 @@ Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
     period_began_ = members.at("period_began").as_int64();
     day_ = members.at("day").as_int64();
     day_bytes_ = members.at("day_bytes").to_number<std::uint64_t>();
+    if (const auto* counted = members.if_contains("counted"))  // older records have none
+      for (const auto& [name, sum] : counted->as_object())
+        if (period_counted_.size() < kMostCounters) period_counted_[std::string(name)] = sum.to_number<std::uint64_t>();
   } catch (const std::exception& e) {
     told = cat("what waited to be sent to KSN cannot be read and is dropped: ", e.what());
     statistics_.clear();
     wishes_.clear();
+    period_counted_.clear();
   }
 }
 
 void Outbox::save() {
   json::array statistics, wishes, done;
+  json::object counted;
+  for (const auto& [name, sum] : period_counted_) counted[name] = sum;
   for (const auto& request : statistics_) statistics.emplace_back(picket::to_base64(request.SerializeAsString()));
   for (const auto& wish : wishes_) {
     const auto path = paths_.find(wish.digest);
@@ -99,6 +105,7 @@ void Outbox::save() {
   (void)keep_.store(kRecord, json::serialize(json::object{{"statistics", std::move(statistics)},
                                                           {"wishes", std::move(wishes)},
                                                           {"done", std::move(done)},
+                                                          {"counted", std::move(counted)},
                                                           {"period_began", period_began_},
                                                           {"day", day_},
                                                           {"day_bytes", day_bytes_}}));
@@ -142,25 +149,39 @@ std::int64_t Outbox::next_statistics() const {
   return limits_.extended && period_began_ != 0 ? period_began_ + std::chrono::seconds(limits_.period).count() : 0;
 }
 
-void Outbox::counted(const std::map<std::string, std::uint64_t>& sums, std::int64_t now) {
+// Under the lock.
+void Outbox::add(const Sums& sums) {
+  for (const auto& [name, sum] : sums) {
+    const auto last = last_sums_.find(name);
+    const auto since = sum - (last == last_sums_.end() ? 0 : std::min(last->second, sum));
+    if (since != 0) period_counted_[name] += since;
+  }
+  last_sums_ = sums;
+}
+
+void Outbox::counted(const Sums& sums, std::int64_t now) {
   const std::lock_guard lock(mutex_);
   if (!limits_.extended || now < period_began_ + std::chrono::seconds(limits_.period).count()) return;
+  add(sums);
   v1::StatisticsRequest request;
   request.set_id(picket::random_bytes(16));
   request.set_from(period_began_);
   request.set_to(now);
-  for (const auto& [name, sum] : sums) {
-    const auto last = last_sums_.find(name);
-    const auto since = sum - (last == last_sums_.end() ? 0 : std::min(last->second, sum));
-    if (since != 0) (*request.mutable_counters())[name] = since;
-  }
-  last_sums_ = sums;
+  for (const auto& [name, sum] : period_counted_) (*request.mutable_counters())[name] = sum;
+  period_counted_.clear();
   period_began_ = now;
   if (!request.counters().empty()) {
     if (statistics_.size() >= kMostStatistics) statistics_.pop_front();  // the oldest
     statistics_.push_back(std::move(request));
   }
   save();
+}
+
+void Outbox::keep_counted(const Sums& sums) {
+  const std::lock_guard lock(mutex_);
+  if (!limits_.extended) return;  // without consent nothing is gathered
+  add(sums);
+  if (!period_counted_.empty()) save();
 }
 
 std::optional<v1::ContentRequest> Outbox::part_of(const Wish& wish, const std::string& path, const Limits& limits) {
@@ -281,6 +302,7 @@ std::size_t Outbox::clear() {
   statistics_.clear();
   wishes_.clear();
   paths_.clear();
+  period_counted_.clear();
   period_began_ = 0;
   save();
   return count;

@@ -41,7 +41,10 @@ class Outbox {
   // True: something new waits.
   bool wish(const v1::Wish& wish);
   // The counters' sums since the start; the difference to the last time is sent when a period is over.
-  void counted(const std::map<std::string, std::uint64_t>& sums, std::int64_t now);
+  using Sums = std::map<std::string, std::uint64_t>;
+  void counted(const Sums& sums, std::int64_t now);
+  // At the end of a run: else a computer that is off when its period ends would have nothing to say of it.
+  void keep_counted(const Sums& sums);
   [[nodiscard]] std::int64_t next_statistics() const;
 
   // The next message, without its asker; nullopt: nothing. The same one again until `sent` or `given_up`.
@@ -70,6 +73,7 @@ class Outbox {
   };
   // Reads the file, which may take a while: not under the lock.
   [[nodiscard]] static std::optional<v1::ContentRequest> part_of(const Wish& wish, const std::string& path, const Limits& limits);
+  void add(const Sums& sums);
   void drop_front();
   void save();
   [[nodiscard]] static std::string name_of(std::string_view digest, std::uint64_t first, std::uint64_t bytes);
@@ -78,7 +82,8 @@ class Outbox {
   const Keep keep_;
   Limits limits_;
   std::deque<v1::StatisticsRequest> statistics_;
-  std::map<std::string, std::uint64_t> last_sums_;
+  Sums last_sums_;       // of this run
+  Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
   std::int64_t period_began_ = 0;
   std::deque<Wish> wishes_;
   std::deque<std::string> done_order_;

@@ -113,7 +113,8 @@ TEST_F(KsnClientPlugin, the_askers_deadline_is_kept) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, 600ms);
   EXPECT_EQ(reply.checked(0).from(), v1::Checked::CACHE) << "what is known is said";
   EXPECT_EQ(reply.checked(1).from(), v1::Checked::NOBODY);
-  EXPECT_EQ(reply.checked(1).why(), "no answer before the deadline");
+  // The message to the server has the same deadline: when its timer is the first to be heard, the server is named as well.
+  EXPECT_THAT(reply.checked(1).why(), EndsWith("no answer before the deadline"));
 }
 
 TEST_F(KsnClientPlugin, local_lists_and_exclusions_come_before_everything_and_are_never_asked) {

@@ -31,25 +31,45 @@ struct KsnExtended : KsnClientPlugin {
   void statistics_are_due() {
     host.put_stored("outbox", R"({"statistics":[],"wishes":[],"done":[],"period_began":1000000,"day":0,"day_bytes":0})");
   }
+  // The same of a record that is there. Only while the plugin is stopped: a running one writes it too.
+  void period_began_long_ago() {
+    auto record = json::parse(host.stored().at("outbox")).as_object();
+    record["period_began"] = 1'000'000;
+    host.put_stored("outbox", json::serialize(record));
+  }
+  // What was sent is taken out of the record as well.
+  bool nothing_waits() const {
+    return json::parse(host.stored().at("outbox")).at("statistics").as_array().empty();
+  }
 };
 
 TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
-  statistics_are_due();
-  settings["heartbeat_seconds"] = 1;
   start();
   accept();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
-  // The first period ends with what was counted by then; what comes later belongs to the next.
-  ASSERT_TRUE(wait([&] { return !ksn.seen().statistics.empty() || !host.stored().at("outbox").empty(); }));
-  statistics_are_due();
+  host.stop();
+  host.destroy();
+  EXPECT_THAT(ksn.seen().statistics, IsEmpty()) << "the period has only begun";
+  period_began_long_ago();
+  start();  // the computer was off when the period ended
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  start();  // the greeting and the statistics themselves were exchanges: something to say of the second period too
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 2 && nothing_waits(); }));
   restart();
   EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
-  ASSERT_TRUE(wait([&] { return !ksn.seen().statistics.empty(); }));
   const auto seen = ksn.seen().statistics;
-  EXPECT_EQ(seen.front().id().size(), 16U);
-  EXPECT_LT(seen.front().from(), seen.front().to());
-  for (const auto& entry : seen.front().counters()) EXPECT_EQ(entry.first.find('/'), std::string::npos) << "no paths";
-  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_NE(seen[i].id(), seen[0].id());
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].counters().at("files"), 1U);
+  EXPECT_FALSE(seen[1].counters().contains("files")) << "counted in one period only";
+  EXPECT_NE(seen[0].id(), seen[1].id());
+  for (const auto& statistics : seen) {
+    EXPECT_EQ(statistics.id().size(), 16U);
+    EXPECT_LT(statistics.from(), statistics.to());
+    for (const auto& entry : statistics.counters()) EXPECT_EQ(entry.first.find('/'), std::string::npos) << "no paths";
+  }
 }
 
 TEST_F(KsnExtended, basic_mode_sends_no_statistics_and_no_files) {

@@ -65,6 +65,31 @@ TEST_F(KsnOutbox, statistics_are_differences_and_the_same_message_until_it_was_t
   EXPECT_FALSE(outbox->next(true, true, kNow));
 }
 
+TEST_F(KsnOutbox, what_was_counted_before_a_restart_belongs_to_the_period) {
+  auto outbox = make();
+  outbox->keep_counted({{"files", 5}});
+  outbox = make(kNow + 3600);
+  outbox->keep_counted({{"files", 2}, {"software", 1}});
+  outbox = make(kNow + 86400);
+  outbox->counted({}, kNow + 86400);  // it was off when the period ended
+  const auto message = outbox->next(true, true, kNow + 86400);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->statistics.counters().at("files"), 7U);
+  EXPECT_EQ(message->statistics.counters().at("software"), 1U);
+  outbox->sent(*message, nullptr, kNow + 86400);
+  outbox = make(kNow + 2 * 86400);
+  outbox->counted({}, kNow + 2 * 86400);
+  EXPECT_FALSE(outbox->next(true, true, kNow + 2 * 86400)) << "never twice";
+  outbox->keep_counted({{"files", 3}});
+  outbox->clear();
+  EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "thrown away with the rest";
+  auto basic = limits();
+  basic.extended = false;
+  outbox->use(basic, kNow);
+  outbox->keep_counted({{"files", 9}});
+  EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "basic mode counts for nobody";
+}
+
 TEST_F(KsnOutbox, is_bounded) {
   auto outbox = make();
   for (unsigned i = 1; i <= 100; ++i) outbox->counted({{"files", i}}, kNow + i * 86400);
