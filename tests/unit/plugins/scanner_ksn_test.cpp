@@ -1,4 +1,6 @@
 // The scanner and KSN: one that answers, one that denies, one that is silent, one that talks nonsense.
+#include <functional>
+
 #include "unit/plugins/scanner_digests_rig.hpp"
 
 using namespace picket::plugin_tests;
@@ -157,13 +159,27 @@ TEST_F(ScannerKsn, that_talks_nonsense_is_not_believed) {
   text_of(activate_digests("light", {{"evil"}, {"evil too"}}));
   files_.write("evil", "evil");
   files_.write("too", "evil too");
-  ksn::CheckReply one;
-  one.add_checked()->mutable_facts()->set_verdict(ksn::VERDICT_TRUSTED);
-  one.mutable_checked(0)->set_from(ksn::Checked::SERVER);
-  for (const auto& payload : {std::string("\xff\xff"), std::string(), one.SerializeAsString()}) {
-    host_.when_asked("picket.ksn.check", [payload](const auto&) { return picket::testing::Reply{.payload = payload}; });
+  // The two files are asked about together or, when the scan is slow, one by one: each answer is unreadable for either.
+  const auto answers = [](int count) {
+    ksn::CheckReply reply;
+    for (int i = 0; i < count; ++i) {
+      auto& checked = *reply.add_checked();
+      checked.set_from(ksn::Checked::SERVER);
+      checked.mutable_facts()->set_verdict(ksn::VERDICT_TRUSTED);
+    }
+    return reply.SerializeAsString();
+  };
+  using Nonsense = std::function<std::string(int)>;
+  for (const Nonsense& nonsense : {Nonsense([](int) { return "\xff\xff"; }), Nonsense([](int) { return ""; }), Nonsense([&](int asked) { return answers(asked - 1); }), Nonsense([&](int asked) { return answers(asked + 1); })}) {
+    const auto before = host_.asked().size();
+    host_.when_asked("picket.ksn.check", [nonsense](const picket::testing::Asked& asked) {
+      ksn::CheckRequest request;
+      EXPECT_TRUE(request.ParseFromString(asked.message.payload));
+      return picket::testing::Reply{.payload = nonsense(request.objects_size())};
+    });
     say_ksn(true, "Enabled (Global)");
     const auto got = scan_files();
+    EXPECT_GT(host_.asked().size(), before);
     EXPECT_EQ(got.reply.suspected(), 2u);
     EXPECT_EQ(got.reply.note(), "KSN does not answer (its answer cannot be read)");
   }
