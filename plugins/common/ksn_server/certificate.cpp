@@ -69,7 +69,7 @@ Result<std::string> digest_of(X509* certificate) {
 }
 
 Result<> make(const CertificateFiles& files, const std::vector<std::string>& names) {
-  const Key key(::EVP_EC_gen("P-256"));
+  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   const Certificate certificate(::X509_new());
   if (!key || !certificate) return fail(Code::internal, "make a certificate: out of memory");
   auto* x = certificate.get();
