@@ -68,7 +68,7 @@ Result<KeyAndCertificate> to_pem(X509* certificate, EVP_PKEY* key) {
 }  // namespace
 
 Result<KeyAndCertificate> make_authority(const std::string& name) {
-  const Key key(EVP_EC_gen("P-256"));
+  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   if (!key) return refused("make a key");
   const auto certificate = prepare(key.get(), name, 3650);
   if (!certificate || X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get())) != 1 ||
@@ -83,7 +83,7 @@ Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& autho
   const Bio authority_key_text(BIO_new_mem_buf(authority.key.data(), static_cast<int>(authority.key.size())));
   const Certificate issuer(PEM_read_bio_X509(authority_text.get(), nullptr, nullptr, nullptr));
   const Key issuer_key(PEM_read_bio_PrivateKey(authority_key_text.get(), nullptr, nullptr, nullptr));
-  const Key key(EVP_EC_gen("P-256"));
+  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   if (!issuer || !issuer_key || !key) return refused("read the authority");
   if (hosts.empty()) return fail(Code::invalid, "a server's certificate needs a host");
   std::string names;
