@@ -68,7 +68,8 @@ Result<> WatchService::start() {
 }
 
 void WatchService::seen(const bus::Seen& seen) {
-  if (!seen.message || seen.message->topic() == kTopic) return;  // never watches itself
+  if (!seen.message || seen.message->topic() == kTopic) return;  // never watches itself,
+  if (telling_.load() == std::this_thread::get_id()) return;     // nor what it streams, which has no topic of its own
   const std::lock_guard lock(mutex_);
   std::string plain, with_payload;
   for (auto& [id, watcher] : watchers_) {
@@ -106,7 +107,9 @@ void WatchService::drain() {
 }
 
 void WatchService::flush(bus::RequestId id, Watcher& watcher) {
+  telling_ = std::this_thread::get_id();
   while (!watcher.waiting.empty() && peer().stream_write(id, watcher.waiting.front()) == bus::kOk) watcher.waiting.pop_front();
+  telling_ = std::thread::id();
 }
 
 void WatchService::on_credit(bus::RequestId id, std::uint64_t) {

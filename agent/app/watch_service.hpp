@@ -1,10 +1,12 @@
 // Answers picket.bus.watch: streams what the bus does to whoever asks, without ever slowing the bus down.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "app/answering.hpp"
 #include "runtime/executor.hpp"
@@ -34,6 +36,7 @@ class WatchService : public Answering {
   bus::Router& router_;
   std::shared_ptr<runtime::Strand> strand_;
   std::mutex mutex_;
+  std::atomic<std::thread::id> telling_{};  // holds the mutex while it writes to a watcher, which the bus shows to the tap on the same thread
   std::map<bus::RequestId, Watcher> watchers_;
   std::deque<std::pair<bus::RequestId, std::string>> events_;
   std::uint64_t dropped_ = 0;
