@@ -53,7 +53,7 @@ void Broker::use(std::shared_ptr<Trust> trust, std::shared_ptr<Cache> cache, std
   timeout_ = timeout;
 }
 
-void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done done) {
+void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done done, std::uint64_t settled) {
   auto pending = std::make_shared<Pending>();
   pending->answers.resize(keys.size());
   pending->open = keys.size();
@@ -72,6 +72,14 @@ void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done
       if (!why.empty()) {
         pending->answers[i].why = why;
         continue;
+      }
+      if (cache_ && settled != settled_ && !flights_.contains(keys[i])) {
+        auto& answer = pending->answers[i];
+        if (cache_->find(keys[i], parts_.now(), [&](std::string_view value) { answer.value = std::make_shared<const std::string>(value); })) {
+          answer.from = v1::Checked::CACHE;
+          --pending->open;
+          continue;
+        }
       }
       auto& flight = flights_[keys[i]];
       if (!flight) {
@@ -229,6 +237,7 @@ void Broker::ended(const std::shared_ptr<Batch>& batch, Result<> result) {
   {
     const std::lock_guard lock(mutex_);
     --under_way_;
+    if (result) ++settled_;  // its answers are in the cache
     if (batch->generation == generation_) {
       const Answered nobody{v1::Checked::NOBODY, nullptr, result ? std::string() : result.error().message};
       for (std::size_t i = 0; i < batch->keys.size(); ++i) settle(batch->keys[i], result ? batch->answers[i] : nobody, finished);

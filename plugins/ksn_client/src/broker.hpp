@@ -1,6 +1,7 @@
 // Questions on their way to KSN: equal ones are asked once, those of a few milliseconds go together, each asker has its deadline.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -56,7 +57,9 @@ class Broker {
 
   // `done` once, on any thread: in the order of the keys, at the latest at the deadline.
   using Done = std::function<void(std::vector<Answered>)>;
-  void ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done done);
+  // `settled`: settled() before the asker looked into the cache. What was answered between its look and this call is looked up again, not asked again.
+  void ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done done, std::uint64_t settled = 0);
+  [[nodiscard]] std::uint64_t settled() const { return settled_; }
   // Everything that waits or is under way is thrown away; how many questions that were. Who waits is told `why`.
   std::size_t clear(const std::string& why);
   void stop();
@@ -69,6 +72,7 @@ class Broker {
   [[nodiscard]] v1::AskRequest waiting() const;
 
  private:
+  std::atomic<std::uint64_t> settled_ = 0;  // batches that were answered; counts before their flights end
   struct Pending;
   struct Flight;
   struct Batch;

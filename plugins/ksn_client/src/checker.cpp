@@ -87,6 +87,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
   auto job = std::make_shared<Job>();
   job->policy = policy();
   const Policy& policy = *job->policy;
+  const auto settled = parts_.broker.settled();  // before the first look into the cache
   const auto now = parts_.now();
   std::string may_not[4];
   bool looked[4] = {};
@@ -178,7 +179,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
       if (question.state == State::refused) question.from = v1::Checked::NOBODY;
     }
     job->done(reply(*job));
-  });
+  }, settled);
 }
 
 void Checker::count(v1::Checked::From from, v1::ObjectKind kind, std::string_view facts) {
