@@ -178,10 +178,11 @@ void Runner::source_appeared() {
 
 void Runner::set_pending(Entry& entry, std::chrono::seconds delay, std::string why, bool spread) {
   auto what = entry.remembered;
-  if (what.pending_at != 0) return;  // it is coming anyway
   const auto most = entry.definition.schedule.random_delay.count();
   const auto extra = most == 0 || !spread ? 0 : static_cast<std::int64_t>(spread_of(options_.device, entry.definition.id) % static_cast<std::uint64_t>(most + 1));
-  what.pending_at = parts_.clock.wall_seconds() + delay.count() + extra;
+  const auto at = parts_.clock.wall_seconds() + delay.count() + extra;
+  if (what.pending_at != 0 && what.pending_at <= at) return;  // it is coming anyway
+  what.pending_at = at;
   what.pending_why = std::move(why);
   remember(entry, what);
   look_ = true;

@@ -26,7 +26,7 @@ picket_status SourceFolder::start(std::string_view settings_json, std::uint64_t 
 
 void SourceFolder::on_timer(std::uint64_t) {
   const bool is_missed = desk_.look_again([host = host_](const picket::source::v1::Source& source) {
-    (void)host.publish("picket.source.appeared", source.location(), "application/x-protobuf; messageType=picket.source.v1.Source", source.SerializeAsString());
+    (void)host.publish("picket.source.appeared", "", "application/x-protobuf; messageType=picket.source.v1.Source", source.SerializeAsString());
   });
   if (!is_missed) (void)host_.cancel_timer(kLook);
 }

@@ -132,7 +132,8 @@ TEST_F(SourceFolder, says_when_a_drive_appears_that_was_asked_for_in_vain) {
     host_.advance(3'000);
     return host_.published().size() == 2;
   }));
-  EXPECT_EQ(host_.published()[1].key, mounted);
+  ASSERT_TRUE(source.ParseFromString(host_.published()[1].payload));
+  EXPECT_EQ(source.location(), mounted);
   host_.advance(60'000);
   EXPECT_EQ(host_.published().size(), 2u) << "once";
 }
