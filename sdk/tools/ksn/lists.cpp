@@ -62,7 +62,7 @@ class Reader {
     return put_(named->kind, ksn_store::row_of(named->digest, entry));
   }
   Result<> wrong(std::string_view why) {
-    if (result_.not_understood++ == 0) result_.first = cat(where_, ": '", is_valid_utf8(line_.substr(0, 80)) ? line_.substr(0, 80) : std::string_view("(not UTF-8)"), "': ", why);
+    if (result_.not_understood++ == 0) result_.first = cat(where_, ": '", is_valid_utf8(line_.substr(0, 80)) ? line_.substr(0, 80) : std::string_view("(not UTF-8)"), "': ", is_valid_utf8(why) ? why : "not UTF-8");
     return {};
   }
   void at(std::string where, std::string_view line) { where_ = std::move(where), line_ = line; }
