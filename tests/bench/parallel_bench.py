@@ -108,7 +108,8 @@ def update(work, name, port, parallel):
     try:
         wait_for(lambda: (place / "run/picketd.sock").exists())
         began = time.monotonic()
-        result = json.loads(run(BIN / "picketctl", "--socket", place / "run/picketd.sock", "update", "run", "--json"))
+        result = json.loads(run(BIN / "picketctl", "--socket", place / "run/picketd.sock", "update", "run", "--json"))["data"]
+        result = result.get("result", result) if isinstance(result.get("result"), dict) else result
         took = time.monotonic() - began
         if sum(one["result"] == "updated" for one in result["components"]) != COMPONENTS:
             sys.exit(f"not all came: {result}")
