@@ -1,4 +1,4 @@
-// What delta_bench needs of our code as a program: delta_tool tar FOLDER OUT | make OLD NEW OUT | apply OLD DELTA OUT. `make` prints the method.
+// The publisher's side of delta_bench as a program: delta_tool tar FOLDER OUT | make OLD NEW OUT. `make` prints the method.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -49,8 +49,6 @@ int main(int argc, char** argv) {
     if (!made) die(made.error().message);
     std::printf("%s\n", std::string(picket::delta::to_string(made->method)).c_str());
     done = write(made->bytes);
-  } else if (what == "apply" && argc == 5) {
-    done = picket::delta::apply(mapped(argv[2]), mapped(argv[3]), {1ull << 32}, write);
   } else {
     die("wrong usage");
   }
