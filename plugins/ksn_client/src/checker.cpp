@@ -24,8 +24,6 @@ void put_number(std::string& out, unsigned field, std::uint64_t value) {
   put_varint(out, value);
 }
 
-enum class State : std::uint8_t { open, local, excluded, cached, network, refused };
-
 }  // namespace
 
 // Facts.verdict is field 1, and comes first when it is there at all.
@@ -47,6 +45,7 @@ std::string facts_for(const Key& full, const Key& asked, std::string_view value)
 }
 
 struct Checker::Question {
+  enum class State : std::uint8_t { open, local, excluded, cached, network, refused };
   Asked asked;
   State state = State::open;
   std::size_t which = 0;       // of the keys: the one that decided
@@ -96,7 +95,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
     auto& question = job->questions[static_cast<std::size_t>(i)];
     auto asked = asked_of(request.objects(i));
     if (!asked) {
-      question.state = State::refused;
+      question.state = Question::State::refused;
       question.why = asked.error().message;
       continue;
     }
@@ -104,7 +103,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
     const auto& keys = question.asked.keys;
     if (policy.local) {
       if (const auto said = policy.local->find(keys)) {
-        question.state = said->excluded ? State::excluded : State::local;
+        question.state = said->excluded ? Question::State::excluded : Question::State::local;
         question.which = said->which;
         question.from = v1::Checked::LOCAL;
         question.facts = said->facts.SerializeAsString();
@@ -126,15 +125,15 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
         continue;
       }
       const auto verdict = verdict_in(facts);
-      if (question.state != State::cached || (verdict != v1::VERDICT_UNKNOWN && verdict_in(question.facts) == v1::VERDICT_UNKNOWN)) {
-        question.state = State::cached;
+      if (question.state != Question::State::cached || (verdict != v1::VERDICT_UNKNOWN && verdict_in(question.facts) == v1::VERDICT_UNKNOWN)) {
+        question.state = Question::State::cached;
         question.from = v1::Checked::CACHE;
         question.which = k;
         question.facts = std::move(facts);
       }
       if (verdict != v1::VERDICT_UNKNOWN) break;
     }
-    if (job->missing.size() > first_missing && verdict_in(question.facts) == v1::VERDICT_UNKNOWN) question.state = State::open;
+    if (job->missing.size() > first_missing && verdict_in(question.facts) == v1::VERDICT_UNKNOWN) question.state = Question::State::open;
     std::string why;
     if (job->missing.size() > first_missing) {
       const auto kind = static_cast<std::size_t>(question.asked.kind) & 3;
@@ -143,8 +142,8 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
     }
     if (why.empty()) continue;
     job->missing.resize(first_missing);
-    if (question.state != State::open) continue;  // a less exact answer is known
-    question.state = State::refused;
+    if (question.state != Question::State::open) continue;  // a less exact answer is known
+    question.state = Question::State::refused;
     question.from = v1::Checked::NOBODY;
     question.facts.clear();
     question.why = std::move(why);
@@ -172,11 +171,11 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
       question.facts = std::move(facts);
     }
     for (auto& question : job->questions) {
-      if (question.state != State::open && question.state != State::cached) continue;
+      if (question.state != Question::State::open && question.state != Question::State::cached) continue;
       // Unknown counts only when every key was answered.
       const bool complete = question.why.empty() || verdict_in(question.facts) != v1::VERDICT_UNKNOWN;
-      question.state = question.from == v1::Checked::NOBODY || !complete ? State::refused : question.from == v1::Checked::CACHE ? State::cached : State::network;
-      if (question.state == State::refused) question.from = v1::Checked::NOBODY;
+      question.state = question.from == v1::Checked::NOBODY || !complete ? Question::State::refused : question.from == v1::Checked::CACHE ? Question::State::cached : Question::State::network;
+      if (question.state == Question::State::refused) question.from = v1::Checked::NOBODY;
     }
     job->done(reply(*job));
   }, settled);
@@ -212,7 +211,7 @@ void Checker::append(const Job& job, const Question& question, std::string& out)
       put_number(one, 4, job.policy->private_ksn ? 1 : 0);
     }
     if (!question.asked.names.empty() && verdict_in(question.facts) != v1::VERDICT_UNKNOWN) put_bytes(one, 5, question.asked.names[question.which]);
-    if (question.state == State::excluded) put_bytes(one, 6, "excluded by the administrator: not asked");
+    if (question.state == Question::State::excluded) put_bytes(one, 6, "excluded by the administrator: not asked");
   }
   put_bytes(out, 1, one);
 }

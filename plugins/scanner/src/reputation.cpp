@@ -7,17 +7,17 @@
 namespace scanner {
 namespace {
 
-namespace v1 = picket::ksn::v1;
+namespace ksn = picket::ksn::v1;
 
 constexpr std::chrono::seconds kRest(10);          // each further batch would wait in vain
 constexpr std::chrono::milliseconds kGrace(500);   // the bus ends a question in time; should it not, we do
 
-Ksn verdict_of(const v1::Checked& checked) {
-  if (checked.from() == v1::Checked::NOBODY) return Ksn::unanswered;
+Ksn verdict_of(const ksn::Checked& checked) {
+  if (checked.from() == ksn::Checked::NOBODY) return Ksn::unanswered;
   switch (checked.facts().verdict()) {
-    case v1::VERDICT_TRUSTED: return Ksn::trusted;
-    case v1::VERDICT_ABUSABLE: return Ksn::abusable;
-    case v1::VERDICT_UNTRUSTED: return Ksn::untrusted;
+    case ksn::VERDICT_TRUSTED: return Ksn::trusted;
+    case ksn::VERDICT_ABUSABLE: return Ksn::abusable;
+    case ksn::VERDICT_UNTRUSTED: return Ksn::untrusted;
     default: return Ksn::unknown;
   }
 }
@@ -34,7 +34,7 @@ void Reputation::start() {
 }
 
 void Reputation::on_state(std::string_view payload) {
-  v1::KsnState state;
+  ksn::KsnState state;
   const bool readable = state.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
   {
     const std::lock_guard lock(mutex_);
@@ -83,7 +83,7 @@ void Reputation::answered() {
 std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
   std::vector<Answer> out(questions.size());
   if (questions.empty() || !is_asked()) return out;
-  v1::CheckRequest request;
+  ksn::CheckRequest request;
   for (const auto& question : questions) {
     auto& object = *request.add_objects();
     object.set_file_digest(question.digest.data(), question.digest.size());
@@ -96,7 +96,7 @@ std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questi
     if (answer.error().code != picket::Code::cancelled) failed(printable(answer.error().message, 200), true);
     return out;
   }
-  v1::CheckReply reply;
+  ksn::CheckReply reply;
   if (!reply.ParseFromString(*answer) || reply.checked_size() != request.objects_size()) {
     failed("its answer cannot be read", true);
     return out;
@@ -105,8 +105,8 @@ std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questi
   for (int i = 0; i < reply.checked_size(); ++i) {
     const auto& checked = reply.checked(i);
     out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100)};
-    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply.status() : checked.why();
-    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = "without a reason";
+    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply.status() : checked.why();
+    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }
   if (why.empty()) answered();
   else failed(printable(why, 200), false);  // its client answers at once: no need to spare it
