@@ -84,6 +84,27 @@ class UpdateLives : public ::testing::Test {
     return out;
   }
   static Files files_of(const support::Offer& offer) { return {offer.files.begin(), offer.files.end()}; }
+  // The repository root_ / name: what was published before, and these.
+  void publish(const std::string& name, const std::vector<support::Offer>& offers) {
+    for (const auto& one : offers) repository_.offer(one);
+    repository_.publish();
+    repository_.tuf.write_to(root_ / name);
+  }
+  void publish_two_releases() {
+    publish("one", {offer(1)});
+    publish("two", {offer(2)});
+  }
+  [[nodiscard]] std::uint64_t bytes_of(const std::string& target) const { return repository_.tuf.targets.at(target).size(); }
+  // The folder of an agent that has been updated from these repositories.
+  fs::path make_agent(const fs::path& folder, const std::vector<std::string>& repositories, const std::string& more = "") {
+    fs::create_directories(folder);
+    EXPECT_TRUE(write_file_atomic(folder / "root.json", repository_.tuf.first_root()));
+    for (const auto& name : repositories) {
+      const auto life = live(folder, root_ / name, 0, more);
+      EXPECT_EQ(life.result, "ok: ") << life.output;
+    }
+    return folder;
+  }
   static fs::path copy_of(const fs::path& from, const fs::path& to) {
     (void)std::system(cat("rm -rf '", to.native(), "'; cp -a '", from.native(), "' '", to.native(), "'").c_str());
     return to;
@@ -96,6 +117,7 @@ class UpdateLives : public ::testing::Test {
   }
 
   fs::path root_;
+  support::UpdateRepository repository_;
 };
 
 }  // namespace picket
