@@ -27,12 +27,12 @@ class Lists:
     def __init__(self, work, name):
         self.folder = work / name
         self.folder.mkdir()
-        self.evil, self.ksn, self.corpus = [], [], []  # `ksn`: the same for picket-ksn
+        self.evil, self.corpus = [], []
 
     def sample(self):
         trails = (DATA / "digests" / "trails.txt").read_text().splitlines()
         (self.folder / "trails.txt").write_text("".join(f"{digest(trail)};{trail}\n" for trail in trails))
-        self.evil = self.ksn = [DATA / "digests" / "hash-iocs.txt", self.folder / "trails.txt"]
+        self.evil = [DATA / "digests" / "hash-iocs.txt", self.folder / "trails.txt"]
         self.corpus = trails
         return self
 
@@ -46,9 +46,6 @@ class Lists:
         digests = unpack("maltrail-hashset-daily", "./v12/set.bin")
         trails = unpack("maltrail-flat-daily", "./v12/trails.txt").read_text().splitlines()
         self.evil = [iocs, digests]
-        content = digests.read_bytes()
-        (self.folder / "set.txt").write_text("".join(content[at:at + 32].hex() + ";maltrail\n" for at in range(0, len(content), 32)))
-        self.ksn = [iocs, self.folder / "set.txt"]
         self.corpus = [trail for trail in trails[::500] if int(digest(trail)[:2], 16) < 0x40]  # of these the set holds the digests
         return self
 
@@ -80,7 +77,7 @@ class PrivateKsn:
                            "--plugin-keys", BUILD / "devkey")
         self.server.wait_for_port(port)
         run(BIN / "picket-ksn", "licence", "add", "L-1", "--until", "2099-12-31", "--ksn", folder)
-        run(BIN / "picket-ksn", "import", *lists.ksn, "--verdict", "untrusted", "--kind", "file", "--category", "malware", "--ksn", folder)
+        run(BIN / "picket-ksn", "import", *lists.evil, "--verdict", "untrusted", "--kind", "file", "--category", "malware", "--ksn", folder)
         run(BIN / "picket-ksn", "import", world.good, "--verdict", "trusted", "--kind", "file", "--ksn", folder)
         keys = world.folder / "ksn-keys"
         keys.mkdir()
