@@ -11,15 +11,11 @@ constexpr const char* kArchive = "rules/full/2.tar.zst";
 class UpdateDiskFull : public UpdateLives {
  protected:
   void SetUp() override {
-    UpdateLives::SetUp();
     auto disk = support::SmallDisk::mount(root_ / "disk", 8u << 20);
     if (!disk) GTEST_SKIP() << "no small disk to be had here: " << disk.error().message;
     disk_ = std::move(*disk);
   }
-  void TearDown() override {
-    disk_.reset();
-    UpdateLives::TearDown();
-  }
+  void TearDown() override { disk_.reset(); }
   // Of every step; returns how many lives ended with an error.
   int fill_before_each_step(const fs::path& base, const Files& old_files, const Files& new_files, std::uint64_t bytes) {
     const auto work = root_ / "disk/work", filler = root_ / "disk/filler";

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/update_repository.hpp"
 
 namespace picket {
@@ -66,14 +67,6 @@ class UpdateLives : public ::testing::Test {
  protected:
   using Files = std::map<std::string, std::string>;
 
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-kill-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override {
-    (void)std::system(cat("chmod -R u+w '", root_.native(), "' && rm -rf '", root_.native(), "'").c_str());
-  }
   static support::Offer offer(std::int64_t release) {
     support::Offer out;
     out.release = release;
@@ -116,7 +109,8 @@ class UpdateLives : public ::testing::Test {
     return sum;
   }
 
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
   support::UpdateRepository repository_;
 };
 

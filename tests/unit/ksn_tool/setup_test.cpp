@@ -11,6 +11,7 @@
 #include "ksn/provider.hpp"
 #include "ksn/setup.hpp"
 #include "ksn_store/store.hpp"
+#include "support/temporary_folder.hpp"
 #include "trust/json.hpp"
 
 namespace picket::ksn_tool {
@@ -27,13 +28,10 @@ Certificate read_certificate(const std::string& pem) {
 class KsnSetup : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_setup_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     folder_.path = root_ + "/ksn";
   }
-  void TearDown() override { fs::remove_all(root_); }
-  std::string root_;
+  const support::TemporaryFolder temporary_;
+  const std::string root_ = temporary_.path();
   Folder folder_;
 };
 

@@ -22,6 +22,7 @@
 #include "base/files.hpp"
 #include "bus/caller.hpp"
 #include "runtime/executor.hpp"
+#include "support/temporary_folder.hpp"
 #include "tasks/records.hpp"
 #include "tasks/tasks.hpp"
 
@@ -128,9 +129,6 @@ class Plugin final : private bus::Handler {
 class TasksTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-tasks-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     executor_ = runtime::Executor::make(2);
     router_ = bus::Router::make(*executor_);
     bus::PeerOptions options;
@@ -146,7 +144,6 @@ class TasksTest : public ::testing::Test {
     executor_->stop(std::chrono::seconds(5));
     router_.reset();
     executor_.reset();
-    fs::remove_all(root_);
   }
   void open(std::string_view settings) {
     tasks_.reset();
@@ -198,7 +195,8 @@ class TasksTest : public ::testing::Test {
     return true;
   }
 
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
   MovedClock clock_;
   Utc zone_;
   std::atomic<std::int64_t> update_at_{-1};
