@@ -81,11 +81,8 @@ class Worker final : private bus::Handler {
 
 class TasksKill : public ::testing::Test {
  protected:
-  TasksKill() : seen_(static_cast<Seen*>(::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-  }
-  ~TasksKill() override {
-    ::munmap(seen_, sizeof(Seen));
-  }
+  TasksKill() : seen_(static_cast<Seen*>(::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  ~TasksKill() override { ::munmap(seen_, sizeof(Seen)); }
 
   // The status that a life ends with; `start`: runs x; then waits until y has followed it, if x is recorded as good.
   int live(long kill_at, bool start) {

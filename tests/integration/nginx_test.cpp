@@ -13,9 +13,7 @@ namespace {
 
 class NginxServer : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(write_file_atomic(folder_ / "hello", "hello"));
-  }
+  void SetUp() override { ASSERT_TRUE(write_file_atomic(folder_ / "hello", "hello")); }
 
   static CURLcode get(const std::string& url, std::string& body, const std::filesystem::path& certificate = {}) {
     const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);

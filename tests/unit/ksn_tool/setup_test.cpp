@@ -27,9 +27,7 @@ Certificate read_certificate(const std::string& pem) {
 
 class KsnSetup : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_.path = root_ + "/ksn";
-  }
+  void SetUp() override { folder_.path = root_ + "/ksn"; }
   const support::TemporaryFolder temporary_;
   const std::string root_ = temporary_.path();
   Folder folder_;

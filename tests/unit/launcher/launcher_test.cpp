@@ -42,9 +42,7 @@ class LauncherTest : public ::testing::Test {
     ASSERT_TRUE(make_folders(slots_));
     script(package_, kGood);
   }
-  void TearDown() override {
-    end(SIGKILL);
-  }
+  void TearDown() override { end(SIGKILL); }
 
   void script(const fs::path& path, std::string_view body) {
     ASSERT_TRUE(make_folders(path.parent_path()));

@@ -16,9 +16,7 @@ namespace fs = std::filesystem;
 
 class JournalFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = folder_ / "journal";
-  }
+  void SetUp() override { path_ = folder_ / "journal"; }
 
   Journal open() {
     seen_.clear();

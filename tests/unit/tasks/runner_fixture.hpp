@@ -20,11 +20,10 @@
 #include <picket/update/v1/update.pb.h>
 
 #include "base/files.hpp"
-#include "bus/caller.hpp"
-#include "runtime/executor.hpp"
 #include "support/temporary_folder.hpp"
 #include "tasks/records.hpp"
 #include "tasks/tasks.hpp"
+#include "unit/tasks/bus_fixture.hpp"
 
 namespace picket::tasks {
 
@@ -126,25 +125,8 @@ class Plugin final : private bus::Handler {
   std::unique_ptr<bus::Peer> peer_;
 };
 
-class TasksTest : public ::testing::Test {
+class TasksTest : public BusTest {
  protected:
-  void SetUp() override {
-    executor_ = runtime::Executor::make(2);
-    router_ = bus::Router::make(*executor_);
-    bus::PeerOptions options;
-    options.name = "test";
-    options.allow.asks = {"picket.*"};
-    caller_ = std::move(*bus::Caller::attach(*router_, std::move(options)));
-    plugin_ = std::make_unique<Plugin>(*router_, "picket.task.type.test");
-  }
-  void TearDown() override {
-    tasks_.reset();
-    plugin_.reset();
-    caller_.reset();
-    executor_->stop(std::chrono::seconds(5));
-    router_.reset();
-    executor_.reset();
-  }
   void open(std::string_view settings) {
     tasks_.reset();
     auto tasks = Tasks::open({root_ / "tasks", "pc-1", std::chrono::milliseconds(5)},
@@ -201,10 +183,7 @@ class TasksTest : public ::testing::Test {
   Utc zone_;
   std::atomic<std::int64_t> update_at_{-1};
   std::chrono::seconds update_interval_{7200};
-  std::unique_ptr<runtime::Executor> executor_;
-  std::unique_ptr<bus::Router> router_;
-  std::unique_ptr<bus::Caller> caller_;
-  std::unique_ptr<Plugin> plugin_;
+  std::unique_ptr<Plugin> plugin_ = std::make_unique<Plugin>(*router_, "picket.task.type.test");
   std::unique_ptr<Tasks> tasks_;
 };
 

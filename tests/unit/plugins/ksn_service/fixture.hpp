@@ -28,9 +28,7 @@ class ServiceTest : public testing::Test {
     settings_.burst = 100'000;
     make_store();
   }
-  void TearDown() override {
-    service_.reset();
-  }
+  void TearDown() override { service_.reset(); }
   void make_store() {
     auto store = picket::ksn_store::open_store(settings_.store, true).value();
     std::vector<picket::ksn_store::Row> rows;
