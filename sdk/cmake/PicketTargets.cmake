@@ -70,7 +70,7 @@ function(picket_script_test name)
   endif()
   add_test(NAME ${name} COMMAND ${A_COMMAND})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT "PICKET_BIN=${CMAKE_BINARY_DIR}/bin;PICKET_BUILD=${CMAKE_BINARY_DIR};PICKET_SOURCE=${PROJECT_SOURCE_DIR}")
+    ENVIRONMENT "PICKET_BIN=${CMAKE_BINARY_DIR}/bin;PICKET_BUILD=${CMAKE_BINARY_DIR};PICKET_SOURCE=${PROJECT_SOURCE_DIR};PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
 # picket_fuzz(NAME SOURCES ... DEPS ...): a libFuzzer target (preset fuzz) and, everywhere, a CTest test that replays its corpus.

@@ -11,7 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace picket;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  for (const auto format : {ksn_tool::Format::automatic, ksn_tool::Format::csv, ksn_tool::Format::plain, ksn_tool::Format::misp}) {
+  for (const auto format : {lists::Format::automatic, lists::Format::csv, lists::Format::plain, lists::Format::misp}) {
     ksn_tool::ListOptions options;
     options.format = format;
     options.entry.verdict = 3;

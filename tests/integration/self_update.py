@@ -11,102 +11,42 @@ import tempfile
 import threading
 import time
 
-BIN = pathlib.Path(os.environ["PICKET_BIN"])
-BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
-SOURCE = pathlib.Path(os.environ["PICKET_SOURCE"])
+import picket_site
+from picket_site import BIN, BUILD, LIMIT, SOURCE, folder_source, wait_for
+
 RULES = SOURCE / "tests" / "data" / "yara-rules" / "r1"
 SAMPLES = SOURCE / "tests" / "data" / "samples"
 PROBE = "org.picket.test.bad"       # the ids that the conformance tests' plugins have
 ECHO = "org.picket.test.good-echo"
-LIMIT = 90.0                   # of every wait
 
 
 def run(*command, status=0):
-    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * LIMIT)
-    assert status is None or done.returncode == status, f"{command} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}"
-    return done.stdout
+    return picket_site.run(*command, status=status).stdout
 
 
-def wait_for(what, condition, why=lambda: ""):
-    until = time.monotonic() + LIMIT
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited in vain for {what}: {why()}"
-        time.sleep(0.05)
-
-
-class Publisher:
+class Publisher(picket_site.Publisher):
     def __init__(self, work):
-        self.work = work
-        self.folder = work / "publisher"
-        self.repository = self.folder / "repository"
-        run(BIN / "picket-repo", "init", "--repo", self.folder)
+        super().__init__(work / "publisher")
 
     def publish(self, component, release, content, cls="agent"):
         # No deltas: between plugins that are not stripped they take minutes, and are tested elsewhere.
-        run(BIN / "picket-repo", "add", "--repo", self.folder, "--component", component, "--class", cls, "--release", release, "--deltas", 0, content)
-        run(BIN / "picket-repo", "sign", "--repo", self.folder)
-        run(BIN / "picket-repo", "publish", "--repo", self.folder)
+        self.add(component, release, content, "--class", cls, "--deltas", 0)
+        super().publish()
 
     def package(self, into, manifest, library):
         """A signed package of a plugin, as an author makes it."""
-        source = self.work / "manifest.json"
+        source = self.folder.parent / "manifest.json"
         source.write_text(json.dumps({key: value for key, value in manifest.items() if key != "sha256"}))
         run(BIN / "picket-plugin-pack", "--manifest", source, "--library", library, "--development-key", BUILD / "devkey", "--output", into)
 
 
-class Agent:
+class Agent(picket_site.Agent):
     def __init__(self, work, publisher, more, launcher=()):
-        self.home = work / "agent"
-        (self.home / "settings").mkdir(parents=True)
-        (self.home / "plugins").mkdir()
-        self.socket = self.home / "run" / "picketd.sock"
-        self.source = {"name": "source", "plugin": "org.picket.source-folder", "location": str(publisher.repository)}
-        self.settings = {"interval_minutes": 0, "rest_after_failure_seconds": 0, "keep_sets": 3, "sources": [self.source]}
-        (self.home / "settings" / "org.picket.update.json").write_text(json.dumps(self.settings))
-        self.add_plugin("org.picket.source-folder")
-        self.config = self.home / "picketd.conf"
-        self.config.write_text(
-            f"data-dir = {self.home}/data\nrun-dir = {self.home}/run\nplugin-dir = {self.home}/plugins\nplugin-keys = {BUILD}/devkey\npolicy-keys = {self.home}/none\n"
-            f"settings-dir = {self.home}/settings\nupdate-root = {publisher.repository}/metadata/1.root.json\ndevice = pc\n"
-            f"child-program = {BIN}/picket-plugin-host\n" + more)
-        self.launcher = [str(part) for part in launcher]
-        self.process = None
-
-    def add_plugin(self, name):
-        shutil.copytree(BUILD / "plugins" / name, self.home / "plugins" / name)
-
-    def start(self):
-        self.process = subprocess.Popen([*self.launcher, str(BIN / "picketd"), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=open(self.home / "out", "ab"), stderr=subprocess.STDOUT)
-        wait_for("picketd", self.answers, self.log)
-
-    def answers(self):
-        assert self.process.poll() is None, f"it ended: {self.log()}"
-        return subprocess.run([str(BIN / "picketctl"), "--socket", str(self.socket), "update", "status"], capture_output=True, timeout=LIMIT).returncode == 0
-
-    def ctl(self, *words, status=0):
-        return run(BIN / "picketctl", "--socket", self.socket, *words, status=status)
-
-    def json(self, *words):
-        return json.loads(self.ctl(*words, "--json"))["data"]
-
-    def plugin(self, name):
-        return next(plugin for plugin in self.json("plugin", "list")["plugins"] if plugin["id"] == name)
-
-    def component(self, name):
-        return next(component for component in self.json("update", "status")["components"] if component["component"] == name)
-
-    def log(self):
-        return (self.home / "out").read_text()[-6000:]
-
-    def end(self, by=signal.SIGTERM):
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(by)
-        status = self.process.wait(LIMIT)
-        assert by == signal.SIGKILL or status == 0, f"it ended with {status}: {self.log()}"
+        super().__init__(work / "agent", publisher, {"child-program": BIN / "picket-plugin-host"}, ["org.picket.source-folder"], launcher)
+        with open(self.folder / "picketd.conf", "a") as config:
+            config.write(more)
+        self.update_from(folder_source(publisher.repository), keep_sets=3)
+        self.home = self.folder
 
 
 def plugin_library(name):

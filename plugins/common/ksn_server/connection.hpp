@@ -7,7 +7,7 @@
 
 #include "base/files.hpp"
 #include "ksn_server/protocol.hpp"
-#include "ksn_server/tls.hpp"
+#include "tls_server/context.hpp"
 
 namespace ksn_server {
 
@@ -49,7 +49,7 @@ class Connection final : public Upper {
   const std::uint64_t id_;
   picket::UniqueFd socket_;
   const std::string peer_;
-  Tls tls_;
+  tls_server::Connection tls_;
   std::unique_ptr<Protocol> protocol_;   // from the first bytes on
   std::string first_;                    // bytes before the protocol is known (plain only)
   std::size_t sent_ = 0;                 // of protocol_->out()

@@ -19,7 +19,7 @@ namespace ksn_server {
 struct Shared {
   Settings settings;
   Handler handler;
-  TlsContext tls;
+  tls_server::Context tls;
   Budget budget;
   std::atomic<std::uint64_t> requests{0}, bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
   std::atomic<std::uint32_t> connections{0};

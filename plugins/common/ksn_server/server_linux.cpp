@@ -14,6 +14,19 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 
+namespace {
+
+// A client that offers neither goes on without ALPN, in HTTP/1.1.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned offered_size, void*) {
+  static constexpr unsigned char ours[] = "\x2h2\x8http/1.1";
+  unsigned char* chosen = nullptr;
+  if (::SSL_select_next_proto(&chosen, out_size, ours, sizeof ours - 1, offered, offered_size) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
 struct Server::Parts {
   Shared shared;
   picket::UniqueFd listener;
@@ -64,7 +77,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
   auto& set = parts->shared.settings;
   parts->shared.budget.most = set.most_held_bytes;
   if (!set.plain) {
-    PICKET_LET(context, make_tls_context(set.certificate_file, set.key_file));
+    PICKET_LET(context, tls_server::make_context(set.certificate_file, set.key_file));
+    ::SSL_CTX_set_alpn_select_cb(context.get(), &choose_protocol, nullptr);
     parts->shared.tls = std::move(context);
   }
   PICKET_TRY(parts->listen());

@@ -50,7 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::ip::tcp::socket socket_;
   const picket::Address from_;
   Worker::Members::iterator self_;
-  Tls tls_;
+  tls_server::Connection tls_;
   State state_ = State::idle;
   std::chrono::steady_clock::time_point deadline_;
 

@@ -31,8 +31,9 @@ class ServerImpl final : public Server {
   [[nodiscard]] Result<> open() {
     const auto& settings = shared_.settings;
     if (settings.https_port >= 0) {
-      PICKET_LET(context, make_tls_context(settings.certificate, settings.key));
-      shared_.tls = std::move(context);
+      auto context = tls_server::make_context(settings.certificate, settings.key);
+      if (!context) return fail(std::move(context).error(), "setting https_port");
+      shared_.tls = std::move(*context);
     }
     const std::size_t threads = settings.threads != 0 ? settings.threads : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
     for (std::size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(shared_));

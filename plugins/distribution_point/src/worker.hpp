@@ -15,7 +15,7 @@
 
 #include "base/files.hpp"
 #include "server.hpp"
-#include "tls.hpp"
+#include "tls_server/context.hpp"
 
 namespace distribution_point {
 
@@ -34,7 +34,7 @@ struct Shared {
   Server::Parts parts;
   ServerCounters counters;
   Bandwidth bandwidth;
-  TlsContext tls;
+  tls_server::Context tls;
 
   explicit Shared(const ServerSettings& s, Server::Parts p) : settings(s), parts(std::move(p)), bandwidth(s.bandwidth) {}
   // False: too many from this address, or in all.

@@ -11,7 +11,8 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
+
+#include "base/free_with.hpp"
 
 namespace ksn_client {
 namespace {
@@ -20,14 +21,10 @@ using picket::cat;
 using picket::Code;
 using picket::fail;
 
-template <class T, void (*Free)(T*)>
-struct Freed {
-  void operator()(T* object) const { Free(object); }
-};
-using Pkcs7 = std::unique_ptr<PKCS7, Freed<PKCS7, ::PKCS7_free>>;
-using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, ::X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, ::X509_STORE_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, ::EVP_MD_CTX_free>>;
+using Pkcs7 = picket::Owned<PKCS7, PKCS7_free>;
+using Store = picket::Owned<X509_STORE, X509_STORE_free>;
+using StoreContext = picket::Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using DigestContext = picket::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 constexpr char kIndirectData[] = "1.3.6.1.4.1.311.2.1.4";  // SPC_INDIRECT_DATA_OBJID
 

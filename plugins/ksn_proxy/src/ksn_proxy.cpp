@@ -5,8 +5,8 @@
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "ksn/provider.hpp"
-#include "ksn_server/certificate.hpp"
 #include "picket/ksn/v1/control.pb.h"
+#include "tls_server/own_certificate.hpp"
 
 namespace ksn_proxy {
 namespace {
@@ -98,8 +98,8 @@ Result<> KsnProxy::open_server() {
   auto settings = settings_.server;
   certificate_.clear();
   if (settings.certificate_file.empty()) {
-    auto names = settings_.names.empty() ? ksn_server::own_names() : settings_.names;
-    auto own = ksn_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
+    auto names = settings_.names.empty() ? tls_server::own_names() : settings_.names;
+    auto own = tls_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
     if (!own) return fail(std::move(own).error(), "a certificate of its own");
     settings.certificate_file = own->certificate;
     settings.key_file = own->key;

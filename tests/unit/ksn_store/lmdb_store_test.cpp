@@ -9,6 +9,7 @@
 
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/reputation.pb.h"
+#include "support/temporary_folder.hpp"
 
 namespace picket::ksn_store {
 namespace {
@@ -19,13 +20,6 @@ using ksn::v1::OBJECT_FILE;
 
 class LmdbStore : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_store_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::unique_ptr<Store> open(bool create = true) {
     auto store = open_store(folder_ + "/store", create);
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
@@ -44,7 +38,8 @@ class LmdbStore : public testing::Test {
     return out;
   }
 
-  std::string folder_;
+  const support::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
 };
 
 TEST_F(LmdbStore, finds_what_was_put_by_digest_and_kind) {

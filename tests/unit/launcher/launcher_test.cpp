@@ -20,6 +20,7 @@
 
 #include "base/files.hpp"
 #include "launcher/link.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::launcher {
 namespace {
@@ -36,19 +37,12 @@ constexpr const char* kGood = "echo ready >&3; echo well >&3; exec sleep 1000\n"
 class LauncherTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-launcher-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     slots_ = root_ / "slots";
     package_ = (root_ / "picketd").native();
     ASSERT_TRUE(make_folders(slots_));
     script(package_, kGood);
   }
-  void TearDown() override {
-    end(SIGKILL);
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-  }
+  void TearDown() override { end(SIGKILL); }
 
   void script(const fs::path& path, std::string_view body) {
     ASSERT_TRUE(make_folders(path.parent_path()));
@@ -110,7 +104,9 @@ class LauncherTest : public ::testing::Test {
     return true;
   }
 
-  fs::path root_, slots_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
+  fs::path slots_;
   std::string package_;
   pid_t launcher_ = -1;
 };

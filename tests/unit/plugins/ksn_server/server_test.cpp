@@ -12,9 +12,9 @@
 #include <mutex>
 #include <thread>
 
-#include "ksn_server/certificate.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 
 using namespace ksn_server;
 using namespace std::chrono_literals;
@@ -221,7 +221,7 @@ std::size_t collect(char* data, std::size_t size, std::size_t count, void* into)
 
 TEST_P(TlsTest, answers_many_clients_each_with_its_own) {
   const picket::support::ServerFolder folder;
-  const auto files = own_certificate(folder.path(), {"localhost", "127.0.0.1"});
+  const auto files = tls_server::own_certificate(folder.path(), {"localhost", "127.0.0.1"});
   ASSERT_TRUE(files);
   Settings settings;
   settings.certificate_file = files->certificate;
