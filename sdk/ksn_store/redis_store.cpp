@@ -59,7 +59,7 @@ class RedisStore final : public Store {
     std::vector<RedisCommand> commands;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       std::string facts;
-      append_facts(rows[i].verdict, rows[i].facts_texts, rows[i].facts_numbers, facts);
+      append_facts(rows[i].verdict, rows[i].facts_texts, rows[i].popularity, rows[i].first_seen, facts);
       commands.push_back({{"HSET", object_key(kind, rows[i].digest), rows[i].digest.substr(kKeyBytes), std::move(facts)}});
       if (commands.size() < kRowsInFlight && i + 1 < rows.size()) continue;
       PICKET_TRY(run(commands, kWriteTime));
