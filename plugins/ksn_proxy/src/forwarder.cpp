@@ -20,13 +20,16 @@ void refuse_with(ksn_server::Reply reply, v1::Refusal::Why why, std::string_view
 
 const char* path_of(MessageKind kind) { return kind == MessageKind::statistics ? "/ksn/v1/statistics" : "/ksn/v1/content"; }
 
-// How many bytes from `first` on are meant to come.
-std::uint64_t meant(const v1::ContentRequest& content) { return content.bytes() == 0 ? content.size() - content.first() : content.bytes(); }
+// How many bytes from `first` on are meant to come. What was wished for may reach beyond the end of the file.
+std::uint64_t meant(const v1::ContentRequest& content) {
+  const auto rest = content.size() - content.first();
+  return content.bytes() == 0 ? rest : std::min(content.bytes(), rest);
+}
 
 const char* wrong_with(const v1::ContentRequest& content) {
   if (content.digest().size() != picket::ksn::kDigestBytes) return "a digest has 32 bytes";
   if (content.part().size() > picket::ksn::kMostPartBytes) return "a part has at most 1 MiB";
-  if (content.first() > content.size() || content.bytes() > content.size() - content.first()) return "what is sent lies beyond the end of the file";
+  if (content.first() > content.size()) return "what is sent lies beyond the end of the file";
   if (content.offset() > meant(content) || content.part().size() > meant(content) - content.offset()) return "the part lies beyond what is sent";
   return nullptr;
 }

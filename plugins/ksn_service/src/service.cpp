@@ -125,7 +125,7 @@ Response Service::ask(std::string_view body, std::string_view peer) {
     v1::AskReply wishes;
     for (const auto digest : unknown) {
       if (static_cast<std::size_t>(wishes.wishes_size()) == kMostWishes) break;
-      if (samples_.wants(digest)) wishes.add_wishes()->set_digest(std::string(digest));
+      if (v1::Wish wish; samples_.wants(digest, wish)) *wishes.add_wishes() = std::move(wish);
     }
     counters_.wishes += static_cast<std::uint64_t>(wishes.wishes_size());
     wishes.AppendToString(&*reply);  // messages may be joined
