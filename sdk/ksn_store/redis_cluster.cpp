@@ -47,17 +47,18 @@ Result<RedisConnection*> RedisCluster::connection(const std::string& node, Clock
   return kept.get();
 }
 
-bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) {
-  const auto open = connection(node, until);
-  if (!open) return false;
+Result<> RedisCluster::learn_from(const std::string& node, Clock::time_point until) {
+  const auto broken = [&](std::string_view what) { return fail(Code::unavailable, cat("Redis node ", node, ": ", what)); };
+  PICKET_LET(open, connection(node, until));
   const std::vector<std::string> words{"CLUSTER", "SLOTS"};
-  const auto answer = (*open)->ask(words, std::min(until, Clock::now() + kConnectTime));
+  const auto answer = open->ask(words, std::min(until, Clock::now() + kConnectTime));
   if (!answer) {
     connections_.erase(node);
-    return false;
+    return fail(answer.error());
   }
   const auto* reply = answer->get();
-  if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) return false;
+  if (reply->type == REDIS_REPLY_ERROR) return broken(text_of(*reply));
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) return broken("knows of no slots");
   std::vector<std::string> nodes;
   std::array<std::uint16_t, kRedisSlots> owner{};
   for (std::size_t i = 0; i < reply->elements; ++i) {
@@ -68,7 +69,7 @@ bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) 
     auto name = cat(host, ":", std::to_string(range.element[2]->element[1]->integer));
     auto known = std::find(nodes.begin(), nodes.end(), name);
     if (known == nodes.end()) {
-      if (nodes.size() == kMostNodes) return false;
+      if (nodes.size() == kMostNodes) return broken("names more than 1000 nodes");
       known = nodes.insert(nodes.end(), std::move(name));
     }
     const auto first = std::max<long long>(0, range.element[0]->integer), last = std::min<long long>(kRedisSlots - 1, range.element[1]->integer);
@@ -80,17 +81,19 @@ bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) 
   std::erase_if(connections_, [this](const auto& one) {
     return std::find(nodes_.begin(), nodes_.end(), one.first) == nodes_.end() && std::find(seeds_.begin(), seeds_.end(), one.first) == seeds_.end();
   });
-  return true;
+  return {};
 }
 
 Result<> RedisCluster::learn_slots(Clock::time_point until) {
   auto candidates = nodes_;
   candidates.insert(candidates.end(), seeds_.begin(), seeds_.end());
-  for (const auto& node : candidates) {
-    if (Clock::now() >= until) break;
-    if (learn_from(node, until)) return {};
+  Error first{Code::unavailable, "there was no time"};
+  for (std::size_t i = 0; i < candidates.size() && Clock::now() < until; ++i) {
+    auto learned = learn_from(candidates[i], until);
+    if (learned) return {};
+    if (i == 0) first = std::move(learned).error();
   }
-  return fail(Code::unavailable, cat("no node of the Redis cluster answers (asked first: ", candidates.empty() ? "none" : candidates.front(), ")"));
+  return fail(Code::unavailable, cat("no node of the Redis cluster answers (the first: ", first.message, ")"));
 }
 
 void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pending>& pending, std::vector<RedisReply>& replies, Clock::time_point until, Error& last, bool& hopeless) {

@@ -51,7 +51,7 @@ class RedisCluster {
 
   Result<RedisConnection*> connection(const std::string& node, Clock::time_point until);
   Result<> learn_slots(Clock::time_point until);
-  bool learn_from(const std::string& node, Clock::time_point until);
+  Result<> learn_from(const std::string& node, Clock::time_point until);
   // Sends to each node what is its own, then reads; what must be tried again stays in `pending`.
   void round(std::span<const RedisCommand> commands, std::vector<Pending>& pending, std::vector<RedisReply>& replies, Clock::time_point until, Error& last, bool& hopeless);
 
