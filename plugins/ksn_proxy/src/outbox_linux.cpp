@@ -219,7 +219,7 @@ void Outbox::take_back() {
     --counters_.waiting;
     counters_.waiting_bytes -= place.size;
     if (--segment.left > 0) {
-      (void)::truncate(file_of(segment.number).c_str(), static_cast<off_t>(segment.bytes));
+      (void)!::truncate(file_of(segment.number).c_str(), static_cast<off_t>(segment.bytes));
       continue;
     }
     (void)picket::remove_file(file_of(segment.number));

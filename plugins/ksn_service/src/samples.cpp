@@ -114,7 +114,7 @@ Response Samples::take(const v1::ContentRequest& request) {
     return not_taken("there is no room for samples now");
   }
   if (::lseek(file.get(), 0, SEEK_END) < 0 || !picket::write_all(file.get(), request.part())) {
-    static_cast<void>(::ftruncate(file.get(), static_cast<off_t>(held)));
+    (void)!::ftruncate(file.get(), static_cast<off_t>(held));
     return away();
   }
   held += request.part().size();
