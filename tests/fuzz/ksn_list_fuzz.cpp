@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto result = ksn_tool::read_list(text, options, [&](int kind, ksn_store::Row row) -> Result<> {
       ++rows;
       std::string bytes;
-      ksn_store::append_facts(row.verdict, row.facts_texts, row.facts_numbers, bytes);
+      ksn_store::append_facts(row.verdict, row.facts_texts, row.popularity, row.first_seen, bytes);
       ksn::v1::Facts facts;
       if (kind < 1 || kind > 3 || row.digest.size() != 32 || !facts.ParseFromString(bytes) || facts.verdict() == 0 || facts.threat().size() > 256) std::abort();
       return {};

@@ -20,6 +20,21 @@ constexpr const char* kOff = "the private KSN is switched off: setting enabled";
 
 std::int64_t unix_now() { return std::time(nullptr); }
 
+Result<Signer> read_signer(const std::string& file) {
+  auto pem = picket::read_file(file, kMostKeyBytes);
+  if (!pem) return picket::fail(std::move(pem).error(), "setting answer_key");
+  auto signer = Signer::from_pem(*pem);
+  std::fill(pem->begin(), pem->end(), '\0');
+  if (!signer) return picket::fail(std::move(signer).error(), cat("setting answer_key: ", file));
+  return signer;
+}
+
+std::filesystem::file_time_type time_of(const std::string& file) {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(file, error);
+  return error ? std::filesystem::file_time_type{} : time;
+}
+
 picket_status status_of(const picket::Error& error) { return static_cast<picket_status>(-static_cast<int>(error.code)); }
 
 }  // namespace
@@ -58,15 +73,12 @@ Result<> KsnService::open() {
     host_.report(PICKET_HEALTH_HEALTHY);
     return {};
   }
-  auto pem = picket::read_file(settings_.answer_key, kMostKeyBytes);
-  if (!pem) return picket::fail(std::move(pem).error(), "setting answer_key");
-  auto signer = Signer::from_pem(*pem);
-  std::fill(pem->begin(), pem->end(), '\0');
-  if (!signer) return picket::fail(std::move(signer).error(), cat("setting answer_key: ", settings_.answer_key));
+  key_time_ = time_of(settings_.answer_key);
+  PICKET_LET(signer, read_signer(settings_.answer_key));
   if (settings_.certificate.empty() || settings_.key.empty()) return picket::fail(picket::Code::invalid, "settings certificate and key: both are needed (picket-ksn init makes them)");
 
   service_ = std::make_unique<Service>(
-      settings_.service, std::move(*signer),
+      settings_.service, std::move(signer),
       [host = host_](bool good, const std::string& line) {
         if (good) {
           host.info(cat("store: ", line));
@@ -119,7 +131,19 @@ void KsnService::close() {
 void KsnService::stop() { close(); }
 
 void KsnService::on_timer(std::uint64_t id) {
-  if (id == kLookTimer && service_) service_->look_after_store();
+  if (id != kLookTimer || !service_) return;
+  service_->look_after_store();
+  look_after_key();
+}
+
+void KsnService::look_after_key() {
+  const auto time = time_of(settings_.answer_key);
+  if (time == key_time_) return;
+  key_time_ = time;
+  auto signer = read_signer(settings_.answer_key);
+  if (!signer) return host_.warning(cat(signer.error().message, "; answers are signed by the former key"));
+  host_.info(cat("answers are signed by ", signer->keyid(), " from now on"));
+  service_->sign_with(std::move(*signer));
 }
 
 void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {

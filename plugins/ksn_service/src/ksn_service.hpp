@@ -4,6 +4,7 @@
 #include <picket/plugin.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,11 +29,14 @@ class KsnService {
  private:
   [[nodiscard]] picket::Result<> open();
   void close();
+  // The key file may be another one behind the same name (picket-ksn key change).
+  void look_after_key();
   picket_status failed(const picket::Error& error) const;
 
   picket::plugin::Host host_;
   Settings settings_;
   std::int64_t since_ = 0;
+  std::filesystem::file_time_type key_time_{};
   // Destroyed from the last to the first: no request comes, then no job runs, then the service goes.
   std::unique_ptr<Service> service_;
   std::unique_ptr<Workers> workers_;

@@ -28,7 +28,7 @@ class KsnLists : public testing::Test {
     options.entry.verdict = verdict;
     auto result = read_list(text, options, [&](int of, ksn_store::Row row) -> Result<> {
       std::string bytes;
-      ksn_store::append_facts(row.verdict, row.facts_texts, row.facts_numbers, bytes);
+      ksn_store::append_facts(row.verdict, row.facts_texts, row.popularity, row.first_seen, bytes);
       Facts facts;
       EXPECT_TRUE(facts.ParseFromString(bytes));
       EXPECT_EQ(row.digest.size(), 32u);

@@ -142,6 +142,23 @@ TEST_F(KsnServicePlugin, takes_statistics_and_content_on_its_workers) {
   EXPECT_EQ(post("/ksn/v1/other", "")->status, 404);
 }
 
+TEST_F(KsnServicePlugin, signs_with_another_key_when_its_file_is_exchanged) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto signed_by = [&](const picket::trust::PrivateKey& key) {
+    v1::AskReply reply;
+    return reply.ParseFromString(post("/ksn/v1/ask", question()).value().body) && picket::ksn::Verifier({key.public_key()}, "example", true).verify(reply, std::time(nullptr)).has_value();
+  };
+  EXPECT_TRUE(signed_by(key_));
+  const auto other = picket::trust::PrivateKey::generate("ed25519").value();
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/next.pem", other.to_pem().value(), 0600));
+  fs::rename(folder_ + "/next.pem", folder_ + "/answers.key.pem");
+  host_.advance(1000);
+  EXPECT_TRUE(signed_by(other));
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/answers.key.pem", "no key", 0600));
+  host_.advance(1000);
+  EXPECT_TRUE(signed_by(other));  // and a warning
+}
+
 TEST_F(KsnServicePlugin, names_what_is_wrong_with_its_settings_and_keeps_the_old) {
   ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
   EXPECT_EQ(host_.apply(settings(",\"answer_key\":\"/nonexistent/key\""), 2), PICKET_E_NOT_FOUND);
