@@ -367,6 +367,7 @@ def agent_itself(work):
         # The programs of this build, by way of small ones: with sanitizers they are so large that packing them takes minutes.
         for name in ("picketd", "picket-plugin-host"):
             (content / "bin" / name).write_text(f"#!/bin/sh\n# of release {number}\nexec '{BIN / name}' \"$@\"\n")
+        (content / "bin" / "picketctl").write_text(f"#!/bin/sh\necho picketctl of release {number} >&2\nexec '{BIN}/picketctl' \"$@\"\n")
         if picketd is not None:
             (content / "bin" / "picketd").write_text(f"#!/bin/sh\n[ \"$1\" != --version ] || {{ echo picketd {version}; exit 0; }}\n{picketd}\n")
         run(BIN / "picket-plugin-pack", "--release", content, "--version", version, "--development-key", BUILD / "devkey")
@@ -387,16 +388,24 @@ def agent_itself(work):
     def history():
         return [(run["kind"], component["result"], component["text"]) for run in agent.json("update", "history")["runs"] for component in run["components"] if component["component"] == "picket-agent"]
 
+    def picketctl_of():
+        """Which one the installed picketctl leads to."""
+        done = subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "--version"], capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 0 and done.stdout == f"picketctl {version}\n", done
+        return done.stderr.strip() or "the installed one"
+
     release(1)
     agent.start()
     try:
         assert host()["slot"] == "package", host()
+        assert picketctl_of() == "the installed one"
         was = host()["pid"]
         said = agent.ctl("update", "run", "--force")  # is answered before picketd ends
         assert "updated" in said or "installed in slot A" in said, said
         settled("slot A", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
         assert host()["pid"] != was and "of release 1" in (agent.home / "data" / "slots" / "a" / "bin" / "picketd").read_text()
         wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        assert picketctl_of() == "picketctl of release 1"
         told = history()
         assert told[0] == ("start", "confirmed", f"picketd {version} of slot A is confirmed"), told
         assert told[1][0] == "update" and "is installed in slot A" in told[1][2], told
@@ -447,9 +456,30 @@ def agent_itself(work):
         assert host()["slot"] == "b", host()
         assert agent.plugin(PROBE)["version"] == "1.0.0"
         # And back, by the administrator's word.
+        assert picketctl_of() == "picketctl of release 7"
         agent.ctl("update", "rollback", "picket-agent")
         settled("slot A again", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+        assert picketctl_of() == "picketctl of release 1"
         print("the next good one is in slot B, outlives kill -9, and a rollback brings slot A back")
+
+        # One that is well, and crashes again and again once it counts: the launcher is started again each time, as systemd does.
+        crashes = work / "crashes"
+        release(8, f"[ ! -e '{crashes}' ] || kill -SEGV $$\nexec '{BIN}/picketd' \"$@\"")
+        agent.ctl("update", "run", "--force")
+        settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
+        wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        crashes.touch()
+        os.kill(host()["pid"], signal.SIGSEGV)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.process = subprocess.Popen(agent.process.args, stdin=subprocess.DEVNULL, stdout=open(agent.home / "out", "ab"), stderr=subprocess.STDOUT)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.start()
+        settled("slot A", lambda now: now["slot"] == "a" and "3 crashes in its first" in now["slot_text"])
+        wait_for("the refusal", lambda: history()[0][:2] == ("start", "refused"), history)
+        assert "was taken back from slot B" in history()[0][2], history()
+        assert agent.component("picket-agent")["release"] == 1, agent.component("picket-agent")
+        assert "taken back" in agent.ctl("status")
+        print(f"crashes after it was confirmed: {history()[0][2]}")
     finally:
         agent.end()
 

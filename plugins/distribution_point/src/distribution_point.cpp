@@ -3,6 +3,8 @@
 #include <ctime>
 #include <utility>
 
+#include "tls.hpp"
+
 namespace distribution_point {
 namespace {
 
