@@ -197,7 +197,7 @@ void EngineImpl::on_reply(bus::Token token, bus::Status status, const bus::Messa
     return enqueue(0, LoadedJob{over.component, over.set, is_said ? reply.text() : std::string()});
   }
   if (status == bus::status_of(Code::cancelled)) return;
-  enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer")});
+  enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer"), status == bus::status_of(Code::expired)});
 }
 
 }  // namespace picket::update

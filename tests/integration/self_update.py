@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""A real picketd brings Picket itself up to date: its plugins (argument plugins), and picketd by way of picket-launcher (argument agent)."""
+"""A real picketd brings Picket itself up to date: its plugins (argument plugins), one that serves clients (point), and picketd by way of picket-launcher (agent)."""
+import hashlib
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -159,6 +162,139 @@ def plugins(work):
         agent.end()
 
 
+class Clients:
+    """Ask a server without a pause, each in its way, until they are told to stop; what failed they keep."""
+
+    def __init__(self, port, path, big, digest):
+        self.port, self.path, self.big, self.digest = port, path, big, digest
+        self.failed, self.done = [], threading.Event()
+        self.count = {"fresh": 0, "kept": 0, "slow": 0}
+        self.threads = [threading.Thread(target=self.run, args=(name,)) for name in self.count]
+        for thread in self.threads:
+            thread.start()
+
+    def connection(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
+
+    def run(self, name):
+        try:
+            while not self.done.is_set():
+                getattr(self, name)()
+                self.count[name] += 1
+        except Exception as error:  # noqa: BLE001: whatever it is, the test tells it
+            self.failed.append(f"{name}: {error!r}")
+
+    def get(self, connection, path):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.status
+        return answer
+
+    def fresh(self):
+        connection = self.connection()
+        json.loads(self.get(connection, self.path).read())
+        connection.close()
+
+    def kept(self):
+        if not hasattr(self, "connection_kept"):
+            self.connection_kept = self.connection()
+        try:
+            json.loads(self.get(self.connection_kept, self.path).read())
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            # A server may close a connection between two requests, and every client asks once more then; on a new one nothing is forgiven.
+            self.connection_kept.close()
+            json.loads(self.get(self.connection_kept, self.path).read())
+
+    def slow(self):
+        connection = self.connection()
+        answer = self.get(connection, self.big)
+        digest = hashlib.sha256()
+        while part := answer.read(65536):
+            digest.update(part)
+            time.sleep(0.02)
+        assert digest.hexdigest() == self.digest, "not the bytes that were asked for"
+        connection.close()
+
+    def more(self):
+        """Each of them has begun and ended a request since."""
+        then = dict(self.count)
+        wait_for("more requests", lambda: self.failed or all(self.count[name] > then[name] + 1 for name in then))
+
+    def end(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def point(work):
+    """A distribution point gets new versions while clients download from it."""
+    point_id = "org.picket.distribution-point"
+    publisher = Publisher(work)
+    publisher.publish("yara-rules", 1, RULES, "databases")
+    big = work / "big"
+    big.mkdir()
+    (big / "data").write_bytes(os.urandom(3_000_000))
+    publisher.publish("big", 1, big, "databases")
+    version = next((BUILD / "plugins" / point_id).iterdir())
+    manifest = json.loads((version / "plugin.json").read_text())
+    library = work / "point.so"
+    run("strip", "-o", library, version / manifest["file"])
+    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\n")
+    agent.add_plugin(point_id)
+    port = free_port()
+    mirror = agent.home / "mirror"
+    (agent.home / "settings" / f"{point_id}.json").write_text(json.dumps({
+        "enabled": True, "listen": ["127.0.0.1"], "http_port": port, "folder": str(mirror), "start_delay_seconds": 0, "free_space_warning_mb": 0,
+        "components": [{"component": "yara-rules"}, {"component": "big"}]}))
+    agent.start()
+    clients = None
+    try:
+        wait_for("the first set", lambda: (mirror / "public").exists(), agent.log)
+        target = max((mirror / "public").rglob("targets/big/**/*"), key=lambda path: path.stat().st_size if path.is_file() else -1)
+        clients = Clients(port, "/metadata/timestamp.json", "/" + str(target.relative_to(mirror / "public")), hashlib.sha256(target.read_bytes()).hexdigest())
+        clients.more()
+
+        def told(text):
+            return (agent.home / "out").read_text().count(text)
+
+        def exchanged(to, by):
+            was, downloads, stops = agent.plugin(point_id), told("download: ok"), told("the version before has stopped")
+            by()
+            now = agent.plugin(point_id)
+            assert now["version"] == to and now["state"] == "running" and now["health"] == "healthy" and now["pid"] != was["pid"], (now, agent.log())
+            wait_for("the word that it has the ports and the folder", lambda: told("the version before has stopped") == stops + 1, agent.log)
+            wait_for("a download of its own", lambda: told("download: ok") > downloads, agent.log)
+            clients.more()
+            assert not clients.failed, f"{clients.failed}\n{agent.log()}"
+
+        for release in (1, 2):
+            content = work / f"set{release}"
+            publisher.package(content, {**manifest, "version": f"9.{release}.0"}, library)
+            publisher.publish("picket-plugins", release, content)
+            exchanged(f"9.{release}.0", lambda: agent.ctl("update", "run", "--force"))
+        exchanged("9.1.0", lambda: agent.ctl("update", "rollback", "picket-plugins"))
+        print(f"a distribution point was exchanged three times; requests meanwhile, none failed: {clients.count}")
+        clients.end()
+
+        # One that was killed comes back on the same port.
+        was = agent.plugin(point_id)
+        os.kill(was["pid"], signal.SIGKILL)
+        wait_for("another process", lambda: agent.plugin(point_id)["pid"] not in (0, was["pid"]) and agent.plugin(point_id)["state"] == "running", agent.log)
+        clients = Clients(port, clients.path, clients.big, clients.digest)
+        clients.more()
+        assert not clients.failed, clients.failed
+    finally:
+        if clients is not None:
+            clients.end()
+        agent.end()
+
+
 def agent_itself(work):
     publisher = Publisher(work)
     agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
@@ -171,6 +307,7 @@ def agent_itself(work):
         # The programs of this build, by way of small ones: with sanitizers they are so large that packing them takes minutes.
         for name in ("picketd", "picket-plugin-host"):
             (content / "bin" / name).write_text(f"#!/bin/sh\n# of release {number}\nexec '{BIN / name}' \"$@\"\n")
+        (content / "bin" / "picketctl").write_text(f"#!/bin/sh\necho picketctl of release {number} >&2\nexec '{BIN}/picketctl' \"$@\"\n")
         if picketd is not None:
             (content / "bin" / "picketd").write_text(f"#!/bin/sh\n[ \"$1\" != --version ] || {{ echo picketd {version}; exit 0; }}\n{picketd}\n")
         run(BIN / "picket-plugin-pack", "--release", content, "--version", version, "--development-key", BUILD / "devkey")
@@ -191,16 +328,24 @@ def agent_itself(work):
     def history():
         return [(run["kind"], component["result"], component["text"]) for run in agent.json("update", "history")["runs"] for component in run["components"] if component["component"] == "picket-agent"]
 
+    def picketctl_of():
+        """Which one the installed picketctl leads to."""
+        done = subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "--version"], capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 0 and done.stdout == f"picketctl {version}\n", done
+        return done.stderr.strip() or "the installed one"
+
     release(1)
     agent.start()
     try:
         assert host()["slot"] == "package", host()
+        assert picketctl_of() == "the installed one"
         was = host()["pid"]
         said = agent.ctl("update", "run", "--force")  # is answered before picketd ends
         assert "updated" in said or "installed in slot A" in said, said
         settled("slot A", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
         assert host()["pid"] != was and "of release 1" in (agent.home / "data" / "slots" / "a" / "bin" / "picketd").read_text()
         wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        assert picketctl_of() == "picketctl of release 1"
         told = history()
         assert told[0] == ("start", "confirmed", f"picketd {version} of slot A is confirmed"), told
         assert told[1][0] == "update" and "is installed in slot A" in told[1][2], told
@@ -251,9 +396,30 @@ def agent_itself(work):
         assert host()["slot"] == "b", host()
         assert agent.plugin(PROBE)["version"] == "1.0.0"
         # And back, by the administrator's word.
+        assert picketctl_of() == "picketctl of release 7"
         agent.ctl("update", "rollback", "picket-agent")
         settled("slot A again", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+        assert picketctl_of() == "picketctl of release 1"
         print("the next good one is in slot B, outlives kill -9, and a rollback brings slot A back")
+
+        # One that is well, and crashes again and again once it counts: the launcher is started again each time, as systemd does.
+        crashes = work / "crashes"
+        release(8, f"[ ! -e '{crashes}' ] || kill -SEGV $$\nexec '{BIN}/picketd' \"$@\"")
+        agent.ctl("update", "run", "--force")
+        settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
+        wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        crashes.touch()
+        os.kill(host()["pid"], signal.SIGSEGV)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.process = subprocess.Popen(agent.process.args, stdin=subprocess.DEVNULL, stdout=open(agent.home / "out", "ab"), stderr=subprocess.STDOUT)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.start()
+        settled("slot A", lambda now: now["slot"] == "a" and "3 crashes in its first" in now["slot_text"])
+        wait_for("the refusal", lambda: history()[0][:2] == ("start", "refused"), history)
+        assert "was taken back from slot B" in history()[0][2], history()
+        assert agent.component("picket-agent")["release"] == 1, agent.component("picket-agent")
+        assert "taken back" in agent.ctl("status")
+        print(f"crashes after it was confirmed: {history()[0][2]}")
     finally:
         agent.end()
 
@@ -261,7 +427,7 @@ def agent_itself(work):
 def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="picket-self-"))
     try:
-        {"plugins": plugins, "agent": agent_itself}[sys.argv[1]](work)
+        {"plugins": plugins, "point": point, "agent": agent_itself}[sys.argv[1]](work)
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(work)], check=False)
         shutil.rmtree(work, ignore_errors=True)

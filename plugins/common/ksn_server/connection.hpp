@@ -21,6 +21,8 @@ class Connection final : public Upper {
   // Epoll says so. False: it is over, destroy it.
   [[nodiscard]] bool on_ready(std::uint32_t events);
   [[nodiscard]] bool on_answer(std::uint32_t stream, int status, std::string body);
+  // The server ends: what was asked is answered, then it closes. False: nothing is under way, destroy it.
+  [[nodiscard]] bool finish();
   // Once a second. False: too slow.
   [[nodiscard]] bool is_in_time();
   [[nodiscard]] const std::string& peer() const { return peer_; }
