@@ -3,7 +3,7 @@
 #include <ctime>
 #include <utility>
 
-#include "tls.hpp"
+#include "tls_server/context.hpp"
 
 namespace distribution_point {
 namespace {
@@ -75,7 +75,7 @@ Result<> DistributionPoint::open() {
 // What can be known before the ports and the folder are ours: a version that could not serve what is published must not take over.
 Result<> DistributionPoint::check_server() const {
   if (settings_.server.https_port >= 0)
-    if (auto context = make_tls_context(settings_.server.certificate, settings_.server.key); !context) return picket::fail(std::move(context).error());
+    if (auto context = tls_server::make_context(settings_.server.certificate, settings_.server.key); !context) return picket::fail(std::move(context).error());
   if (auto catalogue = Catalogue::load(settings_.folder / "public"); !catalogue && catalogue.error().code != Code::not_found)
     return picket::fail(std::move(catalogue).error(), "the published set");
   return {};
