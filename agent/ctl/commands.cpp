@@ -31,7 +31,7 @@ constexpr std::array decide_options{OptionSpec{"language", "LANGUAGE", "of the t
 constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
                                    OptionSpec{"count", "N", "end after so many messages"}};
 
-constexpr std::array table{
+constexpr std::array all_commands{
     Command{"status", "", 0, 0, "How this computer's protection is, on one page", "picketctl status", no_options, Completes::nothing, &status},
     Command{"plugin list", "", 0, 0, "All plugins and what they are doing", "picketctl plugin list", no_options, Completes::nothing, &plugin_list},
     Command{"plugin info", "ID", 1, 1, "All about one plugin", "picketctl plugin info org.picket.cloud-mode", no_options, Completes::plugins, &plugin_info},
@@ -85,7 +85,7 @@ constexpr std::array table{
 
 }  // namespace
 
-std::span<const Command> commands() { return table; }
+std::span<const Command> commands() { return all_commands; }
 std::span<const OptionSpec> global_options() { return global; }
 
 }  // namespace picket::ctl

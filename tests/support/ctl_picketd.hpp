@@ -61,7 +61,7 @@ class CtlPicketd : bus::Handler {
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_cancel(bus::RequestId id) override;
 
-  const TemporaryFolder temporary_;
+  const support::TemporaryFolder temporary_;
   const std::filesystem::path folder_ = temporary_.path();
   std::map<std::string, std::function<CtlAnswer(std::string_view)>> answers_;
   std::mutex mutex_;
