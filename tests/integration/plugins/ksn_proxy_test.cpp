@@ -9,6 +9,7 @@
 #include "picket/ksn/v1/control.pb.h"
 #include "support/picketd_process.hpp"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 #include "unit/plugins/ksn_proxy/ksn_world.hpp"
 
 using namespace picket::ksn_proxy_tests;
@@ -123,7 +124,7 @@ class KsnRoadOfAFile : public KsnProxyOfAPrivateKsn {
     settings["samples"] = {{"folder", (folder_ / "samples").native()}, {"wish_unknown", true}, {"wish_first_kb", 1}};
     ASSERT_TRUE(picket::write_file_atomic(file, boost::json::serialize(settings)));
     proxy_port_ = picket::support::free_port().value();
-    ASSERT_TRUE(ksn_server::own_certificate(folder_ / "proxy" / "tls", {"localhost", "127.0.0.1"}));  // as if the proxy had run before
+    ASSERT_TRUE(tls_server::own_certificate(folder_ / "proxy" / "tls", {"localhost", "127.0.0.1"}));  // as if the proxy had run before
   }
   void add_plugins(PicketdOptions& options, const std::string& provider) override {
     options.plugins.emplace_back(kClient);
