@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <ctime>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
@@ -168,7 +169,7 @@ void KsnProxy::stop() {
 }
 
 void KsnProxy::close() {
-  host_.cancel_timer(kSeatTimer);
+  if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
   if (server_) server_->stop();            // nobody asks any more
   if (broker_) broker_->stop();            // nothing new goes upstream
   if (forwarder_) forwarder_->stop_sending();
