@@ -261,10 +261,12 @@ void Client::name_asker() {
 }
 
 void Client::refresh() {
-  Checker::Policy policy;
-  Outbox::Limits limits;
   {
-    const std::lock_guard lock(mutex_);
+    // One after the other: what was true before must not be put in force last.
+    const std::lock_guard refreshing(refreshing_);
+    Checker::Policy policy;
+    Outbox::Limits limits;
+    std::unique_lock lock(mutex_);
     const bool on = situation_.is_on();
     policy.local = local_;
     if (on) policy.cache = cache_;  // switched off, KSN's word counts no more
@@ -279,11 +281,10 @@ void Client::refresh() {
     limits.most_bytes = settings_.content_bytes;
     limits.most_bytes_per_day = settings_.content_bytes_per_day;
     wake_ = true;
+    lock.unlock();
+    checker_->use(std::move(policy));
+    outbox_->use(std::move(limits), sums(), host_.now());
   }
-  checker_->use(std::move(policy));
-  const bool extended = limits.extended;
-  outbox_->use(std::move(limits), host_.now());
-  if (!extended && outbox_->waiting() > 0) outbox_->clear();
   tick_.notify_all();
   host_.changed();
 }

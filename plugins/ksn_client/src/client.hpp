@@ -79,6 +79,7 @@ class Client {
 
   const Host host_;
   std::mutex applying_;       // settings come from the plugin's thread, and again from the ticker when a file came later
+  std::mutex refreshing_;
   mutable std::mutex mutex_;  // the members up to the blank line
   Settings settings_;
   Consent consent_;
