@@ -16,6 +16,7 @@
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
+#include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/control.pb.h"
 #include "runtime/log_text.hpp"
@@ -220,8 +221,7 @@ Result<Exit> ksn_check(Context& context) {
     PICKET_LET(object, object_of(argument));
     *request.add_objects() = object;
   }
-  PICKET_LET(reply, context.session.ask<v1::CheckReply>("picket.ksn.check", request));
-  if (reply.checked_size() != request.objects_size()) return fail(Code::invalid, "picketd did not answer every object");
+  PICKET_LET(reply, ksn::check(request, [&](const v1::CheckRequest& some) { return context.session.ask<v1::CheckReply>("picket.ksn.check", some); }));
   bool untrusted = false, unanswered = false;
   for (const auto& checked : reply.checked()) {
     untrusted = untrusted || checked.facts().verdict() == v1::VERDICT_UNTRUSTED;
