@@ -216,7 +216,7 @@ void Client::put_in_force(Derived derived) {
     situation_.when_unavailable = settings.when_unavailable;
     if (provider) provider_ = std::move(*provider);
     else provider_.reset();
-    programs_ = std::make_shared<Programs>(Programs::Places{.dpkg = "/var/lib/dpkg", .code_authorities = settings.code_authorities});
+    programs_ = std::make_shared<Programs>(Programs::Places{.code_authorities = settings.code_authorities});
     situation_.accepted = consent_.accepted() != nullptr;
     situation_.switched_on = consent_.is_on();
     situation_.switched_by = consent_.switched_by();
