@@ -110,6 +110,99 @@ TEST_F(KsnAuthenticode, an_image_that_was_changed_anywhere_is_not_its_publishers
   EXPECT_FALSE(signature && *signature && (*signature)->trusted);
 }
 
+TEST_F(KsnAuthenticode, says_how_its_signer_calls_the_program) {
+  run("osslsigncode sign -h sha256 -n 'Toolbox 2' -certs " + base + "/cert.pem -key " + base + "/key.pem -in " + base + "/plain.exe -out " + base + "/named.exe");
+  EXPECT_EQ(signature_of("named.exe", "cert.pem").product, "Toolbox 2");
+  EXPECT_EQ(signature_of("signed.exe", "cert.pem").product, "");
+}
+
+TEST_F(KsnAuthenticode, a_signature_for_old_systems_may_hold_a_newer_one) {
+  run("osslsigncode sign -nest -h sha256 -certs " + base + "/cert.pem -key " + base + "/key.pem -in " + base + "/old.exe -out " + base + "/both.exe");
+  const auto both = signature_of("both.exe", "cert.pem");
+  EXPECT_TRUE(both.trusted) << both.note;
+  EXPECT_EQ(both.publisher, "Acme Tools");
+}
+
+// A time stamp authority on loopback, whose clock stands at a time of the test's choice; the signer's certificate was good in January 2021 only.
+struct KsnTimestamp : KsnAuthenticode {
+  void SetUp() override {
+    KsnAuthenticode::SetUp();
+    const auto certificate = [&](const std::string& name, const std::string& subject, const std::string& use) {
+      run("faketime '2021-01-01 12:00:00' openssl req -x509 -newkey rsa:2048 -nodes -keyout " + base + "/" + name + ".key -out " + base + "/" + name + ".pem -days 30 -subj '" + subject +
+          "' -addext extendedKeyUsage=" + use);
+    };
+    certificate("signer", "/O=Acme Tools/CN=Signer", "codeSigning");
+    certificate("stamps", "/O=Acme Stamps/CN=Stamps", "critical,timeStamping");
+    certificate("other", "/O=Other/CN=Other", "critical,timeStamping");
+    run("cat " + base + "/signer.pem " + base + "/stamps.pem > " + base + "/both.pem");
+    run("cat " + base + "/signer.pem " + base + "/other.pem > " + base + "/wrong.pem");
+    ASSERT_TRUE(picket::write_file_atomic(base + "/ts.conf", "[stamps]\nserial = " + base + "/serial\nsigner_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\n"));
+    ASSERT_TRUE(picket::write_file_atomic(base + "/stamp.py", R"(import http.server, subprocess, sys, threading
+base, when, key, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+class Stamps(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        open(base + "/query", "wb").write(self.rfile.read(int(self.headers["Content-Length"])))
+        subprocess.check_call(["faketime", when, "openssl", "ts", "-reply", "-config", base + "/ts.conf", "-section", "stamps", "-queryfile", base + "/query",
+                               "-signer", base + "/" + key + ".pem", "-inkey", base + "/" + key + ".key", "-out", base + "/reply"])
+        reply = open(base + "/reply", "rb").read()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/timestamp-reply")
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+server = http.server.HTTPServer(("127.0.0.1", 0), Stamps)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.exit(subprocess.call(command + ["-ts", "http://127.0.0.1:%d/" % server.server_port]))
+)"));
+  }
+  void sign(const std::string& out, const std::string& when, const std::string& stamps = "stamps") const {
+    const std::string sign = "osslsigncode sign -h sha256 -certs " + base + "/signer.pem -key " + base + "/signer.key -in " + base + "/plain.exe -out " + base + "/" + out;
+    run(when.empty() ? sign : "python3 " + base + "/stamp.py " + base + " '" + when + "' " + stamps + " " + sign);
+  }
+};
+
+TEST_F(KsnTimestamp, lets_a_program_outlive_the_certificate_it_was_signed_with) {
+  sign("stamped.exe", "2021-01-15 12:00:00");
+  sign("bare.exe", "");
+  sign("late.exe", "2021-01-31 18:00:00");
+  sign("early.exe", "2020-12-24 12:00:00");
+  const auto stamped = signature_of("stamped.exe", "both.pem");
+  EXPECT_TRUE(stamped.trusted) << stamped.note;
+  const auto bare = signature_of("bare.exe", "both.pem");
+  EXPECT_TRUE(bare.image_matches);
+  EXPECT_FALSE(bare.trusted) << "nobody says that it was not signed today";
+  EXPECT_THAT(bare.note, HasSubstr("expired"));
+  EXPECT_FALSE(signature_of("late.exe", "both.pem").trusted) << "both had expired";
+  EXPECT_FALSE(signature_of("early.exe", "both.pem").trusted);
+}
+
+TEST_F(KsnTimestamp, counts_when_an_authority_vouches_for_it) {
+  sign("stamped.exe", "2021-01-15 12:00:00");
+  for (const char* authorities : {"signer.pem", "wrong.pem"}) {
+    const auto signature = signature_of("stamped.exe", authorities);
+    EXPECT_FALSE(signature.trusted);
+    EXPECT_THAT(signature.note, testing::AllOf(HasSubstr("expired"), HasSubstr("its time stamp does not count: ")));
+  }
+}
+
+TEST_F(KsnTimestamp, that_was_changed_anywhere_does_not_count_and_ends_in_words) {
+  sign("stamped.exe", "2021-01-15 12:00:00");
+  const auto good = read("stamped.exe");
+  ASSERT_TRUE((*pe_signature(good, base + "/both.pem"))->trusted);
+  // The token lies behind the signature that it stamps: in each byte of it that is not padding or beside what is signed.
+  const auto token = good.find("\x2b\x06\x01\x04\x01\x82\x37\x03\x03\x01");
+  ASSERT_NE(token, std::string::npos);
+  unsigned refused = 0, all = 0;
+  for (std::size_t at = token; at + 16 < good.size(); at += 7, ++all) {
+    auto bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x10);
+    const auto signature = pe_signature(bad, base + "/both.pem");
+    refused += !(signature && *signature && (*signature)->trusted);
+  }
+  EXPECT_GT(refused, all * 9 / 10);
+  for (std::size_t size = token; size < good.size(); size += 13) EXPECT_FALSE(pe_signature(std::string_view(good).substr(0, size), base + "/both.pem"));
+}
+
 TEST_F(KsnAuthenticode, damaged_signatures_end_in_words) {
   for (std::size_t size = 0; size < signed_image.size(); size += 13) (void)pe_signature(std::string_view(signed_image).substr(0, size), base + "/cert.pem");
   for (std::size_t at = image().size(); at < signed_image.size(); at += 3) {
