@@ -271,7 +271,7 @@ Result<Exit> ksn_last_sent(Context& context) {
   if (reply.last().empty()) {
     context.terminal.out("nothing was sent since the agent started\n");
   } else {
-    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), ":\n"));
+    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), reply.last_taken() ? ":\n" : ", which did not take it, or not yet:\n"));
     print_payload(context.terminal, reply.last());
   }
   if (!reply.next().empty()) {

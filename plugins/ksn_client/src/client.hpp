@@ -69,6 +69,7 @@ class Client {
   void attempted(const Way* way, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
+  [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
 
   void run();                                                  // the ticker

@@ -96,8 +96,10 @@ void KsnClient::publish() {
   picket::host::v1::DeviceConcern concern;
   concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
   concern.set_text(cat("KSN: ", state.text()));
-  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY)
+  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY) {
     host_.set_timer(kPublishTimer, 500);
+    return;
+  }
   host_.report(health.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, health);
   reported_ = health;
 }

@@ -69,6 +69,16 @@ TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
   EXPECT_THAT(asked, testing::ElementsAre(2000, 1000, 1000, 1000, 1000, 1000));
 }
 
+TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
+  ksn::v1::SentReply sent;
+  sent.set_last(R"({"path":"/ksn/v1/hello"})");
+  sent.set_last_when(sample_now - 5);
+  sent.set_last_to("proxy ksn.site:13111");
+  picketd.answer_with("picket.ksn.sent", sent);
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "last-sent"}).out, HasSubstr("to proxy ksn.site:13111, which did not take it, or not yet:"));
+}
+
 TEST_F(KsnCommands, check_says_why_nobody_answered) {
   ksn::v1::CheckReply reply;
   reply.add_checked()->set_why("Disabled: the KSN statement is not accepted");

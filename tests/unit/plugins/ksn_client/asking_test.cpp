@@ -124,6 +124,9 @@ TEST_F(KsnClientPlugin, an_impatient_asker_is_no_failure_of_ksn_and_its_answer_c
   ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > 0; }));
   ksn.mood(Mood::silent);
   for (unsigned i = 0; i < 6; ++i) EXPECT_EQ(check_one(digest_number(i), 50).from(), v1::Checked::NOBODY);
+  v1::ConnectionReply connection;
+  ASSERT_TRUE(connection.ParseFromString(ask_raw("picket.ksn.connection", "", 50).payload));
+  EXPECT_FALSE(connection.tried(0).works());
   const auto status = this->status();
   EXPECT_EQ(status.counters().at("failures"), 0U);
   EXPECT_EQ(status.cause(), "");
