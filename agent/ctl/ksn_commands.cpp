@@ -16,6 +16,7 @@
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
+#include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/control.pb.h"
 #include "runtime/log_text.hpp"
@@ -218,8 +219,7 @@ Result<Exit> ksn_check(Context& context) {
     PICKET_LET(object, object_of(argument));
     *request.add_objects() = object;
   }
-  PICKET_LET(reply, context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", request));
-  if (reply.checked_size() != request.objects_size()) return fail(Code::invalid, "picketd did not answer every object");
+  PICKET_LET(reply, ksn::check(request, [&](const ksn::v1::CheckRequest& some) { return context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", some); }));
   bool untrusted = false, unanswered = false;
   for (const auto& checked : reply.checked()) {
     untrusted = untrusted || checked.facts().verdict() == ksn::v1::VERDICT_UNTRUSTED;
@@ -269,7 +269,7 @@ Result<Exit> ksn_last_sent(Context& context) {
   if (reply.last().empty()) {
     context.terminal.out("nothing was sent since the agent started\n");
   } else {
-    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), ":\n"));
+    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), reply.last_taken() ? ":\n" : ", which did not take it, or not yet:\n"));
     print_payload(context.terminal, reply.last());
   }
   if (!reply.next().empty()) {

@@ -1,5 +1,8 @@
 #include "reputation.hpp"
 
+#include <algorithm>
+
+#include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/state.pb.h"
 #include "text.hpp"
@@ -89,23 +92,25 @@ std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questi
     object.set_file_digest(question.digest.data(), question.digest.size());
     object.set_path(std::string(question.path));
   }
-  const auto payload = request.SerializeAsString();
-  const auto answer = asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = limit}, cancelled, {}, 0,
-                                  limit + kGrace);
-  if (!answer) {
-    if (answer.error().code != picket::Code::cancelled) failed(printable(answer.error().message, 200), true);
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto reply = picket::ksn::check(request, [&](const ksn::CheckRequest& some) -> picket::Result<ksn::CheckReply> {
+    const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()), std::chrono::milliseconds(1));
+    const auto payload = some.SerializeAsString();
+    PICKET_LET(answer, asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = left}, cancelled, {}, 0,
+                                   left + kGrace));
+    ksn::CheckReply out;
+    if (!out.ParseFromString(answer)) return picket::fail(picket::Code::invalid, "its answer cannot be read");
     return out;
-  }
-  ksn::CheckReply reply;
-  if (!reply.ParseFromString(*answer) || reply.checked_size() != request.objects_size()) {
-    failed("its answer cannot be read", true);
+  });
+  if (!reply) {
+    if (reply.error().code != picket::Code::cancelled) failed(printable(reply.error().message, 200), true);
     return out;
   }
   std::string why;
-  for (int i = 0; i < reply.checked_size(); ++i) {
-    const auto& checked = reply.checked(i);
+  for (int i = 0; i < reply->checked_size(); ++i) {
+    const auto& checked = reply->checked(i);
     out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100)};
-    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply.status() : checked.why();
+    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply->status() : checked.why();
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }
   if (why.empty()) answered();

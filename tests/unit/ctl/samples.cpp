@@ -255,6 +255,7 @@ void answer_ksn(CtlPicketd& picketd) {
   sent.set_last(R"({"path":"/ksn/v1/hello","bytes":30,"asker":{"licence":"lic"}})");
   sent.set_last_when(sample_now - 5);
   sent.set_last_to("proxy ksn.site:13111");
+  sent.set_last_taken(true);
   picketd.answer_with("picket.ksn.sent", sent);
   ksn::v1::ConnectionReply connection;
   auto& tried = *connection.add_tried();

@@ -27,7 +27,7 @@ struct KsnOutbox : testing::Test {
   static Outbox::Limits limits() { return {true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}; }
   std::unique_ptr<Outbox> make(std::int64_t now = kToday) {
     auto out = std::make_unique<Outbox>(keep, told);
-    out->use(limits(), now);
+    out->use(limits(), {}, now);
     return out;
   }
   std::string write(const std::string& name, const std::string& bytes) {
@@ -85,9 +85,81 @@ TEST_F(KsnOutbox, what_was_counted_before_a_restart_belongs_to_the_period) {
   EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "thrown away with the rest";
   auto basic = limits();
   basic.extended = false;
-  outbox->use(basic, kToday);
+  outbox->use(basic, {}, kToday);
   outbox->keep_counted({{"files", 9}});
   EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "basic mode counts for nobody";
+}
+
+TEST_F(KsnOutbox, what_was_counted_outside_of_extended_mode_is_in_no_statistics) {
+  auto outbox = std::make_unique<Outbox>(keep, told);
+  outbox->keep_counted({{"files", 3}});
+  outbox->use(limits(), {{"files", 5}}, kToday);
+  outbox->counted({{"files", 7}}, kToday + 3600);
+  EXPECT_EQ(outbox->clear(), 0U) << "nothing waited to be sent, but what was counted is gone as well";
+  outbox->counted({{"files", 90}}, kToday + 9 * 86400);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 9 * 86400));
+  outbox->use(limits(), {{"files", 100}}, kToday + 10 * 86400);
+  outbox->counted({{"files", 101}}, kToday + 11 * 86400);
+  const auto message = outbox->next(true, true, kToday + 11 * 86400);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->statistics.counters().at("files"), 1U);
+  EXPECT_EQ(message->statistics.from(), kToday + 10 * 86400);
+  auto basic = limits();
+  basic.extended = false;
+  outbox->use(basic, {{"files", 102}}, kToday + 11 * 86400);
+  EXPECT_EQ(outbox->waiting(), 0U);
+  EXPECT_EQ(make(kToday + 12 * 86400)->waiting(), 0U) << "not on the disk either";
+}
+
+TEST_F(KsnOutbox, a_record_of_counts_without_consent_is_thrown_away) {
+  make()->keep_counted({{"files", 5}});
+  ASSERT_NE(kept["outbox"].find("files"), std::string::npos);
+  Outbox outbox(keep, told);
+  auto off = limits();
+  off.extended = false;
+  outbox.use(off, {}, kToday);
+  EXPECT_EQ(kept["outbox"].find("files"), std::string::npos);
+}
+
+TEST_F(KsnOutbox, a_crash_loses_what_was_counted_in_ten_minutes_at_most) {
+  auto outbox = make();
+  outbox->counted({{"files", 4}}, kToday + Outbox::kKeepSeconds - 1);
+  EXPECT_EQ(kept.count("outbox"), 0U) << "the disk is not written all the time";
+  EXPECT_EQ(outbox->counts_at(), kToday + Outbox::kKeepSeconds);
+  outbox->counted({{"files", 5}}, kToday + Outbox::kKeepSeconds);
+  outbox->counted({{"files", 9}}, kToday + Outbox::kKeepSeconds + 1);
+  const auto after_crash = kept;
+  outbox.reset();
+  kept = after_crash;
+  outbox = make(kToday + 86400);
+  outbox->counted({{"files", 1}}, kToday + 86400);
+  const auto message = outbox->next(true, true, kToday + 86400);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->statistics.counters().at("files"), 6U) << "five before the crash, one after it";
+  EXPECT_EQ(message->statistics.from(), kToday);
+  EXPECT_EQ(outbox->counts_at(), kToday + 86400 + Outbox::kKeepSeconds);
+}
+
+TEST_F(KsnOutbox, goes_on_counting_when_the_clock_is_set_back) {
+  auto outbox = make(kToday + 10 * 86400);
+  outbox->counted({{"files", 1}}, kToday);
+  EXPECT_NE(kept["outbox"].find("files"), std::string::npos);
+  outbox->counted({{"files", 2}}, kToday + 86400);
+  ASSERT_TRUE(outbox->next(true, true, kToday + 86400));
+}
+
+TEST_F(KsnOutbox, what_could_not_be_cleared_on_disk_is_cleared_later) {
+  bool full = false;
+  const auto store = keep.store;
+  keep.store = [&](std::string_view key, std::string_view value) { return !full && store(key, value); };
+  auto outbox = make();
+  outbox->counted({{"files", 1}}, kToday + 86400);
+  full = true;
+  EXPECT_EQ(outbox->clear(), 1U);
+  full = false;
+  outbox->use(limits(), {{"files", 1}}, kToday + 86400);
+  outbox->counted({{"files", 1}}, kToday + 86400 + Outbox::kKeepSeconds);
+  EXPECT_EQ(make(kToday + 2 * 86400)->waiting(), 0U);
 }
 
 TEST_F(KsnOutbox, is_bounded) {
@@ -144,6 +216,69 @@ TEST_F(KsnOutbox, content_goes_in_parts_from_where_the_other_side_is) {
   outbox->sent(*part, &held, kToday);  // it took nothing
   EXPECT_FALSE(outbox->next(true, true, kToday)) << "never twice the same";
   EXPECT_FALSE(outbox->wish(wish_for(digest)));
+}
+
+TEST_F(KsnOutbox, a_part_of_what_was_sent_is_not_sent_again) {
+  auto outbox = make();
+  const std::string bytes = "\x7f""ELF" + std::string(1000, 'x');
+  const auto digest = write("program", bytes);
+  outbox->seen(digest, (folder / "program").native());
+  const auto send = [&](std::uint64_t first, std::uint64_t count) {
+    auto wish = wish_for(digest);
+    wish.set_first(first);
+    wish.set_bytes(count);
+    if (!outbox->wish(wish)) return false;
+    v1::ContentReply held;
+    const auto question = outbox->next(true, true, kToday);
+    outbox->sent(*question, &held, kToday);
+    const auto part = outbox->next(true, true, kToday);
+    held.set_held(part->content.part().size());
+    held.set_complete(true);
+    outbox->sent(*part, &held, kToday);
+    return true;
+  };
+  EXPECT_TRUE(send(100, 200));
+  EXPECT_FALSE(send(100, 200));
+  EXPECT_FALSE(send(150, 150));
+  EXPECT_TRUE(send(0, bytes.size())) << "more than before";
+  EXPECT_FALSE(send(0, 0)) << "which was all of it";
+  EXPECT_FALSE(send(500, 0));
+  outbox = make();
+  outbox->seen(digest, (folder / "program").native());
+  EXPECT_FALSE(send(500, 0)) << "over a restart too";
+}
+
+TEST_F(KsnOutbox, a_file_that_changes_while_it_is_sent_is_sent_no_further) {
+  auto outbox = make();
+  const std::string bytes = "\x7f""ELF" + std::string(3 << 18, 'x');
+  const auto digest = write("program", bytes);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  v1::ContentReply held;
+  outbox->sent(*message, &held, kToday);
+  (void)write("program", "\x7f""ELF" + std::string(3 << 18, 's'));  // of the same size
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "nobody asked for this one";
+}
+
+TEST_F(KsnOutbox, policy_may_change_its_mind) {
+  auto outbox = make();
+  const auto script = write("script", "#! a script");
+  outbox->seen(script, (folder / "script").native());
+  ASSERT_TRUE(outbox->wish(wish_for(script)));
+  EXPECT_FALSE(outbox->next(true, true, kToday));
+  EXPECT_FALSE(outbox->wish(wish_for(script))) << "not looked at again with each wish";
+  auto more = limits();
+  more.kinds.emplace_back("script");
+  outbox->use(more, {}, kToday);
+  ASSERT_TRUE(outbox->wish(wish_for(script)));
+  const auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  v1::ContentReply held;
+  outbox->sent(*message, &held, kToday);
+  outbox->use(limits(), {}, kToday);
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "allowed no more, in the middle";
 }
 
 TEST_F(KsnOutbox, policy_says_which_kinds_and_how_much) {
