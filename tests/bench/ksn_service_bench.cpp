@@ -115,7 +115,7 @@ void fill(const std::string& folder, const std::string& plain, std::uint64_t cou
   Environment rows_of_lmdb(plain, 0);
   std::vector<std::pair<Digest, std::uint64_t>> all(count);
   for (std::uint64_t i = 0; i < count; ++i) all[i] = {digest_of(i), i};
-  std::sort(all.begin(), all.end());
+  std::sort(all.begin(), all.end(), [](const auto& one, const auto& other) { return std::memcmp(one.first.data(), other.first.data(), one.first.size()) < 0; });
   std::vector<picket::ksn_store::Row> rows;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto n = all[i].second;
