@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "file_time.hpp"
 #include "ksn/limits.hpp"
 
 namespace ksn_client {
@@ -22,8 +23,6 @@ constexpr std::string_view kRecord = "outbox";
 constexpr std::size_t kMostPath = 4096, kMostCounters = 64;
 
 bool starts(std::string_view head, std::string_view with) { return head.starts_with(with); }
-
-std::int64_t ns(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 // The whole file must be the one that is wished for: it may have changed since it was asked about.
 Result<std::string> digest_of_file(int fd) {
@@ -223,7 +222,7 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
   if (first >= size) return std::nullopt;
   const std::uint64_t bytes = most == 0 ? size - first : std::min(most, size - first);
   if (bytes > limits.most_bytes || size > limits.most_bytes * 16) return std::nullopt;
-  Read out{{}, {info.st_dev, info.st_ino, size, ns(info.st_mtim), ns(info.st_ctim)}};
+  Read out{{}, {info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}};
   out.request.set_digest(wanted);
   out.request.set_size(size);
   out.request.set_first(first);

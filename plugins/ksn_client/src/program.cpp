@@ -3,14 +3,14 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "authenticode.hpp"
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "dpkg.hpp"
+#include "file_time.hpp"
 #include "ksn/limits.hpp"
-
-#include <unistd.h>
 
 namespace ksn_client {
 namespace {
@@ -58,8 +58,6 @@ picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
   out.md5 = picket::to_hex(out.md5);
   return out;
 }
-
-std::int64_t ns(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 // What the protocol can carry: UTF-8, and not too long.
 std::string sayable(std::string text) {
@@ -116,7 +114,7 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size > kMostFile) return fail(Code::too_large, cat(path, ": larger than 4 GiB"));
   const std::lock_guard lock(mutex_);
-  Seen seen{info.st_dev, info.st_ino, size, ns(info.st_mtim), ns(info.st_ctim), {}, 0};
+  Seen seen{info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim), {}, 0};
   for (const auto& database : databases_) seen.stamp = std::max(seen.stamp, database->stamp());
   if (const auto known = seen_.find(path); known != seen_.end() && known->second.is_of(seen)) return known->second.program;
   auto digests = read_whole(fd.get(), size);
