@@ -30,19 +30,20 @@ std::optional<std::chrono::seconds> retry_after(std::string_view content_type) {
 
 constexpr unsigned kMostRoads = 8;  // that a plugin may go, one after the other, for one file
 
-// Fails when fewer bytes than the least came within any one window of time. The plugin does the same within `stall_timeout` and then goes another
-// road, if it has one, which takes time to connect: this is for a plugin that does not.
+// Fails when fewer bytes than the least came within any one window of time. A plugin does the same within `stall_timeout`, and goes another road in
+// the middle if it has one: the window here is twice as long, so that it finds out first, and a pause while it connects begins a new one.
 class Pace {
  public:
   Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(&clock), limits_(&limits), began_(clock.monotonic()), last_(began_) {}
   [[nodiscard]] Result<> arrived(std::size_t bytes) {
     const auto now = clock_->monotonic();
-    if (now - std::exchange(last_, now) >= limits_->stall_timeout && ++roads_ <= kMostRoads) {
+    if (now - std::exchange(last_, now) >= limits_->stall_timeout && has_begun_ && ++roads_ <= kMostRoads) {
       began_ = now;
       bytes_ = 0;
     }
+    has_begun_ = true;
     bytes_ += bytes;
-    if (now - began_ < limits_->stall_timeout + limits_->connect_timeout) return {};
+    if (now - began_ < 2 * limits_->stall_timeout) return {};
     const auto least = static_cast<std::uint64_t>(limits_->min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
     if (bytes_ < least)
       return fail(Code::timeout, cat("too slow: ", human_bytes(bytes_), " in ", in_seconds(now - began_), ", at least ",
@@ -58,6 +59,7 @@ class Pace {
   milliseconds began_, last_;
   std::uint64_t bytes_ = 0;
   unsigned roads_ = 0;
+  bool has_begun_ = false;
 };
 
 }  // namespace

@@ -63,11 +63,11 @@ Result<> DistributionPoint::open() {
   demand_ = std::make_unique<DemandBook>(store_->demand_file());
   demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
   if (!demand_->load(std::time(nullptr))) host_.warning("what devices asked for could not be read again: they will say it once more");
-  PICKET_TRY(open_server(seat_.sockets()));
-  asker_.start();
   downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }},
                                            settings_);
   PICKET_TRY(downloads_->serve_published());
+  PICKET_TRY(open_server(seat_.sockets()));
+  asker_.start();
   downloads_->start();
   return {};
 }
@@ -118,10 +118,9 @@ Result<> DistributionPoint::open_server(picket::plugin::Sockets inherited) {
   const std::lock_guard lock(server_mutex_);
   server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
-                                                       [this](std::string_view text) { host_.warning(text); }}, std::move(inherited)));
+                                                       [this](std::string_view text) { host_.warning(text); }, served_}, std::move(inherited)));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
-  if (served_) server_->serve(served_);
   return {};
 }
 

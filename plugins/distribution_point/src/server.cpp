@@ -40,7 +40,11 @@ class ServerImpl final : public Server {
       shared_.tls = std::move(*context);
     }
     const std::size_t threads = settings.threads != 0 ? settings.threads : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
-    for (std::size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
+    for (std::size_t i = 0; i < threads; ++i) {
+      workers_.push_back(std::make_unique<Worker>(shared_));
+      if (shared_.parts.catalogue) workers_.back()->use(shared_.parts.catalogue);
+    }
+    shared_.parts.catalogue.reset();
     struct Wish {
       std::string name, address;
       int port;

@@ -49,6 +49,7 @@ class Server {
     // POST /v1/...; any of the server's threads, must not block for long.
     std::function<ApiAnswer(const picket::Address& from, std::string_view path, std::string_view body)> on_post;
     std::function<void(std::string_view)> warn;
+    std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
   };
   // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
   // names the address and the setting.

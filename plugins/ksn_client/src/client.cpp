@@ -125,18 +125,24 @@ Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) co
 
 std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
   std::unique_ptr<DiskCache> disk;
+  Cache::Later later;
   if (settings.cache_mb > 0 && owner.find_first_not_of('\0') != owner.npos) {
     std::string told;
     auto made = picket::make_folders(settings.folder, 0700);
     if (made) {
-      auto opened = DiskCache::open(std::filesystem::path(settings.folder) / "cache", settings.cache_mb << 20, owner, told);
+      const auto file = std::filesystem::path(settings.folder) / "cache";
+      auto opened = DiskCache::open(file, settings.cache_mb << 20, owner, told);
       if (opened) disk = std::move(*opened);
+      else if (opened.error().code == Code::busy) later = [file, bytes = settings.cache_mb << 20, owner = std::string(owner)] {
+        std::string ignored;
+        return DiskCache::open(file, bytes, owner, ignored);
+      };
       else made = fail(std::move(opened).error());
     }
     if (!told.empty()) host_.log(true, cat("KSN's cache ", told));
     if (!made) host_.log(true, cat("KSN's answers are not kept on disk: ", made.error().message));
   }
-  return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed());
+  return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed(), std::move(later));
 }
 
 std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const {
