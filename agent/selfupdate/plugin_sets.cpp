@@ -99,14 +99,16 @@ Result<> PluginSets::take_over_all(std::vector<Started>& started) {
 // beside it shows only here whether it is well.
 Result<> PluginSets::watch(const std::vector<Started>& started, std::chrono::steady_clock::time_point until) {
   enum class Is { bad, not_yet, well };
-  const auto look = [](const Started& one, const plugin_host::Status& now) {
+  const auto look = [](const Started& one, const plugin_host::Status& now, bool is_late) {
     using plugin_host::Health, plugin_host::State;
     if (now.state == State::backing_off || now.state == State::failed || now.state == State::refused) return Is::bad;
-    if (now.state != State::running || now.leaving_pid != 0) return Is::not_yet;
+    if (now.state != State::running) return Is::not_yet;
     if (now.health == Health::failed) return Is::bad;
+    if (now.leaving_pid != 0 && !is_late) return Is::not_yet;  // the old one still ends what it was asked, and has its ports
     // One that took over was judged before; that a point is short of disk space since is no fault of its version.
     return one.beside == Beside::in_order && now.health != Health::healthy && one.was_healthy ? Is::not_yet : Is::well;
   };
+  if (std::ranges::none_of(started, &Started::has_taken_over)) return {};
   for (auto well_since = std::chrono::steady_clock::now();; std::this_thread::sleep_for(kLook)) {
     const auto now = std::chrono::steady_clock::now();
     if (is_stopping_) return fail(Code::cancelled, "picketd is stopping");
@@ -114,13 +116,13 @@ Result<> PluginSets::watch(const std::vector<Started>& started, std::chrono::ste
       if (!one.has_taken_over || one.beside == Beside::at_next_start) continue;
       const auto info = host_.info(one.place.id);
       if (!info) return fail(Error(info.error()));
-      const auto is = look(one, info->status);
+      const auto is = look(one, info->status, now > until);
       if (is != Is::well) well_since = now;
       if (is == Is::bad || (is != Is::well && now > until))
         return fail(Code::conflict, cat(one.place.id, " ", one.place.version, ": is ", to_string(info->status.state), ", ", to_string(info->status.health), " in the place of the old version",
                                         info->status.text.empty() ? "" : ": ", info->status.text));
     }
-    if (now - well_since >= kStaysWell) return {};
+    if (now - well_since >= kStaysWell || (now > until && now - well_since >= kLook)) return {};
   }
 }
 

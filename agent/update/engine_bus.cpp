@@ -95,6 +95,11 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
   reply.set_version(options_.agent_version);
   reply.set_installation(installation_);
   reply.set_licence_key(settings.licence_key_id);
+  for (const auto& declined : settings.declined) {
+    auto& one = *reply.add_declined();
+    one.set_component(declined.component);
+    one.set_release(declined.release);
+  }
   answer(id, reply, "SourcesReply");
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real picketd brings Picket itself up to date: its plugins (argument plugins), one that serves clients (point), and picketd by way of picket-launcher (agent)."""
+"""A real picketd brings Picket itself up to date: its plugins (argument plugins), those that serve clients (point, reputation), and picketd by way of picket-launcher (agent)."""
 import hashlib
 import http.client
 import json
@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -163,57 +164,22 @@ def plugins(work):
 
 
 class Clients:
-    """Ask a server without a pause, each in its way, until they are told to stop; what failed they keep."""
+    """Each does its request again and again until it is told to stop; what failed they keep."""
 
-    def __init__(self, port, path, big, digest):
-        self.port, self.path, self.big, self.digest = port, path, big, digest
+    def __init__(self, **requests):
         self.failed, self.done = [], threading.Event()
-        self.count = {"fresh": 0, "kept": 0, "slow": 0}
-        self.threads = [threading.Thread(target=self.run, args=(name,)) for name in self.count]
+        self.count = dict.fromkeys(requests, 0)
+        self.threads = [threading.Thread(target=self.run, args=request) for request in requests.items()]
         for thread in self.threads:
             thread.start()
 
-    def connection(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
-
-    def run(self, name):
+    def run(self, name, request):
         try:
             while not self.done.is_set():
-                getattr(self, name)()
+                request()
                 self.count[name] += 1
         except Exception as error:  # noqa: BLE001: whatever it is, the test tells it
             self.failed.append(f"{name}: {error!r}")
-
-    def get(self, connection, path):
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.status
-        return answer
-
-    def fresh(self):
-        connection = self.connection()
-        json.loads(self.get(connection, self.path).read())
-        connection.close()
-
-    def kept(self):
-        if not hasattr(self, "connection_kept"):
-            self.connection_kept = self.connection()
-        try:
-            json.loads(self.get(self.connection_kept, self.path).read())
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-            # A server may close a connection between two requests, and every client asks once more then; on a new one nothing is forgiven.
-            self.connection_kept.close()
-            json.loads(self.get(self.connection_kept, self.path).read())
-
-    def slow(self):
-        connection = self.connection()
-        answer = self.get(connection, self.big)
-        digest = hashlib.sha256()
-        while part := answer.read(65536):
-            digest.update(part)
-            time.sleep(0.02)
-        assert digest.hexdigest() == self.digest, "not the bytes that were asked for"
-        connection.close()
 
     def more(self):
         """Each of them has begun and ended a request since."""
@@ -224,6 +190,35 @@ class Clients:
         self.done.set()
         for thread in self.threads:
             thread.join()
+
+
+def fresh(connect, ask):
+    """On a new connection each time, of which nothing is forgiven."""
+    def request():
+        connection = connect()
+        ask(connection)
+        connection.close()
+    return request
+
+
+def kept(connect, ask):
+    """On one that is kept: a server may close it between two requests, and every client asks once more then."""
+    connection = connect()
+
+    def request():
+        try:
+            ask(connection)
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLError):
+            connection.close()
+            ask(connection)
+    return request
+
+
+def answer_to(connection, method, path):
+    connection.request(method, path, body=b"" if method == "POST" else None)
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.status
+    return answer
 
 
 def free_port():
@@ -257,7 +252,25 @@ def point(work):
     try:
         wait_for("the first set", lambda: (mirror / "public").exists(), agent.log)
         target = max((mirror / "public").rglob("targets/big/**/*"), key=lambda path: path.stat().st_size if path.is_file() else -1)
-        clients = Clients(port, "/metadata/timestamp.json", "/" + str(target.relative_to(mirror / "public")), hashlib.sha256(target.read_bytes()).hexdigest())
+        path, digest = "/" + str(target.relative_to(mirror / "public")), hashlib.sha256(target.read_bytes()).hexdigest()
+
+        def connect():
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+
+        def timestamp(connection):
+            json.loads(answer_to(connection, "GET", "/metadata/timestamp.json").read())
+
+        def slow(connection):
+            answer, found = answer_to(connection, "GET", path), hashlib.sha256()
+            while part := answer.read(65536):
+                found.update(part)
+                time.sleep(0.02)
+            assert found.hexdigest() == digest, "not the bytes that were asked for"
+
+        def start_clients():
+            return Clients(fresh=fresh(connect, timestamp), kept=kept(connect, timestamp), slow=fresh(connect, slow))
+
+        clients = start_clients()
         clients.more()
 
         def told(text):
@@ -286,9 +299,79 @@ def point(work):
         was = agent.plugin(point_id)
         os.kill(was["pid"], signal.SIGKILL)
         wait_for("another process", lambda: agent.plugin(point_id)["pid"] not in (0, was["pid"]) and agent.plugin(point_id)["state"] == "running", agent.log)
-        clients = Clients(port, clients.path, clients.big, clients.digest)
+        clients = start_clients()
         clients.more()
         assert not clients.failed, clients.failed
+    finally:
+        if clients is not None:
+            clients.end()
+        agent.end()
+
+
+def reputation(work):
+    """So do a private KSN and a KSN proxy, which have a port each, the proxy a folder too."""
+    publisher = Publisher(work)
+    publisher.publish("yara-rules", 1, RULES, "databases")
+    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\n")
+    ports = {"org.picket.ksn-service": free_port(), "org.picket.ksn-proxy": free_port()}
+    ksn = work / "ksn"
+    run(BIN / "picket-ksn", "init", ksn, "--name", "Test KSN", "--server", f"https://127.0.0.1:{ports['org.picket.ksn-service']}", "--listen", "127.0.0.1")
+    shutil.copy(next(ksn.rglob("org.picket.ksn-service.json")), agent.home / "settings")
+    keys = work / "keys"
+    keys.mkdir()
+    shutil.copy(ksn / "provider.pub.json", keys)
+    proxy = {"enabled": True, "address": "127.0.0.1", "port": ports["org.picket.ksn-proxy"], "folder": str(agent.home / "proxy"), "names": ["127.0.0.1"],
+             "provider_file": str(ksn / "provider.json"), "provider_keys": str(keys)}
+    (agent.home / "settings" / "org.picket.ksn-proxy.json").write_text(json.dumps(proxy))
+    content = work / "set1"
+    for plugin in ports:
+        version = next((BUILD / "plugins" / plugin).iterdir())
+        manifest = json.loads((version / "plugin.json").read_text())
+        library = work / manifest["file"]
+        run("strip", "-o", library, version / manifest["file"])
+        publisher.package(content, {**manifest, "version": "9.0.0"}, library)
+        agent.add_plugin(plugin)
+    clients = None
+    agent.start()
+    try:
+        wait_for("the proxy's certificate", lambda: (agent.home / "proxy" / "tls" / "server.pem").exists(), agent.log)
+        trust = {"org.picket.ksn-service": ksn / "tls" / "authority.pem", "org.picket.ksn-proxy": agent.home / "proxy" / "tls" / "server.pem"}
+
+        def connect(plugin):
+            return lambda: http.client.HTTPSConnection("127.0.0.1", ports[plugin], timeout=LIMIT, context=ssl.create_default_context(cafile=trust[plugin]))
+
+        def hello(connection):
+            assert b"Test KSN" in answer_to(connection, "POST", "/ksn/v1/hello").read()
+
+        def answers(plugin):
+            try:
+                hello(connect(plugin)())
+                return True
+            except OSError:
+                return False
+
+        for plugin in ports:
+            wait_for(plugin, lambda: answers(plugin), agent.log)
+        clients = Clients(**{f"{kind.__name__} {plugin}": kind(connect(plugin), hello) for plugin in ports for kind in (fresh, kept)})
+        clients.more()
+        publisher.publish("picket-plugins", 1, content)
+
+        def exchanged(by):
+            was = {plugin: agent.plugin(plugin) for plugin in ports}
+            by()
+            for plugin, before in was.items():
+                now = agent.plugin(plugin)
+                assert now["version"] != before["version"] and now["pid"] != before["pid"] and now["state"] == "running" and now["health"] == "healthy", (now, agent.log())
+            clients.more()
+            assert not clients.failed, f"{clients.failed}\n{agent.log()}"
+
+        exchanged(lambda: agent.ctl("update", "run", "--force"))
+        publisher.publish("picket-plugins", 2, work / "set1")  # the same again: nothing to do
+        agent.ctl("update", "run", "--force")
+        assert all(agent.plugin(plugin)["version"] == "9.0.0" for plugin in ports)
+        clients.end()
+        assert not clients.failed, clients.failed
+        print(f"a private KSN and a KSN proxy were exchanged; requests meanwhile, none failed: {clients.count}")
     finally:
         if clients is not None:
             clients.end()
@@ -427,7 +510,7 @@ def agent_itself(work):
 def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="picket-self-"))
     try:
-        {"plugins": plugins, "point": point, "agent": agent_itself}[sys.argv[1]](work)
+        {"plugins": plugins, "point": point, "reputation": reputation, "agent": agent_itself}[sys.argv[1]](work)
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(work)], check=False)
         shutil.rmtree(work, ignore_errors=True)
