@@ -317,7 +317,7 @@ TEST_P(TlsTest, answers_many_clients_each_with_its_own) {
 // As a new version of a plugin takes over from the old one: each gives its socket to the next, and ends what it was asked.
 TEST_P(TlsTest, is_followed_by_others_without_a_failed_request) {
   const picket::support::ServerFolder folder;
-  const auto files = own_certificate(folder.path(), {"localhost", "127.0.0.1"});
+  const auto files = tls_server::own_certificate(folder.path(), {"localhost", "127.0.0.1"});
   ASSERT_TRUE(files);
   Settings settings;
   settings.certificate_file = files->certificate;
