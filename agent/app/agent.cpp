@@ -76,6 +76,7 @@ class RunningAgent final : public Agent {
     PICKET_TRY(start_tasks());
     PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
     control_ = std::move(control);
+    lead_to_picketctl();
     say.info("ready");
     self_update_->started();
     return {};
@@ -109,6 +110,16 @@ class RunningAgent final : public Agent {
   }
 
  private:
+  // A slot's picketctl is of one version with its picketd: the installed one hands over to what this link leads to.
+  void lead_to_picketctl() const {
+    const auto link = config_.run_dir / "picketctl", program = slot_programs_ / "picketctl";
+    std::error_code error;
+    std::filesystem::remove(link, error);
+    if (slot_programs_.empty() || !std::filesystem::exists(program, error)) return;
+    std::filesystem::create_symlink(program, link, error);
+    if (error) log_->part("agent").warning("picketctl stays that of the installed package: ", link.native(), ": ", error.message());
+  }
+
   Result<> open_policy() {
     PICKET_LET(keys, keys_in(config_.policy_keys, "policy", log_->part("policy")));
     policy::Options options;
@@ -185,7 +196,7 @@ class RunningAgent final : public Agent {
     plugin_host::Options options;
     options.folders = config_.plugin_dirs;
     // A slot's picketd and picket-plugin-host are one version.
-    options.child_program = link_ && link_->slot() != launcher::Slot::package ? program_of(link_->folder(), link_->slot()).parent_path() / "picket-plugin-host" : config_.child_program;
+    options.child_program = slot_programs_.empty() ? config_.child_program : slot_programs_ / "picket-plugin-host";
     options.storage_dir = config_.data_dir / "plugins";
     PICKET_LET(keys, keys_in(config_.plugin_keys, "plugin", log_->part("plugin")));
     plugin_keys_ = keys;
@@ -269,6 +280,7 @@ class RunningAgent final : public Agent {
 
   const Config config_;
   std::optional<launcher::Link> link_;  // until self_update_ has it
+  const std::filesystem::path slot_programs_ = link_ && link_->slot() != launcher::Slot::package ? program_of(link_->folder(), link_->slot()).parent_path() : std::filesystem::path();
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
   std::mutex seen_mutex_;

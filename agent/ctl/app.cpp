@@ -1,6 +1,10 @@
 #include "ctl/app.hpp"
 
 #include <fstream>
+#include <optional>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 #include <boost/program_options.hpp>
@@ -17,10 +21,10 @@ constexpr const char* default_config = "/etc/picket/picketd.conf";
 constexpr const char* default_run_dir = "/run/picket";
 
 // run-dir of picketd.conf; a file that is absent or not readable for this user means the default, unless it was named.
-Result<std::filesystem::path> socket_path(const Invocation& asked) {
-  if (asked.has("socket")) return std::filesystem::path(asked.value("socket"));
-  const bool named = asked.has("config");
-  const std::string file = named ? asked.value("config") : default_config;
+Result<std::filesystem::path> socket_path(const std::optional<std::string>& socket, const std::optional<std::string>& config) {
+  if (socket) return std::filesystem::path(*socket);
+  const bool named = config.has_value();
+  const std::string file = config.value_or(default_config);
   std::ifstream stream(file);
   std::string run_dir = default_run_dir;
   if (!stream) {
@@ -63,7 +67,30 @@ void report(const Error& error, std::string_view command, bool as_json, Terminal
   terminal.err(cat("picketctl: ", runtime::printable(error.message), "\n"));
 }
 
+// Root's or ours, and nobody else may have written it.
+bool is_trusted(const struct stat& info) { return (info.st_uid == 0 || info.st_uid == ::geteuid()) && (info.st_mode & 022) == 0; }
+
 }  // namespace
+
+std::filesystem::path newer_picketctl(std::span<const std::string> arguments) {
+  // Before anything is understood: the command may be one that only the other one knows.
+  const auto given = [&](std::string_view name) -> std::optional<std::string> {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (arguments[i] == name && i + 1 < arguments.size()) return arguments[i + 1];
+      if (arguments[i].starts_with(cat(name, "="))) return arguments[i].substr(name.size() + 1);
+    }
+    return std::nullopt;
+  };
+  const auto socket = socket_path(given("--socket"), given("--config"));
+  if (!socket) return {};
+  // picketd leaves it beside its socket. Who may not reach where it leads, which is root's, uses this one.
+  const auto link = socket->parent_path() / "picketctl";
+  struct stat folder {}, itself {}, program {};
+  if (::stat(socket->parent_path().c_str(), &folder) != 0 || ::lstat(link.c_str(), &itself) != 0 || ::stat(link.c_str(), &program) != 0) return {};
+  const bool is_link = S_ISLNK(itself.st_mode) && (itself.st_uid == 0 || itself.st_uid == ::geteuid());
+  if (!is_trusted(folder) || !is_link || !S_ISREG(program.st_mode) || !is_trusted(program) || ::access(link.c_str(), X_OK) != 0) return {};
+  return link;
+}
 
 void Context::print_json(json::value data) {
   const json::object document{{"schema", "picketctl/1"}, {"command", invocation.command->name}, {"data", std::move(data)}};
@@ -93,7 +120,8 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
   }
   if (asked.has("no-color")) terminal.no_color();
   const bool as_json = asked.has("json");
-  const auto socket = socket_path(asked);
+  const auto given = [&](const char* name) { return asked.has(name) ? std::optional(asked.value(name)) : std::nullopt; };
+  const auto socket = socket_path(given("socket"), given("config"));
   const auto limit = timeout(asked);
   if (!socket || !limit) {
     report(!socket ? socket.error() : limit.error(), asked.command->name, as_json, terminal);

@@ -14,8 +14,6 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = host::v1;
-
 std::string clock_time(std::int64_t at_us) {
   const std::time_t seconds = at_us / 1'000'000;
   std::tm local{};
@@ -26,7 +24,7 @@ std::string clock_time(std::int64_t at_us) {
   return text;
 }
 
-json::object to_shown(const v1::WatchEvent& event, bool payloads) {
+json::object to_shown(const host::v1::WatchEvent& event, bool payloads) {
   json::object out = to_json(event);
   if (!payloads) {
     out.erase("payload");
@@ -39,7 +37,7 @@ json::object to_shown(const v1::WatchEvent& event, bool payloads) {
   return out;
 }
 
-std::string line_of(const Terminal& terminal, const v1::WatchEvent& event, bool payloads) {
+std::string line_of(const Terminal& terminal, const host::v1::WatchEvent& event, bool payloads) {
   using runtime::printable;
   std::string what = printable(event.what());
   what.resize(std::max<std::size_t>(what.size(), 7), ' ');
@@ -57,15 +55,15 @@ std::string line_of(const Terminal& terminal, const v1::WatchEvent& event, bool 
 
 Result<Exit> bus_watch(Context& context) {
   PICKET_LET(most, context.number("count", 0, 1'000'000'000));
-  v1::WatchRequest request;
+  host::v1::WatchRequest request;
   if (!context.arguments().empty()) request.set_filter(context.arguments().front());
   const bool payloads = context.invocation.has("payloads");
   request.set_payloads(payloads);
-  v1::WatchReply reply;
+  host::v1::WatchReply reply;
   std::uint64_t seen = 0;
   constexpr std::string_view enough = "seen enough";
   const auto show = [&](std::string_view payload) -> Result<> {
-    v1::WatchEvent event;
+    host::v1::WatchEvent event;
     if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "what was watched could not be read");
     if (context.is_json()) context.print_json(to_shown(event, payloads));  // one document a line
     else context.terminal.out(line_of(context.terminal, event, payloads) + "\n");
@@ -86,7 +84,7 @@ Result<Exit> bus_watch(Context& context) {
 }
 
 Result<Exit> bus_topics(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::TopicsReply>("picket.bus.topics", v1::TopicsRequest()));
+  PICKET_LET(reply, context.session.ask<host::v1::TopicsReply>("picket.bus.topics", host::v1::TopicsRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

@@ -31,7 +31,7 @@ constexpr std::array decide_options{OptionSpec{"language", "LANGUAGE", "of the t
 constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
                                    OptionSpec{"count", "N", "end after so many messages"}};
 
-constexpr std::array table{
+constexpr std::array all_commands{
     Command{"status", "", 0, 0, "How this computer's protection is, on one page", "picketctl status", no_options, Completes::nothing, &status},
     Command{"plugin list", "", 0, 0, "All plugins and what they are doing", "picketctl plugin list", no_options, Completes::nothing, &plugin_list},
     Command{"plugin info", "ID", 1, 1, "All about one plugin", "picketctl plugin info org.picket.cloud-mode", no_options, Completes::plugins, &plugin_info},
@@ -73,6 +73,7 @@ constexpr std::array table{
     Command{"ksn enable", "", 0, 0, "Use KSN; its statement must be accepted", "picketctl ksn enable", no_options, Completes::nothing, &ksn_enable},
     Command{"ksn disable", "", 0, 0, "Use KSN no more; what waits to be sent is thrown away", "picketctl ksn disable", no_options, Completes::nothing, &ksn_disable},
     Command{"ksn proxy status", "", 0, 0, "The KSN proxy of this computer: cache, upstream and what waits", "picketctl ksn proxy status", no_options, Completes::nothing, &ksn_proxy_status},
+    Command{"point status", "", 0, 0, "The distribution point of this computer: what it serves, who asked for it, how its last download went", "picketctl point status", no_options, Completes::nothing, &point_status},
     Command{"bus watch", "[FILTER]", 0, 1, "What is said on the bus, one line a message", "picketctl bus watch 'picket.update.*' --payloads", watch_options, Completes::nothing, &bus_watch},
     Command{"bus topics", "", 0, 0, "Topics, and who publishes, subscribes and answers", "picketctl bus topics", no_options, Completes::nothing, &bus_topics},
     Command{"config show", "", 0, 0, "picketd's own settings and where each came from", "picketctl config show", no_options, Completes::nothing, &config_show},
@@ -85,7 +86,7 @@ constexpr std::array table{
 
 }  // namespace
 
-std::span<const Command> commands() { return table; }
+std::span<const Command> commands() { return all_commands; }
 std::span<const OptionSpec> global_options() { return global; }
 
 }  // namespace picket::ctl

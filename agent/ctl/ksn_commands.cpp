@@ -16,14 +16,13 @@
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
+#include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/control.pb.h"
 #include "runtime/log_text.hpp"
 
 namespace picket::ctl {
 namespace {
-
-namespace v1 = ksn::v1;
 
 std::string user() {
   const auto uid = ::getuid();
@@ -36,23 +35,23 @@ std::string user() {
   return runtime::printable(out);
 }
 
-std::string_view verdict(v1::Verdict value) {
+std::string_view verdict(ksn::v1::Verdict value) {
   switch (value) {
-    case v1::VERDICT_TRUSTED: return "trusted";
-    case v1::VERDICT_ABUSABLE: return "legitimate, but abusable";
-    case v1::VERDICT_UNTRUSTED: return "untrusted";
+    case ksn::v1::VERDICT_TRUSTED: return "trusted";
+    case ksn::v1::VERDICT_ABUSABLE: return "legitimate, but abusable";
+    case ksn::v1::VERDICT_UNTRUSTED: return "untrusted";
     default: return "unknown";
   }
 }
-Style style_of_verdict(v1::Verdict value) {
-  return value == v1::VERDICT_TRUSTED ? Style::good : value == v1::VERDICT_UNTRUSTED ? Style::bad : value == v1::VERDICT_ABUSABLE ? Style::warning : Style::plain;
+Style style_of_verdict(ksn::v1::Verdict value) {
+  return value == ksn::v1::VERDICT_TRUSTED ? Style::good : value == ksn::v1::VERDICT_UNTRUSTED ? Style::bad : value == ksn::v1::VERDICT_ABUSABLE ? Style::warning : Style::plain;
 }
-std::string_view from(v1::Checked::From value) {
+std::string_view from(ksn::v1::Checked::From value) {
   switch (value) {
-    case v1::Checked::LOCAL: return "local list";
-    case v1::Checked::CACHE: return "cache";
-    case v1::Checked::PROXY: return "proxy";
-    case v1::Checked::SERVER: return "server";
+    case ksn::v1::Checked::LOCAL: return "local list";
+    case ksn::v1::Checked::CACHE: return "cache";
+    case ksn::v1::Checked::PROXY: return "proxy";
+    case ksn::v1::Checked::SERVER: return "server";
     default: return "nobody";
   }
 }
@@ -77,8 +76,8 @@ Result<std::string> digest_of_file(const std::string& path) {
 }
 
 // A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
-Result<v1::Object> object_of(const std::string& argument) {
-  v1::Object out;
+Result<ksn::v1::Object> object_of(const std::string& argument) {
+  ksn::v1::Object out;
   std::error_code error;
   const auto kind = std::filesystem::status(argument, error).type();
   if (kind == std::filesystem::file_type::regular) {
@@ -107,7 +106,7 @@ Result<v1::Object> object_of(const std::string& argument) {
   return out;
 }
 
-void print_statement(Table& table, const v1::Statement& statement) {
+void print_statement(Table& table, const ksn::v1::Statement& statement) {
   if (statement.version().empty()) {
     table.add({"Statement", {"missing", Style::bad}});
   } else {
@@ -122,18 +121,18 @@ void print_statement(Table& table, const v1::Statement& statement) {
 
 // Decides about the text that ships, which was shown before or is named by its digest.
 Result<Exit> decide(Context& context, bool accept) {
-  v1::StatementRequest ask;
+  ksn::v1::StatementRequest ask;
   ask.set_language(context.invocation.value("language"));
-  PICKET_LET(shown, context.session.ask<v1::StatementReply>("picket.ksn.statement", ask));
+  PICKET_LET(shown, context.session.ask<ksn::v1::StatementReply>("picket.ksn.statement", ask));
   const auto wanted = context.invocation.value("digest");
   if (!wanted.empty() && wanted != shown.statement().digest())
     return fail(Code::conflict, cat("the statement's SHA-256 is ", shown.statement().digest(), ", not ", wanted, ": read it again (picketctl ksn statement show)"));
-  v1::DecideRequest request;
+  ksn::v1::DecideRequest request;
   request.set_accept(accept);
   request.set_language(shown.statement().language());
   request.set_digest(shown.statement().digest());
   request.set_who(user());
-  PICKET_LET(reply, context.session.ask<v1::DecideReply>("picket.ksn.decide", request));
+  PICKET_LET(reply, context.session.ask<ksn::v1::DecideReply>("picket.ksn.decide", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -144,10 +143,10 @@ Result<Exit> decide(Context& context, bool accept) {
 }
 
 Result<Exit> turn(Context& context, bool on) {
-  v1::SwitchRequest request;
+  ksn::v1::SwitchRequest request;
   request.set_on(on);
   request.set_who(user());
-  PICKET_LET(reply, context.session.ask<v1::SwitchReply>("picket.ksn.switch", request));
+  PICKET_LET(reply, context.session.ask<ksn::v1::SwitchReply>("picket.ksn.switch", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -183,7 +182,7 @@ void print_payload(Terminal& terminal, const std::string& text) {
 }  // namespace
 
 Result<Exit> ksn_status(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::StatusReply>("picket.ksn.status", v1::StatusRequest()));
+  PICKET_LET(reply, context.session.ask<ksn::v1::StatusReply>("picket.ksn.status", ksn::v1::StatusRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -214,18 +213,17 @@ Result<Exit> ksn_status(Context& context) {
 }
 
 Result<Exit> ksn_check(Context& context) {
-  v1::CheckRequest request;
+  ksn::v1::CheckRequest request;
   request.set_known_only(context.invocation.has("known-only"));
   for (const auto& argument : context.arguments()) {
     PICKET_LET(object, object_of(argument));
     *request.add_objects() = object;
   }
-  PICKET_LET(reply, context.session.ask<v1::CheckReply>("picket.ksn.check", request));
-  if (reply.checked_size() != request.objects_size()) return fail(Code::invalid, "picketd did not answer every object");
+  PICKET_LET(reply, ksn::check(request, [&](const ksn::v1::CheckRequest& some) { return context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", some); }));
   bool untrusted = false, unanswered = false;
   for (const auto& checked : reply.checked()) {
-    untrusted = untrusted || checked.facts().verdict() == v1::VERDICT_UNTRUSTED;
-    unanswered = unanswered || checked.from() == v1::Checked::NOBODY;
+    untrusted = untrusted || checked.facts().verdict() == ksn::v1::VERDICT_UNTRUSTED;
+    unanswered = unanswered || checked.from() == ksn::v1::Checked::NOBODY;
   }
   const Exit exit = untrusted ? Exit::found : unanswered ? Exit::partial : Exit::ok;
   if (context.is_json()) {
@@ -238,7 +236,7 @@ Result<Exit> ksn_check(Context& context) {
     if (i > 0) context.terminal.out("\n");
     Table table;
     table.add({"Object", context.arguments()[static_cast<std::size_t>(i)]});
-    if (checked.from() == v1::Checked::NOBODY) {
+    if (checked.from() == ksn::v1::Checked::NOBODY) {
       table.add({"Verdict", {"no answer", Style::warning}});
       table.add({"Why", checked.why()});
     } else {
@@ -263,7 +261,7 @@ Result<Exit> ksn_check(Context& context) {
 }
 
 Result<Exit> ksn_last_sent(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::SentReply>("picket.ksn.sent", v1::SentRequest()));
+  PICKET_LET(reply, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", ksn::v1::SentRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -271,7 +269,7 @@ Result<Exit> ksn_last_sent(Context& context) {
   if (reply.last().empty()) {
     context.terminal.out("nothing was sent since the agent started\n");
   } else {
-    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), ":\n"));
+    context.terminal.out(cat("sent ", date(reply.last_when()), " to ", runtime::printable(reply.last_to()), reply.last_taken() ? ":\n" : ", which did not take it, or not yet:\n"));
     print_payload(context.terminal, reply.last());
   }
   if (!reply.next().empty()) {
@@ -282,7 +280,7 @@ Result<Exit> ksn_last_sent(Context& context) {
 }
 
 Result<Exit> ksn_what_is_sent(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::StatusReply>("picket.ksn.status", v1::StatusRequest()));
+  PICKET_LET(reply, context.session.ask<ksn::v1::StatusReply>("picket.ksn.status", ksn::v1::StatusRequest()));
   struct Item {
     const char *mode, *item, *meaning;
   };
@@ -312,7 +310,7 @@ Result<Exit> ksn_what_is_sent(Context& context) {
 }
 
 Result<Exit> ksn_connection(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::ConnectionReply>("picket.ksn.connection", v1::ConnectionRequest()));
+  PICKET_LET(reply, context.session.ask<ksn::v1::ConnectionReply>("picket.ksn.connection", ksn::v1::ConnectionRequest()));
   bool any = false, all = reply.tried_size() > 0;
   for (const auto& tried : reply.tried()) {
     any = any || tried.works();
@@ -336,9 +334,9 @@ Result<Exit> ksn_connection(Context& context) {
 }
 
 Result<Exit> ksn_statement_show(Context& context) {
-  v1::StatementRequest request;
+  ksn::v1::StatementRequest request;
   request.set_language(context.invocation.value("language"));
-  PICKET_LET(reply, context.session.ask<v1::StatementReply>("picket.ksn.statement", request));
+  PICKET_LET(reply, context.session.ask<ksn::v1::StatementReply>("picket.ksn.statement", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -365,7 +363,7 @@ Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
 Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
 Result<Exit> ksn_proxy_status(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::ServerStatusReply>("picket.ksn.proxy.status", v1::ServerStatusRequest()));
+  PICKET_LET(reply, context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

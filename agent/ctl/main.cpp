@@ -1,5 +1,6 @@
 // The process: signals and exit code.
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <string>
 #include <thread>
@@ -13,7 +14,17 @@
 #include "base/files.hpp"
 #include "ctl/app.hpp"
 
+// In the environment of one that another one handed over to.
+constexpr const char* kForwarded = "PICKETCTL_FORWARDED";
+
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (std::getenv(kForwarded) == nullptr) {
+    if (const auto newer = picket::ctl::newer_picketctl(arguments); !newer.empty()) {
+      ::setenv(kForwarded, "1", 1);
+      ::execv(newer.c_str(), argv);  // comes back only when it cannot be started: then this one does it
+    }
+  }
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
@@ -36,7 +47,6 @@ int main(int argc, char** argv) {
     }
   });
 
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
   picket::ctl::Terminal terminal(STDOUT_FILENO, STDERR_FILENO);
   const int code = picket::ctl::run(arguments, terminal, cancel.token(), std::time(nullptr));
   const std::uint64_t one = 1;

@@ -9,10 +9,8 @@
 
 namespace picket::ctl {
 
-namespace v1 = host::v1;
-
 Result<Exit> plugin_list(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::PluginListReply>("picket.plugin.list", v1::PluginListRequest()));
+  PICKET_LET(reply, context.session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -30,9 +28,9 @@ Result<Exit> plugin_list(Context& context) {
 }
 
 Result<Exit> plugin_info(Context& context) {
-  v1::PluginInfoRequest request;
+  host::v1::PluginInfoRequest request;
   request.set_id(context.arguments().front());
-  PICKET_LET(reply, context.session.ask<v1::PluginInfoReply>("picket.plugin.info", request));
+  PICKET_LET(reply, context.session.ask<host::v1::PluginInfoReply>("picket.plugin.info", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -60,9 +58,9 @@ Result<Exit> plugin_info(Context& context) {
 }
 
 Result<Exit> plugin_restart(Context& context) {
-  v1::PluginRestartRequest request;
+  host::v1::PluginRestartRequest request;
   request.set_id(context.arguments().front());
-  PICKET_LET(reply, context.session.ask<v1::PluginRestartReply>("picket.plugin.restart", request));
+  PICKET_LET(reply, context.session.ask<host::v1::PluginRestartReply>("picket.plugin.restart", request));
   if (context.is_json()) {
     json::object data = to_json(reply);
     data["id"] = request.id();

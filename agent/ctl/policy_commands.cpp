@@ -16,8 +16,6 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = policy::v1;
-
 // One request carries it.
 constexpr std::size_t max_envelope = bus::kMaxPayload - 1024;
 
@@ -39,9 +37,9 @@ void print_text(Terminal& terminal, std::string_view text, Style style) {
 
 Result<Exit> policy_apply(Context& context) {
   PICKET_LET(envelope, read_envelope(context.arguments().front()));
-  v1::ApplyRequest request;
+  policy::v1::ApplyRequest request;
   request.set_envelope(envelope);
-  v1::ApplyReply reply;
+  policy::v1::ApplyReply reply;
   PICKET_TRY(context.session.ask_patiently("picket.policy.apply", request, reply));
   if (context.is_json()) {
     context.print_json(to_json(reply));
@@ -61,7 +59,7 @@ Result<Exit> policy_apply(Context& context) {
 }
 
 Result<Exit> policy_show(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::ShowReply>("picket.policy.show", v1::ShowRequest()));
+  PICKET_LET(reply, context.session.ask<policy::v1::ShowReply>("picket.policy.show", policy::v1::ShowRequest()));
   auto& terminal = context.terminal;
   if (context.invocation.has("document")) {
     if (reply.policy_json().empty()) return fail(Code::not_found, "no policy is in force");
@@ -95,10 +93,10 @@ Result<Exit> policy_show(Context& context) {
 }
 
 Result<Exit> policy_explain(Context& context) {
-  v1::ExplainRequest request;
+  policy::v1::ExplainRequest request;
   request.set_plugin(context.arguments().front());
   if (context.arguments().size() > 1) request.set_setting(context.arguments()[1]);
-  PICKET_LET(reply, context.session.ask<v1::ExplainReply>("picket.policy.explain", request));
+  PICKET_LET(reply, context.session.ask<policy::v1::ExplainReply>("picket.policy.explain", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

@@ -10,10 +10,8 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = picket::scan::v1;
-
-Result<v1::ScanRequest> request_of(Context& context) {
-  v1::ScanRequest request;
+Result<scan::v1::ScanRequest> request_of(Context& context) {
+  scan::v1::ScanRequest request;
   for (const auto& argument : context.arguments()) {
     std::error_code error;
     const auto path = std::filesystem::absolute(argument, error).lexically_normal();
@@ -28,13 +26,13 @@ Result<v1::ScanRequest> request_of(Context& context) {
 }
 
 // Who decided, where it was not a rule: that one has its name.
-std::string decider(const v1::Finding& finding) {
+std::string decider(const scan::v1::Finding& finding) {
   if (finding.decided_by() == "database") return " (database)";
   if (finding.decided_by() == "ksn") return " (KSN)";
   return {};
 }
 
-void print_finding(Terminal& terminal, const v1::Finding& finding) {
+void print_finding(Terminal& terminal, const scan::v1::Finding& finding) {
   std::string tags;
   for (const auto& tag : finding.tags()) tags += cat(tags.empty() ? " [" : ", ", tag);
   if (!finding.category().empty()) tags += cat(tags.empty() ? " [" : ", ", finding.category());
@@ -42,7 +40,7 @@ void print_finding(Terminal& terminal, const v1::Finding& finding) {
                    runtime::printable(tags), tags.empty() ? "" : "]", finding.description().empty() ? std::string() : cat(" ", runtime::printable(finding.description())), "\n"));
 }
 
-Exit exit_of(const v1::ScanReply& reply) { return reply.findings() > 0 ? Exit::found : reply.skipped() + reply.suspected() > 0 ? Exit::partial : Exit::ok; }
+Exit exit_of(const scan::v1::ScanReply& reply) { return reply.findings() > 0 ? Exit::found : reply.skipped() + reply.suspected() > 0 ? Exit::partial : Exit::ok; }
 
 }  // namespace
 
@@ -51,9 +49,9 @@ Result<Exit> scan(Context& context) {
   const bool as_json = context.is_json();
   json::array findings, skipped;
   ProgressView view(context.terminal, as_json);
-  v1::ScanReply reply;
+  scan::v1::ScanReply reply;
   PICKET_TRY(context.session.follow("picket.scan.run", request, reply, [&](std::string_view payload) -> Result<> {
-    v1::ScanEvent event;
+    scan::v1::ScanEvent event;
     if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "the scanner's answer could not be read");
     if (event.has_progress()) {
       view.amount("scan", event.progress().bytes());

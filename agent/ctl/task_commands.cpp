@@ -11,20 +11,18 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = task::v1;
-
-Exit exit_of(const v1::Run& run) {
+Exit exit_of(const task::v1::Run& run) {
   if (run.result() == "ok") return Exit::ok;
   if (run.result() == "partial") return Exit::partial;
   return run.result() == "cancelled" ? Exit::interrupted : Exit::failed;
 }
 
-std::string run_line(Terminal& terminal, const v1::Run& run) {
+std::string run_line(Terminal& terminal, const task::v1::Run& run) {
   return cat("task ", runtime::printable(run.task()), ", run ", std::to_string(run.run()), ": ", terminal.styled(style_of(run.result()), run.result()), ", ",
              span(run.finished() - run.started()), run.text().empty() ? std::string() : cat(": ", runtime::printable(run.text())), "\n");
 }
 
-void print_task_run(Terminal& terminal, const v1::Run& run) {
+void print_task_run(Terminal& terminal, const task::v1::Run& run) {
   if (!run.parts().empty()) {
     Table table{"PART", "RESULT", "TEXT"};
     for (const auto& part : run.parts()) table.add({{part.name(), Style::strong}, {part.result(), style_of(part.result())}, part.text()});
@@ -33,9 +31,9 @@ void print_task_run(Terminal& terminal, const v1::Run& run) {
   terminal.out(run_line(terminal, run));
 }
 
-std::string last_of(const v1::Task& task, std::int64_t now) { return task.has_last() ? cat(task.last().result(), " ", ago(task.last().finished(), now)) : std::string("never"); }
+std::string last_of(const task::v1::Task& task, std::int64_t now) { return task.has_last() ? cat(task.last().result(), " ", ago(task.last().finished(), now)) : std::string("never"); }
 
-Result<Exit> ended(Context& context, ProgressView& view, const v1::Run& run) {
+Result<Exit> ended(Context& context, ProgressView& view, const task::v1::Run& run) {
   view.interrupt();
   if (context.is_json()) context.print_json(to_json(run));
   else print_task_run(context.terminal, run);
@@ -45,7 +43,7 @@ Result<Exit> ended(Context& context, ProgressView& view, const v1::Run& run) {
 }  // namespace
 
 Result<Exit> task_list(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::ListReply>("picket.task.list", v1::ListRequest()));
+  PICKET_LET(reply, context.session.ask<task::v1::ListReply>("picket.task.list", task::v1::ListRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -62,9 +60,9 @@ Result<Exit> task_list(Context& context) {
 }
 
 Result<Exit> task_show(Context& context) {
-  v1::ShowRequest request;
+  task::v1::ShowRequest request;
   request.set_id(context.arguments().front());
-  PICKET_LET(task, context.session.ask<v1::Task>("picket.task.show", request));
+  PICKET_LET(task, context.session.ask<task::v1::Task>("picket.task.show", request));
   if (context.is_json()) {
     context.print_json(to_json(task));
     return Exit::ok;
@@ -88,17 +86,17 @@ Result<Exit> task_show(Context& context) {
 }
 
 Result<Exit> task_run(Context& context) {
-  v1::StartRequest request;
+  task::v1::StartRequest request;
   request.set_id(context.arguments().front());
   request.set_detach(context.invocation.has("detach"));
   if (request.detach()) {
-    PICKET_LET(accepted, context.session.ask<v1::Run>("picket.task.run", request));
+    PICKET_LET(accepted, context.session.ask<task::v1::Run>("picket.task.run", request));
     if (context.is_json()) context.print_json(to_json(accepted));
     else context.terminal.out(cat("task ", runtime::printable(request.id()), " was started; picketctl task watch ", runtime::printable(request.id()), " follows it\n"));
     return Exit::ok;
   }
   ProgressView view(context.terminal, context.is_json());
-  v1::Run run;
+  task::v1::Run run;
   PICKET_TRY(context.session.follow("picket.task.run", request, run, [&](std::string_view payload) -> Result<> {
     update::v1::Progress progress;
     if (!progress.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "picketd's progress could not be read");
@@ -109,13 +107,13 @@ Result<Exit> task_run(Context& context) {
 }
 
 Result<Exit> task_watch(Context& context) {
-  v1::WatchRequest request;
+  task::v1::WatchRequest request;
   if (!context.arguments().empty()) request.set_id(context.arguments().front());
   const bool all = request.id().empty(), as_json = context.is_json();
   ProgressView view(context.terminal, as_json);
-  v1::Run run;
+  task::v1::Run run;
   const auto show = [&](std::string_view payload) -> Result<> {
-    v1::WatchEvent event;
+    task::v1::WatchEvent event;
     if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "picketd's progress could not be read");
     if (event.has_finished()) {
       view.interrupt();
@@ -138,9 +136,9 @@ Result<Exit> task_watch(Context& context) {
 }
 
 Result<Exit> task_cancel(Context& context) {
-  v1::CancelRequest request;
+  task::v1::CancelRequest request;
   request.set_id(context.arguments().front());
-  PICKET_LET(run, context.session.ask<v1::Run>("picket.task.cancel", request));
+  PICKET_LET(run, context.session.ask<task::v1::Run>("picket.task.cancel", request));
   if (context.is_json()) context.print_json(to_json(run));
   else context.terminal.out(cat("task ", runtime::printable(request.id()), run.run() == 0 ? " will not begin\n" : " was told to stop\n"));
   return Exit::ok;
@@ -148,10 +146,10 @@ Result<Exit> task_cancel(Context& context) {
 
 Result<Exit> task_history(Context& context) {
   PICKET_LET(limit, context.number("limit", 20, 10000));
-  v1::HistoryRequest request;
+  task::v1::HistoryRequest request;
   if (!context.arguments().empty()) request.set_id(context.arguments().front());
   request.set_limit(static_cast<std::uint32_t>(limit));
-  PICKET_LET(reply, context.session.ask<v1::HistoryReply>("picket.task.history", request));
+  PICKET_LET(reply, context.session.ask<task::v1::HistoryReply>("picket.task.history", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

@@ -14,9 +14,7 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = update::v1;
-
-Exit exit_of(const v1::RunResult& run) {
+Exit exit_of(const update::v1::RunResult& run) {
   if (run.result() == "ok" || run.result() == "current") return Exit::ok;
   if (run.result() == "partial") return Exit::partial;
   return run.result() == "cancelled" ? Exit::interrupted : Exit::failed;
@@ -24,9 +22,9 @@ Exit exit_of(const v1::RunResult& run) {
 
 Result<Exit> long_run(Context& context, std::string_view topic, const google::protobuf::Message& request) {
   ProgressView view(context.terminal, context.is_json());
-  v1::RunResult result;
+  update::v1::RunResult result;
   PICKET_TRY(context.session.follow(topic, request, result, [&](std::string_view payload) -> Result<> {
-    v1::Progress progress;
+    update::v1::Progress progress;
     if (!progress.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail(Code::invalid, "picketd's progress could not be read");
     view.show(progress);
     return {};
@@ -37,12 +35,12 @@ Result<Exit> long_run(Context& context, std::string_view topic, const google::pr
   return exit_of(result);
 }
 
-Result<v1::StatusReply> ask_status(Context& context, std::string_view topic) { return context.session.ask<v1::StatusReply>(topic, v1::StatusRequest()); }
+Result<update::v1::StatusReply> ask_status(Context& context, std::string_view topic) { return context.session.ask<update::v1::StatusReply>(topic, update::v1::StatusRequest()); }
 
 }  // namespace
 
 Result<Exit> update_run(Context& context) {
-  v1::RunRequest request;
+  update::v1::RunRequest request;
   for (const auto& component : context.arguments()) request.add_components(component);
   request.set_force_check(context.invocation.has("force"));
   request.set_prefetch(context.invocation.has("prefetch"));
@@ -51,14 +49,14 @@ Result<Exit> update_run(Context& context) {
 
 Result<Exit> update_rollback(Context& context) {
   PICKET_LET(steps, context.number("steps", 1, 1000));
-  v1::RollbackRequest request;
+  update::v1::RollbackRequest request;
   request.set_component(context.arguments().front());
   request.set_steps(static_cast<std::uint32_t>(steps));
   return long_run(context, "picket.update.rollback", request);
 }
 
 Result<Exit> update_export(Context& context) {
-  v1::ExportRequest request;
+  update::v1::ExportRequest request;
   std::error_code error;
   const auto folder = std::filesystem::absolute(context.arguments().front(), error).lexically_normal();
   if (error) return fail(Code::invalid, cat(context.arguments().front(), ": ", error.message()));
@@ -101,9 +99,9 @@ Result<Exit> component_list(Context& context) {
 
 Result<Exit> update_history(Context& context) {
   PICKET_LET(limit, context.number("limit", 20, 10000));
-  v1::HistoryRequest request;
+  update::v1::HistoryRequest request;
   request.set_limit(static_cast<std::uint32_t>(limit));
-  PICKET_LET(reply, context.session.ask<v1::HistoryReply>("picket.update.history", request));
+  PICKET_LET(reply, context.session.ask<update::v1::HistoryReply>("picket.update.history", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -124,7 +122,7 @@ Result<Exit> update_history(Context& context) {
 }
 
 Result<Exit> update_what_is_sent(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::WhatIsSentReply>("picket.update.what_is_sent", v1::WhatIsSentRequest()));
+  PICKET_LET(reply, context.session.ask<update::v1::WhatIsSentReply>("picket.update.what_is_sent", update::v1::WhatIsSentRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -138,9 +136,9 @@ Result<Exit> update_what_is_sent(Context& context) {
 }
 
 Result<Exit> update_explain(Context& context) {
-  v1::ExplainRequest request;
+  update::v1::ExplainRequest request;
   if (!context.arguments().empty()) request.set_component(context.arguments().front());
-  PICKET_LET(reply, context.session.ask<v1::ExplainReply>("picket.update.explain", request));
+  PICKET_LET(reply, context.session.ask<update::v1::ExplainReply>("picket.update.explain", request));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

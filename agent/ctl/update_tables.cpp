@@ -11,8 +11,6 @@
 namespace picket::ctl {
 namespace {
 
-namespace v1 = update::v1;
-
 std::string joined(const auto& list) {
   std::string out;
   for (const auto& each : list) {
@@ -25,7 +23,7 @@ std::string joined(const auto& list) {
 
 }  // namespace
 
-void print_components(Terminal& terminal, const v1::StatusReply& status, std::int64_t now) {
+void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now) {
   if (status.components().empty()) {
     terminal.out("no plugin demands a component\n");
     return;
@@ -42,7 +40,7 @@ void print_components(Terminal& terminal, const v1::StatusReply& status, std::in
   table.print(terminal);
 }
 
-void print_sources(Terminal& terminal, const v1::StatusReply& status, std::int64_t now) {
+void print_sources(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now) {
   if (status.sources().empty()) {
     terminal.out("no update source is configured\n");
     return;
@@ -54,7 +52,7 @@ void print_sources(Terminal& terminal, const v1::StatusReply& status, std::int64
   table.print(terminal);
 }
 
-void print_run(Terminal& terminal, const v1::RunResult& run) {
+void print_run(Terminal& terminal, const update::v1::RunResult& run) {
   if (!run.components().empty()) {
     Table table{"COMPONENT", "RESULT", "VARIANT", "RELEASE", "FETCHED", "TEXT"};
     for (const auto& component : run.components()) {
@@ -74,7 +72,7 @@ void print_run(Terminal& terminal, const v1::RunResult& run) {
   last.print(terminal);
 }
 
-std::string run_summary(const v1::RunResult& run, std::int64_t now) {
+std::string run_summary(const update::v1::RunResult& run, std::int64_t now) {
   std::map<std::string, unsigned> counts;
   for (const auto& component : run.components()) ++counts[component.result()];
   std::string out = cat(run.result(), " ", ago(run.finished(), now));

@@ -16,6 +16,8 @@ struct Options {
   std::chrono::milliseconds prove_within{120'000};  // a new one says in this time that all is well
   unsigned attempts = 3;                  // and does not end more often than this before
   std::chrono::milliseconds settle{10'000};         // how long it is to stay up before it says so
+  std::chrono::seconds probation{86'400};           // after that it still may not crash
+  unsigned crashes = 3;                             // so often
   std::chrono::milliseconds stop_within{20'000};    // after SIGTERM
   std::function<void(std::string_view line)> log;
   std::function<void(std::string_view step)> at_step;  // test hook, before each step that touches the disk or starts or ends a process

@@ -34,6 +34,9 @@ std::string ending_of(int status) {
 }
 int code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
+// It broke: a signal, or a status that is neither an end in good order nor a mistake in its settings (2), which no other release would mend.
+bool is_crash(int status) { return WIFSIGNALED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 2); }
+
 // Changes when another one is installed.
 std::string identity_of(const std::string& program) {
   struct stat info {};
@@ -146,7 +149,25 @@ class Launcher {
     }
     if (was_trial && state_.trial) return take_back_trial(std::exchange(why_killed_, {}));
     log(cat("picketd ", ending_of(status)));
+    if (is_crash(status) && state_.probation && take_back_if_it_crashes(ending_of(status))) return;
     leave(code_of(status));
+  }
+
+  // Kept on the disk: whoever starts us again after each crash goes on counting.
+  bool take_back_if_it_crashes(std::string_view how) {
+    const std::int64_t now = ::time(nullptr);
+    state_.probation->until = std::min<std::int64_t>(state_.probation->until, now + options_.probation.count());  // a clock that went back
+    const bool is_loop = count_crash(state_, options_.crashes, now);
+    if (is_loop) {
+      const auto why = cat("it ", how, "; ", std::to_string(options_.crashes), " crashes in its first ", std::to_string(options_.probation.count()), " s");
+      const auto bad = cat(shown(state_.confirmed), " (", state_.of(state_.confirmed).version, ")");
+      fall_back(state_, why, now);
+      log(cat(bad, " is taken back: ", why, "; ", shown(state_.confirmed), " is started"));
+    } else if (state_.probation) {
+      log(cat("crash ", std::to_string(state_.probation->crashes), " of ", shown(state_.confirmed), " on probation: the one before comes back at the ", std::to_string(options_.crashes), "."));
+    }
+    save();
+    return is_loop;
   }
 
   bool start(const std::string& program, Slot slot) {
@@ -244,7 +265,7 @@ class Launcher {
       notify_service_manager("READY=1");
     } else if (line == "well") {
       if (!state_.trial || is_handing_over_) return;
-      confirm(state_);
+      confirm(state_, ::time(nullptr) + options_.probation.count());
       save();
       last_end_.clear();
       log(cat(shown(state_.confirmed), " (", state_.of(state_.confirmed).version, ") is well, and counts from here on"));

@@ -50,6 +50,9 @@ bool read_line(std::string_view line, SlotState& state) {
   } else if (kind == "trial" && slot && *slot != Slot::package && parts.size() == 3) {
     state.trial = Trial{*slot, 0};
     return read_number(parts[2], state.trial->attempts);
+  } else if (kind == "probation" && parts.size() == 3) {
+    state.probation.emplace();
+    return read_number(parts[1], state.probation->until) && read_number(parts[2], state.probation->crashes);
   } else if (kind == "slot" && slot && *slot != Slot::package && parts.size() == 5 && (parts[4] == "good" || parts[4] == "new")) {
     state.of(*slot) = {undash(parts[2]), undash(parts[3]), parts[4] == "good"};
   } else if (kind == "package" && parts.size() == 2) {
@@ -78,6 +81,7 @@ std::string shown(Slot slot) { return slot == Slot::a ? "slot A" : slot == Slot:
 std::string to_text(const SlotState& state) {
   std::string out = cat(kHead, "\nconfirmed ", to_string(state.confirmed), "\n");
   if (state.trial) out += cat("trial ", to_string(state.trial->slot), " ", std::to_string(state.trial->attempts), "\n");
+  if (const auto& now = state.probation) out += cat("probation ", std::to_string(now->until), " ", std::to_string(now->crashes), "\n");
   for (const auto slot : {Slot::a, Slot::b}) {
     const auto& held = state.of(slot);
     if (!held.set.empty()) out += cat("slot ", to_string(slot), " ", held.set, " ", dash(held.version), " ", held.is_good ? "good" : "new", "\n");
@@ -130,11 +134,20 @@ bool count_attempt(SlotState& state, unsigned most) {
   return true;
 }
 
-void confirm(SlotState& state) {
+void confirm(SlotState& state, std::int64_t probation_until) {
   if (!state.trial) return;
+  state.probation.reset();
+  if (probation_until != 0) state.probation = Probation{probation_until, 0};
   state.confirmed = state.trial->slot;
   state.of(state.confirmed).is_good = true;
   state.trial.reset();
+}
+
+bool count_crash(SlotState& state, unsigned most, std::int64_t now) {
+  if (!state.probation || state.trial) return false;
+  if (now < state.probation->until) return ++state.probation->crashes >= most;
+  state.probation.reset();
+  return false;
 }
 
 void take_back(SlotState& state, std::string_view why, std::int64_t now) {
@@ -150,6 +163,7 @@ void fall_back(SlotState& state, std::string_view why, std::int64_t now) {
   const auto slot = state.confirmed;
   auto& held = state.of(slot);
   held.is_good = false;
+  state.probation.reset();
   state.taken_back = TakenBack{slot, held.set, held.version, now, clean(why)};
   state.confirmed = state.of(state.free()).is_good ? state.free() : Slot::package;
 }
@@ -160,6 +174,7 @@ bool see_package(SlotState& state, std::string_view identity) {
   if (!is_new) return false;
   state.confirmed = Slot::package;
   state.trial.reset();
+  state.probation.reset();
   return true;
 }
 

@@ -22,6 +22,12 @@ struct Trial {
   unsigned attempts = 0;    // starts so far
 };
 
+// Of what was confirmed last: for a while its crashes are counted.
+struct Probation {
+  std::int64_t until = 0;   // Unix seconds
+  unsigned crashes = 0;
+};
+
 struct TakenBack {
   Slot slot = Slot::a;
   std::string set, version; // what was in it
@@ -32,6 +38,7 @@ struct TakenBack {
 struct SlotState {
   Slot confirmed = Slot::package;
   std::optional<Trial> trial{};
+  std::optional<Probation> probation{};
   struct Held {
     std::string set, version;  // the update engine's name of the set; empty: nothing
     bool is_good = false;      // it was confirmed once
@@ -57,9 +64,11 @@ constexpr std::size_t kMaxSlotFile = 16 * 1024;
 [[nodiscard]] Result<> begin_trial(SlotState& state, Slot slot, std::string_view set, std::string_view version);
 // It is about to be started once more. false: it had its attempts.
 [[nodiscard]] bool count_attempt(SlotState& state, unsigned most);
-void confirm(SlotState& state);                                                    // what is tried counts from here on
+void confirm(SlotState& state, std::int64_t probation_until = 0);                  // what is tried counts from here on
+// What counts has crashed. True: so often in its probation that fall_back() is due.
+[[nodiscard]] bool count_crash(SlotState& state, unsigned most, std::int64_t now);
 void take_back(SlotState& state, std::string_view why, std::int64_t now);          // the one before counts
-// The slot that counts cannot be started at all: the other one if it was good, else the package.
+// The slot that counts cannot be started at all, or crashes: the other one if it was good, else the package.
 void fall_back(SlotState& state, std::string_view why, std::int64_t now);
 // Another picketd was installed by hand since: it counts. Says whether it was so.
 [[nodiscard]] bool see_package(SlotState& state, std::string_view identity);

@@ -78,6 +78,7 @@ class Plugin {
     std::string text;
     std::uint64_t observed_revision = 0;
     bool is_proved = false;
+    [[nodiscard]] bool is_beside() const { return home == Home::isolated && package->manifest.exchange == package::Exchange::beside; }
     PluginHost::OnBeside on_started;
     std::function<void(Result<Beside>)> done;
   };

@@ -61,10 +61,10 @@ Result<> Plugin::make_next(const Place& place) {
   next.settings = std::move(*settings);
   next.events = std::make_shared<Events>(*this, all_.parts.log.part("plugin." + id_));
   next.events->become(Events::Role::beside);
-  if (next.home == Home::in_process) {
+  if (!next.is_beside()) {
     next.stage = Next::Stage::trying;
     arm_next(all_.options.trial_deadline);
-    PICKET_LET(trial, Trial::start(all_.parts.io, {all_.options.child_program, next.package->library.get(), id_, true},
+    PICKET_LET(trial, Trial::start(all_.parts.io, {all_.options.child_program, next.package->library.get(), id_, next.home == Home::in_process},
                                    [events = next.events](Result<> result) { events->tried(std::move(result)); }));
     next.trial = std::move(trial);
     return {};
@@ -82,7 +82,7 @@ void Plugin::next_tried(const Result<>& result) {
   arm_next(milliseconds(0));
   next_->stage = Next::Stage::ready;
   next_->trial.reset();
-  answer_next(Beside::at_next_start);
+  answer_next(next_->home == Home::in_process ? Beside::at_next_start : Beside::in_order);
 }
 
 void Plugin::next_started(const Result<>& result) {
@@ -161,6 +161,13 @@ Result<> Plugin::take_over() {
     change([&](Status& status) { status.pending = version; });
     return {};
   }
+  if (!next.is_beside()) {
+    next.events->retire();
+    left();
+    if (status().version.empty()) start();
+    else restart();
+    return {};
+  }
   if (auto taken = next.instance->take_over(); !taken) {
     next.events->retire();
     return fail(std::move(taken).error(), id_);
@@ -196,6 +203,7 @@ Result<> Plugin::take_over() {
     status.expected_revision = settings_->revision;
     status.observed_revision = next.observed_revision;
     status.pid = instance_->pid();
+    status.leaving_pid = leaving_->instance != nullptr ? leaving_->instance->pid() : 0;
   });
   let_leave();
   return {};
@@ -211,8 +219,10 @@ void Plugin::let_leave() {
   if (is_idle || all_.parts.clock.monotonic() > leaving_->until) {
     if (!is_idle) all_.parts.log.part("plugin." + id_).warning("the version before did not answer all that it was asked in time");
     leaving_->is_stopping = true;
-    leaving_->instance->stop(all_.options.stop_deadline);
-    wait = all_.options.stop_deadline + milliseconds(250);
+    // Nothing waits for it, and it may have clients that are none of the bus.
+    const auto deadline = std::max(all_.options.replacing.drain, all_.options.stop_deadline);
+    leaving_->instance->stop(deadline);
+    wait = deadline + milliseconds(250);
   }
   leave_timer_ = all_.parts.timers.start(wait, milliseconds(0), [this, generation = ++leave_generation_] {
     all_.worker.post([this, generation] {
@@ -228,6 +238,7 @@ void Plugin::left() {
   const auto gone = std::move(*leaving_);
   leaving_.reset();
   if (gone.events != nullptr) gone.events->retire();
+  change([](Status& status) { status.leaving_pid = 0; });
 }
 
 void Plugin::arm_next(milliseconds delay) {

@@ -44,6 +44,7 @@ struct Status {
   std::uint64_t expected_revision = 0, observed_revision = 0;
   int pid = 0;                      // isolated
   std::string pending;              // a version that is used from the next start on
+  int leaving_pid = 0;              // of the version before it, as long as that one still ends what it was asked
 };
 
 struct Info {
@@ -82,7 +83,8 @@ struct Place {
 };
 
 // What came of trying another version beside the one that runs.
-enum class Beside { ready, at_next_start, not_needed };  // at_next_start: it will run inside picketd, and was only loaded on trial
+// at_next_start: it will run inside picketd, and was only loaded on trial. in_order: the same, and take_over() stops the old one before it starts.
+enum class Beside { ready, at_next_start, in_order, not_needed };
 
 struct Options {
   std::vector<std::filesystem::path> folders;      // each holds <id>/<version>/{plugin.json, plugin.json.dsse, *.so}; the newest verified version runs
@@ -144,7 +146,8 @@ class PluginHost {
   // `on_started`: it has started and stands by, with what its manifest demands; any thread, must not block. How well it is is judged after that.
   using OnBeside = std::function<void(const std::string& id, const std::vector<Demand>& demands)>;
   [[nodiscard]] virtual Result<Beside> start_beside(const Place& place, OnBeside on_started = {}) = 0;
-  // What start_beside() made ready is in the place of the old one from here on; that one ends what it was asked, and stops.
+  // What start_beside() made ready is in the place of the old one from here on; that one ends what it was asked, and stops. In order: has begun
+  // when this returns, and starts what choose() says; the status tells how it goes.
   [[nodiscard]] virtual Result<> take_over(const std::string& id) = 0;
   virtual void end_beside(const std::string& id) = 0;
 

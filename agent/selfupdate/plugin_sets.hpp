@@ -1,4 +1,4 @@
-// A set of plugin packages comes into force: all new versions take over, or none does.
+// A set of plugin packages comes into force: all new versions take over and stay well in their places, or all goes back.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,9 @@ class PluginSets {
  private:
   struct Started;
   [[nodiscard]] Result<> start_all(const std::vector<plugin_host::Place>& places, std::chrono::steady_clock::time_point until, std::vector<Started>& started);
-  [[nodiscard]] Result<> take_over_all(const std::vector<Started>& started, const std::vector<plugin_host::Place>& before);
+  [[nodiscard]] Result<> take_over_all(std::vector<Started>& started);
+  [[nodiscard]] Result<> watch(const std::vector<Started>& started, std::chrono::steady_clock::time_point until);
+  void go_back(const std::vector<Started>& started, const std::vector<plugin_host::Place>& before);
 
   plugin_host::PluginHost& host_;
   Choices choices_;

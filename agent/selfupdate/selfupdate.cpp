@@ -104,6 +104,7 @@ class Self final : public SelfUpdate, private bus::Handler {
       return out;
     }
     if (here != launcher::Slot::package) out.text += cat(" (", state->of(here).set, "), ", state->trial ? "on trial" : "confirmed");
+    if (const auto& now = state->probation; now && now->crashes > 0 && !state->trial) out.text += cat(", crashed ", std::to_string(now->crashes), now->crashes == 1 ? " time" : " times", " since");
     if (const auto& back = state->taken_back) {
       out.is_taken_back = true;
       out.text += cat("; picketd ", back->version, " (", back->set, ") was taken back from ", shown_name(back->slot), ": ", back->why);

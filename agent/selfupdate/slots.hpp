@@ -46,7 +46,8 @@ class AgentSlots {
  public:
   AgentSlots(launcher::Link& link, runtime::IoLoop& io, std::span<const trust::PublicKey> keys, std::string version)
       : link_(link), io_(io), keys_(keys), version_(std::move(version)) {}
-  // Blocks. An error refuses the set: it was taken back, or is not what was signed, or cannot be started here.
+  // Blocks. An error refuses the set: it was taken back (Code::expired, also of one that was confirmed), or is not what was signed, or cannot be
+  // started here.
   [[nodiscard]] Result<AgentAnswer> activate(const std::filesystem::path& set, std::chrono::steady_clock::time_point until, const core::CancelToken& cancel);
 
  private:

@@ -150,7 +150,7 @@ Result<AgentAnswer> AgentSlots::activate(const fs::path& set, std::chrono::stead
   }
   if (here != Slot::package && here == state.confirmed && state.of(here).set == name) return AgentAnswer{cat("picketd ", version_, " of ", shown(here), " is confirmed")};
   if (const auto& back = state.taken_back; back && back->set == name)
-    return fail(Code::conflict, cat("picketd ", back->version, " was taken back from ", shown(back->slot), ": ", back->why));
+    return fail(Code::expired, cat("picketd ", back->version, " was taken back from ", shown(back->slot), ": ", back->why));
   PICKET_LET(release, package::read_release(set, keys_));
   if (here == Slot::package && package::compare_versions(version_, release.version) > 0)
     return AgentAnswer{cat("picketd ", version_, " of the installed package is newer than ", release.version, ", and stays")};

@@ -8,11 +8,15 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/json_members.hpp"
 
 namespace picket::tasks {
 namespace {
 
 namespace json = boost::json;
+using members::flag_of;
+using members::number_of;
+using members::text_of;
 using std::chrono::seconds;
 using Kind = Schedule::Kind;
 
@@ -24,27 +28,12 @@ const json::object* object_of(const json::object& from, std::string_view name) {
   return value == nullptr ? nullptr : value->if_object();
 }
 
-std::string text_of(const json::object& from, std::string_view name) {
-  const auto* value = from.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-std::int64_t whole_of(const json::object& from, std::string_view name, std::int64_t otherwise) {
-  const auto* value = from.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : otherwise;
-}
-
-bool flag_of(const json::object& from, std::string_view name, bool otherwise) {
-  const auto* value = from.if_contains(name);
-  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
-}
-
 seconds duration_of(const json::object& from, std::string_view name, seconds otherwise = seconds(0)) {
   const auto* duration = object_of(from, name);
   if (duration == nullptr) return otherwise;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{{{"seconds", 1}, {"minutes", 60}, {"hours", 3600}, {"days", 86400}}};
   for (const auto& [unit, worth] : units)
-    if (duration->contains(unit)) return seconds(whole_of(*duration, unit, 0) * worth);
+    if (duration->contains(unit)) return seconds(number_of(*duration, unit) * worth);
   return otherwise;
 }
 
@@ -62,7 +51,7 @@ void read_when(const json::object& when, Schedule& out) {
   } else if (const auto* daily = object_of(when, "daily")) {
     out.kind = Kind::daily;
     out.time_of_day = time_of(*daily);
-    out.every_days = static_cast<unsigned>(whole_of(*daily, "every_days", 1));
+    out.every_days = number_of(*daily, "every_days", 1U);
   } else if (const auto* weekly = object_of(when, "weekly")) {
     out.kind = Kind::weekly;
     out.time_of_day = time_of(*weekly);
@@ -74,7 +63,7 @@ void read_when(const json::object& when, Schedule& out) {
   } else if (const auto* monthly = object_of(when, "monthly")) {
     out.kind = Kind::monthly;
     out.time_of_day = time_of(*monthly);
-    out.day = static_cast<unsigned>(whole_of(*monthly, "day", 0));
+    out.day = number_of(*monthly, "day", 0U);
   } else if (const auto* start = object_of(when, "at_start")) {
     out.kind = Kind::at_start;
     out.delay = duration_of(*start, "delay");
@@ -135,8 +124,8 @@ Result<Settings> parse_settings(std::string_view text, seconds update_every) {
   if (!document.is_object()) return fail(Code::invalid, "tasks: must be an object");
   const auto& root = document.get_object();
   Settings out;
-  out.outbreak = flag_of(root, "outbreak", false);
-  out.at_once = static_cast<std::size_t>(std::clamp<std::int64_t>(whole_of(root, "at_once", 2), 1, 16));
+  out.outbreak = flag_of(root, "outbreak");
+  out.at_once = static_cast<std::size_t>(std::clamp<std::int64_t>(number_of<std::int64_t>(root, "at_once", 2), 1, 16));
   std::map<std::string, Definition> tasks;
   if (const auto* list = object_of(root, "tasks"))
     for (const auto& member : *list) {

@@ -7,23 +7,17 @@
 #include <boost/json/value.hpp>
 
 #include "base/files.hpp"
+#include "base/json_members.hpp"
 
 namespace picket::tasks {
 namespace {
 
 namespace json = boost::json;
 namespace v1 = task::v1;
+using members::number_of;
+using members::text_of;
 
 constexpr std::size_t kMaxText = 2000;
-
-std::string text_of(const json::object& from, std::string_view name) {
-  const auto* value = from.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-std::int64_t whole_of(const json::object& from, std::string_view name) {
-  const auto* value = from.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
 
 std::optional<json::object> object_of(std::string_view text) {
   json::error_code error;
@@ -54,8 +48,8 @@ Result<Records> Records::open(const std::filesystem::path& folder, Steps steps) 
     const auto record = object_of(bytes);
     if (!record) return;
     auto& task = tasks[text_of(*record, "task")];
-    task = {whole_of(*record, "first_seen"), whole_of(*record, "last_start"), whole_of(*record, "pending_at"), text_of(*record, "pending_why"),
-            static_cast<std::uint64_t>(whole_of(*record, "running")), text_of(*record, "type"), text_of(*record, "trigger")};
+    task = {number_of(*record, "first_seen"), number_of(*record, "last_start"), number_of(*record, "pending_at"), text_of(*record, "pending_why"),
+            number_of<std::uint64_t>(*record, "running"), text_of(*record, "type"), text_of(*record, "trigger")};
   }));
   Records out(std::move(journal), storage::LineFile(folder / "history.jsonl", {kMaxRuns, 2u << 20}));
   out.tasks_ = std::move(tasks);
@@ -104,14 +98,14 @@ std::optional<v1::Run> Records::run_of(std::string_view line) {
   const auto from = object_of(line);
   if (!from) return std::nullopt;
   v1::Run out;
-  out.set_run(static_cast<std::uint64_t>(whole_of(*from, "run")));
+  out.set_run(number_of<std::uint64_t>(*from, "run"));
   out.set_task(text_of(*from, "task"));
   out.set_result(text_of(*from, "result"));
   if (out.run() == 0 || out.task().empty() || out.result().empty()) return std::nullopt;
   out.set_type(text_of(*from, "type"));
   out.set_trigger(text_of(*from, "trigger"));
-  out.set_started(whole_of(*from, "started"));
-  out.set_finished(whole_of(*from, "finished"));
+  out.set_started(number_of(*from, "started"));
+  out.set_finished(number_of(*from, "finished"));
   out.set_text(text_of(*from, "text"));
   const auto* news = from->if_contains("news");
   out.set_news(news != nullptr && news->is_bool() && news->get_bool());

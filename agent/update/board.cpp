@@ -117,6 +117,8 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_published(view.set.published());
     status.set_activated(view.set.activated());
     for (const auto& plugin : demanded[name]) status.add_demanded_by(plugin);
+    status.set_optional(!demanded[name].empty() && !demanded[name].contains("settings") &&
+                        std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != name || demand.optional; }));
     for (const auto release : view.kept) status.add_kept(release);
     for (const auto release : view.refused) status.add_refused(release);
     status.set_path(view.set.path());
@@ -145,12 +147,10 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
     if (component.demanded_by().empty()) continue;
     const auto& name = component.component();
     const bool databases = component.class_() == "databases" || component.class_().empty();
-    const bool optional = std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != name || demand.optional; }) &&
-                          std::ranges::find(component.demanded_by(), "settings") == component.demanded_by().end();
     // An optional one is only missed when it could not be brought, and then not badly.
-    if (component.release() == 0 && optional) {
+    if (component.release() == 0 && component.optional()) {
       if (const auto why = view(name).text; !why.empty()) out.push_back({false, cat(name, ": ", why)});
-    } else if (component.release() == 0) out.push_back({databases, cat(name, ": ", component.text())});
+    } else if (component.release() == 0) out.push_back({databases, cat(name, databases ? ": without databases: " : ": ", component.text())});
     else if (databases && component.freshness() == "critical") out.push_back({true, cat(name, ": published ", days_ago(now - component.published()))});
     else if (databases && component.freshness() == "warning") out.push_back({false, cat(name, ": published ", days_ago(now - component.published()))});
     if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});

@@ -162,7 +162,7 @@ void EngineImpl::perform(Job& job) {
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {
     conclude(run.rollback(back->order), back->asker);
   } else if (auto* refused = std::get_if<RefusedJob>(&job)) {
-    auto result = run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why);
+    auto result = run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why, refused->over);
     if (result) note(*result);
     board_.set_step("idle", "");
   } else if (auto* loaded = std::get_if<LoadedJob>(&job)) {

@@ -95,6 +95,11 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
   reply.set_version(options_.agent_version);
   reply.set_installation(installation_);
   reply.set_licence_key(settings.licence_key_id);
+  for (const auto& declined : settings.declined) {
+    auto& one = *reply.add_declined();
+    one.set_component(declined.component);
+    one.set_release(declined.release);
+  }
   answer(id, reply, "SourcesReply");
 }
 
@@ -197,7 +202,7 @@ void EngineImpl::on_reply(bus::Token token, bus::Status status, const bus::Messa
     return enqueue(0, LoadedJob{over.component, over.set, is_said ? reply.text() : std::string()});
   }
   if (status == bus::status_of(Code::cancelled)) return;
-  enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer")});
+  enqueue(0, RefusedJob{over.component, over.set, over.plugin, message ? std::string(message->payload()) : std::string("no answer"), status == bus::status_of(Code::expired)});
 }
 
 }  // namespace picket::update

@@ -4,22 +4,17 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/json_members.hpp"
+
 namespace picket::update {
 namespace {
 
 namespace json = boost::json;
+using members::number_of;
+using members::text_of;
 
 constexpr std::size_t kMaxReply = 120'000;
 
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-std::int64_t number_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
-std::uint64_t count_of(const json::object& object, std::string_view name) { return static_cast<std::uint64_t>(number_of(object, name)); }
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
 }  // namespace
@@ -41,7 +36,7 @@ std::optional<v1::RunResult> from_line(std::string_view line) {
   if (error || !document.is_object()) return std::nullopt;
   const auto& object = document.get_object();
   v1::RunResult out;
-  out.set_run(count_of(object, "run"));
+  out.set_run(number_of<std::uint64_t>(object, "run"));
   out.set_kind(text_of(object, "kind"));
   out.set_result(text_of(object, "result"));
   if (out.run() == 0 || out.result().empty()) return std::nullopt;
@@ -49,7 +44,7 @@ std::optional<v1::RunResult> from_line(std::string_view line) {
   out.set_finished(number_of(object, "finished"));
   out.set_source(text_of(object, "source"));
   out.set_text(text_of(object, "text"));
-  out.set_bytes(count_of(object, "bytes"));
+  out.set_bytes(number_of<std::uint64_t>(object, "bytes"));
   if (const auto* components = object.if_contains("components"); components != nullptr && components->is_array())
     for (const auto& item : components->get_array()) {
       if (!item.is_object()) continue;
@@ -58,10 +53,10 @@ std::optional<v1::RunResult> from_line(std::string_view line) {
       to.set_component(text_of(from, "component"));
       to.set_result(text_of(from, "result"));
       to.set_variant(text_of(from, "variant"));
-      to.set_release_before(count_of(from, "release_before"));
-      to.set_release_after(count_of(from, "release_after"));
+      to.set_release_before(number_of<std::uint64_t>(from, "release_before"));
+      to.set_release_after(number_of<std::uint64_t>(from, "release_after"));
       to.set_text(text_of(from, "text"));
-      to.set_bytes(count_of(from, "bytes"));
+      to.set_bytes(number_of<std::uint64_t>(from, "bytes"));
     }
   return out;
 }

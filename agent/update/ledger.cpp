@@ -6,25 +6,17 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/json_members.hpp"
+
 namespace picket::update {
 namespace {
 
 namespace json = boost::json;
+using members::flag_of;
+using members::number_of;
+using members::text_of;
 
 constexpr std::uint64_t kCompactAbove = 256 * 1024;
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-std::int64_t number_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
-bool flag_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 void put_in_force(Record& record, const std::string& set, std::int64_t at) {
   if (set != record.in_force) {
@@ -55,14 +47,14 @@ void apply(Record& record, const json::object& line) {
   } else if (did == "confirmed") {
     record.confirmed = true;
   } else if (did == "refuse") {
-    Refusal refusal{static_cast<std::uint64_t>(number_of(line, "release")), flag_of(line, "by_rollback"), text_of(line, "why")};
+    Refusal refusal{number_of<std::uint64_t>(line, "release"), flag_of(line, "by_rollback"), text_of(line, "why")};
     std::erase_if(record.refused, [&](const auto& other) { return other.release == refusal.release; });
     record.refused.insert(record.refused.begin(), std::move(refusal));
     if (record.refused.size() > Ledger::kMaxRefused) record.refused.resize(Ledger::kMaxRefused);
   } else if (did == "allow") {
-    std::erase_if(record.refused, [&](const auto& other) { return other.release == static_cast<std::uint64_t>(number_of(line, "release")); });
+    std::erase_if(record.refused, [&](const auto& other) { return other.release == number_of<std::uint64_t>(line, "release"); });
   } else if (did == "avoid-delta") {
-    record.avoided_delta = static_cast<std::uint64_t>(number_of(line, "release"));
+    record.avoided_delta = number_of<std::uint64_t>(line, "release");
   } else if (did == "forget") {
     std::erase(record.earlier, text_of(line, "set"));
   } else if (did == "state") {  // a compacted record, whole
@@ -70,7 +62,7 @@ void apply(Record& record, const json::object& line) {
     record.in_force = text_of(line, "in_force");
     record.activated = number_of(line, "at");
     record.confirmed = flag_of(line, "confirmed");
-    record.avoided_delta = static_cast<std::uint64_t>(number_of(line, "avoided_delta"));
+    record.avoided_delta = number_of<std::uint64_t>(line, "avoided_delta");
     if (const auto* earlier = line.if_contains("earlier"); earlier != nullptr && earlier->is_array())
       for (const auto& set : earlier->get_array())
         if (set.is_string()) record.earlier.emplace_back(set.get_string());

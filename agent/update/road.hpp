@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct Road {
     const trust::Release* makes = nullptr;
   };
   std::vector<Link> links;
-  bool is_same = false;  // what is in force has this content already: a release that was taken back, published again
+  bool is_same = false;  // a set that is here has this content already: a release that was published again, or another component's
+  std::filesystem::path set = {};  // where, if it is not the one in force
   std::uint64_t bytes = 0;
   std::string why;   // one line
 };

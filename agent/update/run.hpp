@@ -59,9 +59,9 @@ class Run {
   [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
   [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
-  // A plugin could not use the set in force when it started. Goes back if nobody else could either.
-  // The result is for the history; nullopt: nothing changed.
-  [[nodiscard]] std::optional<v1::RunResult> refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why);
+  // A plugin could not use the set in force when it started. Goes back if nobody else could either, or if it is `over` with this set, which was
+  // good before. The result is for the history; nullopt: nothing changed.
+  [[nodiscard]] std::optional<v1::RunResult> refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why, bool over);
   // A set of the agent itself that was known to be good only after a restart.
   [[nodiscard]] std::optional<v1::RunResult> loaded_at_start(const std::string& component, const std::string& set, const std::string& text);
   // Puts what is in force on the board and on the bus.
@@ -113,6 +113,7 @@ class Run {
   [[nodiscard]] bool is_stored(const trust::Release& release) const;
   void leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out);
   [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out);
+  [[nodiscard]] Result<> adopt(const SetInfo& info);
   [[nodiscard]] Result<SetInfo> install_full(const trust::Release& release, const Wanted& wanted);
   [[nodiscard]] std::optional<SetInfo> install_by_deltas(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full);
   struct DeltaFailure {

@@ -9,6 +9,11 @@ namespace picket::update {
 
 Road Run::road_of(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full) const {
   const auto& record = shop_.ledger.record(release.component);
+  if (const auto twin = shop_.sets.with_content(release.content_sha256); twin && record.avoided_delta != static_cast<std::uint64_t>(release.release)) {
+    const bool is_own = twin->component == release.component;
+    return {{}, true, shop_.sets.path_of(twin->component, twin->name()), 0,
+            cat("nothing to fetch: the content is that of ", is_own ? "" : twin->component, is_own ? "" : " ", "release ", std::to_string(twin->release), ", which is here")};
+  }
   const auto active = shop_.sets.info(release.component, record.in_force);
   return choose_road({release, offer.releases, offer.deltas, active ? active->content_sha256 : std::string(), shop_.downloads.have(full),
                       settings_.deltas, settings_.delta_chain, record.avoided_delta});
@@ -25,7 +30,7 @@ std::optional<SetInfo> Run::install_by_deltas(const trust::Release& release, con
   const auto road = road_of(release, offer, full);
   shop_.explain.say({.component = component}, cat("road: ", road.why));
   if (road.links.empty() && !road.is_same) return std::nullopt;
-  auto info = apply_road(release, road, shop_.sets.path_of(component, shop_.ledger.record(component).in_force));
+  auto info = apply_road(release, road, road.set.empty() ? shop_.sets.path_of(component, shop_.ledger.record(component).in_force) : road.set);
   if (info) {
     shop_.explain.say({.component = component}, cat("made of ", road.is_same ? "what is here" : cat(human_bytes(road.bytes), " of deltas"), " and verified as a whole: ", human_bytes(release.length), " not fetched"));
     return std::move(*info);
@@ -67,7 +72,7 @@ tl::expected<SetInfo, Run::DeltaFailure> Run::apply_road(const trust::Release& r
     tell("stage", component, "");
     auto info = stage(release, stream, shop_.sets, shop_.steps, cancel_);
     if (!info) return final(std::move(info).error());
-    if (auto adopted = shop_.sets.adopt(*info); !adopted) return transient(std::move(adopted).error());
+    if (auto adopted = adopt(*info); !adopted) return transient(std::move(adopted).error());
     for (const auto& link : road.links)
       if (auto gone = shop_.downloads.remove(catalogue_->wanted(*link.delta)); !gone) shop_.explain.say({.component = component}, gone.error().message);
     return std::move(*info);

@@ -36,8 +36,14 @@ Result<SetInfo> Run::install_full(const trust::Release& release, const Wanted& w
   PICKET_LET(file, ahead ? std::move(*ahead) : fetch(release, wanted, readers_));
   tell("stage", release.component, "");
   PICKET_LET(info, stage(release, file, shop_.sets, shop_.steps, cancel_));
-  PICKET_TRY(shop_.sets.adopt(info));
+  PICKET_TRY(adopt(info));
   return std::move(info);
+}
+
+Result<> Run::adopt(const SetInfo& info) {
+  PICKET_LET(healed, shop_.sets.adopt(info));
+  if (healed > 0) shop_.explain.say({.component = info.component}, cat(std::to_string(healed), " files of other sets, damaged with those of ", info.name(), ", which they share, are repaired too"));
+  return {};
 }
 
 std::optional<std::filesystem::path> Run::brought_earlier(const std::string& component, const Wanted& wanted) {
@@ -230,13 +236,13 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
   return result;
 }
 
-std::optional<v1::RunResult> Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why) {
+std::optional<v1::RunResult> Run::refused_at_start(const std::string& component, const std::string& set, const std::string& plugin, const std::string& why, bool over) {
   const auto& record = shop_.ledger.record(component);
   if (record.in_force != set) return std::nullopt;  // meanwhile another one is in force
   const auto text = cat(plugin, " could not load release ", std::to_string(shop_.board.view(component).set.release()), ": ", why);
   shop_.explain.say({.component = component}, text);
   shop_.board.set_text(component, text);
-  if (record.confirmed) return std::nullopt;  // others use it: the plugin's trouble, not the set's
+  if (record.confirmed && !over) return std::nullopt;  // others use it: the plugin's trouble, not the set's
   auto info = shop_.sets.info(component, set);
   if (!info) return std::nullopt;
   v1::RunResult result;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <map>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -143,6 +144,17 @@ std::vector<std::string> SetStore::components() const {
   return out;
 }
 
+std::optional<SetInfo> SetStore::with_content(std::string_view content_sha256) const {
+  const auto ending = cat("-", content_sha256.substr(0, 8), ".json");
+  for (const auto& component : components())
+    for (const auto& entry : entries_of(sets_ / component)) {
+      const auto name = entry.path().filename().native();
+      if (!name.ends_with(ending)) continue;
+      if (auto found = info(component, name.substr(0, name.size() - 5)); found && found->content_sha256 == content_sha256) return std::move(*found);
+    }
+  return std::nullopt;
+}
+
 Result<fs::path> SetStore::new_staging(std::string_view component) {
   drop_staging(component);
   const auto folder = staging_ / component;
@@ -157,14 +169,37 @@ Result<Tree> SetStore::settle(const fs::path& staged, const core::CancelToken& c
   return tree_digest(staged, cancel, [&](const fs::path& file, std::string_view sha256) { return shared_.settle(file, sha256, cancel); });
 }
 
-Result<> SetStore::adopt(const SetInfo& info) {
+// A file that several sets share is damaged in all of them at once: the other names are given to the file that replaced it.
+std::size_t SetStore::heal(const fs::path& damaged, const fs::path& whole) {
+  std::map<std::pair<dev_t, ino_t>, fs::path> repaired;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(damaged, error), end; !error && at != end; at.increment(error)) {
+    struct stat was {}, now {};
+    const auto fresh = whole / at->path().native().substr(damaged.native().size() + 1);
+    if (::lstat(at->path().c_str(), &was) != 0 || !S_ISREG(was.st_mode) || was.st_nlink < 2) continue;
+    if (::lstat(fresh.c_str(), &now) == 0 && S_ISREG(now.st_mode) && now.st_ino != was.st_ino) repaired.emplace(std::pair(was.st_dev, was.st_ino), fresh);
+  }
+  if (repaired.empty()) return 0;
+  std::size_t count = 0;
+  for (const auto& component : entries_of(sets_))
+    for (fs::recursive_directory_iterator at(component.path(), error), end; !error && at != end; at.increment(error)) {
+      struct stat info {};
+      if (::lstat(at->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+      const auto found = repaired.find({info.st_dev, info.st_ino});
+      const bool is_of_the_damaged = at->path().native().starts_with(cat(damaged.native(), "/"));  // which goes as a whole
+      if (found != repaired.end() && !is_of_the_damaged && shared_.lend(found->second, at->path())) ++count;
+    }
+  return count;
+}
+
+Result<std::size_t> SetStore::adopt(const SetInfo& info) {
   const auto folder = path_of(info.component, info.name());
   const auto staged = staging_ / info.component;
   PICKET_TRY(make_folders(folder.parent_path()));
   if (auto known = this->info(info.component, info.name()); known) {
     if (verify(*known, {})) {
       drop_staging(info.component);
-      return {};
+      return 0;
     }
   }
   // The description first: a description without a folder is as much rubbish as a folder without one.
@@ -172,7 +207,9 @@ Result<> SetStore::adopt(const SetInfo& info) {
   PICKET_TRY(write_file_atomic(cat(folder.native(), ".json"), write_info(info)));
   steps_("set.rename");
   PICKET_TRY(sync_folder(staged));
+  std::size_t healed = 0;
   if (is_there(folder)) {
+    healed = heal(folder, staged);
     // Damaged, and perhaps in force: exchanged in one step, so that the link never points at nothing.
     if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) != 0) {
       PICKET_TRY(discard(folder));  // a file system that cannot exchange
@@ -183,7 +220,8 @@ Result<> SetStore::adopt(const SetInfo& info) {
     return fail_errno(cat("move the staged files to ", folder.native()));
   }
   if (::chmod(folder.c_str(), 0555) != 0) return fail_errno(cat("set mode of ", folder.native()));
-  return sync_folder(folder.parent_path());
+  PICKET_TRY(sync_folder(folder.parent_path()));
+  return healed;
 }
 
 Result<> SetStore::verify(const SetInfo& info, const core::CancelToken& cancel) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ class SetStore {
   [[nodiscard]] Result<SetInfo> info(std::string_view component, std::string_view set) const;  // Code::not_found, Code::untrusted when its .json is damaged
   [[nodiscard]] std::vector<SetInfo> list(std::string_view component) const;                    // whole ones, highest release first
   [[nodiscard]] std::vector<std::string> components() const;
+  [[nodiscard]] std::optional<SetInfo> with_content(std::string_view content_sha256) const;     // a whole one of any component
   [[nodiscard]] std::filesystem::path path_of(std::string_view component, std::string_view set) const { return sets_ / component / set; }
 
   // An empty folder to fill; what was left in it is thrown away.
@@ -47,8 +49,9 @@ class SetStore {
   [[nodiscard]] Result<Tree> settle(const std::filesystem::path& staged, const core::CancelToken& cancel);
   // The same for its only file, whose digest is known.
   [[nodiscard]] Result<> settle_one(const std::filesystem::path& file, std::string_view sha256, const core::CancelToken& cancel) { return shared_.settle(file, sha256, cancel); }
-  // The filled staging folder, settled, becomes a set. An undamaged set of that name stays and the staging is dropped.
-  [[nodiscard]] Result<> adopt(const SetInfo& info);
+  // The filled staging folder, settled, becomes a set. An undamaged set of that name stays and the staging is dropped. Where it replaces a damaged
+  // one, its files also take the places of those that are damaged with it in other sets, since several sets share a file; returns how many.
+  [[nodiscard]] Result<std::size_t> adopt(const SetInfo& info);
   // Reads all files again. Code::untrusted says what is wrong.
   [[nodiscard]] Result<> verify(const SetInfo& info, const core::CancelToken& cancel) const;
   [[nodiscard]] Result<> remove(std::string_view component, std::string_view set);
@@ -63,6 +66,7 @@ class SetStore {
   SetStore(Folders folders, SharedFiles shared, Steps steps)
       : sets_(std::move(folders.sets)), staging_(std::move(folders.staging)), shared_(std::move(shared)), steps_(std::move(steps)) {}
   [[nodiscard]] Result<> clean();
+  [[nodiscard]] std::size_t heal(const std::filesystem::path& damaged, const std::filesystem::path& whole);
   [[nodiscard]] Result<> discard(const std::filesystem::path& folder);
 
   std::filesystem::path sets_, staging_;

@@ -1,5 +1,6 @@
 #include "update/shared_files.hpp"
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,16 @@ bool SharedFiles::lend(const fs::path& kept, const fs::path& file) {
   steps_("share.link");
   if (::link(kept.c_str(), temporary.c_str()) != 0) return false;  // it may have as many names as the file system allows
   steps_("share.rename");
-  const bool done = ::rename(temporary.c_str(), file.c_str()) == 0;
+  bool done = ::rename(temporary.c_str(), file.c_str()) == 0;
+  if (!done && errno == EACCES) {
+    // The folder of a set is read-only, which stops all but root.
+    const auto folder = file.parent_path();
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) == 0 && ::chmod(folder.c_str(), 0755) == 0) {
+      done = ::rename(temporary.c_str(), file.c_str()) == 0;
+      ::chmod(folder.c_str(), info.st_mode & 07777);
+    }
+  }
   (void)::unlink(temporary.c_str());  // rename leaves it when both are one file already
   return done;
 }

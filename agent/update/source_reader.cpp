@@ -28,14 +28,22 @@ std::optional<std::chrono::seconds> retry_after(std::string_view content_type) {
   return std::chrono::seconds(seconds);
 }
 
-// Fails when fewer bytes than the least came within any one window of time.
+constexpr unsigned kMostRoads = 8;  // that a plugin may go, one after the other, for one file
+
+// Fails when fewer bytes than the least came within any one window of time. A plugin does the same within `stall_timeout`, and goes another road in
+// the middle if it has one: the window here is twice as long, so that it finds out first, and a pause while it connects begins a new one.
 class Pace {
  public:
-  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(&clock), limits_(&limits), began_(clock.monotonic()) {}
+  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(&clock), limits_(&limits), began_(clock.monotonic()), last_(began_) {}
   [[nodiscard]] Result<> arrived(std::size_t bytes) {
-    bytes_ += bytes;
     const auto now = clock_->monotonic();
-    if (now - began_ < limits_->stall_timeout) return {};
+    if (now - std::exchange(last_, now) >= limits_->stall_timeout && has_begun_ && ++roads_ <= kMostRoads) {
+      began_ = now;
+      bytes_ = 0;
+    }
+    has_begun_ = true;
+    bytes_ += bytes;
+    if (now - began_ < 2 * limits_->stall_timeout) return {};
     const auto least = static_cast<std::uint64_t>(limits_->min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
     if (bytes_ < least)
       return fail(Code::timeout, cat("too slow: ", human_bytes(bytes_), " in ", in_seconds(now - began_), ", at least ",
@@ -48,8 +56,10 @@ class Pace {
  private:
   const core::Clock* clock_;
   const ReadLimits* limits_;
-  milliseconds began_;
+  milliseconds began_, last_;
   std::uint64_t bytes_ = 0;
+  unsigned roads_ = 0;
+  bool has_begun_ = false;
 };
 
 }  // namespace
@@ -92,8 +102,8 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   }
   auto& stream = **opened;
   Got got;
-  // The plugin watches its own connection; being cut off by the host is for a plugin that hangs.
-  auto patience = limits_.connect_timeout + limits_.stall_timeout;
+  // The plugin watches its own connection, and may make another one in the middle; being cut off by the host is for a plugin that hangs.
+  const auto patience = limits_.connect_timeout + limits_.stall_timeout + milliseconds(1000);
   auto arrivals = arrivals_->load();
   for (;;) {
     const auto asked = std::chrono::steady_clock::now();
@@ -119,7 +129,6 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
     got.bytes += bytes.size();
     PICKET_TRY(pace.arrived(bytes.size()));
     PICKET_TRY(sink(bytes));
-    patience = limits_.stall_timeout + milliseconds(1000);
   }
   source::v1::FetchReply answer;
   if (!answer.ParseFromString(stream.reply().payload)) return fail(Code::invalid, cat(source_.plugin, " answered something that is no FetchReply"));

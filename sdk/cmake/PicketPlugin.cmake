@@ -15,7 +15,7 @@ function(picket_add_plugin name)
   add_library(${name} MODULE ${A_SOURCES})
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
-  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -fstack-protector-strong -fcf-protection
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic $<$<NOT:$<CONFIG:Debug>>:-fstack-protector-strong> -fcf-protection
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   target_link_options(${name} PRIVATE -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,--version-script=${PICKET_SDK_CMAKE_DIR}/plugin.map)
   target_link_libraries(${name} PRIVATE PicketSdk::sdk ${A_DEPS})

@@ -37,27 +37,22 @@ std::string texts_of(const Entry& entry) {
 }
 
 void append_varint(std::uint64_t number, std::string& out) {
-  for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);
-  out += static_cast<char>(number);
+  char bytes[10];
+  out.append(bytes, put_varint(number, bytes));
 }
 
-std::string numbers_of(const Entry& entry) {
-  std::string out;
-  if (entry.popularity != 0) out += tag(Facts::kPopularityFieldNumber, 0), append_varint(entry.popularity, out);
-  if (entry.first_seen != 0) out += tag(Facts::kFirstSeenFieldNumber, 0), append_varint(static_cast<std::uint64_t>(entry.first_seen), out);
-  return out;
-}
-
-void append_facts(std::uint8_t verdict, std::string_view texts, std::string_view numbers, std::string& out) {
-  out += tag(Facts::kVerdictFieldNumber, 0);
-  out += static_cast<char>(verdict);
-  out += texts;
-  out += numbers;
+void append_facts(std::uint8_t verdict, std::string_view texts, std::uint64_t popularity, std::int64_t first_seen, std::string& out) {
+  char numbers[22];
+  char* end = numbers;
+  if (popularity != 0) *end++ = tag(Facts::kPopularityFieldNumber, 0), end = put_varint(popularity, end);
+  if (first_seen != 0) *end++ = tag(Facts::kFirstSeenFieldNumber, 0), end = put_varint(static_cast<std::uint64_t>(first_seen), end);
+  const char first[] = {tag(Facts::kVerdictFieldNumber, 0), static_cast<char>(verdict)};
+  out.append(first, sizeof first).append(texts).append(numbers, end);
 }
 
 std::string facts_of(const Entry& entry) {
   std::string out;
-  append_facts(static_cast<std::uint8_t>(entry.verdict), texts_of(entry), numbers_of(entry), out);
+  append_facts(static_cast<std::uint8_t>(entry.verdict), texts_of(entry), entry.popularity, entry.first_seen, out);
   return out;
 }
 

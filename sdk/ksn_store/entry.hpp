@@ -27,13 +27,17 @@ struct Entry {
 
 // The texts as they stand in a v1::Facts: the same for many objects, and so kept once.
 [[nodiscard]] std::string texts_of(const Entry& entry);
-// What differs from object to object: popularity and first_seen.
-[[nodiscard]] std::string numbers_of(const Entry& entry);
 
 // A serialised v1::Facts, without a time to live, put together from its parts: protobuf fields may be joined.
-void append_facts(std::uint8_t verdict, std::string_view texts, std::string_view numbers, std::string& out);
+void append_facts(std::uint8_t verdict, std::string_view texts, std::uint64_t popularity, std::int64_t first_seen, std::string& out);
 [[nodiscard]] std::string facts_of(const Entry& entry);
 
+// Returns where it ends; at most 10 bytes.
+[[nodiscard]] inline char* put_varint(std::uint64_t number, char* at) {
+  for (; number >= 0x80; number >>= 7) *at++ = static_cast<char>(number | 0x80);
+  *at++ = static_cast<char>(number);
+  return at;
+}
 void append_varint(std::uint64_t number, std::string& out);
 
 }  // namespace picket::ksn_store

@@ -1,5 +1,5 @@
-// One LMDB environment. Objects: a database for each kind, key 32 bytes, value: verdict, number of the row of texts (4 bytes, little endian),
-// numbers. Texts: by number; text_numbers: by the first 16 bytes of their SHA-256. Licences, statistics and seen ids: small databases.
+// One LMDB environment. Objects: a database of buckets for each kind; counts: how many, by kind. Texts: by number, as facts need them; text_numbers: by
+// the first 16 bytes of their SHA-256. Licences, statistics and seen ids: small databases.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -13,6 +13,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "ksn/limits.hpp"
+#include "ksn_store/buckets.hpp"
 #include "ksn_store/store.hpp"
 
 namespace picket::ksn_store {
@@ -68,18 +69,16 @@ class LmdbStore final : public Store {
   Result<> look_up(int kind, std::string_view digests, Batch& out) override {
     PICKET_LET(table, table_of(kind));
     PICKET_LET(reader, lease());
-    const auto count = digests.size() / ksn::kDigestBytes;
-    for (std::size_t i = 0; i < count; ++i) {
-      auto key = val(digests.substr(i * ksn::kDigestBytes, ksn::kDigestBytes));
-      MDB_val value{};
-      const int status = mdb_get(reader->txn.get(), table, &key, &value);
+    PICKET_LET(cursor, cursor_of(reader->txn.get(), table));
+    auto& found = reader->found;
+    found.clear();
+    if (const int status = buckets::find(cursor.get(), digests, found); status != MDB_SUCCESS) return broken("read", status);
+    for (const char* at : found) {
       Batch::One one;
-      if (status == MDB_SUCCESS) {
+      if (at) {
         one.begin = static_cast<std::uint32_t>(out.bytes.size());
-        PICKET_TRY(append_value(*reader.reader, view(value), out.bytes, one.verdict));
+        PICKET_TRY(append_object(*reader.reader, buckets::Object::read(at), out.bytes, one.verdict));
         one.size = static_cast<std::uint32_t>(out.bytes.size()) - one.begin;
-      } else if (status != MDB_NOTFOUND) {
-        return broken("read", status);
       }
       out.of.push_back(one);
     }
@@ -90,17 +89,16 @@ class LmdbStore final : public Store {
     PICKET_LET(table, table_of(kind));
     PICKET_LET(reader, lease());
     PICKET_LET(cursor, cursor_of(reader->txn.get(), table));
-    std::vector<Under> out;
-    auto key = val(prefix);
-    MDB_val value{};
-    int status = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
-    for (; status == MDB_SUCCESS && view(key).starts_with(prefix); status = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
-      if (out.size() == most) return fail(Code::too_large, cat("more than ", std::to_string(most), " objects under a prefix of ", std::to_string(prefix.size()), " bytes"));
-      auto& one = out.emplace_back();
-      one.digest = view(key);
-      PICKET_TRY(append_value(*reader.reader, view(value), one.facts, one.verdict));
+    auto& found = reader->found;
+    found.clear();
+    if (const int status = buckets::under(cursor.get(), prefix, most, found); status != MDB_SUCCESS) return broken("read", status);
+    if (found.size() > most) return fail(Code::too_large, cat("more than ", std::to_string(most), " objects under a prefix of ", std::to_string(prefix.size()), " bytes"));
+    std::vector<Under> out(found.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto object = buckets::Object::read(found[i]);
+      out[i].digest = object.digest;
+      PICKET_TRY(append_object(*reader.reader, object, out[i].facts, out[i].verdict));
     }
-    if (status != MDB_SUCCESS && status != MDB_NOTFOUND) return broken("read", status);
     return out;
   }
 
@@ -109,20 +107,22 @@ class LmdbStore final : public Store {
     // Equal digests: the last one given stays, as if they had come one after the other.
     std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.digest < b.digest; });
     for (std::size_t begin = 0; begin < rows.size(); begin += kRowsOfOneTransaction)
-      PICKET_TRY(put_some(table, rows.subspan(begin, std::min(kRowsOfOneTransaction, rows.size() - begin))));
+      PICKET_TRY(put_some(kind, table, rows.subspan(begin, std::min(kRowsOfOneTransaction, rows.size() - begin))));
     return {};
   }
 
   Result<std::uint64_t> remove(int kind, std::span<const std::string> digests) override {
     PICKET_LET(table, table_of(kind));
     PICKET_LET(txn, begin_write());
+    PICKET_LET(cursor, cursor_of(txn.get(), table));
     std::uint64_t removed = 0;
     for (const auto& digest : digests) {
-      auto key = val(digest);
-      const int status = mdb_del(txn.get(), table, &key, nullptr);
-      if (status != MDB_SUCCESS && status != MDB_NOTFOUND) return broken("write", status);
-      removed += status == MDB_SUCCESS;
+      bool was = false;
+      if (const int status = buckets::remove(cursor.get(), digest, was); status != MDB_SUCCESS) return broken("write", status);
+      removed += was;
     }
+    cursor.reset();
+    PICKET_TRY(change_count(txn.get(), kind, ~removed + 1));
     PICKET_TRY(commit(std::move(txn)));
     return removed;
   }
@@ -187,11 +187,10 @@ class LmdbStore final : public Store {
   }
 
   Result<std::optional<std::uint64_t>> objects(int kind) override {
-    PICKET_LET(table, table_of(kind));
+    PICKET_TRY(table_of(kind));
     PICKET_LET(reader, lease());
-    MDB_stat stat{};
-    if (const int status = mdb_stat(reader->txn.get(), table, &stat); status != MDB_SUCCESS) return broken("read", status);
-    return stat.ms_entries;
+    PICKET_LET(count, count_of(reader->txn.get(), kind));
+    return count;
   }
 
   // A file that was removed, exchanged or cut under us: reading on would be reading a ghost, or a bus error.
@@ -213,6 +212,7 @@ class LmdbStore final : public Store {
   struct Reader {
     Txn txn;
     std::vector<std::string> texts;  // by number, as far as asked for
+    std::vector<const char*> found;
   };
   // A read transaction for as long as it lives.
   struct Lease {
@@ -256,11 +256,18 @@ class LmdbStore final : public Store {
     MDB_txn* raw = nullptr;
     if (const int status = mdb_txn_begin(env, nullptr, create ? 0u : MDB_RDONLY, &raw); status != MDB_SUCCESS) return broken("open", status);
     Txn txn(raw);
-    const std::array<std::pair<const char*, MDB_dbi*>, 8> tables{{{"files", &objects_[0]}, {"addresses", &objects_[1]}, {"software", &objects_[2]}, {"texts", &texts_},
-                                                                  {"text_numbers", &text_numbers_}, {"licences", &licences_}, {"statistics", &statistics_}, {"seen", &seen_}}};
-    for (const auto& [name, table] : tables)
-      if (const int status = mdb_dbi_open(raw, name, create ? MDB_CREATE : 0u, table); status != MDB_SUCCESS)
-        return status == MDB_NOTFOUND ? fail(Code::unavailable, cat("store ", folder_, ": holds no table \"", name, "\": not a store of KSN's")) : broken("open", status);
+    if (MDB_dbi former = 0; mdb_dbi_open(raw, "files", 0, &former) == MDB_SUCCESS)
+      return fail(Code::unavailable, cat("store ", folder_, ": an earlier version made it: make a new one, and import the lists and licences again"));
+    struct Table {
+      const char* name;
+      MDB_dbi* is;
+      unsigned flags = 0;
+    };
+    const Table tables[] = {{"file_buckets", &objects_[0], MDB_INTEGERKEY}, {"address_buckets", &objects_[1], MDB_INTEGERKEY}, {"software_buckets", &objects_[2], MDB_INTEGERKEY}, {"counts", &counts_},
+                            {"texts", &texts_}, {"text_numbers", &text_numbers_}, {"licences", &licences_}, {"statistics", &statistics_}, {"seen", &seen_}};
+    for (const auto& table : tables)
+      if (const int status = mdb_dbi_open(raw, table.name, table.flags | (create ? MDB_CREATE : 0u), table.is); status != MDB_SUCCESS)
+        return status == MDB_NOTFOUND ? fail(Code::unavailable, cat("store ", folder_, ": holds no table \"", table.name, "\": not a store of KSN's")) : broken("open", status);
     PICKET_TRY(commit(std::move(txn)));
     std::string last;
     return each(seen_, [&](std::string_view key, std::string_view) {
@@ -307,10 +314,9 @@ class LmdbStore final : public Store {
     return {};
   }
 
-  Result<> append_value(Reader& reader, std::string_view value, std::string& out, std::uint8_t& verdict) {
-    if (value.size() < 5) return fail(Code::unavailable, cat("store ", folder_, ": a damaged entry"));
-    verdict = static_cast<std::uint8_t>(value[0]);
-    const auto number = read_number(value.substr(1));
+  Result<> append_object(Reader& reader, const buckets::Object& object, std::string& out, std::uint8_t& verdict) {
+    verdict = object.verdict;
+    const auto number = object.texts;
     std::string_view texts;
     if (number < reader.texts.size() && !reader.texts[number].empty()) {
       texts = reader.texts[number];
@@ -325,8 +331,23 @@ class LmdbStore final : public Store {
         reader.texts[number] = texts;
       }
     }
-    append_facts(verdict, texts, value.substr(5), out);
+    append_facts(verdict, texts, object.popularity, object.first_seen, out);
     return {};
+  }
+
+  Result<std::uint64_t> count_of(MDB_txn* txn, int kind) const {
+    const char name = static_cast<char>('0' + kind);
+    auto key = val({&name, 1});
+    MDB_val value{};
+    const int status = mdb_get(txn, counts_, &key, &value);
+    if (status != MDB_SUCCESS && status != MDB_NOTFOUND) return broken("read", status);
+    return status == MDB_SUCCESS ? read_long(view(value)) : 0;
+  }
+  Result<> change_count(MDB_txn* txn, int kind, std::uint64_t by) {
+    PICKET_LET(before, count_of(txn, kind));
+    const char name = static_cast<char>('0' + kind);
+    const auto bytes = number_bytes(before + by);
+    return put_one(txn, counts_, {&name, 1}, {bytes.data(), bytes.size()});
   }
 
   Result<Txn> begin_write() {
@@ -359,14 +380,12 @@ class LmdbStore final : public Store {
     return number;
   }
 
-  Result<> put_some(MDB_dbi table, std::span<const Row> rows) {
+  Result<> put_some(int kind, MDB_dbi table, std::span<const Row> rows) {
     PICKET_LET(txn, begin_write());
-    PICKET_LET(cursor, cursor_of(txn.get(), table));
-    MDB_val key{}, value{};
-    const bool behind_all = mdb_cursor_get(cursor.get(), &key, &value, MDB_LAST) != MDB_SUCCESS || view(key) < rows.front().digest;
+    std::vector<buckets::Object> objects;
+    objects.reserve(rows.size());
     const std::string* last_texts = nullptr;
     std::uint32_t number = 0;
-    std::string bytes;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto& row = rows[i];
       if (i + 1 < rows.size() && rows[i + 1].digest == row.digest) continue;  // replaced at once
@@ -375,15 +394,13 @@ class LmdbStore final : public Store {
         number = found;
         last_texts = &row.facts_texts;
       }
-      bytes.assign(1, static_cast<char>(row.verdict));
-      const auto little = number_bytes(number);
-      bytes.append(little.data(), 4).append(row.facts_numbers);
-      key = val(row.digest);
-      value = val(bytes);
-      // Appending fills pages whole: a store made at once is a third smaller.
-      if (const int status = mdb_cursor_put(cursor.get(), &key, &value, behind_all ? MDB_APPEND : 0u); status != MDB_SUCCESS) return broken("write", status);
+      objects.push_back({row.digest, row.verdict, number, row.popularity, row.first_seen});
     }
+    PICKET_LET(cursor, cursor_of(txn.get(), table));
+    std::uint64_t added = 0;
+    if (const int status = buckets::put(cursor.get(), objects, added); status != MDB_SUCCESS) return broken("write", status);
     cursor.reset();
+    PICKET_TRY(change_count(txn.get(), kind, added));
     return commit(std::move(txn));
   }
 
@@ -414,7 +431,7 @@ class LmdbStore final : public Store {
   dev_t device_ = 0;
   std::unique_ptr<MDB_env, CloseEnv> env_;
   std::array<MDB_dbi, 3> objects_{};
-  MDB_dbi texts_ = 0, text_numbers_ = 0, licences_ = 0, statistics_ = 0, seen_ = 0;
+  MDB_dbi counts_ = 0, texts_ = 0, text_numbers_ = 0, licences_ = 0, statistics_ = 0, seen_ = 0;
   std::vector<std::string> days_;  // of which ids are remembered; only while a write transaction is open
   std::mutex mutex_;
   std::vector<std::unique_ptr<Reader>> readers_;

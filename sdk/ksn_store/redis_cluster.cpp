@@ -1,7 +1,6 @@
 #include "ksn_store/redis_cluster.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
 #include <hiredis/hiredis.h>
@@ -9,31 +8,12 @@
 namespace picket::ksn_store {
 namespace {
 
-constexpr std::chrono::milliseconds kConnectTime{500}, kPause{50};
+using Reply = RedisConnection::Reply;
+
+constexpr std::chrono::milliseconds kConnectTime{500}, kAnswerTime{5000}, kPause{50};
 constexpr std::size_t kMostNodes = 1000;
 
-struct FreeReply {
-  void operator()(redisReply* reply) const { freeReplyObject(reply); }
-};
-using Reply = std::unique_ptr<redisReply, FreeReply>;
-
 std::string_view text_of(const redisReply& reply) { return reply.str ? std::string_view(reply.str, reply.len) : std::string_view(); }
-
-timeval time_left(std::chrono::steady_clock::time_point until, std::chrono::milliseconds most) {
-  auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - std::chrono::steady_clock::now());
-  left = std::clamp(left, std::chrono::microseconds(1000), std::chrono::duration_cast<std::chrono::microseconds>(most));
-  return {static_cast<time_t>(left.count() / 1'000'000), static_cast<suseconds_t>(left.count() % 1'000'000)};
-}
-
-// "host:port", the host possibly an IPv6 address with colons of its own.
-bool split_node(const std::string& node, std::string& host, int& port) {
-  const auto colon = node.rfind(':');
-  if (colon == node.npos || colon == 0) return false;
-  host = node.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  const auto result = std::from_chars(node.data() + colon + 1, node.data() + node.size(), port);
-  return result.ec == std::errc() && result.ptr == node.data() + node.size() && port > 0 && port < 65536;
-}
 
 RedisReply convert(const redisReply& reply) {
   RedisReply out;
@@ -58,37 +38,27 @@ std::uint16_t slot_of(std::string_view key) {
   return static_cast<std::uint16_t>(crc % kRedisSlots);
 }
 
-void RedisCluster::Disconnect::operator()(redisContext* context) const { redisFree(context); }
-
-Result<redisContext*> RedisCluster::connection(const std::string& node, Clock::time_point until) {
+Result<RedisConnection*> RedisCluster::connection(const std::string& node, Clock::time_point until) {
   auto& kept = connections_[node];
-  if (kept && kept->err == 0) return kept.get();
-  kept.reset();
-  std::string host;
-  int port = 0;
-  if (!split_node(node, host, port)) return fail(Code::invalid, cat("Redis node '", node, "' is not HOST:PORT"));
-  Connection fresh(redisConnectWithTimeout(host.c_str(), port, time_left(until, kConnectTime)));
-  if (!fresh) return fail(Code::internal, "out of memory");
-  if (fresh->err != 0) return fail(Code::unavailable, cat("Redis node ", node, ": ", std::string_view(fresh->errstr)));
-  redisSetTimeout(fresh.get(), time_left(until, std::chrono::seconds(5)));
-  if (!password_.empty()) {
-    const Reply reply(static_cast<redisReply*>(redisCommand(fresh.get(), "AUTH %b", password_.data(), password_.size())));
-    if (!reply || reply->type == REDIS_REPLY_ERROR) return fail(Code::unavailable, cat("Redis node ", node, ": ", reply ? text_of(*reply) : std::string_view(fresh->errstr)));
-  }
+  if (kept) return kept.get();
+  PICKET_LET(fresh, RedisConnection::open(node, access_, std::min(until, Clock::now() + kConnectTime)));
   down_.erase(node);
   kept = std::move(fresh);
   return kept.get();
 }
 
-bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) {
-  const auto open = connection(node, until);
-  if (!open) return false;
-  redisSetTimeout(*open, time_left(until, kConnectTime));
-  const Reply reply(static_cast<redisReply*>(redisCommand(*open, "CLUSTER SLOTS")));
-  if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
-    if (!reply) connections_.erase(node);
-    return false;
+Result<> RedisCluster::learn_from(const std::string& node, Clock::time_point until) {
+  const auto broken = [&](std::string_view what) { return fail(Code::unavailable, cat("Redis node ", node, ": ", what)); };
+  PICKET_LET(open, connection(node, until));
+  const std::vector<std::string> words{"CLUSTER", "SLOTS"};
+  const auto answer = open->ask(words, std::min(until, Clock::now() + kConnectTime));
+  if (!answer) {
+    connections_.erase(node);
+    return fail(answer.error());
   }
+  const auto* reply = answer->get();
+  if (reply->type == REDIS_REPLY_ERROR) return broken(text_of(*reply));
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) return broken("knows of no slots");
   std::vector<std::string> nodes;
   std::array<std::uint16_t, kRedisSlots> owner{};
   for (std::size_t i = 0; i < reply->elements; ++i) {
@@ -99,7 +69,7 @@ bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) 
     auto name = cat(host, ":", std::to_string(range.element[2]->element[1]->integer));
     auto known = std::find(nodes.begin(), nodes.end(), name);
     if (known == nodes.end()) {
-      if (nodes.size() == kMostNodes) return false;
+      if (nodes.size() == kMostNodes) return broken("names more than 1000 nodes");
       known = nodes.insert(nodes.end(), std::move(name));
     }
     const auto first = std::max<long long>(0, range.element[0]->integer), last = std::min<long long>(kRedisSlots - 1, range.element[1]->integer);
@@ -111,24 +81,28 @@ bool RedisCluster::learn_from(const std::string& node, Clock::time_point until) 
   std::erase_if(connections_, [this](const auto& one) {
     return std::find(nodes_.begin(), nodes_.end(), one.first) == nodes_.end() && std::find(seeds_.begin(), seeds_.end(), one.first) == seeds_.end();
   });
-  return true;
+  return {};
 }
 
 Result<> RedisCluster::learn_slots(Clock::time_point until) {
   auto candidates = nodes_;
   candidates.insert(candidates.end(), seeds_.begin(), seeds_.end());
-  for (const auto& node : candidates) {
-    if (Clock::now() >= until) break;
-    if (learn_from(node, until)) return {};
+  Error first{Code::unavailable, "there was no time"};
+  for (std::size_t i = 0; i < candidates.size() && Clock::now() < until; ++i) {
+    auto learned = learn_from(candidates[i], until);
+    if (learned) return {};
+    if (i == 0) first = std::move(learned).error();
   }
-  return fail(Code::unavailable, cat("no node of the Redis cluster answers (asked first: ", candidates.empty() ? "none" : candidates.front(), ")"));
+  return fail(Code::unavailable, cat("no node of the Redis cluster answers (the first: ", first.message, ")"));
 }
 
 void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pending>& pending, std::vector<RedisReply>& replies, Clock::time_point until, Error& last, bool& hopeless) {
   struct Sent {
-    redisContext* to = nullptr;
+    RedisConnection* to = nullptr;
     std::vector<Pending> what;
+    bool lost = false;
   };
+  const std::vector<std::string> asking{"ASKING"};
   std::map<std::string, Sent> by_node;
   std::vector<Pending> again;
   for (auto& one : pending) {
@@ -156,31 +130,26 @@ void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pen
       continue;
     }
     sent.to = *open;
-    redisSetTimeout(sent.to, time_left(until, std::chrono::seconds(5)));
-    std::vector<const char*> texts;
-    std::vector<std::size_t> sizes;
     for (const auto& one : sent.what) {
-      if (!one.ask.empty()) redisAppendCommand(sent.to, "ASKING");
-      texts.clear(), sizes.clear();
-      for (const auto& argument : commands[one.command].arguments) texts.push_back(argument.data()), sizes.push_back(argument.size());
-      redisAppendCommandArgv(sent.to, static_cast<int>(texts.size()), texts.data(), sizes.data());
+      if (!one.ask.empty()) sent.to->append(asking);
+      sent.to->append(commands[one.command].arguments);
     }
     // Out before any answer is read, so that the nodes work at the same time.
-    int done = 0;
-    while (sent.to->err == 0 && done == 0 && redisBufferWrite(sent.to, &done) == REDIS_OK) {
+    if (auto out = sent.to->send(std::min(until, Clock::now() + kAnswerTime)); !out) {
+      sent.lost = true;
+      last = out.error();
     }
   }
   for (auto& [node, sent] : by_node) {
-    bool lost = false;
     for (auto& one : sent.what) {
       Reply reply;
-      for (int part = one.ask.empty() ? 1 : 0; part < 2 && !lost; ++part) {  // the answer to ASKING comes first
-        void* raw = nullptr;
-        lost = redisGetReply(sent.to, &raw) != REDIS_OK;
-        reply.reset(static_cast<redisReply*>(raw));
+      for (int part = one.ask.empty() ? 1 : 0; part < 2 && !sent.lost; ++part) {  // the answer to ASKING comes first
+        auto got = sent.to->receive(std::min(until, Clock::now() + kAnswerTime));
+        sent.lost = !got;
+        if (got) reply = std::move(*got);
+        else last = got.error();
       }
-      if (lost) {
-        last = {Code::unavailable, cat("Redis node ", node, ": ", sent.to->err != 0 ? std::string_view(sent.to->errstr) : "no answer")};
+      if (sent.lost) {
         again.push_back({one.command, {}});
         continue;
       }
@@ -202,7 +171,7 @@ void RedisCluster::round(std::span<const RedisCommand> commands, std::vector<Pen
         hopeless = true;  // WRONGTYPE, NOAUTH, OOM: asking again gives the same
       }
     }
-    if (lost) {
+    if (sent.lost) {
       connections_.erase(node);
       learned_ = false;
     }

@@ -18,7 +18,7 @@ std::string object_key(int kind, std::string_view digest) { return cat("o", std:
 
 class RedisStore final : public Store {
  public:
-  RedisStore(std::vector<std::string> seeds, std::string password, std::string name) : seeds_(std::move(seeds)), password_(std::move(password)), name_(std::move(name)) {}
+  RedisStore(std::vector<std::string> seeds, RedisAccess access, std::string name) : seeds_(std::move(seeds)), access_(std::move(access)), name_(std::move(name)) {}
 
   Result<> look_up(int kind, std::string_view digests, Batch& out) override {
     std::vector<RedisCommand> commands;
@@ -59,7 +59,7 @@ class RedisStore final : public Store {
     std::vector<RedisCommand> commands;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       std::string facts;
-      append_facts(rows[i].verdict, rows[i].facts_texts, rows[i].facts_numbers, facts);
+      append_facts(rows[i].verdict, rows[i].facts_texts, rows[i].popularity, rows[i].first_seen, facts);
       commands.push_back({{"HSET", object_key(kind, rows[i].digest), rows[i].digest.substr(kKeyBytes), std::move(facts)}});
       if (commands.size() < kRowsInFlight && i + 1 < rows.size()) continue;
       PICKET_TRY(run(commands, kWriteTime));
@@ -146,7 +146,7 @@ class RedisStore final : public Store {
       const std::lock_guard lock(mutex_);
       if (!idle_.empty()) cluster = std::move(idle_.back()), idle_.pop_back();
     }
-    if (!cluster) cluster = std::make_unique<RedisCluster>(seeds_, password_);
+    if (!cluster) cluster = std::make_unique<RedisCluster>(seeds_, access_);
     auto out = cluster->run(commands, deadline);
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(cluster));
@@ -154,7 +154,8 @@ class RedisStore final : public Store {
   }
 
   std::vector<std::string> seeds_;
-  std::string password_, name_;
+  const RedisAccess access_;
+  std::string name_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<RedisCluster>> idle_;
 };
@@ -162,11 +163,38 @@ class RedisStore final : public Store {
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_redis_store(std::string_view where) {
-  std::string password;
-  if (const auto auth = where.find(";auth="); auth != where.npos) {
-    PICKET_LET(text, read_file(std::string(where.substr(auth + 6)), 4096));
-    password = text.substr(0, text.find_last_not_of("\r\n") + 1);
-    where = where.substr(0, auth);
+  std::vector<std::string_view> options;
+  for (auto semicolon = where.rfind(';'); semicolon != where.npos; semicolon = where.rfind(';')) {
+    options.push_back(where.substr(semicolon + 1));
+    where = where.substr(0, semicolon);
+  }
+  RedisAccess access;
+  bool tls = false;
+  std::string authority, certificate, key;
+  for (const auto option : options) {
+    const auto name = option.substr(0, option.find('='));
+    const std::string value(option.substr(std::min(option.size(), name.size() + 1)));
+    if (name == "auth") {
+      PICKET_LET(text, read_file(value, 4096));
+      access.password = text.substr(0, text.find_last_not_of("\r\n") + 1);
+    } else if (name == "user") {
+      access.user = value;
+    } else if (name == "tls") {
+      tls = true;
+      authority = value;
+    } else if (name == "certificate") {
+      certificate = value;
+    } else if (name == "key") {
+      key = value;
+    } else {
+      return fail(Code::invalid, cat("store redis: '", option, "' is none of auth=FILE, user=NAME, tls, tls=FILE, certificate=FILE, key=FILE"));
+    }
+  }
+  if (!access.user.empty() && access.password.empty()) return fail(Code::invalid, "store redis: a user needs a password: auth=FILE");
+  if (!tls && !(certificate.empty() && key.empty())) return fail(Code::invalid, "store redis: a certificate needs tls");
+  if (tls) {
+    PICKET_LET(context, make_redis_tls(authority, certificate, key));
+    access.tls = std::move(context);
   }
   std::vector<std::string> seeds;
   for (std::string_view rest = where; !rest.empty();) {
@@ -177,7 +205,7 @@ Result<std::unique_ptr<Store>> open_redis_store(std::string_view where) {
   if (seeds.empty()) return fail(Code::invalid, "store redis: names no node: redis:HOST:PORT,HOST:PORT");
   for (const auto& seed : seeds)
     if (seed.rfind(':') == seed.npos || seed.back() == ':') return fail(Code::invalid, cat("store redis: '", seed, "' is not HOST:PORT"));
-  return std::make_unique<RedisStore>(std::move(seeds), std::move(password), cat("Redis cluster ", where));
+  return std::make_unique<RedisStore>(std::move(seeds), std::move(access), cat("Redis cluster ", where, tls ? " (TLS)" : ""));
 }
 
 }  // namespace picket::ksn_store

@@ -9,7 +9,8 @@
 
 namespace picket::ksn_store {
 
-// "HOST:PORT,HOST:PORT", then optionally ";auth=FILE": a file with the password. Nothing is asked of the cluster yet.
+// "HOST:PORT,HOST:PORT", then as wanted: ";auth=FILE" (a file with the password), ";user=NAME", ";tls" (authorities of the system) or ";tls=FILE" (of
+// this PEM file), ";certificate=FILE;key=FILE" (what this side shows). Nothing is asked of the cluster yet.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_redis_store(std::string_view where);
 
 }  // namespace picket::ksn_store

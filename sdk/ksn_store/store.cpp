@@ -5,7 +5,7 @@
 namespace picket::ksn_store {
 
 Row row_of(std::string digest, const Entry& entry) {
-  return {std::move(digest), texts_of(entry), numbers_of(entry), static_cast<std::uint8_t>(entry.verdict)};
+  return {std::move(digest), texts_of(entry), entry.popularity, entry.first_seen, static_cast<std::uint8_t>(entry.verdict)};
 }
 
 Result<std::unique_ptr<Store>> open_store(const std::string& where, bool create) {

@@ -35,7 +35,9 @@ struct Under {
 
 struct Row {
   std::string digest;  // 32 bytes
-  std::string facts_texts, facts_numbers;
+  std::string facts_texts;
+  std::uint64_t popularity = 0;
+  std::int64_t first_seen = 0;
   std::uint8_t verdict = 0;
 };
 [[nodiscard]] Row row_of(std::string digest, const Entry& entry);
@@ -83,7 +85,7 @@ class Store {
   [[nodiscard]] virtual std::string name() const = 0;
 };
 
-// `where`: a folder (LMDB), or "redis:HOST:PORT,HOST:PORT" (a cluster, by some of its nodes). create: makes an empty one where none is.
+// `where`: a folder (LMDB), or "redis:HOST:PORT,HOST:PORT" and options (a cluster, by some of its nodes; redis_store.hpp). create: makes an empty one where none is.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(const std::string& where, bool create = false);
 [[nodiscard]] Result<std::unique_ptr<Store>> open_lmdb_store(const std::string& folder, bool create);
 

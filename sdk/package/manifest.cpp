@@ -168,6 +168,8 @@ constexpr std::string_view filter_rule = "must be a dotted topic of at most 127 
 
 using Isolations = std::pair<std::string_view, Isolation>;
 constexpr Isolations isolations[] = {{"in-process", Isolation::in_process}, {"isolated", Isolation::isolated}};
+using Exchanges = std::pair<std::string_view, Exchange>;
+constexpr Exchanges exchanges[] = {{"beside", Exchange::beside}, {"in-order", Exchange::in_order}};
 using Kinds = std::pair<std::string_view, TopicKind>;
 constexpr Kinds kinds[] = {{"state", TopicKind::state}, {"event", TopicKind::event}};
 
@@ -246,6 +248,7 @@ void read_manifest(const json::object& object, bool packed, Manifest& out, std::
     members.choice<Isolation>("minimum", out.minimum, false, isolations);
     members.done();
   }
+  top.choice<Exchange>("exchange", out.exchange, false, exchanges);
   top.texts("requires_extensions", out.requires_extensions, is_extension, "must be an extension's id, as in picket.bus/1");
   if (const auto* topics = top.object("topics", false)) read_topics(*topics, out, error);
   top.texts("capabilities", out.capabilities, is_capability, "must be a capability, as in fs.read:/path");

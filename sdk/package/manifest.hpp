@@ -18,6 +18,7 @@ constexpr std::string_view kManifestFile = "plugin.json";
 constexpr std::string_view kSignatureFile = "plugin.json.dsse";
 
 enum class Isolation : std::uint8_t { in_process, isolated };
+enum class Exchange : std::uint8_t { beside, in_order };  // how a new version replaces the old one
 enum class TopicKind : std::uint8_t { state, event };
 
 struct Manifest {
@@ -25,6 +26,7 @@ struct Manifest {
   std::string sha256;  // of the shared object, lower hex
   std::uint16_t abi_major = 1, abi_minor_needed = 0;
   Isolation preferred = Isolation::isolated, minimum = Isolation::in_process;
+  Exchange exchange = Exchange::beside;
   std::vector<std::string> requires_extensions;
   struct Published {
     std::string topic;

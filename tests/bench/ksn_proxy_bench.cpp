@@ -17,9 +17,9 @@
 #include "base/files.hpp"
 #include "bench/ksn_load.hpp"
 #include "bench/report.hpp"
-#include "ksn_server/certificate.hpp"
 #include "service.hpp"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 #include "unit/plugins/ksn_proxy/fake_ksn.hpp"
 
 namespace {
@@ -79,7 +79,7 @@ struct Told {
 class Proxy {
  public:
   Proxy(const fs::path& folder, std::size_t cache_bytes, std::chrono::milliseconds delay) {
-    auto files = ksn_server::own_certificate(folder / "tls", {"localhost", "127.0.0.1"});
+    auto files = tls_server::own_certificate(folder / "tls", {"localhost", "127.0.0.1"});
     if (!files) die(files.error().message);
     certificate_ = files->certificate;
     if (::pipe(to_) != 0 || ::pipe(from_) != 0) die("no pipe");

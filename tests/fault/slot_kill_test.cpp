@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 
 #include "base/files.hpp"
@@ -137,6 +138,36 @@ TEST_F(SlotKill, at_every_step_leaves_a_slot_that_starts) {
   }
   EXPECT_TRUE(seen_old);
   EXPECT_TRUE(seen_new);
+}
+
+// A release that was confirmed crashes once too often: whatever the launcher is killed at, the one before is what runs in the end.
+TEST_F(SlotKill, while_it_takes_back_what_crashes_after_it_was_confirmed) {
+  make_set("new", "#!/bin/sh\necho new >> \"$PICKET_SLOTS/started\"\nkill -SEGV $$\n", "0.2.0");
+  const auto begin_crashing = [&] {
+    begin();
+    ASSERT_TRUE(selfupdate::install_release(root_ / "new", release("new"), slots_, Slot::b));
+    auto state = launcher::read_slots(slots_).value();
+    ASSERT_TRUE(launcher::begin_trial(state, Slot::b, kNewSet, "0.2.0"));
+    launcher::confirm(state, ::time(nullptr) + 10'000);
+    state.probation->crashes = 2;
+    ASSERT_TRUE(write_file_atomic(slots_ / "state", to_text(state)));
+  };
+  begin_crashing();
+  ASSERT_EQ(live(0, true), 0);
+  ASSERT_EQ(started(), "new\nold\n");
+  const auto steps = seen_->steps;
+  ASSERT_GE(steps, 3);  // the start, the state, the start of the other
+  for (long step = 1; step <= steps; ++step) {
+    SCOPED_TRACE(cat("killed before step ", std::to_string(step)));
+    begin_crashing();
+    ASSERT_EQ(live(step, true), SIGKILL);
+    ASSERT_EQ(live(0, true), 0);
+    ASSERT_TRUE(started() == "old\n" || started() == "new\nold\n") << started();
+    const auto state = launcher::read_slots(slots_);
+    ASSERT_TRUE(state) << state.error().message;
+    ASSERT_EQ(state->confirmed, Slot::a);
+    ASSERT_EQ(state->taken_back.value_or(launcher::TakenBack{}).set, kNewSet);
+  }
 }
 
 }  // namespace

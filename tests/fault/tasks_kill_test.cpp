@@ -18,6 +18,7 @@
 #include "base/files.hpp"
 #include "bus/caller.hpp"
 #include "runtime/executor.hpp"
+#include "support/temporary_folder.hpp"
 #include "tasks/tasks.hpp"
 
 namespace picket::tasks {
@@ -80,14 +81,8 @@ class Worker final : private bus::Handler {
 
 class TasksKill : public ::testing::Test {
  protected:
-  TasksKill() : seen_(static_cast<Seen*>(::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-    std::string pattern = (fs::temp_directory_path() / "picket-tasks-XXXXXX").native();
-    if (::mkdtemp(pattern.data()) != nullptr) root_ = pattern;
-  }
-  ~TasksKill() override {
-    ::munmap(seen_, sizeof(Seen));
-    fs::remove_all(root_);
-  }
+  TasksKill() : seen_(static_cast<Seen*>(::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  ~TasksKill() override { ::munmap(seen_, sizeof(Seen)); }
 
   // The status that a life ends with; `start`: runs x; then waits until y has followed it, if x is recorded as good.
   int live(long kill_at, bool start) {
@@ -156,7 +151,8 @@ class TasksKill : public ::testing::Test {
     fs::remove_all(root_ / "tasks");
   }
 
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
   Seen* const seen_;
 };
 

@@ -6,21 +6,18 @@
 namespace picket {
 namespace {
 
+constexpr const char* kArchive = "rules/full/2.tar.zst";
+
 class UpdateDiskFull : public UpdateLives {
  protected:
   void SetUp() override {
-    UpdateLives::SetUp();
     auto disk = support::SmallDisk::mount(root_ / "disk", 8u << 20);
     if (!disk) GTEST_SKIP() << "no small disk to be had here: " << disk.error().message;
     disk_ = std::move(*disk);
   }
-  void TearDown() override {
-    disk_.reset();
-    UpdateLives::TearDown();
-  }
+  void TearDown() override { disk_.reset(); }
   // Of every step; returns how many lives ended with an error.
-  int fill_before_each_step(const fs::path& base, const std::map<std::string, std::string>& old_files,
-                            const std::map<std::string, std::string>& new_files, std::uint64_t bytes) {
+  int fill_before_each_step(const fs::path& base, const Files& old_files, const Files& new_files, std::uint64_t bytes) {
     const auto work = root_ / "disk/work", filler = root_ / "disk/filler";
     const auto whole = live(copy_of(base, work), root_ / "two", 0);
     EXPECT_EQ(whole.result, "ok: ") << whole.output;
@@ -55,50 +52,20 @@ class UpdateDiskFull : public UpdateLives {
 };
 
 TEST_F(UpdateDiskFull, before_any_step_of_an_update_is_told_and_loses_nothing) {
-  support::UpdateRepository repository;
-  repository.offer(offer(1));
-  repository.publish();
-  repository.tuf.write_to(root_ / "one");
-  repository.offer(offer(2));
-  repository.publish();
-  repository.tuf.write_to(root_ / "two");
-  std::uint64_t archive = 0;
-  for (const auto& [path, bytes] : repository.tuf.targets)
-    if (path.ends_with("full/2.tar.zst")) archive = bytes.size();
-  const auto base = root_ / "disk/base";
-  fs::create_directories(base);
-  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
-  ASSERT_EQ(live(base, root_ / "one", 0).result, "ok: ");
-  EXPECT_GT(fill_before_each_step(base, files_of(offer(1)), files_of(offer(2)), archive), 5);
+  publish_two_releases();
+  const auto base = make_agent(root_ / "disk/base", {"one"});
+  EXPECT_GT(fill_before_each_step(base, files_of(offer(1)), files_of(offer(2)), bytes_of(kArchive)), 5);
 }
 
 TEST_F(UpdateDiskFull, before_any_step_of_a_first_update_leaves_nothing_or_the_whole_set) {
-  support::UpdateRepository repository;
-  repository.offer(offer(2));
-  repository.publish();
-  repository.tuf.write_to(root_ / "two");
-  std::uint64_t archive = 0;
-  for (const auto& [path, bytes] : repository.tuf.targets)
-    if (path.ends_with("full/2.tar.zst")) archive = bytes.size();
-  const auto base = root_ / "disk/base";
-  fs::create_directories(base);
-  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
-  EXPECT_GT(fill_before_each_step(base, {}, files_of(offer(2)), archive), 5);
+  publish("two", {offer(2)});
+  const auto base = make_agent(root_ / "disk/base", {});
+  EXPECT_GT(fill_before_each_step(base, {}, files_of(offer(2)), bytes_of(kArchive)), 5);
 }
 
 TEST_F(UpdateDiskFull, does_not_hinder_going_back) {
-  support::UpdateRepository repository;
-  repository.offer(offer(1));
-  repository.publish();
-  repository.tuf.write_to(root_ / "one");
-  repository.offer(offer(2));
-  repository.publish();
-  repository.tuf.write_to(root_ / "two");
-  const auto base = root_ / "disk/base", work = root_ / "disk/work", filler = root_ / "disk/filler";
-  fs::create_directories(base);
-  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
-  ASSERT_EQ(live(base, root_ / "one", 0).result, "ok: ");
-  ASSERT_EQ(live(base, root_ / "two", 0).result, "ok: ");
+  publish_two_releases();
+  const auto base = make_agent(root_ / "disk/base", {"one", "two"}), work = root_ / "disk/work", filler = root_ / "disk/filler";
   const auto whole = live(copy_of(base, work), root_ / "two", 0, "rollback");
   ASSERT_EQ(whole.result, "ok: ") << whole.output;
   for (long step = 1; step <= whole.steps; ++step) {

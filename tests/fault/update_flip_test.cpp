@@ -37,18 +37,8 @@ class UpdateFlip : public UpdateLives {
 };
 
 TEST_F(UpdateFlip, in_any_stored_byte_is_found_and_nothing_is_lost) {
-  support::UpdateRepository repository;
-  repository.offer(offer(1));
-  repository.publish();
-  repository.tuf.write_to(root_ / "one");
-  repository.offer(offer(2));
-  repository.publish();
-  repository.tuf.write_to(root_ / "two");
-  const auto base = root_ / "base", work = root_ / "work";
-  fs::create_directories(base);
-  ASSERT_TRUE(write_file_atomic(base / "root.json", repository.tuf.first_root()));
-  ASSERT_EQ(live(base, root_ / "one", 0).result, "ok: ");
-  ASSERT_EQ(live(base, root_ / "two", 0).result, "ok: ");
+  publish_two_releases();
+  const auto base = make_agent(root_ / "base", {"one", "two"}), work = root_ / "work";
   const auto old_files = files_of(offer(1)), new_files = files_of(offer(2));
   std::map<fs::path, std::uint64_t> files;
   for (const auto& entry : fs::recursive_directory_iterator(base / "data"))

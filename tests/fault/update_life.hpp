@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/update_repository.hpp"
 
 namespace picket {
@@ -66,14 +67,6 @@ class UpdateLives : public ::testing::Test {
  protected:
   using Files = std::map<std::string, std::string>;
 
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-kill-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override {
-    (void)std::system(cat("chmod -R u+w '", root_.native(), "' && rm -rf '", root_.native(), "'").c_str());
-  }
   static support::Offer offer(std::int64_t release) {
     support::Offer out;
     out.release = release;
@@ -84,6 +77,27 @@ class UpdateLives : public ::testing::Test {
     return out;
   }
   static Files files_of(const support::Offer& offer) { return {offer.files.begin(), offer.files.end()}; }
+  // The repository root_ / name: what was published before, and these.
+  void publish(const std::string& name, const std::vector<support::Offer>& offers) {
+    for (const auto& one : offers) repository_.offer(one);
+    repository_.publish();
+    repository_.tuf.write_to(root_ / name);
+  }
+  void publish_two_releases() {
+    publish("one", {offer(1)});
+    publish("two", {offer(2)});
+  }
+  [[nodiscard]] std::uint64_t bytes_of(const std::string& target) const { return repository_.tuf.targets.at(target).size(); }
+  // The folder of an agent that has been updated from these repositories.
+  fs::path make_agent(const fs::path& folder, const std::vector<std::string>& repositories, const std::string& more = "") {
+    fs::create_directories(folder);
+    EXPECT_TRUE(write_file_atomic(folder / "root.json", repository_.tuf.first_root()));
+    for (const auto& name : repositories) {
+      const auto life = live(folder, root_ / name, 0, more);
+      EXPECT_EQ(life.result, "ok: ") << life.output;
+    }
+    return folder;
+  }
   static fs::path copy_of(const fs::path& from, const fs::path& to) {
     (void)std::system(cat("rm -rf '", to.native(), "'; cp -a '", from.native(), "' '", to.native(), "'").c_str());
     return to;
@@ -95,7 +109,9 @@ class UpdateLives : public ::testing::Test {
     return sum;
   }
 
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
+  support::UpdateRepository repository_;
 };
 
 }  // namespace picket

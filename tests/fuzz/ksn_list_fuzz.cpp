@@ -11,7 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace picket;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  for (const auto format : {ksn_tool::Format::automatic, ksn_tool::Format::csv, ksn_tool::Format::plain, ksn_tool::Format::misp}) {
+  for (const auto format : {lists::Format::automatic, lists::Format::csv, lists::Format::plain, lists::Format::misp}) {
     ksn_tool::ListOptions options;
     options.format = format;
     options.entry.verdict = 3;
@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto result = ksn_tool::read_list(text, options, [&](int kind, ksn_store::Row row) -> Result<> {
       ++rows;
       std::string bytes;
-      ksn_store::append_facts(row.verdict, row.facts_texts, row.facts_numbers, bytes);
+      ksn_store::append_facts(row.verdict, row.facts_texts, row.popularity, row.first_seen, bytes);
       ksn::v1::Facts facts;
       if (kind < 1 || kind > 3 || row.digest.size() != 32 || !facts.ParseFromString(bytes) || facts.verdict() == 0 || facts.threat().size() > 256) std::abort();
       return {};

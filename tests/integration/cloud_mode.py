@@ -4,40 +4,17 @@ lists hold. The lists are a sample of signature-base and maltrail, and, when the
 `maltrail-hashset-daily.tar.zst` and `maltrail-flat-daily.tar.zst` in the folder that PICKET_SERIES names, or in shared/data beside the source.
 
 KSN is a private one of our own, asked by the KSN client over HTTPS; where picket-ksn was not built, a stand-in plugin plays the client."""
+import contextlib
 import hashlib
 import json
-import os
 import pathlib
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
 
-BIN = pathlib.Path(os.environ["PICKET_BIN"])
-BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
-SOURCE = pathlib.Path(os.environ["PICKET_SOURCE"])
+from picket_site import BIN, BUILD, LIMIT, SERIES, SOURCE, Agent, Publisher, Running, folder_source, free_port, run, wait_for, workplace
+
 DATA = SOURCE / "tests" / "data"
-SERIES = pathlib.Path(os.environ.get("PICKET_SERIES", SOURCE.parent / "shared" / "data"))
-LIMIT = 60.0  # of every wait
-
-
-def run(*command, status=0):
-    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * LIMIT)
-    assert done.returncode == status, f"{command} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def wait_for(what, condition):
-    until = time.monotonic() + LIMIT
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def digest(text):
@@ -50,12 +27,12 @@ class Lists:
     def __init__(self, work, name):
         self.folder = work / name
         self.folder.mkdir()
-        self.evil, self.ksn, self.corpus = [], [], []  # `ksn`: the same for picket-ksn
+        self.evil, self.corpus = [], []
 
     def sample(self):
         trails = (DATA / "digests" / "trails.txt").read_text().splitlines()
         (self.folder / "trails.txt").write_text("".join(f"{digest(trail)};{trail}\n" for trail in trails))
-        self.evil = self.ksn = [DATA / "digests" / "hash-iocs.txt", self.folder / "trails.txt"]
+        self.evil = [DATA / "digests" / "hash-iocs.txt", self.folder / "trails.txt"]
         self.corpus = trails
         return self
 
@@ -69,15 +46,13 @@ class Lists:
         digests = unpack("maltrail-hashset-daily", "./v12/set.bin")
         trails = unpack("maltrail-flat-daily", "./v12/trails.txt").read_text().splitlines()
         self.evil = [iocs, digests]
-        content = digests.read_bytes()
-        (self.folder / "set.txt").write_text("".join(content[at:at + 32].hex() + ";maltrail\n" for at in range(0, len(content), 32)))
-        self.ksn = [iocs, self.folder / "set.txt"]
         self.corpus = [trail for trail in trails[::500] if int(digest(trail)[:2], 16) < 0x40]  # of these the set holds the digests
         return self
 
 
 class StandIn:
-    config = f"plugin-dir = {BUILD}/third-party-plugins\ndisabled = org.example.crasher\ndisabled = org.picket.ksn-client\n"
+    """A plugin that plays the client."""
+    options = {"plugin-dir": [BUILD / "plugins", BUILD / "third-party-plugins"], "disabled": ["org.example.crasher", "org.picket.ksn-client"]}
 
     def __init__(self, world, lists):
         self.database = str(world.known)
@@ -89,46 +64,26 @@ class StandIn:
         self.database = ""
         self.use(world, True)
 
-    def end(self):
-        pass
-
 
 class PrivateKsn:
-    config = ""
+    """A KSN of our own, whose client is the real one."""
+    options = {}
 
     def __init__(self, world, lists):
-        self.folder = world.home / "ksn"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.log = world.home / "ksn.log"
-        command = [BIN / "picket-ksn", "run", self.folder, "--name", "Test KSN", "--server", f"https://127.0.0.1:{port}", "--listen", "127.0.0.1", "--", "--plugin-dir", BUILD / "plugins",
-                   "--plugin-keys", BUILD / "devkey"]
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
-
         self.accepted = False
-        try:
-            self.fill(world, lists, port)
-        except BaseException:
-            self.end()
-            raise
-
-    def fill(self, world, lists, port):
-        def listens():
-            assert self.process.poll() is None, self.log.read_text()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        wait_for("the private KSN", listens)
-        run(BIN / "picket-ksn", "licence", "add", "L-1", "--until", "2099-12-31", "--ksn", self.folder)
-        run(BIN / "picket-ksn", "import", *lists.ksn, "--verdict", "untrusted", "--kind", "file", "--category", "malware", "--ksn", self.folder)
-        run(BIN / "picket-ksn", "import", world.good, "--verdict", "trusted", "--kind", "file", "--ksn", self.folder)
-        keys = world.home / "ksn-keys"
+        self.server = world.started.enter_context(Running(world.folder / "ksn-server"))
+        folder, port = world.folder / "ksn", free_port()
+        self.server.launch(BIN / "picket-ksn", "run", folder, "--name", "Test KSN", "--server", f"https://127.0.0.1:{port}", "--listen", "127.0.0.1", "--", "--plugin-dir", BUILD / "plugins",
+                           "--plugin-keys", BUILD / "devkey")
+        self.server.wait_for_port(port)
+        run(BIN / "picket-ksn", "licence", "add", "L-1", "--until", "2099-12-31", "--ksn", folder)
+        run(BIN / "picket-ksn", "import", *lists.evil, "--verdict", "untrusted", "--kind", "file", "--category", "malware", "--ksn", folder)
+        run(BIN / "picket-ksn", "import", world.good, "--verdict", "trusted", "--kind", "file", "--ksn", folder)
+        keys = world.folder / "ksn-keys"
         keys.mkdir()
-        shutil.copy(self.folder / "provider.pub.json", keys)
-        (world.home / "settings" / "org.picket.ksn-client.json").write_text(json.dumps({
-            "provider_file": str(self.folder / "provider.json"), "provider_keys": str(keys), "licence": "L-1", "use_proxy": False, "web_proxy": "none", "fallback_resolvers": [],
-            "folder": str(world.home / "ksn-state"), "statements_folder": str(SOURCE / "installer" / "statements")}))
+        shutil.copy(folder / "provider.pub.json", keys)
+        world.settings("org.picket.ksn-client", provider_file=str(folder / "provider.json"), provider_keys=str(keys), licence="L-1", use_proxy=False, web_proxy="none", fallback_resolvers=[],
+                       folder=str(world.folder / "ksn-state"), statements_folder=str(SOURCE / "installer" / "statements"))
 
     def use(self, world, yes):
         if not yes:
@@ -141,96 +96,65 @@ class PrivateKsn:
             self.accepted = True
 
     def die(self, world):
-        self.end()
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(LIMIT)
+        self.server.end()
 
 
-class World:
-    def __init__(self, work, name, lists, kind_of_ksn):
-        self.home = work / name
-        (self.home / "settings").mkdir(parents=True)
-        self.publisher = self.home / "publisher"
-        self.revision = 0
-        self.release = 0
+class World(Agent):
+    def __init__(self, folder, lists, kind_of_ksn, started):
+        self.publisher, self.started, self.revision, self.release = Publisher(folder.with_name(f"{folder.name}-publisher")), started, 0, 0
+        super().__init__(folder, self.publisher, {"policy-keys": folder / "policy-keys", "log-file": folder / "log", "in-process": ["org.picket.source-folder", "org.picket.cloud-mode"],
+                                                  **kind_of_ksn.options})
         self.publish(lists)
-        (self.home / "admin").mkdir()
-        run(BIN / "picket-repo", "key", "gen", "--keys", self.home / "admin", "policy")
-        (self.home / "policy-keys").mkdir()
-        shutil.copy(self.home / "admin" / "policy.pub.json", self.home / "policy-keys")
-        self.socket = self.home / "run" / "picketd.sock"
+        (folder / "admin").mkdir()
+        run(BIN / "picket-repo", "key", "gen", "--keys", folder / "admin", "policy")
+        (folder / "policy-keys").mkdir()
+        shutil.copy(folder / "admin" / "policy.pub.json", folder / "policy-keys")
         self.ksn = kind_of_ksn(self, lists)
-        config = self.home / "picketd.conf"
-        config.write_text(
-            f"data-dir = {self.home}/data\nrun-dir = {self.home}/run\nplugin-dir = {BUILD}/plugins\nplugin-keys = {BUILD}/devkey\n{kind_of_ksn.config}"
-            f"policy-keys = {self.home}/policy-keys\nsettings-dir = {self.home}/settings\nupdate-root = {self.publisher}/repository/metadata/1.root.json\n"
-            f"in-process = org.picket.source-folder\nin-process = org.picket.cloud-mode\n"
-            f"device = {name}\nlog-file = {self.home}/log\n")
-        self.daemon = subprocess.Popen([str(BIN / "picketd"), "--config", str(config)], stdin=subprocess.DEVNULL, stdout=open(self.home / "out", "ab"), stderr=subprocess.STDOUT)
-        wait_for("picketd", self.answers)
-        self.policy({})
-
-    def answers(self):
-        assert self.daemon.poll() is None, f"picketd ended: {(self.home / 'out').read_text()}"
-        return subprocess.run([str(BIN / "picketctl"), "--socket", str(self.socket), "update", "status"], capture_output=True, timeout=LIMIT).returncode == 0
 
     def publish(self, lists):
         """The commands of sdk/tools/digests/README.md."""
         self.release += 1
         if self.release == 1:
-            run(BIN / "picket-repo", "init", "--repo", self.publisher)
             for variant in ("full", "light"):
-                run(BIN / "picket-repo", "add", "--repo", self.publisher, "--component", "yara-rules", "--variant", variant, "--release", 1, DATA / "yara-rules" / ("r3" if variant == "full" else "r3-light"))
-        self.good = self.home / "good.txt"
+                self.publisher.add("yara-rules", 1, DATA / "yara-rules" / ("r3" if variant == "full" else "r3-light"), "--variant", variant)
+        self.good = self.folder / "good.txt"
         self.good.write_text(hashlib.sha256((DATA / "samples" / "server-log.txt").read_bytes()).hexdigest() + "\n")
         self.bytes = {}
         for variant in ("full", "light"):
-            out = self.home / "made" / str(self.release) / variant
+            out = self.folder / "made" / str(self.release) / variant
             run(BIN / "picket-digests", "make", "--variant", variant, *lists.evil, "--trusted", self.good, out)
             for each in lists.evil:
                 run(BIN / "picket-digests", "check", out, "--against", each)
             self.bytes[variant] = (out / f"digests.{variant}").stat().st_size
-            run(BIN / "picket-repo", "add", "--repo", self.publisher, "--component", "digests", "--variant", variant, "--release", self.release, out)
-        run(BIN / "picket-repo", "sign", "--repo", self.publisher)
-        run(BIN / "picket-repo", "publish", "--repo", self.publisher)
-        self.known = self.home / "made" / str(self.release) / "full"
-
-    def ctl(self, *words, status=0):
-        return run(BIN / "picketctl", "--socket", self.socket, *words, status=status)
+            self.publisher.add("digests", self.release, out, "--variant", variant)
+        self.publisher.publish()
+        self.known = self.folder / "made" / str(self.release) / "full"
 
     def policy(self, more):
         self.revision += 1
-        source = {"name": "folder", "plugin": "org.picket.source-folder", "location": str(self.publisher / "repository")}
         stamp = lambda ahead: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ahead))
         document = {"policy": 1, "audience": {}, "revision": self.revision, "issued": stamp(0), "expires": stamp(86400), "plugins": {
-            "org.picket.update": {"settings": {"interval_minutes": 0, "rest_after_failure_seconds": 0, "sources": [source]}, "locked": True}, **more}}
-        (self.home / "policy.json").write_text(json.dumps(document))
-        signed = run(BIN / "picket-repo", "dsse", "sign", "--type", "application/vnd.picket.policy+json", "--key", self.home / "admin" / "policy.key.pem", self.home / "policy.json")
-        (self.home / "policy.dsse").write_text(signed)
-        self.ctl("policy", "apply", self.home / "policy.dsse")
+            "org.picket.update": {"settings": {"interval_minutes": 0, "rest_after_failure_seconds": 0, "sources": [folder_source(self.publisher.repository)]}, "locked": True}, **more}}
+        (self.folder / "policy.json").write_text(json.dumps(document))
+        signed = run(BIN / "picket-repo", "dsse", "sign", "--type", "application/vnd.picket.policy+json", "--key", self.folder / "admin" / "policy.key.pem", self.folder / "policy.json").stdout
+        (self.folder / "policy.dsse").write_text(signed)
+        self.ctl("policy", "apply", self.folder / "policy.dsse")
 
     def update(self, variant):
-        wait_for(f"the choice of {variant}", lambda: json.loads(self.ctl("status", "--json"))["data"]["updates"]["wanted_variant"] == variant)
+        wait_for(f"the choice of {variant}", lambda: self.json("status")["updates"]["wanted_variant"] == variant)
         self.ctl("update", "run")
-        listed = {each["component"]: each for each in json.loads(self.ctl("update", "status", "--json"))["data"]["components"]}
-        assert listed["digests"]["variant"] == variant, listed
+        assert self.component("digests")["variant"] == variant, self.component("digests")
 
     def scan(self, *paths, status=4):
-        out = json.loads(self.ctl("--json", "scan", *paths, status=status))["data"]
+        out = self.json("scan", *paths, status=status)
         out["found"] = {each["path"] for each in out["findings"] if not each["suspected"]}
         out["suspected"] = {each["path"] for each in out["findings"] if each["suspected"]}
         return out
 
-    def scanner(self):
-        return next(each for each in json.loads(self.ctl("plugin", "list", "--json"))["data"]["plugins"] if each["id"] == "org.picket.scanner")
-
     def memory(self):
         """Kilobytes of the digests that lie in the scanner's memory."""
         mapped = resident = 0
-        for line in pathlib.Path(f"/proc/{self.scanner()['pid']}/smaps").read_text().splitlines():
+        for line in pathlib.Path(f"/proc/{self.plugin('org.picket.scanner')['pid']}/smaps").read_text().splitlines():
             if "/digests." in line:
                 mapped = 1
             elif mapped and line.startswith("Rss:"):
@@ -238,14 +162,9 @@ class World:
                 mapped = 0
         return resident
 
-    def end(self):
-        self.ksn.end()
-        self.daemon.send_signal(signal.SIGTERM)
-        assert self.daemon.wait(LIMIT) == 0, "picketd ended badly"
-
 
 def cloud_mode(world, lists, work):
-    corpus, late = work / (world.home.name + "-corpus"), work / (world.home.name + "-late")
+    corpus, late = work / (world.folder.name + "-corpus"), work / (world.folder.name + "-late")
     corpus.mkdir()
     late.mkdir()
     wanted, wanted_late = set(), set()
@@ -279,7 +198,7 @@ def cloud_mode(world, lists, work):
     assert summary["suppressed"] == 1 and summary["suspected"] == 0 and summary["digests_variant"] == "light", summary
     asked_in_vain = summary["asked"] - len(wanted) - 1
     assert 0 <= asked_in_vain <= harmless / 150 + 8, summary
-    assert world.scanner()["health"] == "healthy"
+    assert world.plugin("org.picket.scanner")["health"] == "healthy"
     light_memory = world.memory()
 
     world.ksn.die(world)
@@ -287,7 +206,7 @@ def cloud_mode(world, lists, work):
     assert alone["found"] == {str(script)}, alone["found"]
     assert alone["suspected"] == wanted_late, alone["suspected"] ^ wanted_late
     assert alone["summary"]["suspected"] == len(wanted_late) and alone["summary"]["note"].startswith("KSN "), alone["summary"]
-    assert "suspected, not confirmed" in world.scanner()["text"], world.scanner()
+    assert "suspected, not confirmed" in world.plugin("org.picket.scanner")["text"], world.plugin("org.picket.scanner")
     assert "suspected, not confirmed" in world.ctl("status"), world.ctl("status")
 
     world.ksn.use(world, False)
@@ -300,7 +219,7 @@ def cloud_mode(world, lists, work):
     again = world.scan(*paths, late)
     assert again["found"] == {str(script)}, again["found"]
     assert again["summary"]["digests_release"] == 2
-    assert world.scanner()["health"] == "healthy"
+    assert world.plugin("org.picket.scanner")["health"] == "healthy"
 
     files = full["summary"]["files"]
     print(f"{len(wanted)} of {files} files found by full and by light with KSN; asked about {summary['asked']} ({100 * summary['asked'] / files:.1f} %), "
@@ -308,8 +227,7 @@ def cloud_mode(world, lists, work):
     return full_memory, light_memory
 
 
-def main():
-    work = pathlib.Path(tempfile.mkdtemp(prefix="picket-cloud-"))
+def main(work):
     kinds = ["sample"]
     if all((SERIES / f"{name}.tar.zst").exists() for name in ("sigbase-weekly", "maltrail-hashset-daily", "maltrail-flat-daily")):
         kinds.append("whole")
@@ -317,23 +235,17 @@ def main():
         print(f"the whole lists are not in {SERIES} (PICKET_SERIES names another folder): only the sample is used")
     kind_of_ksn = PrivateKsn if (BIN / "picket-ksn").exists() else StandIn
     print(f"KSN: {kind_of_ksn.__name__}", flush=True)
-    world = None
-    try:
-        for kind in kinds:
-            lists = getattr(Lists(work, f"lists-{kind}"), kind)()
-            world = World(work, kind, lists, kind_of_ksn)
+    for kind in kinds:
+        lists = getattr(Lists(work, f"lists-{kind}"), kind)()
+        with contextlib.ExitStack() as started:
+            world = started.enter_context(World(work / kind, lists, kind_of_ksn, started))
+            world.start()
+            world.policy({})
             sizes = dict(world.bytes)
             full_memory, light_memory = cloud_mode(world, lists, work)
             print(f"{kind}: on disk full {sizes['full']} bytes, light {sizes['light']} bytes; in the scanner's memory after the scan full {full_memory} kB, light {light_memory} kB", flush=True)
             world.end()
-            world = None
-        shutil.rmtree(work, ignore_errors=True)
-    finally:
-        if world is not None:
-            sys.stderr.write("".join((world.home / "log").read_text().splitlines(True)[-30:]))
-            world.ksn.end()
-            world.daemon.kill()
-            world.daemon.wait()
 
 
-main()
+with workplace("cloud") as place:
+    main(place)

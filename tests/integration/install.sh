@@ -28,6 +28,24 @@ until grep -q 'agent: ready' "$work/picketd.log"; do
   [ $SECONDS -lt 60 ] || fail "not ready in a minute"
   sleep 0.1
 done
+# The installed picketctl leads to the one of an update's picketd, if nobody else can have put it there.
+own=$("$prefix/bin/picketctl" --version)
+mkdir "$work/slot"
+printf '#!/bin/sh\necho "the newer one, $*"\n' >"$work/slot/picketctl"
+chmod 755 "$work/slot/picketctl"
+asked=("$prefix/bin/picketctl" --socket "$work/run/picketd.sock" --version)
+[ ! -e "$work/run/picketctl" ] && [ "$("${asked[@]}")" = "$own" ] || fail "without an update picketctl is not the installed one"
+ln -s "$work/slot/picketctl" "$work/run/picketctl"
+[ "$("${asked[@]}")" = "the newer one, --socket $work/run/picketd.sock --version" ] || fail "the installed picketctl does not lead to the newer one: $("${asked[@]}")"
+chmod 777 "$work/slot/picketctl"
+[ "$("${asked[@]}")" = "$own" ] || fail "picketctl starts what others may have written"
+chmod 755 "$work/slot/picketctl"
+chmod 777 "$work/run"
+[ "$("${asked[@]}")" = "$own" ] || fail "picketctl starts what lies in a folder of others"
+chmod 755 "$work/run"
+rm "$work/slot/picketctl"
+[ "$("${asked[@]}")" = "$own" ] || fail "a link that leads nowhere is in the way"
+rm "$work/run/picketctl"
 plugins=$("$prefix/bin/picketctl" --socket "$work/run/picketd.sock" plugin list --json)
 for id in $(cd "$PICKET_BUILD/plugins" && ls -d org.picket.* | grep -v source-share); do
   python3 -c 'import json,sys; p={x["id"]: x for x in json.loads(sys.argv[1])["data"]["plugins"]}.get(sys.argv[2]); sys.exit(0 if p and p["state"] == "running" else f"{sys.argv[2]}: {p}")' \

@@ -4,28 +4,14 @@ mount namespace with an empty /run; needs root for that, and is skipped (77) wit
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 
-BIN = pathlib.Path(os.environ["PICKET_BIN"])
-BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
+from picket_site import LIMIT, Agent, wait_for, workplace
+
 JOURNALD = pathlib.Path("/lib/systemd/systemd-journald")
-LIMIT = 30.0
-
-
-def wait_for(what, condition):
-    until = time.monotonic() + LIMIT
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def journal(identifier):
@@ -42,19 +28,17 @@ def stream(identifier):
     return out, dict(os.environ, JOURNAL_STREAM=f"{info.st_dev}:{info.st_ino}")
 
 
-def picketd(identifier, *arguments):
+def start(identifier, command):
     out, environment = stream(identifier)
     with out:
-        return subprocess.Popen([str(BIN / "picketd"), *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=out.fileno(), env=environment)
+        return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stderr=out.fileno(), env=environment)
 
 
 def check(work):
-    config = work / "picketd.conf"
-    config.write_text(f"data-dir = {work}/data\nrun-dir = {work}/run\nplugin-dir = {BUILD}/plugins\nplugin-keys = {BUILD}/devkey\npolicy-keys = {work}/none\n"
-                      f"settings-dir = {work}/none\nlog-level = debug\n")
-    daemon = picketd("healthy", "--config", config)
+    agent = Agent(work / "agent", options={"log-level": "debug"})
+    daemon = start("healthy", agent.command)
     try:
-        wait_for("the control socket", lambda: (work / "run" / "picketd.sock").exists() or daemon.poll() is not None)
+        wait_for("the control socket", lambda: agent.socket.exists() or daemon.poll() is not None)
         assert daemon.poll() is None, f"picketd ended: {journal('healthy')}"
         wait_for("a line of level info", lambda: any(entry["PRIORITY"] == "6" for entry in journal("healthy")))
         wait_for("a line of level warning", lambda: any(entry["PRIORITY"] == "4" for entry in journal("healthy")))
@@ -65,7 +49,7 @@ def check(work):
         text = entry["MESSAGE"]
         assert text and not text.startswith(("<", "20")), f"a level or a time is left in the text: {text}"
     # One that cannot start says why in the journal, as an error.
-    assert picketd("broken", "--config", config, "--data-dir", "/proc/none").wait(timeout=LIMIT) != 0
+    assert start("broken", [*agent.command, "--data-dir", "/proc/none"]).wait(timeout=LIMIT) != 0
     wait_for("the reason as an error", lambda: any(entry["PRIORITY"] == "3" and "/proc/none" in entry["MESSAGE"] for entry in journal("broken")))
 
 
@@ -78,15 +62,14 @@ def main():
     subprocess.run(["mount", "-t", "tmpfs", "picket-test", "/run"], check=True)
     os.makedirs("/run/systemd/journal")
     os.makedirs("/run/log/journal")
-    work = pathlib.Path(tempfile.mkdtemp(prefix="picket-journald-"))
     server = subprocess.Popen([str(JOURNALD)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for("the journal", lambda: os.path.exists("/run/systemd/journal/stdout"))
-        check(work)
+        with workplace("journald") as work:
+            check(work)
     finally:
         server.kill()
         server.wait()
-        shutil.rmtree(work)
     return 0
 
 

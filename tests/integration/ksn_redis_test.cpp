@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "base/files.hpp"
 #include "ksn/answers.hpp"
 #include "ksn_store/redis_cluster.hpp"
 #include "ksn_store/store.hpp"
@@ -34,9 +35,18 @@ int verdict_of(std::uint64_t n) { return 1 + static_cast<int>(n % 3); }
 class KsnRedis : public testing::Test {
  protected:
   static void SetUpTestSuite() { std::signal(SIGPIPE, SIG_IGN); }  // as picketd does
-  void SetUp() override {
-    auto nodes = picket::support::RedisNodes::start(3);
+  void SetUp() override { begin({}); }
+  void begin(const picket::support::RedisNodes::Options& options) {
+    store_.reset();
+    nodes_.reset();
+    auto nodes = picket::support::RedisNodes::start(3, options);
     ASSERT_TRUE(nodes) << nodes.error().message;
+    how_.clear();
+    if (!options.password.empty()) {
+      ASSERT_TRUE(picket::write_file_atomic(folder_ / "password", options.password + "\n", 0600));
+      how_ += ";auth=" + (folder_ / "password").native();
+    }
+    if (options.tls) how_ += ";tls=" + (*nodes)->certificate();
     nodes_ = std::move(*nodes);
     auto store = picket::ksn_store::open_store(where());
     ASSERT_TRUE(store) << store.error().message;
@@ -48,7 +58,7 @@ class KsnRedis : public testing::Test {
     ASSERT_TRUE(store_->put_licence({"good", false, 0, "Example"}));
     ASSERT_TRUE(store_->put_licence({"blocked", true, 7, ""}));
   }
-  std::string where() const { return "redis:" + nodes_->address(0) + "," + nodes_->address(1); }
+  std::string where() const { return "redis:" + nodes_->address(0) + "," + nodes_->address(1) + how_; }
   static unsigned slot(std::uint64_t n) { return picket::ksn_store::slot_of("o1" + digest_of(n).substr(0, 4)); }
   // What is wrong with the store's answers to these; empty: nothing.
   std::string wrong(const std::vector<std::uint64_t>& objects) {
@@ -65,9 +75,62 @@ class KsnRedis : public testing::Test {
     return {};
   }
 
+  picket::support::ServerFolder folder_;
   std::unique_ptr<picket::support::RedisNodes> nodes_;
+  std::string how_;  // password and TLS, as the setting says them
   std::unique_ptr<picket::ksn_store::Store> store_;
 };
+
+class KsnRedisTls : public KsnRedis {
+ protected:
+  void SetUp() override { begin({.tls = true, .replicas = false, .password = "s3cret words"}); }
+};
+class KsnRedisReplicas : public KsnRedis {
+ protected:
+  void SetUp() override { begin({.tls = true, .replicas = true, .password = {}}); }
+};
+
+TEST_F(KsnRedisTls, keeps_and_answers_by_tls_and_password) {
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t i = 0; i < kObjects + 100; ++i) all.push_back(i);
+  EXPECT_EQ(wrong(all), "");
+  EXPECT_EQ(store_->name(), "Redis cluster " + nodes_->address(0) + "," + nodes_->address(1) + " (TLS)");
+  EXPECT_EQ(store_->licences()->size(), 2u);
+}
+
+TEST_F(KsnRedisTls, says_what_is_wrong_with_password_certificate_or_road) {
+  const auto said = [&](const std::string& how) {
+    const auto store = picket::ksn_store::open_store("redis:" + nodes_->address(0) + how);
+    if (!store) return store.error().message;
+    picket::ksn_store::Batch batch;
+    const auto looked = (*store)->look_up(v1::OBJECT_FILE, digest_of(1), batch);
+    return looked ? std::string("answered") : looked.error().message;
+  };
+  const auto tls = ";tls=" + nodes_->certificate(), auth = ";auth=" + (folder_ / "password").native();
+  EXPECT_EQ(said(tls + auth), "answered");
+  EXPECT_NE(said(tls).find("NOAUTH"), std::string::npos) << said(tls);
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "wrong", "wrong", 0600));
+  const auto wrong_password = said(tls + ";auth=" + (folder_ / "wrong").native());
+  EXPECT_NE(wrong_password.find("WRONGPASS"), std::string::npos) << wrong_password;
+  EXPECT_NE(said(";tls" + auth).find("its certificate: self-signed certificate"), std::string::npos) << said(";tls" + auth);
+  EXPECT_NE(said(auth), "answered");  // in the clear
+  EXPECT_NE(said(";tls=/nonexistent/ca").find("/nonexistent/ca"), std::string::npos);
+  EXPECT_NE(said(";password=1").find("'password=1' is none of"), std::string::npos) << said(";password=1");
+}
+
+TEST_F(KsnRedisReplicas, go_on_when_a_master_is_gone) {
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t i = 0; i < kObjects; ++i) all.push_back(i);
+  EXPECT_EQ(wrong(all), "");
+  nodes_->kill(1);
+  const auto killed = Clock::now();
+  std::string last;
+  while (!(last = wrong(all)).empty() && Clock::now() < killed + std::chrono::seconds(60)) EXPECT_EQ(last.find("is wrong"), std::string::npos) << last;
+  EXPECT_EQ(last, "");
+  std::printf("all answers again %.1f s after a master was killed\n", std::chrono::duration<double>(Clock::now() - killed).count());
+  std::vector<Row> rows{picket::ksn_store::row_of(digest_of(1), {verdict_of(1), "category", "threat 1", {}, {}, 0, 0, {}})};
+  EXPECT_TRUE(store_->put(v1::OBJECT_FILE, rows));  // and takes what is new
+}
 
 TEST_F(KsnRedis, knows_what_was_put_wherever_it_lies) {
   std::vector<std::uint64_t> all;

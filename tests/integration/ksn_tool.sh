@@ -27,6 +27,16 @@ expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$
 refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
 expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
 
+# A new answer key: named, used, the old one forgotten.
+refuse 1 "picket-ksn key rotate comes first" "$ksn" key change --ksn "$folder/k"
+refuse 2 "usage: picket-ksn key" "$ksn" key rotate
+expect "give clients and proxies $folder/k/provider.json" "$ksn" key rotate --ksn "$folder/k"
+[ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 2 ]
+expect "Answers are signed by" "$ksn" key change --ksn "$folder/k"
+refuse 1 "may still repeat answers of the former key, for 25 h" "$ksn" key retire --ksn "$folder/k"
+expect "Retired" "$ksn" key retire --at-once yes --ksn "$folder/k"
+[ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 1 ]
+
 printf '# IOCs\n%s;Test.Threat\nd41d8cd98f00b204e9800998ecf8427e;md5\nevil.example\n' "$a" >"$folder/iocs.txt"
 printf 'sha256,verdict,publisher\n%s,trusted,Example\n' "$b" >"$folder/good.csv"
 printf '{"name":"Top","type":"hostname","list":["example.com"]}' >"$folder/list.json"

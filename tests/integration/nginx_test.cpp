@@ -6,19 +6,14 @@
 
 #include "base/files.hpp"
 #include "support/nginx.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::support {
 namespace {
 
 class NginxServer : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "picket-www-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    ASSERT_TRUE(write_file_atomic(folder_ / "hello", "hello"));
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { ASSERT_TRUE(write_file_atomic(folder_ / "hello", "hello")); }
 
   static CURLcode get(const std::string& url, std::string& body, const std::filesystem::path& certificate = {}) {
     const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
@@ -34,7 +29,8 @@ class NginxServer : public testing::Test {
     curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
     return curl_easy_perform(curl.get());
   }
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(NginxServer, serves_a_folder_and_says_what_was_asked) {

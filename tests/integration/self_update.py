@@ -1,112 +1,56 @@
 #!/usr/bin/env python3
-"""A real picketd brings Picket itself up to date: its plugins (argument plugins), and picketd by way of picket-launcher (argument agent)."""
+"""A real picketd brings Picket itself up to date: its plugins (argument plugins), those that serve clients (point, reputation), and picketd by way of picket-launcher (agent)."""
+import hashlib
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-BIN = pathlib.Path(os.environ["PICKET_BIN"])
-BUILD = pathlib.Path(os.environ["PICKET_BUILD"])
-SOURCE = pathlib.Path(os.environ["PICKET_SOURCE"])
+import picket_site
+from picket_site import BIN, BUILD, LIMIT, SOURCE, folder_source, wait_for
+
 RULES = SOURCE / "tests" / "data" / "yara-rules" / "r1"
 SAMPLES = SOURCE / "tests" / "data" / "samples"
 PROBE = "org.picket.test.bad"       # the ids that the conformance tests' plugins have
 ECHO = "org.picket.test.good-echo"
-LIMIT = 90.0                   # of every wait
 
 
 def run(*command, status=0):
-    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * LIMIT)
-    assert status is None or done.returncode == status, f"{command} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}"
-    return done.stdout
+    return picket_site.run(*command, status=status).stdout
 
 
-def wait_for(what, condition, why=lambda: ""):
-    until = time.monotonic() + LIMIT
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited in vain for {what}: {why()}"
-        time.sleep(0.05)
-
-
-class Publisher:
+class Publisher(picket_site.Publisher):
     def __init__(self, work):
-        self.work = work
-        self.folder = work / "publisher"
-        self.repository = self.folder / "repository"
-        run(BIN / "picket-repo", "init", "--repo", self.folder)
+        super().__init__(work / "publisher")
 
     def publish(self, component, release, content, cls="agent"):
         # No deltas: between plugins that are not stripped they take minutes, and are tested elsewhere.
-        run(BIN / "picket-repo", "add", "--repo", self.folder, "--component", component, "--class", cls, "--release", release, "--deltas", 0, content)
-        run(BIN / "picket-repo", "sign", "--repo", self.folder)
-        run(BIN / "picket-repo", "publish", "--repo", self.folder)
+        self.add(component, release, content, "--class", cls, "--deltas", 0)
+        super().publish()
 
     def package(self, into, manifest, library):
         """A signed package of a plugin, as an author makes it."""
-        source = self.work / "manifest.json"
+        source = self.folder.parent / "manifest.json"
         source.write_text(json.dumps({key: value for key, value in manifest.items() if key != "sha256"}))
         run(BIN / "picket-plugin-pack", "--manifest", source, "--library", library, "--development-key", BUILD / "devkey", "--output", into)
 
 
-class Agent:
+class Agent(picket_site.Agent):
     def __init__(self, work, publisher, more, launcher=()):
-        self.home = work / "agent"
-        (self.home / "settings").mkdir(parents=True)
-        (self.home / "plugins").mkdir()
-        self.socket = self.home / "run" / "picketd.sock"
-        self.source = {"name": "source", "plugin": "org.picket.source-folder", "location": str(publisher.repository)}
-        self.settings = {"interval_minutes": 0, "rest_after_failure_seconds": 0, "keep_sets": 3, "sources": [self.source]}
-        (self.home / "settings" / "org.picket.update.json").write_text(json.dumps(self.settings))
-        self.add_plugin("org.picket.source-folder")
-        self.config = self.home / "picketd.conf"
-        self.config.write_text(
-            f"data-dir = {self.home}/data\nrun-dir = {self.home}/run\nplugin-dir = {self.home}/plugins\nplugin-keys = {BUILD}/devkey\npolicy-keys = {self.home}/none\n"
-            f"settings-dir = {self.home}/settings\nupdate-root = {publisher.repository}/metadata/1.root.json\ndevice = pc\n"
-            f"child-program = {BIN}/picket-plugin-host\n" + more)
-        self.launcher = [str(part) for part in launcher]
-        self.process = None
-
-    def add_plugin(self, name):
-        shutil.copytree(BUILD / "plugins" / name, self.home / "plugins" / name)
-
-    def start(self):
-        self.process = subprocess.Popen([*self.launcher, str(BIN / "picketd"), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=open(self.home / "out", "ab"), stderr=subprocess.STDOUT)
-        wait_for("picketd", self.answers, self.log)
-
-    def answers(self):
-        assert self.process.poll() is None, f"it ended: {self.log()}"
-        return subprocess.run([str(BIN / "picketctl"), "--socket", str(self.socket), "update", "status"], capture_output=True, timeout=LIMIT).returncode == 0
-
-    def ctl(self, *words, status=0):
-        return run(BIN / "picketctl", "--socket", self.socket, *words, status=status)
-
-    def json(self, *words):
-        return json.loads(self.ctl(*words, "--json"))["data"]
-
-    def plugin(self, name):
-        return next(plugin for plugin in self.json("plugin", "list")["plugins"] if plugin["id"] == name)
-
-    def component(self, name):
-        return next(component for component in self.json("update", "status")["components"] if component["component"] == name)
-
-    def log(self):
-        return (self.home / "out").read_text()[-6000:]
-
-    def end(self, by=signal.SIGTERM):
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(by)
-        status = self.process.wait(LIMIT)
-        assert by == signal.SIGKILL or status == 0, f"it ended with {status}: {self.log()}"
+        super().__init__(work / "agent", publisher, {"child-program": BIN / "picket-plugin-host"}, ["org.picket.source-folder"], launcher)
+        with open(self.folder / "picketd.conf", "a") as config:
+            config.write(more)
+        self.update_from(folder_source(publisher.repository), keep_sets=3)
+        self.home = self.folder
 
 
 def plugin_library(name):
@@ -219,6 +163,221 @@ def plugins(work):
         agent.end()
 
 
+class Clients:
+    """Each does its request again and again until it is told to stop; what failed they keep."""
+
+    def __init__(self, **requests):
+        self.failed, self.done = [], threading.Event()
+        self.count = dict.fromkeys(requests, 0)
+        self.threads = [threading.Thread(target=self.run, args=request) for request in requests.items()]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, name, request):
+        try:
+            while not self.done.is_set():
+                request()
+                self.count[name] += 1
+        except Exception as error:  # noqa: BLE001: whatever it is, the test tells it
+            self.failed.append(f"{name}: {error!r}")
+
+    def more(self):
+        """Each of them has begun and ended a request since."""
+        then = dict(self.count)
+        wait_for("more requests", lambda: self.failed or all(self.count[name] > then[name] + 1 for name in then))
+
+    def end(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def fresh(connect, ask):
+    """On a new connection each time, of which nothing is forgiven."""
+    def request():
+        connection = connect()
+        ask(connection)
+        connection.close()
+    return request
+
+
+def kept(connect, ask):
+    """On one that is kept: a server may close it between two requests, and every client asks once more then."""
+    connection = connect()
+
+    def request():
+        try:
+            ask(connection)
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLError):
+            connection.close()
+            ask(connection)
+    return request
+
+
+def answer_to(connection, method, path):
+    connection.request(method, path, body=b"" if method == "POST" else None)
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.status
+    return answer
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def point(work):
+    """A distribution point gets new versions while clients download from it."""
+    point_id = "org.picket.distribution-point"
+    publisher = Publisher(work)
+    publisher.publish("yara-rules", 1, RULES, "databases")
+    big = work / "big"
+    big.mkdir()
+    (big / "data").write_bytes(os.urandom(3_000_000))
+    publisher.publish("big", 1, big, "databases")
+    version = next((BUILD / "plugins" / point_id).iterdir())
+    manifest = json.loads((version / "plugin.json").read_text())
+    library = work / "point.so"
+    run("strip", "-o", library, version / manifest["file"])
+    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\n")
+    agent.add_plugin(point_id)
+    port = free_port()
+    mirror = agent.home / "mirror"
+    (agent.home / "settings" / f"{point_id}.json").write_text(json.dumps({
+        "enabled": True, "listen": ["127.0.0.1"], "http_port": port, "folder": str(mirror), "start_delay_seconds": 0, "free_space_warning_mb": 0,
+        "components": [{"component": "yara-rules"}, {"component": "big"}]}))
+    agent.start()
+    clients = None
+    try:
+        wait_for("the first set", lambda: (mirror / "public").exists(), agent.log)
+        target = max((mirror / "public").rglob("targets/big/**/*"), key=lambda path: path.stat().st_size if path.is_file() else -1)
+        path, digest = "/" + str(target.relative_to(mirror / "public")), hashlib.sha256(target.read_bytes()).hexdigest()
+
+        def connect():
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+
+        def timestamp(connection):
+            json.loads(answer_to(connection, "GET", "/metadata/timestamp.json").read())
+
+        def slow(connection):
+            answer, found = answer_to(connection, "GET", path), hashlib.sha256()
+            while part := answer.read(65536):
+                found.update(part)
+                time.sleep(0.02)
+            assert found.hexdigest() == digest, "not the bytes that were asked for"
+
+        def start_clients():
+            return Clients(fresh=fresh(connect, timestamp), kept=kept(connect, timestamp), slow=fresh(connect, slow))
+
+        clients = start_clients()
+        clients.more()
+
+        def told(text):
+            return (agent.home / "out").read_text().count(text)
+
+        def exchanged(to, by):
+            was, downloads, stops = agent.plugin(point_id), told("download: ok"), told("the version before has stopped")
+            by()
+            now = agent.plugin(point_id)
+            assert now["version"] == to and now["state"] == "running" and now["health"] == "healthy" and now["pid"] != was["pid"], (now, agent.log())
+            wait_for("the word that it has the ports and the folder", lambda: told("the version before has stopped") == stops + 1, agent.log)
+            wait_for("a download of its own", lambda: told("download: ok") > downloads, agent.log)
+            clients.more()
+            assert not clients.failed, f"{clients.failed}\n{agent.log()}"
+
+        for release in (1, 2):
+            content = work / f"set{release}"
+            publisher.package(content, {**manifest, "version": f"9.{release}.0"}, library)
+            publisher.publish("picket-plugins", release, content)
+            exchanged(f"9.{release}.0", lambda: agent.ctl("update", "run", "--force"))
+        exchanged("9.1.0", lambda: agent.ctl("update", "rollback", "picket-plugins"))
+        print(f"a distribution point was exchanged three times; requests meanwhile, none failed: {clients.count}")
+        clients.end()
+
+        # One that was killed comes back on the same port.
+        was = agent.plugin(point_id)
+        os.kill(was["pid"], signal.SIGKILL)
+        wait_for("another process", lambda: agent.plugin(point_id)["pid"] not in (0, was["pid"]) and agent.plugin(point_id)["state"] == "running", agent.log)
+        clients = start_clients()
+        clients.more()
+        assert not clients.failed, clients.failed
+    finally:
+        if clients is not None:
+            clients.end()
+        agent.end()
+
+
+def reputation(work):
+    """So do a private KSN and a KSN proxy, which have a port each, the proxy a folder too."""
+    publisher = Publisher(work)
+    publisher.publish("yara-rules", 1, RULES, "databases")
+    agent = Agent(work, publisher, "plugin-component = picket-plugins\nin-process = org.picket.source-folder\n")
+    ports = {"org.picket.ksn-service": free_port(), "org.picket.ksn-proxy": free_port()}
+    ksn = work / "ksn"
+    run(BIN / "picket-ksn", "init", ksn, "--name", "Test KSN", "--server", f"https://127.0.0.1:{ports['org.picket.ksn-service']}", "--listen", "127.0.0.1")
+    shutil.copy(next(ksn.rglob("org.picket.ksn-service.json")), agent.home / "settings")
+    keys = work / "keys"
+    keys.mkdir()
+    shutil.copy(ksn / "provider.pub.json", keys)
+    proxy = {"enabled": True, "address": "127.0.0.1", "port": ports["org.picket.ksn-proxy"], "folder": str(agent.home / "proxy"), "names": ["127.0.0.1"],
+             "provider_file": str(ksn / "provider.json"), "provider_keys": str(keys)}
+    (agent.home / "settings" / "org.picket.ksn-proxy.json").write_text(json.dumps(proxy))
+    content = work / "set1"
+    for plugin in ports:
+        version = next((BUILD / "plugins" / plugin).iterdir())
+        manifest = json.loads((version / "plugin.json").read_text())
+        library = work / manifest["file"]
+        run("strip", "-o", library, version / manifest["file"])
+        publisher.package(content, {**manifest, "version": "9.0.0"}, library)
+        agent.add_plugin(plugin)
+    clients = None
+    agent.start()
+    try:
+        wait_for("the proxy's certificate", lambda: (agent.home / "proxy" / "tls" / "server.pem").exists(), agent.log)
+        trust = {"org.picket.ksn-service": ksn / "tls" / "authority.pem", "org.picket.ksn-proxy": agent.home / "proxy" / "tls" / "server.pem"}
+
+        def connect(plugin):
+            return lambda: http.client.HTTPSConnection("127.0.0.1", ports[plugin], timeout=LIMIT, context=ssl.create_default_context(cafile=trust[plugin]))
+
+        def hello(connection):
+            assert b"Test KSN" in answer_to(connection, "POST", "/ksn/v1/hello").read()
+
+        def answers(plugin):
+            try:
+                hello(connect(plugin)())
+                return True
+            except OSError:
+                return False
+
+        for plugin in ports:
+            wait_for(plugin, lambda: answers(plugin), agent.log)
+        clients = Clients(**{f"{kind.__name__} {plugin}": kind(connect(plugin), hello) for plugin in ports for kind in (fresh, kept)})
+        clients.more()
+        publisher.publish("picket-plugins", 1, content)
+
+        def exchanged(by):
+            was = {plugin: agent.plugin(plugin) for plugin in ports}
+            by()
+            for plugin, before in was.items():
+                now = agent.plugin(plugin)
+                assert now["version"] != before["version"] and now["pid"] != before["pid"] and now["state"] == "running" and now["health"] == "healthy", (now, agent.log())
+            clients.more()
+            assert not clients.failed, f"{clients.failed}\n{agent.log()}"
+
+        exchanged(lambda: agent.ctl("update", "run", "--force"))
+        publisher.publish("picket-plugins", 2, work / "set1")  # the same again: nothing to do
+        agent.ctl("update", "run", "--force")
+        assert all(agent.plugin(plugin)["version"] == "9.0.0" for plugin in ports)
+        clients.end()
+        assert not clients.failed, clients.failed
+        print(f"a private KSN and a KSN proxy were exchanged; requests meanwhile, none failed: {clients.count}")
+    finally:
+        if clients is not None:
+            clients.end()
+        agent.end()
+
+
 def agent_itself(work):
     publisher = Publisher(work)
     agent = Agent(work, publisher, "in-process = org.picket.source-folder\n",
@@ -231,6 +390,7 @@ def agent_itself(work):
         # The programs of this build, by way of small ones: with sanitizers they are so large that packing them takes minutes.
         for name in ("picketd", "picket-plugin-host"):
             (content / "bin" / name).write_text(f"#!/bin/sh\n# of release {number}\nexec '{BIN / name}' \"$@\"\n")
+        (content / "bin" / "picketctl").write_text(f"#!/bin/sh\necho picketctl of release {number} >&2\nexec '{BIN}/picketctl' \"$@\"\n")
         if picketd is not None:
             (content / "bin" / "picketd").write_text(f"#!/bin/sh\n[ \"$1\" != --version ] || {{ echo picketd {version}; exit 0; }}\n{picketd}\n")
         run(BIN / "picket-plugin-pack", "--release", content, "--version", version, "--development-key", BUILD / "devkey")
@@ -251,16 +411,24 @@ def agent_itself(work):
     def history():
         return [(run["kind"], component["result"], component["text"]) for run in agent.json("update", "history")["runs"] for component in run["components"] if component["component"] == "picket-agent"]
 
+    def picketctl_of():
+        """Which one the installed picketctl leads to."""
+        done = subprocess.run([str(BIN / "picketctl"), "--socket", str(agent.socket), "--version"], capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 0 and done.stdout == f"picketctl {version}\n", done
+        return done.stderr.strip() or "the installed one"
+
     release(1)
     agent.start()
     try:
         assert host()["slot"] == "package", host()
+        assert picketctl_of() == "the installed one"
         was = host()["pid"]
         said = agent.ctl("update", "run", "--force")  # is answered before picketd ends
         assert "updated" in said or "installed in slot A" in said, said
         settled("slot A", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
         assert host()["pid"] != was and "of release 1" in (agent.home / "data" / "slots" / "a" / "bin" / "picketd").read_text()
         wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        assert picketctl_of() == "picketctl of release 1"
         told = history()
         assert told[0] == ("start", "confirmed", f"picketd {version} of slot A is confirmed"), told
         assert told[1][0] == "update" and "is installed in slot A" in told[1][2], told
@@ -311,9 +479,30 @@ def agent_itself(work):
         assert host()["slot"] == "b", host()
         assert agent.plugin(PROBE)["version"] == "1.0.0"
         # And back, by the administrator's word.
+        assert picketctl_of() == "picketctl of release 7"
         agent.ctl("update", "rollback", "picket-agent")
         settled("slot A again", lambda now: now["slot"] == "a" and "confirmed" in now["slot_text"])
+        assert picketctl_of() == "picketctl of release 1"
         print("the next good one is in slot B, outlives kill -9, and a rollback brings slot A back")
+
+        # One that is well, and crashes again and again once it counts: the launcher is started again each time, as systemd does.
+        crashes = work / "crashes"
+        release(8, f"[ ! -e '{crashes}' ] || kill -SEGV $$\nexec '{BIN}/picketd' \"$@\"")
+        agent.ctl("update", "run", "--force")
+        settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
+        wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
+        crashes.touch()
+        os.kill(host()["pid"], signal.SIGSEGV)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.process = subprocess.Popen(agent.process.args, stdin=subprocess.DEVNULL, stdout=open(agent.home / "out", "ab"), stderr=subprocess.STDOUT)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        agent.start()
+        settled("slot A", lambda now: now["slot"] == "a" and "3 crashes in its first" in now["slot_text"])
+        wait_for("the refusal", lambda: history()[0][:2] == ("start", "refused"), history)
+        assert "was taken back from slot B" in history()[0][2], history()
+        assert agent.component("picket-agent")["release"] == 1, agent.component("picket-agent")
+        assert "taken back" in agent.ctl("status")
+        print(f"crashes after it was confirmed: {history()[0][2]}")
     finally:
         agent.end()
 
@@ -321,7 +510,7 @@ def agent_itself(work):
 def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="picket-self-"))
     try:
-        {"plugins": plugins, "agent": agent_itself}[sys.argv[1]](work)
+        {"plugins": plugins, "point": point, "reputation": reputation, "agent": agent_itself}[sys.argv[1]](work)
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(work)], check=False)
         shutil.rmtree(work, ignore_errors=True)

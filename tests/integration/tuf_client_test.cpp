@@ -14,6 +14,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "support/nginx.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tuf_repo_builder.hpp"
 
 namespace picket {
@@ -28,14 +29,10 @@ using Lines = std::vector<std::string>;
 class TufClientProgram : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = testing::TempDir() + "picket-tuf-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     // The program takes the real time.
     for (const char* role : {"root", "timestamp", "snapshot", "targets"}) repo_.document(role)["expires"] = "2099-01-01T00:00:00Z";
     repo_.publish({"root", "targets", "snapshot", "timestamp"});
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void serve(NginxOptions options = {}) {
     write_repository();
@@ -103,7 +100,8 @@ class TufClientProgram : public testing::Test {
     EXPECT_EQ(ran.out, "");
   }
 
-  fs::path folder_;
+  const support::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   TufRepo repo_;
   std::unique_ptr<Nginx> server_;
 };

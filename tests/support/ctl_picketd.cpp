@@ -11,20 +11,12 @@
 
 namespace picket::test {
 
-CtlPicketd::CtlPicketd() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "picket-ctl-XXXXXX").string();
-  EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-  folder_ = pattern;
-}
-
 CtlPicketd::~CtlPicketd() {
   server_.reset();
   peer_.reset();
   if (io_) io_->stop();
   if (executor_) executor_->stop(std::chrono::seconds(5));
   router_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 void CtlPicketd::start() {

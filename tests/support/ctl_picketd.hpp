@@ -18,6 +18,7 @@
 #include "core/cancel.hpp"
 #include "runtime/executor.hpp"
 #include "runtime/io_loop.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::test {
 
@@ -30,7 +31,7 @@ struct CtlAnswer {
 
 class CtlPicketd : bus::Handler {
  public:
-  CtlPicketd();
+  CtlPicketd() = default;
   ~CtlPicketd() override;
 
   // Before start().
@@ -60,7 +61,8 @@ class CtlPicketd : bus::Handler {
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_cancel(bus::RequestId id) override;
 
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::map<std::string, std::function<CtlAnswer(std::string_view)>> answers_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -55,7 +55,7 @@ KsnServiceFake::~KsnServiceFake() { die(); }
 std::string KsnServiceFake::address() const { return "127.0.0.1:" + std::to_string(port_); }
 
 void KsnServiceFake::die() {
-  std::vector<ksn_server::Reply> held;
+  std::vector<Held> held;
   {
     const std::lock_guard lock(mutex_);
     held.swap(held_);
@@ -69,7 +69,7 @@ void KsnServiceFake::come_back() {
   settings.port = port_;
   settings.certificate_file = (folder_ / "certificate.pem").native();
   settings.key_file = (folder_ / "key.pem").native();
-  server_ = must(ksn_server::Server::start(settings, [this](const ksn_server::Request& request, ksn_server::Reply reply) { serve(request, std::move(reply)); }));
+  server_ = must(ksn_server::Server::start(settings, [this](const ksn_server::Request& request, ksn_server::Reply reply) { serve(std::string(request.path), std::string(request.body), std::move(reply)); }));
   port_ = server_->port();
 }
 
@@ -159,6 +159,7 @@ std::string KsnServiceFake::answer_ask(const ksn_v1::AskRequest& request, Mood m
 std::string KsnServiceFake::take_part(const ksn_v1::ContentRequest& request) {
   const std::lock_guard lock(mutex_);
   ++seen_.content_requests;
+  seen_.content_bytes += request.part().size();
   auto& held = seen_.content[request.digest()];
   if (request.offset() == held.size()) held += request.part();
   const auto wanted = request.bytes() == 0 ? request.size() - request.first() : std::min(request.bytes(), request.size() - request.first());
@@ -168,14 +169,23 @@ std::string KsnServiceFake::take_part(const ksn_v1::ContentRequest& request) {
   return reply.SerializeAsString();
 }
 
-void KsnServiceFake::serve(const ksn_server::Request& request, ksn_server::Reply reply) {
+void KsnServiceFake::answer_held() {
+  std::vector<Held> held;
+  {
+    const std::lock_guard lock(mutex_);
+    held.swap(held_);
+  }
+  mood_ = Mood::honest;
+  for (auto& one : held) serve(one.path, one.body, std::move(one.reply));
+}
+
+void KsnServiceFake::serve(const std::string& path, const std::string& body, ksn_server::Reply reply) {
   ++messages_;
   const auto mood = mood_.load();
-  const std::string path(request.path), body(request.body);
   switch (mood) {
     case Mood::silent: {
       const std::lock_guard lock(mutex_);
-      held_.push_back(std::move(reply));
+      held_.push_back({path, body, std::move(reply)});
       return;
     }
     case Mood::unavailable: return std::move(reply).send(503, ksn_server::refusal(Why::UNAVAILABLE, "the store is away", 1));

@@ -44,6 +44,7 @@ class KsnServiceFake {
 
   void knows(const std::string& digest, ksn_v1::Verdict verdict, const std::string& threat = {}, std::uint32_t ttl = 3600, ksn_v1::ObjectKind kind = ksn_v1::OBJECT_FILE);
   void mood(Mood mood) { mood_ = mood; }
+  void answer_held();  // what came while it was silent, honestly and in order
   void wish(const std::string& digest, std::uint64_t first = 0, std::uint64_t bytes = 0, const std::string& type = {});
   void take_content(bool takes) { takes_content_ = takes; }
   void issue_ago(std::int64_t seconds) { issued_ago_ = seconds; }
@@ -55,14 +56,14 @@ class KsnServiceFake {
     std::vector<ksn_v1::AskRequest> requests;
     std::vector<ksn_v1::StatisticsRequest> statistics;
     std::map<std::string, std::string> content;  // by digest
-    std::uint64_t content_requests = 0;
+    std::uint64_t content_requests = 0, content_bytes = 0;
     std::map<std::string, unsigned> times;       // how often each digest was asked
   };
   [[nodiscard]] Seen seen() const;
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
  private:
-  void serve(const ksn_server::Request& request, ksn_server::Reply reply);
+  void serve(const std::string& path, const std::string& body, ksn_server::Reply reply);
   [[nodiscard]] std::string answer_ask(const ksn_v1::AskRequest& request, Mood mood);
   [[nodiscard]] std::string take_part(const ksn_v1::ContentRequest& request);
 
@@ -78,7 +79,11 @@ class KsnServiceFake {
   mutable std::mutex mutex_;
   std::map<std::pair<int, std::string>, ksn_v1::Facts> known_;
   std::vector<ksn_v1::Wish> wishes_;
-  std::vector<ksn_server::Reply> held_;
+  struct Held {
+    std::string path, body;
+    ksn_server::Reply reply;
+  };
+  std::vector<Held> held_;
   Seen seen_;
   std::unique_ptr<ksn_server::Server> server_;
 };

@@ -1,18 +1,10 @@
 #include "support/nginx.hpp"
 
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <thread>
 
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
-#include "support/server_process.hpp"
 #include "support/tls_certificate.hpp"
 
 namespace picket::support {
@@ -36,28 +28,18 @@ std::string configuration(const NginxOptions& options, const fs::path& folder, s
   return cat(text, options.server_lines, "\nlocation / {\n", options.location_lines, "\n}\n}\n}\n");
 }
 
-// Between fork and exec only calls that are safe in a threaded program.
-[[noreturn]] void become_nginx(const char* folder, const char* config, const char* errors) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const int out = ::open(errors, O_WRONLY | O_CREAT | O_APPEND, 0644);
-  const int null = ::open("/dev/null", O_RDONLY);
-  if (out < 0 || null < 0) ::_exit(126);
-  ::dup2(null, 0);
-  ::dup2(out, 1);
-  ::dup2(out, 2);
-  ::syscall(SYS_close_range, 3U, ~0U, 0U);
-  for (const char* program : {"/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"})
-    ::execl(program, "nginx", "-p", folder, "-c", config, static_cast<char*>(nullptr));
-  ::_exit(127);
+// For ServerProcess to say that it is not installed, where it is not.
+std::string program() {
+  std::error_code ignored;
+  for (const char* name : {"/usr/bin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"})
+    if (fs::exists(name, ignored)) return name;
+  return "/usr/sbin/nginx";
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Nginx>> Nginx::start(const NginxOptions& options) {
   std::unique_ptr<Nginx> self(new Nginx);
-  std::string name = (fs::temp_directory_path() / "picket-nginx-XXXXXX").native();
-  if (::mkdtemp(name.data()) == nullptr) return fail_errno("create a folder for nginx");
-  self->folder_ = name;
   self->tls_ = options.tls;
   self->port_ = options.port;
   if (options.tls) {
@@ -69,7 +51,7 @@ Result<std::unique_ptr<Nginx>> Nginx::start(const NginxOptions& options) {
       PICKET_LET(port, free_port());
       self->port_ = port;
     }
-    auto started = self->launch(configuration(options, self->folder_, self->port_));
+    auto started = self->launch(configuration(options, self->folder_.path(), self->port_));
     if (started) return self;
     if (options.port != 0 || tries == 5 || started.error().message.find("Address already in use") == std::string::npos)
       return fail(std::move(started).error());
@@ -77,48 +59,13 @@ Result<std::unique_ptr<Nginx>> Nginx::start(const NginxOptions& options) {
 }
 
 Result<> Nginx::launch(const std::string& configuration_text) {
-  const auto config = (folder_ / "nginx.conf").native(), errors = (folder_ / "error.log").native();
+  const auto config = folder_ / "nginx.conf", pid_file = folder_ / "nginx.pid";
   PICKET_TRY(write_file_atomic(config, configuration_text));
-  const pid_t pid = ::fork();
-  if (pid < 0) return fail_errno("fork");
-  if (pid == 0) become_nginx(folder_.c_str(), config.c_str(), errors.c_str());
-  pid_ = pid;
-
   // Its pid file appears after it has read its configuration and listens.
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  for (std::error_code ignored; !fs::exists(folder_ / "nginx.pid", ignored);) {
-    int status = 0;
-    if (::waitpid(pid, &status, WNOHANG) == pid) {
-      pid_ = -1;
-      if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(Code::not_found, "nginx is not installed");
-      return fail(Code::invalid, cat("nginx ended at once: ", error_log()));
-    }
-    if (std::chrono::steady_clock::now() > deadline) return fail(Code::timeout, "nginx did not start within 20 s");
-    std::this_thread::sleep_for(2ms);
-  }
-  return {};
-}
-
-Nginx::~Nginx() {
-  stop();
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
-}
-
-void Nginx::stop() {
-  if (pid_ <= 0) return;
-  // Again and again: a signal that comes just before nginx goes to sleep is only noticed at the next event.
-  const auto deadline = std::chrono::steady_clock::now() + 5s;
-  for (int status = 0, tries = 0; ::waitpid(pid_, &status, WNOHANG) == 0; ++tries) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, &status, 0);
-      break;
-    }
-    if (tries % 20 == 0) ::kill(pid_, SIGTERM);
-    std::this_thread::sleep_for(1ms);
-  }
-  pid_ = -1;
+  return process_.start({program(), "-p", folder_.path(), "-c", config}, folder_ / "error.log", [&] {
+    std::error_code ignored;
+    return fs::exists(pid_file, ignored);
+  });
 }
 
 std::string Nginx::url() const { return cat(tls_ ? "https" : "http", "://127.0.0.1:", std::to_string(port_), "/"); }
@@ -139,7 +86,5 @@ std::vector<std::string> Nginx::wait_for_requests(std::size_t count, std::chrono
   }
   return lines;
 }
-
-std::string Nginx::error_log() const { return read_file(folder_ / "error.log", log_limit).value_or(""); }
 
 }  // namespace picket::support

@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
 #include "base/result.hpp"
+#include "support/server_process.hpp"
 
 namespace picket::support {
 
@@ -26,30 +25,27 @@ class Nginx {
  public:
   // Returns when it accepts. Code::not_found when nginx is not installed; Code::invalid with its own words when it refuses the configuration.
   [[nodiscard]] static Result<std::unique_ptr<Nginx>> start(const NginxOptions& options);
-  ~Nginx();
-  Nginx(const Nginx&) = delete;
-  Nginx& operator=(const Nginx&) = delete;
-
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url() const;                      // "http://127.0.0.1:PORT/"
   [[nodiscard]] const std::filesystem::path& certificate() const { return certificate_; }  // PEM: what a client must trust (tls only)
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return process_.pid(); }
 
   // "GET /path 200 1234" (status, body bytes sent), one per finished request. nginx writes a line after the client has its answer:
   // wait_for_requests looks again until there are `count` or the time is over.
   [[nodiscard]] std::vector<std::string> requests() const;
   [[nodiscard]] std::vector<std::string> wait_for_requests(std::size_t count, std::chrono::milliseconds time = std::chrono::seconds(5)) const;
   // What nginx complained about.
-  [[nodiscard]] std::string error_log() const;
-  void stop();  // connections are cut; the port is free again
+  [[nodiscard]] std::string error_log() const { return process_.log(); }
+  void stop() { process_.end(); }  // connections are cut; the port is free again
 
  private:
   Nginx() = default;
   [[nodiscard]] Result<> launch(const std::string& configuration_text);
-  std::filesystem::path folder_, certificate_;
+  ServerFolder folder_;
+  std::filesystem::path certificate_;
   std::uint16_t port_ = 0;
   bool tls_ = false;
-  pid_t pid_ = -1;
+  ServerProcess process_;
 };
 
 }  // namespace picket::support

@@ -21,7 +21,8 @@ class MapUpstream : public ::distribution_point::Upstream {
   std::map<std::string, std::string> files;       // "metadata/timestamp.json", "targets/..."
   std::string root;
   std::vector<::distribution_point::Road> roads_list{{"a", "plugin.a", "x", "{}"}};
-  std::vector<::distribution_point::ComponentVariant> agent;
+  std::vector<::distribution_point::AgentWish> agent;
+  std::vector<::distribution_point::Roads::Declined> declined;
   std::size_t chunk = 16'384;
   std::uint64_t sent = 0;                         // bytes of targets
   std::map<std::string, unsigned> asked;
@@ -35,8 +36,8 @@ class MapUpstream : public ::distribution_point::Upstream {
     for (const auto& [name, bytes] : repository.tuf.targets) files[cat("targets/", name)] = bytes;
     root = repository.tuf.first_root();
   }
-  Result<::distribution_point::Roads> roads(std::uint64_t) override { return ::distribution_point::Roads{roads_list, root}; }
-  Result<std::vector<::distribution_point::ComponentVariant>> agent_demand() override { return agent; }
+  Result<::distribution_point::Roads> roads(std::uint64_t) override { return ::distribution_point::Roads{roads_list, root, declined}; }
+  Result<std::vector<::distribution_point::AgentWish>> agent_demand() override { return agent; }
   Result<Got> fetch(const ::distribution_point::Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) override {
     const std::string name(path);
     ++asked[name];

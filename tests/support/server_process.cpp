@@ -129,8 +129,10 @@ void ServerProcess::end() {
   signal(SIGCONT);
   signal(SIGTERM);
   const auto deadline = std::chrono::steady_clock::now() + 5s;
-  for (int status = 0; ::waitpid(pid_, &status, WNOHANG) == 0;) {
+  for (int status = 0, tries = 1; ::waitpid(pid_, &status, WNOHANG) == 0; ++tries) {
     if (std::chrono::steady_clock::now() > deadline) return kill();
+    // Again and again: a signal that comes just before nginx goes to sleep is only noticed at the next event.
+    if (tries % 20 == 0) ::kill(pid_, SIGTERM);
     std::this_thread::sleep_for(1ms);
   }
   for (std::size_t i = 1; i < family.size(); ++i) ::kill(family[i], SIGKILL);  // what it left behind
@@ -147,15 +149,5 @@ void ServerProcess::kill() {
 
 void ServerProcess::hold() { signal(SIGSTOP); }
 void ServerProcess::go_on() { signal(SIGCONT); }
-
-ServerFolder::ServerFolder() {
-  std::string name = (fs::temp_directory_path() / "picket-server-XXXXXX").native();
-  if (::mkdtemp(name.data()) != nullptr) path_ = name;
-}
-
-ServerFolder::~ServerFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
-}
 
 }  // namespace picket::support

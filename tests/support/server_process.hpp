@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/result.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::support {
 
@@ -42,18 +43,6 @@ class ServerProcess {
   std::filesystem::path log_;
 };
 
-// A temporary folder, removed with its contents.
-class ServerFolder {
- public:
-  ServerFolder();
-  ~ServerFolder();
-  ServerFolder(const ServerFolder&) = delete;
-  ServerFolder& operator=(const ServerFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using ServerFolder = TemporaryFolder;
 
 }  // namespace picket::support

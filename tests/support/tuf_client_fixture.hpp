@@ -13,6 +13,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tuf_repo_builder.hpp"
 #include "trust/client.hpp"
 #include "trust/client/disk.hpp"
@@ -53,13 +54,6 @@ class FaultyDisk : public trust::RealDisk {
 
 class TufClientTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "picket-tuf-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] trust::ClientOptions options() {
     trust::ClientOptions out;
     out.metadata_dir = folder_ / "metadata";
@@ -100,7 +94,8 @@ class TufClientTest : public testing::Test {
     return false;
   }
 
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   TufRepo repo_;
   trust::UnixTime now_ = TufRepo::start;
   trust::Limits limits_;

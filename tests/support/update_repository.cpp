@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "content/tar.hpp"
 #include "delta/make/make.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::support {
 namespace {
@@ -66,20 +67,14 @@ std::string decompress(std::string_view bytes) {
 
 // As picket-repo does it.
 std::string pack(const std::vector<std::pair<std::string, std::string>>& files) {
-  auto name = (std::filesystem::temp_directory_path() / "picket-pack-XXXXXX").native();
-  if (::mkdtemp(name.data()) == nullptr) std::abort();
-  for (const auto& [path, content] : files) {
-    const auto file = std::filesystem::path(name) / path;
-    std::filesystem::create_directories(file.parent_path());
-    if (!write_file_atomic(file, content)) std::abort();
-  }
+  const TemporaryFolder folder;
+  for (const auto& [path, content] : files) folder.write(path, content);
   std::string out;
-  const auto packed = content::write_tar(name, content::list(name).value(), [&](std::string_view bytes) {
+  const auto packed = content::write_tar(folder.path(), content::list(folder.path()).value(), [&](std::string_view bytes) {
     out += bytes;
     return Result<>{};
   });
   if (!packed) std::abort();
-  std::filesystem::remove_all(name);
   return out;
 }
 

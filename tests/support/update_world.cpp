@@ -207,6 +207,7 @@ void FakeConsumer::on_request(bus::RequestId id, const bus::MessagePtr& message)
   }
   changed_.notify_all();
   if (verdict == "hang") return;
+  if (verdict == "over") return (void)own_peer().respond(id, status_of(Code::expired), "", "it was taken back");
   if (verdict == "crash") return (void)own_peer().respond(id, status_of(Code::unavailable), "", "the plugin crashed");
   component::v1::ActivateReply reply;
   reply.set_text("2 rules");

@@ -104,7 +104,8 @@ class FakeConsumer : private bus::Handler {
   };
   [[nodiscard]] std::vector<Seen> seen() const;
   [[nodiscard]] bool wait_for(std::size_t count) const;
-  // Empty: it loads. Returns the reason for a refusal; "crash" detaches without an answer, "hang" never answers, "pending" says that a restart will show.
+  // Empty: it loads. Returns the reason for a refusal; "crash" detaches without an answer, "hang" never answers, "pending" says that a restart will show, "over" that
+  // it had loaded it and must not any more.
   std::function<std::string(const component::v1::ActivateRequest&)> judge;
   std::string name;
 

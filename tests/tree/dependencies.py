@@ -21,7 +21,7 @@ AGENT = {
     "ctl": {"core", "runtime", "bus"},
     "app": {"core", "runtime", "storage", "bus", "isolation", "plugin_host", "policy", "update", "tasks", "launcher", "selfupdate"},
 }
-SDK = {"base": set(), "trust": {"base"}, "delta": {"base"}, "content": {"base"}, "digests": {"base"}, "ksn": {"base", "trust"}, "ksn_store": {"base", "ksn"}, "tools": {"base", "trust", "delta", "content", "digests", "ksn", "ksn_store"}, "include": set(), "proto": set(), "template": set()}
+SDK = {"base": set(), "certificates": {"base"}, "trust": {"base"}, "delta": {"base"}, "content": {"base"}, "digests": {"base"}, "ksn": {"base", "trust"}, "ksn_store": {"base", "ksn"}, "tools": {"base", "certificates", "trust", "delta", "content", "digests", "ksn", "ksn_store"}, "include": set(), "proto": set(), "template": set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.M)
 
 

@@ -37,6 +37,9 @@ class Asker {
   // `stall`: Code::timeout when nothing comes for so long.
   [[nodiscard]] Result<std::string> call(const Question& question, const std::atomic<bool>& cancelled, const Sink& sink = {}, std::uint64_t window = 0,
                                          std::chrono::milliseconds stall = std::chrono::hours(24)) {
+    if (question.payload.size() > PICKET_BUS_MAX_PAYLOAD)
+      return fail(Code::too_large, cat("the question for ", question.topic, " has ", std::to_string(question.payload.size()), " bytes: one message of the bus holds ",
+                                       std::to_string(PICKET_BUS_MAX_PAYLOAD)));
     std::unique_lock lock(mutex_);
     if (stopped_) return fail(Code::cancelled, "stopping");
     const std::uint64_t token = next_++;

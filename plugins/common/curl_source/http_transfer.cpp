@@ -64,8 +64,18 @@ Outcome<> HttpTransfer::go_to_base() {
   redirects_ = 0;
   no_https_ = false;
   go_to(std::move(*where));
+  std::string range;
+  if (const auto from = position(); from > 0) {
+    const std::uint64_t last = from + std::max<std::uint64_t>(order().request.max_bytes() - taken(), 1) - 1;
+    range = std::to_string(from) + "-";
+    if (last > from && last < (std::uint64_t{1} << 62)) range += std::to_string(last);
+  }
+  set(CURLOPT_RANGE, range.empty() ? nullptr : range.c_str());
   return {};
 }
+
+// In the middle of a file only one that is named by its digest goes on elsewhere: of metadata another server may have another version.
+bool HttpTransfer::may_go_elsewhere() const { return taken() == 0 || order().request.path().starts_with("targets/"); }
 
 bool HttpTransfer::try_another(Failure& failure) {
   const auto& failed_base = target_.bases[at_];
@@ -75,9 +85,9 @@ bool HttpTransfer::try_another(Failure& failure) {
   const bool lacks_file = failure.status == PICKET_E_NOT_FOUND && !order().request.path().starts_with("metadata/");
   std::size_t next = at_ + 1;
   while (next < target_.bases.size() && target_.bases[next].when_https_fails && !(next == at_ + 1 && no_https_ && failed_base.is_https)) ++next;
-  if (next < target_.bases.size() && (elsewhere || lacks_file || failure.status == PICKET_E_DENIED)) {
+  if (next < target_.bases.size() && may_go_elsewhere() && (elsewhere || lacks_file || failure.status == PICKET_E_DENIED)) {
     if (earlier_.size() < kMostEarlier) earlier_ += failure.text + "; ";
-    note((target_.bases[next].when_https_fails ? "https cannot be had, so http is used: " : "the next mirror is tried: ") + failure.text);
+    note((target_.bases[next].when_https_fails ? "https cannot be had, so http is used: " : taken() > 0 ? "the next mirror goes on at byte " + std::to_string(position()) + ": " : "the next mirror is tried: ") + failure.text);
     at_ = next;
     if (go_to_base()) return true;
   }
@@ -119,13 +129,6 @@ Outcome<> HttpTransfer::begin() {
     set(CURLOPT_PASSWORD, target_.password.c_str());
     set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
   }
-  const auto& request = order().request;
-  if (request.offset() > 0) {
-    const std::uint64_t last = request.offset() + std::max<std::uint64_t>(request.max_bytes(), 1) - 1;
-    std::string range = std::to_string(request.offset()) + "-";
-    if (last > request.offset() && last < (std::uint64_t{1} << 62)) range += std::to_string(last);
-    set(CURLOPT_RANGE, range.c_str());
-  }
   set_order();
   return go_to_base();
 }
@@ -157,13 +160,16 @@ void HttpTransfer::look_at_head() {
     return refuse({PICKET_E_IO, address() + ": the server sends it with Content-Encoding " + coding.substr(0, 40) + ", which was not asked for"});
   curl_off_t length = -1;
   ::curl_easy_getinfo(easy(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  const auto wanted = order().request.offset();
+  const auto wanted = position();
   if (status == 206) {
     ContentRange range;
     if (wanted == 0 || !parse_content_range(header("Content-Range"), range) || !range.has_first || range.first != wanted)
       return refuse({PICKET_E_IO, address() + ": the server sends another part of the file than was asked for"});
+    if (taken() > 0 && range.has_total && whole_size() > 0 && range.total != whole_size())
+      return refuse({PICKET_E_IO, address() + ": the file has " + std::to_string(range.total) + " bytes here, and " + std::to_string(whole_size()) + " where it began"});
     return take_from(range.first, range.has_total ? range.total : 0);
   }
+  if (taken() > 0) return refuse({PICKET_E_IO, address() + ": the server does not go on at byte " + std::to_string(wanted)});
   take_from(0, length >= 0 && !is_packed ? static_cast<std::uint64_t>(length) : 0);  // also when asked to resume: this server cannot, so the file begins anew
 }
 
@@ -184,7 +190,7 @@ Transfer::Step HttpTransfer::judge(CURLcode code) {
   if (is_redirect(status)) return redirect();
   if (status == 200 || status == 206) return Step::done;
   if (order().probe && (status == 405 || status == 501)) return Step::done;  // it answers, only not to HEAD
-  if (status == 416 && order().request.offset() > 0) return judge_range();
+  if (status == 416 && position() > 0) return judge_range();
   curl_off_t retry_after = 0;
   ::curl_easy_getinfo(easy(), CURLINFO_RETRY_AFTER, &retry_after);
   refuse(failure_of_status(status, address(), retry_after));
@@ -192,7 +198,7 @@ Transfer::Step HttpTransfer::judge(CURLcode code) {
 }
 
 Transfer::Step HttpTransfer::judge_range() {
-  const auto wanted = order().request.offset();
+  const auto wanted = position();
   ContentRange range;
   const bool known = parse_content_range(header("Content-Range"), range) && range.has_total;
   if (known && range.total == wanted) {

@@ -39,6 +39,7 @@ class HttpTransfer : public Transfer {
   void look_at_head() override;
   [[nodiscard]] Step judge(CURLcode code) override;
   [[nodiscard]] bool try_another(Failure& failure) override;
+  [[nodiscard]] bool may_go_elsewhere() const;
   // Another server from the next attempt on; nothing of the one before stays.
   [[nodiscard]] Outcome<> use(HttpTarget target);
 

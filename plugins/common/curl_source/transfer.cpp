@@ -37,7 +37,7 @@ std::size_t Transfer::on_data_c(char* data, std::size_t size, std::size_t count,
 int Transfer::on_connected_c(void* self, char*, char*, int, int) {
   auto& me = *static_cast<Transfer*>(self);
   me.connected_ = true;
-  me.window_began_ = Clock::now();
+  me.window_began_ = me.last_data_ = Clock::now();
   me.window_bytes_ = 0;
   return CURL_PREREQFUNC_OK;
 }
@@ -120,8 +120,10 @@ void Transfer::go_to(std::string address) {
 }
 
 void Transfer::take_from(std::uint64_t offset, std::uint64_t size) {
-  offset_ = offset;
-  size_ = size;
+  if (taken_ == 0) {
+    offset_ = offset;
+    size_ = size;
+  }
   wanted_body_ = !order_.probe;
 }
 
@@ -149,6 +151,7 @@ std::size_t Transfer::on_data(std::string_view data) {
   if (!std::exchange(head_seen_, true)) look_at_head();
   if (have_failure_) return 0;
   window_bytes_ += data.size();
+  last_data_ = Clock::now();
   if (!wanted_body_) {
     discarded_ += data.size();
     return discarded_ <= kMostDiscarded ? data.size() : 0;
@@ -212,7 +215,12 @@ bool Transfer::stalls(Clock::time_point now, Clock::time_point& again) {
     window_began_ = now;
     window_bytes_ = 0;
   }
-  again = std::min(again, window_began_ + stall);
+  // Not only at the window's end: whoever waits for us has a patience of its own, and another address may still help.
+  if (now - last_data_ >= stall) {
+    refuse({PICKET_E_TIMEOUT, url_ + ": nothing came for " + std::to_string(stall.count()) + " ms"});
+    return true;
+  }
+  again = std::min({again, window_began_ + stall, last_data_ + stall});
   return false;
 }
 
@@ -230,7 +238,7 @@ Transfer::Serviced Transfer::service(Clock::time_point now) {
   if (buffered() > 0) out.until = std::min(out.until, last_flush_ + (paused_ || ended_ ? kRetryCredit : kFlushAfter));
   if (paused_ && buffered() <= kBuffer / 2 && !ended_) {
     paused_ = false;
-    window_began_ = now;
+    window_began_ = last_data_ = now;
     window_bytes_ = 0;
     ::curl_easy_pause(easy_.get(), CURLPAUSE_CONT);  // may call on_data, which may pause again
   }
@@ -240,7 +248,7 @@ Transfer::Serviced Transfer::service(Clock::time_point now) {
 }
 
 Transfer::Step Transfer::once_more() {
-  if (!have_failure_ || taken_ > 0 || answer().is_done() || !try_another(failure_)) return Step::done;
+  if (!have_failure_ || answer().is_done() || !try_another(failure_)) return Step::done;
   begin_attempt();
   if (bad_option_ == CURLE_OK) return Step::again;
   refuse({PICKET_E_INTERNAL, std::string("libcurl refuses an option: ") + ::curl_easy_strerror(bad_option_)});

@@ -70,8 +70,8 @@ class Transfer {
   virtual void look_at_head() = 0;
   // An attempt has ended, and not by us: again, or done after refuse() unless all is well.
   [[nodiscard]] virtual Step judge(CURLcode code) = 0;
-  // The attempt failed before a byte was passed on: true when another address or another way is set and may be tried.
-  // False: that is the end, and the failure may be given more words.
+  // The attempt failed: true when another address or another way is set and may be tried, which goes on at position() where bytes were passed
+  // on already. False: that is the end, and the failure may be given more words.
   [[nodiscard]] virtual bool try_another(Failure&) { return false; }
 
   // How long libcurl may be left alone when no socket tells anything.
@@ -84,6 +84,9 @@ class Transfer {
   [[nodiscard]] const std::string& address() const { return url_; }  // where this attempt goes; no secrets
   [[nodiscard]] std::string curl_text(CURLcode code) const { return error_[0] != '\0' ? error_ : ::curl_easy_strerror(code); }
   [[nodiscard]] bool body_began() const { return body_began_; }
+  [[nodiscard]] std::uint64_t taken() const { return taken_; }  // by this attempt and those before it
+  [[nodiscard]] std::uint64_t position() const { return taken_ > 0 ? offset_ + taken_ : order_.request.offset(); }
+  [[nodiscard]] std::uint64_t whole_size() const { return size_; }
   [[nodiscard]] bool page_was_too_long() const;
   void go_to(std::string address);
   void take_from(std::uint64_t offset, std::uint64_t size);  // what comes is content, from this offset on; size of the whole file, 0: not known
@@ -142,9 +145,9 @@ class Transfer {
   std::uint64_t grants_seen_ = 0;
   bool paused_ = false, ended_ = false;
 
-  // Stall: bytes within a window that begins with the connection and pauses with us.
+  // Stall: bytes within a window that begins with the connection and pauses with us, and the last of them.
   bool connected_ = false;
-  Clock::time_point window_began_{};
+  Clock::time_point window_began_{}, last_data_{};
   std::uint64_t window_bytes_ = 0;
 };
 

@@ -215,6 +215,15 @@ bool Connection::on_answer(std::uint32_t stream, int status, std::string body) {
   return blocked_since_ != 0 || carry_on();
 }
 
+bool Connection::finish() {
+  char next = 0;
+  const bool is_coming = ::recv(socket_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;  // what it sent is looked at first
+  if (shaking_ || is_coming || has_undelivered()) return true;
+  if (!protocol_) return !first_.empty();
+  protocol_->finish();
+  return blocked_since_ != 0 || carry_on();
+}
+
 bool Connection::page(std::string_view path, std::string& out) {
   const auto& make = loop_.shared().settings.page;
   if (!make) return false;

@@ -7,7 +7,7 @@
 
 #include "base/files.hpp"
 #include "ksn_server/protocol.hpp"
-#include "ksn_server/tls.hpp"
+#include "tls_server/context.hpp"
 
 namespace ksn_server {
 
@@ -21,6 +21,8 @@ class Connection final : public Upper {
   // Epoll says so. False: it is over, destroy it.
   [[nodiscard]] bool on_ready(std::uint32_t events);
   [[nodiscard]] bool on_answer(std::uint32_t stream, int status, std::string body);
+  // The server ends: what was asked is answered, then it closes. False: nothing is under way, destroy it.
+  [[nodiscard]] bool finish();
   // Once a second. False: too slow.
   [[nodiscard]] bool is_in_time();
   [[nodiscard]] const std::string& peer() const { return peer_; }
@@ -49,7 +51,7 @@ class Connection final : public Upper {
   const std::uint64_t id_;
   picket::UniqueFd socket_;
   const std::string peer_;
-  Tls tls_;
+  tls_server::Connection tls_;
   std::unique_ptr<Protocol> protocol_;   // from the first bytes on
   std::string first_;                    // bytes before the protocol is known (plain only)
   std::size_t sent_ = 0;                 // of protocol_->out()

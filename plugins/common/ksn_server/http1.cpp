@@ -74,6 +74,11 @@ class Http1 final : public Protocol {
     if (!over_ && !in_.empty()) shorten(work(in_));
   }
 
+  void finish() override {
+    finishing_ = true;
+    over_ = over_ || (!waits_ && in_.empty());
+  }
+
   void answer(std::uint32_t stream, int status, std::string body) override {
     if (over_ || !waits_ || stream != stream_) return;
     waits_ = false;
@@ -83,7 +88,7 @@ class Http1 final : public Protocol {
     } else {
       held_out_ += body.size();
     }
-    put(status, "application/x-protobuf", body, keep_alive_);
+    put(status, "application/x-protobuf", body, keep_alive_ && !finishing_);
   }
 
   [[nodiscard]] bool takes_more() const override { return !over_ && !waits_ && out_.size() < kEnoughOut; }
@@ -129,7 +134,7 @@ class Http1 final : public Protocol {
   void take(std::string_view body) {
     ++completed_;
     began_ = upper_.now_ms();  // of what follows
-    keep_alive_ = head_.keep_alive;
+    keep_alive_ = head_.keep_alive && !finishing_;
     if (head_.method == Head::Method::post) {
       waits_ = true;
       ++stream_;
@@ -161,7 +166,7 @@ class Http1 final : public Protocol {
 
   std::string in_;
   Head head_;
-  bool have_head_ = false, waits_ = false, keep_alive_ = true;
+  bool have_head_ = false, waits_ = false, keep_alive_ = true, finishing_ = false;
   std::size_t head_bytes_ = 0, body_bytes_ = 0;
   std::size_t held_out_ = 0;
   std::int64_t began_ = 0;

@@ -73,6 +73,13 @@ class Http2 final : public Protocol {
   }
   void go_on() override { pump(); }
 
+  void finish() override {
+    if (over_ || std::exchange(finishing_, true)) return;
+    // What comes behind the last one that was taken the client asks elsewhere (RFC 9113 6.8).
+    ::nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, ::nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR, nullptr, 0);
+    pump();
+  }
+
   void answer(std::uint32_t id, int status, std::string body) override {
     const auto found = streams_.find(static_cast<std::int32_t>(id));
     if (over_ || found == streams_.end() || found->second.answered != 0) return;
@@ -267,7 +274,7 @@ class Http2 final : public Protocol {
   std::unordered_map<std::int32_t, Stream> streams_;
   std::vector<std::int32_t> unread_;
   std::uint64_t resets_ = 0, finished_ = 0;
-  bool inside_ = false;
+  bool inside_ = false, finishing_ = false;
   std::unique_ptr<nghttp2_session, FreeSession> session_;  // last: its end may call back
 };
 

@@ -19,7 +19,7 @@ namespace ksn_server {
 struct Shared {
   Settings settings;
   Handler handler;
-  TlsContext tls;
+  tls_server::Context tls;
   Budget budget;
   std::atomic<std::uint64_t> requests{0}, bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
   std::atomic<std::uint32_t> connections{0};
@@ -50,9 +50,11 @@ class Inbox final : public ReplyRoad {
   [[nodiscard]] int event() const { return event_.get(); }
   void deliver(std::uint64_t connection, std::uint32_t stream, int status, std::string body) override;
   void adopt(Newcomer newcomer);
+  void finish();                              // asks it to accept nobody any more, and to close what is idle
   void close(bool now);                       // now: the loop is gone; else: asks it to end
   // The loop's thread. False: it is asked to end.
   [[nodiscard]] bool take(std::vector<Delivery>& deliveries, std::vector<Newcomer>& newcomers);
+  [[nodiscard]] bool is_finishing() const { return finishing_; }
   void belongs_to(Loop* loop);                // called by the thread that runs it; nullptr: no more
 
  private:
@@ -64,6 +66,7 @@ class Inbox final : public ReplyRoad {
   picket::UniqueFd event_;
   Loop* loop_ = nullptr;                      // touched by thread_ only
   std::atomic<std::thread::id> thread_{};
+  std::atomic<bool> finishing_{false};
 };
 
 class Loop {
@@ -92,6 +95,7 @@ class Loop {
   void accept_all();
   void join(Newcomer newcomer);
   void tick();
+  void finish();
   void end(std::uint64_t id);
   [[nodiscard]] Connection* find(std::uint64_t id);
 

@@ -93,6 +93,12 @@ void Inbox::close(bool now) {
   wake();
 }
 
+void Inbox::finish() {
+  const std::lock_guard lock(mutex_);
+  finishing_ = true;
+  wake();
+}
+
 bool Inbox::take(std::vector<Delivery>& deliveries, std::vector<Newcomer>& newcomers) {
   std::uint64_t count = 0;
   (void)!::read(event_.get(), &count, sizeof count);
@@ -219,6 +225,13 @@ void Loop::tick() {
     if (slots_[i].connection && !slots_[i].connection->is_in_time()) end(static_cast<std::uint64_t>(slots_[i].generation) << 32 | i);
 }
 
+void Loop::finish() {
+  if (listener_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, std::exchange(listener_, -1), nullptr);
+  pauses_accepting_ = false;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].connection && !slots_[i].connection->finish()) end(static_cast<std::uint64_t>(slots_[i].generation) << 32 | i);
+}
+
 void Loop::run() {
   // OpenSSL knows no MSG_NOSIGNAL. Blocked for this thread only: the process's handling is not ours to change.
   sigset_t pipe;
@@ -247,7 +260,7 @@ void Loop::run() {
       bool keep = false;
       try {
         if (id == kListenerId) {
-          accept_all();
+          if (listener_ >= 0) accept_all();
           continue;
         }
         auto* connection = find(id);
@@ -257,6 +270,7 @@ void Loop::run() {
       }
       if (!keep) end(id);
     }
+    if (inbox_->is_finishing()) finish();
     if (now_ms_ - last_tick_ >= 1000) tick();
   }
   slots_.clear();

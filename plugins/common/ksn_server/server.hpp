@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/files.hpp"
 #include "base/result.hpp"
 
 namespace picket::ksn::v1 {
@@ -77,10 +78,13 @@ struct Counters {
 
 class Server {
  public:
-  // Listens when it returns. An error names the address or the file.
-  [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(Settings settings, Handler handler);
+  // Listens when it returns: on `listener` where there is one, which an earlier server bound to this address. An error names the address or the file.
+  [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(Settings settings, Handler handler, picket::UniqueFd listener = {});
   ~Server();
   [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] int listener() const;  // for who goes on: to be duplicated before stop()
+  // Accepts nobody any more, answers what was asked and closes, for at most so long.
+  void drain(std::chrono::milliseconds limit);
   void stop();  // cuts the connections, joins the threads; no handler runs after it
   [[nodiscard]] Counters counters() const;
 

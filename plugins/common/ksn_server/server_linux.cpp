@@ -14,6 +14,21 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 
+namespace {
+
+constexpr std::chrono::milliseconds kLook{10};
+
+// A client that offers neither goes on without ALPN, in HTTP/1.1.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned offered_size, void*) {
+  static constexpr unsigned char ours[] = "\x2h2\x8http/1.1";
+  unsigned char* chosen = nullptr;
+  if (::SSL_select_next_proto(&chosen, out_size, ours, sizeof ours - 1, offered, offered_size) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
 struct Server::Parts {
   Shared shared;
   picket::UniqueFd listener;
@@ -42,13 +57,15 @@ Result<> Server::Parts::listen() {
   } else {
     return fail(Code::invalid, cat(where, ": this is no network address"));
   }
-  listener.reset(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1, off = 0;
-  if (!listener) return picket::fail_errno(where);
-  if (address.ss_family == AF_INET6) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      ::listen(listener.get(), 4096) != 0)
-    return picket::fail_errno(where);
+  if (!listener) {
+    listener.reset(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int on = 1, off = 0;
+    if (!listener) return picket::fail_errno(where);
+    if (address.ss_family == AF_INET6) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        ::listen(listener.get(), 4096) != 0)
+      return picket::fail_errno(where);
+  }
   if (::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return picket::fail_errno(where);
   port = ntohs(address.ss_family == AF_INET ? v4.sin_port : v6.sin6_port);
   return {};
@@ -57,16 +74,18 @@ Result<> Server::Parts::listen() {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(); }
 
-Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler) {
+Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler, picket::UniqueFd listener) {
   auto parts = std::make_unique<Parts>();
   parts->shared.settings = std::move(settings);
   parts->shared.handler = std::move(handler);
   auto& set = parts->shared.settings;
   parts->shared.budget.most = set.most_held_bytes;
   if (!set.plain) {
-    PICKET_LET(context, make_tls_context(set.certificate_file, set.key_file));
+    PICKET_LET(context, tls_server::make_context(set.certificate_file, set.key_file));
+    ::SSL_CTX_set_alpn_select_cb(context.get(), &choose_protocol, nullptr);
     parts->shared.tls = std::move(context);
   }
+  parts->listener = std::move(listener);
   PICKET_TRY(parts->listen());
   std::vector<std::shared_ptr<Inbox>> inboxes;
   for (unsigned i = 0; i < std::max(1u, set.threads); ++i) {
@@ -80,6 +99,16 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
 }
 
 std::uint16_t Server::port() const { return parts_->port; }
+
+int Server::listener() const { return parts_->listener.get(); }
+
+void Server::drain(std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  do {
+    for (auto& loop : parts_->loops) loop->inbox()->finish();
+    std::this_thread::sleep_for(kLook);
+  } while (parts_->shared.connections > 0 && std::chrono::steady_clock::now() < until);
+}
 
 void Server::stop() {
   for (auto& loop : parts_->loops) loop->inbox()->close(false);

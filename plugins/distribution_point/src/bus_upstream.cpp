@@ -37,17 +37,18 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
   told_ = reply.tell() ? picket::user_agent(told) : std::string();
   Roads out;
   out.initial_root = reply.initial_root();
+  for (const auto& one : reply.declined()) out.declined.push_back({one.component(), one.release()});
   for (const auto& road : reply.sources()) out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json()});
   return out;
 }
 
-Result<std::vector<ComponentVariant>> BusUpstream::agent_demand() {
+Result<std::vector<AgentWish>> BusUpstream::agent_demand() {
   PICKET_LET(payload, asker_.call({.topic = "picket.update.status", .content_type = "application/x-protobuf; messageType=picket.update.v1.StatusRequest"}, cancelled_));
   update::StatusReply reply;
   if (!reply.ParseFromString(payload)) return fail(Code::invalid, "the agent's answer is no StatusReply");
-  std::vector<ComponentVariant> out;
+  std::vector<AgentWish> out;
   for (const auto& component : reply.components())
-    if (component.demanded_by_size() > 0) out.push_back({component.component(), component.wanted_variant() == "light" ? "light" : "full"});
+    if (component.demanded_by_size() > 0) out.push_back({{component.component(), component.wanted_variant() == "light" ? "light" : "full"}, component.optional()});
   return out;
 }
 

@@ -12,7 +12,7 @@ class BusUpstream final : public Upstream {
  public:
   BusUpstream(picket::plugin::Asker& asker, const std::atomic<bool>& cancelled) : asker_(asker), cancelled_(cancelled) {}
   picket::Result<Roads> roads(std::uint64_t run) override;
-  picket::Result<std::vector<ComponentVariant>> agent_demand() override;
+  picket::Result<std::vector<AgentWish>> agent_demand() override;
   picket::Result<Got> fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) override;
 
  private:

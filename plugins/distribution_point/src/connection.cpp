@@ -59,6 +59,11 @@ void Connection::close() {
   file_.reset();
 }
 
+void Connection::close_if_idle() {
+  char next = 0;
+  if (state_ == State::idle && ::recv(socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT) < 0) close();
+}
+
 void Connection::check_deadline() {
   if (worker_.now() < deadline_) return;
   const auto& settings = worker_.shared().settings;
@@ -192,6 +197,7 @@ void Connection::answer() {
   out_at_ = 0;
   file_left_ = 0;
   window_sent_ = 0;
+  request_.keep_alive = request_.keep_alive && !worker_.is_draining();
   close_after_ = !request_.keep_alive;
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {

@@ -19,6 +19,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void start(Worker::Members::iterator self, SSL_CTX* tls);
   void close();           // at once; pending operations end with an error and do nothing
+  void close_if_idle();   // between requests, with nothing more of the client at hand
   void check_deadline();  // each second
 
  private:
@@ -50,7 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::ip::tcp::socket socket_;
   const picket::Address from_;
   Worker::Members::iterator self_;
-  Tls tls_;
+  tls_server::Connection tls_;
   State state_ = State::idle;
   std::chrono::steady_clock::time_point deadline_;
 

@@ -3,6 +3,8 @@
 #include <ctime>
 #include <utility>
 
+#include "tls_server/context.hpp"
+
 namespace distribution_point {
 namespace {
 
@@ -11,7 +13,10 @@ using picket::Result;
 using picket::cat;
 
 constexpr const char* kType = "application/x-protobuf; messageType=picket.distribution_point.v1.";
+constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000;
+constexpr std::chrono::seconds kDrain{8};  // for the answers of a version that another one replaces
 constexpr const char* kOff = "the distribution point is switched off: setting enabled";
+constexpr const char* kNotYet = "the distribution point does not work yet: see its status";
 
 }  // namespace
 
@@ -30,14 +35,22 @@ picket_status DistributionPoint::start(std::string_view settings_json, std::uint
 }
 
 void DistributionPoint::set_gate() {
-  const std::lock_guard lock(gate_mutex_);
-  gate_ = {settings_.mirror.device_demand, settings_.scope};
+  const std::unique_lock lock(gate_mutex_);
+  gate_ = {settings_.mirror.device_demand, false, settings_.scope};
 }
 
 Result<> DistributionPoint::open() {
   set_gate();
   unsupported_.clear();
-  if (!settings_.enabled) return {};
+  host_.cancel_timer(kSeatTimer);
+  if (!settings_.enabled) return seat_.leave(), Result<>();
+  PICKET_LET(is_ours, seat_.take());
+  is_waiting_ = !is_ours;
+  if (is_waiting_) {
+    PICKET_TRY(check_server());
+    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
+    return {};
+  }
   auto store = Store::open(settings_.folder);
   // Not a failed start: the task wants to hear of this point as "unsupported", with the reason.
   if (!store && store.error().code == Code::unsupported) {
@@ -50,36 +63,64 @@ Result<> DistributionPoint::open() {
   demand_ = std::make_unique<DemandBook>(store_->demand_file());
   demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
   if (!demand_->load(std::time(nullptr))) host_.warning("what devices asked for could not be read again: they will say it once more");
-  PICKET_TRY(open_server());
-  asker_.start();
   downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }},
                                            settings_);
   PICKET_TRY(downloads_->serve_published());
+  PICKET_TRY(open_server(seat_.sockets()));
+  asker_.start();
   downloads_->start();
   return {};
 }
 
+// What can be known before the ports and the folder are ours: a version that could not serve what is published must not take over.
+Result<> DistributionPoint::check_server() const {
+  if (settings_.server.https_port >= 0)
+    if (auto context = tls_server::make_context(settings_.server.certificate, settings_.server.key); !context) return picket::fail(std::move(context).error());
+  if (auto catalogue = Catalogue::load(settings_.folder / "public"); !catalogue && catalogue.error().code != Code::not_found)
+    return picket::fail(std::move(catalogue).error(), "the published set");
+  return {};
+}
+
+void DistributionPoint::on_timer(std::uint64_t id) {
+  if (id != kSeatTimer) return;
+  if (is_waiting_) {
+    const auto is_ours = seat_.take();
+    if (is_ours && !*is_ours) return;
+    host_.info("the version before has stopped: this one serves and downloads from here on");
+  }
+  if (auto opened = open(); !opened) {
+    close();
+    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
+    host_.set_timer(kSeatTimer, kTryAgainMs);
+  }
+}
+
+void DistributionPoint::close_folder() {
+  downloads_.reset();
+  if (demand_ && store_)
+    if (auto saved = demand_->save(); !saved) host_.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+  store_.reset();
+}
+
 void DistributionPoint::close() {
+  host_.cancel_timer(kSeatTimer);
   downloads_.reset();
   {
     const std::lock_guard lock(server_mutex_);
     server_.reset();
     served_.reset();
   }
-  if (demand_)
-    if (auto saved = demand_->save(); !saved) host_.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+  close_folder();
   demand_.reset();
-  store_.reset();
 }
 
-Result<> DistributionPoint::open_server() {
+Result<> DistributionPoint::open_server(picket::plugin::Sockets inherited) {
   const std::lock_guard lock(server_mutex_);
   server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
-                                                       [this](std::string_view text) { host_.warning(text); }}));
+                                                       [this](std::string_view text) { host_.warning(text); }, served_}, std::move(inherited)));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
-  if (served_) server_->serve(served_);
   return {};
 }
 
@@ -93,7 +134,7 @@ picket_status DistributionPoint::apply(std::string_view settings_json, std::uint
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   const auto before = std::exchange(settings_, std::move(*settings));
-  if (settings_.enabled != before.enabled || settings_.folder != before.folder || !unsupported_.empty()) {
+  if (settings_.enabled != before.enabled || settings_.folder != before.folder || !downloads_) {
     close();
     if (auto opened = open(); !opened) {
       close();
@@ -116,7 +157,19 @@ picket_status DistributionPoint::apply(std::string_view settings_json, std::uint
   return PICKET_OK;
 }
 
-void DistributionPoint::stop() { close(); }
+// When a new version stands by, the folder and the sockets are its from here on, and what is under way is still answered.
+void DistributionPoint::stop() {
+  if (server_ && seat_.is_awaited()) {
+    {
+      const std::unique_lock lock(gate_mutex_);
+      gate_.moved = true;
+    }
+    close_folder();
+    if (seat_.hand_over(server_->listening())) server_->drain(kDrain);
+  }
+  close();
+  seat_.leave();
+}
 
 // On the server's threads.
 ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_view path, std::string_view body) {
@@ -126,13 +179,11 @@ ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_vi
     for (const char c : why) text.append(c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 ? std::string_view("'") : std::string_view(&c, 1));
     return ApiAnswer{status, cat(R"({"error":")", text, "\"}")};
   };
-  bool in_scope = false;
-  {
-    const std::lock_guard lock(gate_mutex_);
-    if (!gate_.open) return refuse(403, "this point takes no wishes of devices");
-    in_scope = gate_.scope.empty();
-    for (const auto& range : gate_.scope) in_scope = in_scope || range.contains(from);
-  }
+  const std::shared_lock lock(gate_mutex_);
+  if (gate_.moved) return refuse(503, "a new version of this point takes over: say it again");
+  if (!gate_.open) return refuse(403, "this point takes no wishes of devices");
+  bool in_scope = gate_.scope.empty();
+  for (const auto& range : gate_.scope) in_scope = in_scope || range.contains(from);
   if (!in_scope) return refuse(403, "this device is not in the scope of this point");
   auto announcement = parse_announcement(body);
   if (!announcement) return refuse(400, announcement.error().message);
@@ -164,7 +215,7 @@ void DistributionPoint::on_request(std::uint64_t request_id, const picket::plugi
     judge(is_rule(question.overall_rule()) ? question.overall_rule() : settings_.mirror.overall_rule, result);
     host_.respond(request_id, PICKET_OK, cat(kType, "DownloadResult"), result.SerializeAsString());
   } else {
-    host_.refuse(request_id, PICKET_E_UNAVAILABLE, kOff);
+    host_.refuse(request_id, PICKET_E_UNAVAILABLE, settings_.enabled ? kNotYet : kOff);
   }
 }
 
@@ -179,7 +230,7 @@ void DistributionPoint::on_cancel(std::uint64_t request_id) {
 void DistributionPoint::answer_status(std::uint64_t request_id) {
   v1::StatusReply reply;
   if (!downloads_) {
-    reply.set_state(unsupported_.empty() ? "off" : "unsupported");
+    reply.set_state(is_waiting_ ? "stands by" : unsupported_.empty() ? "off" : "unsupported");
   } else {
     downloads_->fill(reply);
     reply.set_set(store_->published());

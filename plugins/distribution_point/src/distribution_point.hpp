@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "asker.hpp"
 #include "demand.hpp"
 #include "downloads.hpp"
+#include "seat/seat.hpp"
 #include "server.hpp"
 #include "settings.hpp"
 #include "store.hpp"
@@ -20,7 +22,7 @@ namespace distribution_point {
 
 class DistributionPoint {
  public:
-  explicit DistributionPoint(picket::plugin::Host host) : host_(host), asker_(host) {}
+  explicit DistributionPoint(picket::plugin::Host host) : host_(host), seat_(host), asker_(host) {}
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
@@ -30,28 +32,33 @@ class DistributionPoint {
   void on_reply(std::uint64_t token, picket_status status, const picket::plugin::Message& reply) { asker_.on_reply(token, status, reply); }
   void on_credit(std::uint64_t request_id, std::uint64_t bytes);
   void on_cancel(std::uint64_t request_id);
+  void on_timer(std::uint64_t id);
 
  private:
   picket_status failed(const picket::Error& error) const;
   [[nodiscard]] picket::Result<> open();
+  [[nodiscard]] picket::Result<> check_server() const;
   void close();
-  [[nodiscard]] picket::Result<> open_server();
+  void close_folder();
+  [[nodiscard]] picket::Result<> open_server(picket::plugin::Sockets inherited = {});
   void serve(std::shared_ptr<const Catalogue> catalogue);
   [[nodiscard]] ApiAnswer on_post(const picket::Address& from, std::string_view path, std::string_view body);
   void answer_status(std::uint64_t request_id);
 
   // What the server's threads need of the settings.
   struct Gate {
-    bool open = true;
+    bool open = true, moved = false;     // moved: the next version takes wishes
     std::vector<picket::AddressRange> scope;
   };
   void set_gate();
 
   picket::plugin::Host host_;
+  picket::plugin::Seat seat_;            // another version of this plugin may have the folder and the ports, and give them to this one
   Settings settings_;
-  std::mutex gate_mutex_;
+  std::shared_mutex gate_mutex_;
   Gate gate_;
   picket::plugin::Asker asker_;
+  bool is_waiting_ = false;              // for the seat
   std::string unsupported_;              // why this computer cannot be a point, when it cannot
   std::unique_ptr<Store> store_;
   std::unique_ptr<DemandBook> demand_;

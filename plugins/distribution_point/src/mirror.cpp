@@ -88,7 +88,12 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
     if (settings.agent_demand) {
       auto wanted = parts_.upstream.agent_demand();
       if (!wanted) return fail(std::move(wanted).error(), "ask the agent what it needs");
-      for (const auto& wish : *wanted) wishes_[wish].insert(wishes_[wish].begin(), "agent");
+      for (const auto& wish : *wanted) {
+        auto& by = wishes_[wish.what];
+        // What the agent can do without is mirrored where it is offered; that it is not is no lack.
+        if (wish.is_optional) by.push_back("agent (optional)");
+        else by.insert(by.begin(), "agent");
+      }
     }
     PICKET_TRY(check(run));
     PICKET_TRY(plan(run));
@@ -197,6 +202,13 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     else parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
   }
   std::ranges::sort(releases, std::greater(), &trust::Release::release);
+  // What the administrator declined is not offered to those behind this point: they go on with the newest of the others.
+  const bool any = !releases.empty();
+  std::erase_if(releases, [&](const auto& release) { return run.roads.declines(component, static_cast<std::uint64_t>(release.release)); });
+  if (any && releases.empty()) {
+    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined", false); });
+    return {};
+  }
   of_component([&](const ComponentVariant& wish, bool ours) {
     const auto has = [&](std::string_view variant) { return std::ranges::any_of(releases, [&](const auto& release) { return release.variant == variant; }); };
     // A component that has only one variant is brought in that one, as the agents do.

@@ -14,6 +14,7 @@
 #include "bandwidth.hpp"
 #include "base/result.hpp"
 #include "catalogue.hpp"
+#include "seat/seat.hpp"
 
 namespace distribution_point {
 
@@ -48,14 +49,20 @@ class Server {
     // POST /v1/...; any of the server's threads, must not block for long.
     std::function<ApiAnswer(const picket::Address& from, std::string_view path, std::string_view body)> on_post;
     std::function<void(std::string_view)> warn;
+    std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
   };
-  // Listens when it returns. The text of an error names the address and the setting.
-  [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(const ServerSettings& settings, Parts parts);
+  // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
+  // names the address and the setting.
+  [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(const ServerSettings& settings, Parts parts, picket::plugin::Sockets inherited = {});
   virtual ~Server() = default;  // cuts the connections, joins the threads
 
   // Every request that begins after this returned is answered from the new catalogue.
   virtual void serve(std::shared_ptr<const Catalogue> catalogue) = 0;
   [[nodiscard]] virtual std::vector<std::string> addresses() const = 0;  // "http 127.0.0.1:13080"
+  // For who goes on: "http 127.0.0.1 0", as the settings have it, and the socket.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, int>> listening() const = 0;
+  // Accepts nobody any more. What is under way is ended, for at most so long; then nothing is lost by the destructor's cut.
+  virtual void drain(std::chrono::milliseconds limit) = 0;
   [[nodiscard]] virtual const ServerCounters& counters() const = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/json_members.hpp"
 #include "trust/release.hpp"
 
 namespace distribution_point {
@@ -14,31 +15,14 @@ using picket::Code;
 using picket::Result;
 using picket::cat;
 using picket::fail;
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-std::int64_t number_of(const json::object& object, std::string_view name, std::int64_t otherwise) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : otherwise;
-}
-bool flag_of(const json::object& object, std::string_view name, bool otherwise) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
-}
-const json::array& list_of(const json::object& object, std::string_view name) {
-  static const json::array none;
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_array() ? value->get_array() : none;
-}
+using namespace picket::members;
 
 Result<BandwidthRule> parse_rule(const json::object& object) {
   constexpr std::array<std::string_view, 7> days = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
   BandwidthRule rule;
   PICKET_LET(range, picket::AddressRange::parse(text_of(object, "range")));
   rule.range = range;
-  rule.bytes_per_second = static_cast<std::uint64_t>(number_of(object, "kb_per_second", 0)) * 1000;
+  rule.bytes_per_second = number_of<std::uint64_t>(object, "kb_per_second") * 1000;
   if (rule.bytes_per_second == 0) return fail(Code::invalid, "kb_per_second must be at least 1");
   if (const auto from = text_of(object, "from"); !from.empty()) {
     PICKET_LET(minutes, parse_minutes(from));
@@ -58,24 +42,22 @@ Result<BandwidthRule> parse_rule(const json::object& object) {
 }
 
 Result<> parse_server(const json::object& object, ServerSettings& out) {
-  out.addresses.clear();
-  for (const auto& address : list_of(object, "listen"))
-    if (address.is_string()) out.addresses.emplace_back(address.get_string());
+  out.addresses = texts_of(object, "listen");
   if (out.addresses.empty()) out.addresses.emplace_back("0.0.0.0");
-  out.http_port = static_cast<int>(number_of(object, "http_port", 13080));
-  out.https_port = static_cast<int>(number_of(object, "https_port", -1));
+  out.http_port = number_of(object, "http_port", 13080);
+  out.https_port = number_of(object, "https_port", -1);
   out.certificate = text_of(object, "certificate");
   out.key = text_of(object, "key");
   if (out.http_port < 0 && out.https_port < 0) return fail(Code::invalid, "settings http_port and https_port are both off: nothing would be served");
   if (out.https_port >= 0 && (out.certificate.empty() || out.key.empty())) return fail(Code::invalid, "setting https_port needs certificate and key");
-  out.threads = static_cast<std::size_t>(number_of(object, "threads", 0));
-  out.most_connections = static_cast<std::size_t>(number_of(object, "max_connections", 12'000));
-  out.most_per_address = static_cast<std::size_t>(number_of(object, "max_connections_per_address", 1'000));
+  out.threads = number_of<std::size_t>(object, "threads", 0);
+  out.most_connections = number_of<std::size_t>(object, "max_connections", 12'000);
+  out.most_per_address = number_of<std::size_t>(object, "max_connections_per_address", 1'000);
   out.head_timeout = std::chrono::seconds(number_of(object, "request_timeout_seconds", 10));
   out.idle_timeout = std::chrono::seconds(number_of(object, "idle_timeout_seconds", 75));
   out.send_timeout = std::chrono::seconds(number_of(object, "send_timeout_seconds", 30));
-  out.min_bytes_per_second = static_cast<std::uint64_t>(number_of(object, "min_bytes_per_second", 512));
-  out.bulk_bytes = static_cast<std::uint64_t>(number_of(object, "bulk_kb", 64)) * 1024;
+  out.min_bytes_per_second = number_of<std::uint64_t>(object, "min_bytes_per_second", 512);
+  out.bulk_bytes = number_of<std::uint64_t>(object, "bulk_kb", 64) * 1024;
   for (const auto& rule : list_of(object, "bandwidth")) {
     if (!rule.is_object()) return fail(Code::invalid, "setting bandwidth: an entry is no object");
     auto parsed = parse_rule(rule.get_object());
@@ -95,20 +77,18 @@ Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
     if (!entry.is_object()) return fail(Code::invalid, "setting components: an entry is no object");
     const auto component = text_of(entry.get_object(), "component");
     if (auto good = picket::trust::check_component_name(component); !good) return fail(std::move(good).error(), "setting components");
-    const auto& variants = list_of(entry.get_object(), "variants");
+    const auto variants = texts_of(entry.get_object(), "variants");
     if (variants.empty()) out.components.push_back({component, "full"});
-    for (const auto& variant : variants)
-      if (variant.is_string()) out.components.push_back({component, std::string(variant.get_string())});
+    for (const auto& variant : variants) out.components.push_back({component, variant});
   }
   out.agent_demand = flag_of(object, "agent_demand", true);
   out.device_demand = flag_of(object, "device_demand", true);
-  for (const auto& name : list_of(object, "sources"))
-    if (name.is_string()) out.sources.emplace_back(name.get_string());
-  out.releases = static_cast<std::size_t>(number_of(object, "releases", 1));
+  out.sources = texts_of(object, "sources");
+  out.releases = number_of<std::size_t>(object, "releases", 1);
   out.deltas = flag_of(object, "deltas", true);
-  out.quota_bytes = static_cast<std::uint64_t>(number_of(object, "quota_mb", 0)) * 1'000'000;
-  out.warn_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_warning_mb", 2'000)) * 1'000'000;
-  out.need_free_bytes = static_cast<std::uint64_t>(number_of(object, "free_space_needed_mb", 4'000)) * 1'000'000;
+  out.quota_bytes = number_of<std::uint64_t>(object, "quota_mb", 0) * 1'000'000;
+  out.warn_free_bytes = number_of<std::uint64_t>(object, "free_space_warning_mb", 2'000) * 1'000'000;
+  out.need_free_bytes = number_of<std::uint64_t>(object, "free_space_needed_mb", 4'000) * 1'000'000;
   out.grace = std::chrono::seconds(number_of(object, "grace_seconds", 3600));
   if (const auto rule = text_of(object, "overall_rule"); !rule.empty()) out.overall_rule = rule;
   return {};
@@ -133,7 +113,7 @@ Result<Settings> parse_settings(std::string_view text) {
     if (!parsed) return fail(std::move(parsed).error(), "setting scope");
     out.scope.push_back(*parsed);
   }
-  out.most_devices = static_cast<std::size_t>(number_of(object, "max_devices", 10'000));
+  out.most_devices = number_of<std::size_t>(object, "max_devices", 10'000);
   out.demand_lasts = std::chrono::hours(24 * number_of(object, "demand_days", 7));
   out.interval = std::chrono::minutes(number_of(object, "interval_minutes", 60));
   out.start_delay = std::chrono::seconds(number_of(object, "start_delay_seconds", 60));

@@ -18,6 +18,21 @@ struct Road {
 struct Roads {
   std::vector<Road> roads;      // to be tried in this order
   std::string initial_root;     // the shipped root of trust
+  struct Declined {
+    std::string component;
+    std::uint64_t release = 0;  // 0: every one
+  };
+  std::vector<Declined> declined = {};
+
+  [[nodiscard]] bool declines(std::string_view component, std::uint64_t release) const {
+    for (const auto& one : declined)
+      if (one.component == component && (one.release == 0 || one.release == release)) return true;
+    return false;
+  }
+};
+struct AgentWish {
+  ComponentVariant what;
+  bool is_optional = false;     // the agent works without
 };
 
 class Upstream {
@@ -26,7 +41,7 @@ class Upstream {
   // `run`: the id of this run, for what servers are told.
   [[nodiscard]] virtual picket::Result<Roads> roads(std::uint64_t run) = 0;
   // What the agent of this computer needs.
-  [[nodiscard]] virtual picket::Result<std::vector<ComponentVariant>> agent_demand() = 0;
+  [[nodiscard]] virtual picket::Result<std::vector<AgentWish>> agent_demand() = 0;
 
   using Sink = std::function<picket::Result<>(std::string_view)>;
   struct Got {

@@ -76,6 +76,11 @@ void Worker::stop() {
   });
 }
 
+void Worker::close_idle() {
+  for (auto it = members_.begin(); it != members_.end();)
+    if (const auto member = (it++)->lock()) member->close_if_idle();
+}
+
 void Worker::tick() {
   if (stopping_) return;
   look_at_clocks();

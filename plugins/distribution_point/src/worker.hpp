@@ -15,7 +15,7 @@
 
 #include "base/files.hpp"
 #include "server.hpp"
-#include "tls.hpp"
+#include "tls_server/context.hpp"
 
 namespace distribution_point {
 
@@ -34,7 +34,7 @@ struct Shared {
   Server::Parts parts;
   ServerCounters counters;
   Bandwidth bandwidth;
-  TlsContext tls;
+  tls_server::Context tls;
 
   explicit Shared(const ServerSettings& s, Server::Parts p) : settings(s), parts(std::move(p)), bandwidth(s.bandwidth) {}
   // False: too many from this address, or in all.
@@ -57,6 +57,10 @@ class Worker {
   void run();                       // the thread's body
   void stop();                      // any thread
   void adopt(asio::ip::tcp::socket socket, const picket::Address& from, bool tls);
+  // The server ends: each answer from here on is the last of its connection.
+  void drain() { is_draining_ = true; }
+  [[nodiscard]] bool is_draining() const { return is_draining_; }
+  void close_idle();
   // Sends 503 and closes: what does not fit must not wait.
   static void turn_away(asio::ip::tcp::socket socket, bool tls);
 
@@ -93,7 +97,7 @@ class Worker {
   std::string date_;
   int day_ = 0, minute_ = 0;
   std::vector<char> scratch_;
-  bool stopping_ = false;
+  bool stopping_ = false, is_draining_ = false;
 };
 
 }  // namespace distribution_point

@@ -1,17 +1,15 @@
 #include "authenticode.hpp"
 
 #include <openssl/asn1.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
-#include <openssl/pkcs7.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-#include <openssl/x509_vfy.h>
 
 #include <cstdint>
-#include <cstring>
-#include <memory>
+#include <ctime>
+
+#include "base/free_with.hpp"
+#include "signed_data.hpp"
+#include "timestamp.hpp"
 
 namespace ksn_client {
 namespace {
@@ -20,16 +18,11 @@ using picket::cat;
 using picket::Code;
 using picket::fail;
 
-template <class T, void (*Free)(T*)>
-struct Freed {
-  void operator()(T* object) const { Free(object); }
-};
-using Pkcs7 = std::unique_ptr<PKCS7, Freed<PKCS7, ::PKCS7_free>>;
-using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, ::X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, ::X509_STORE_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, ::EVP_MD_CTX_free>>;
+using DigestContext = picket::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 constexpr char kIndirectData[] = "1.3.6.1.4.1.311.2.1.4";  // SPC_INDIRECT_DATA_OBJID
+constexpr char kOpusInfo[] = "1.3.6.1.4.1.311.2.1.12";     // SPC_SP_OPUS_INFO_OBJID
+constexpr char kNested[] = "1.3.6.1.4.1.311.2.4.1";        // szOID_NESTED_SIGNATURE: of a newer kind, beside one for old systems
 
 std::uint32_t little(std::string_view image, std::size_t at, unsigned bytes) {
   std::uint32_t out = 0;
@@ -73,11 +66,6 @@ bool digest_image(std::string_view image, const Layout& layout, const EVP_MD* al
   if (::EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size) != 1) return false;
   out.resize(size);
   return true;
-}
-
-// SHA-1 can be collided: a signature over it says nothing any more.
-const EVP_MD* strong_digest(int nid) {
-  return nid == NID_sha256 ? ::EVP_sha256() : nid == NID_sha384 ? ::EVP_sha384() : nid == NID_sha512 ? ::EVP_sha512() : nullptr;
 }
 
 // One DER element. False: none there, or it goes beyond the end.
@@ -125,56 +113,51 @@ bool read_indirect(std::string_view der, Said& out) {
   return true;
 }
 
-std::string name_part(X509* certificate, int nid) {
-  char text[257] = {};
-  const int size = ::X509_NAME_get_text_by_NID(::X509_get_subject_name(certificate), nid, text, sizeof text);
-  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+// SpcSpOpusInfo ::= SEQUENCE { programName [0] EXPLICIT CHOICE { unicode [0] IMPLICIT BMPString, ascii [1] IMPLICIT IA5String } OPTIONAL, ... }
+std::string program_name(std::string_view opus_info) {
+  Element whole, name, text;
+  if (!take_element(opus_info, whole) || !take_element(whole.content, name) || name.tag != 0 || !take_element(name.content, text) || text.tag > 1) return {};
+  ASN1_STRING* string = ::ASN1_STRING_type_new(text.tag == 0 ? V_ASN1_BMPSTRING : V_ASN1_IA5STRING);
+  unsigned char* utf8 = nullptr;
+  const bool set = string != nullptr && ::ASN1_STRING_set(string, text.content.data(), static_cast<int>(text.content.size())) == 1;
+  const int size = set ? ::ASN1_STRING_to_UTF8(&utf8, string) : -1;
+  std::string out = size > 0 ? std::string(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size)) : std::string();
+  OPENSSL_free(utf8);
+  ::ASN1_STRING_free(string);
+  return out;
 }
 
-// The signer's word: the digest of what is signed among the attributes, and the signature over these. PKCS7_verify would do the same; it leaks
-// memory for some malformed signatures (OpenSSL 3.0), and whoever brings files could spend ours with it.
-bool is_signed_by(PKCS7* pkcs7, X509* signer, std::string_view signed_part) {
-  STACK_OF(PKCS7_SIGNER_INFO)* infos = ::PKCS7_get_signer_info(pkcs7);
-  if (infos == nullptr || sk_PKCS7_SIGNER_INFO_num(infos) != 1) return false;
-  PKCS7_SIGNER_INFO* info = sk_PKCS7_SIGNER_INFO_value(infos, 0);
-  if (info->digest_alg == nullptr || info->auth_attr == nullptr || info->enc_digest == nullptr) return false;
-  const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(info->digest_alg->algorithm));
-  const ASN1_OCTET_STRING* said = ::PKCS7_digest_from_attributes(info->auth_attr);
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (algorithm == nullptr || said == nullptr || ::EVP_Digest(signed_part.data(), signed_part.size(), digest, &size, algorithm, nullptr) != 1) return false;
-  if (::ASN1_STRING_length(said) != static_cast<int>(size) || std::memcmp(::ASN1_STRING_get0_data(said), digest, size) != 0) return false;
-  unsigned char* attributes = nullptr;
-  const int length = ::ASN1_item_i2d(reinterpret_cast<ASN1_VALUE*>(info->auth_attr), &attributes, ASN1_ITEM_rptr(PKCS7_ATTR_VERIFY));
-  const DigestContext context(::EVP_MD_CTX_new());
-  EVP_PKEY* key = ::X509_get0_pubkey(signer);
-  const bool good = length > 0 && context && key != nullptr && ::EVP_DigestVerifyInit(context.get(), nullptr, algorithm, nullptr, key) == 1 &&
-                    ::EVP_DigestVerify(context.get(), ::ASN1_STRING_get0_data(info->enc_digest), static_cast<std::size_t>(::ASN1_STRING_length(info->enc_digest)), attributes,
-                                       static_cast<std::size_t>(length)) == 1;
-  OPENSSL_free(attributes);
-  return good;
-}
-
-bool leads_to(X509* signer, STACK_OF(X509) * others, const std::string& authorities, std::string& why) {
-  const Store store(::X509_STORE_new());
-  const StoreContext context(::X509_STORE_CTX_new());
-  if (!store || !context) return false;
-  const int loaded = authorities.empty() ? ::X509_STORE_set_default_paths(store.get()) : ::X509_STORE_load_file(store.get(), authorities.c_str());
-  if (loaded != 1) {
-    why = "the authorities cannot be read";
-    return false;
+picket::Result<PeSignature> read_signature(std::string_view der, std::string_view image, const Layout& layout, const std::string& authorities) {
+  const auto message = SignedData::parse(der);
+  if (!message) return fail(Code::invalid, "the signature is no PKCS #7 SignedData of one signer");
+  if (message->content_type() != kIndirectData) return fail(Code::invalid, "it does not sign an image");
+  Said said;
+  if (!read_indirect(message->content(V_ASN1_SEQUENCE), said)) return fail(Code::invalid, "what is signed cannot be read");
+  PeSignature out;
+  out.publisher = message->publisher();
+  if (said.algorithm == nullptr) {
+    if (const auto nested = message->unsigned_attribute(kNested); !nested.empty() && nested.size() < der.size()) return read_signature(nested, image, layout, authorities);
+    out.note = "the image's digest is of a kind that counts no more";
+    return out;
   }
-  if (::X509_STORE_CTX_init(context.get(), store.get(), signer, others) != 1) return false;
-  // A program outlives the certificate it was signed with; when it was signed only a time stamp could say.
-  ::X509_VERIFY_PARAM_set_flags(::X509_STORE_CTX_get0_param(context.get()), X509_V_FLAG_NO_CHECK_TIME);
-  ::X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_ANY);
-  if (::X509_verify_cert(context.get()) != 1) {
-    why = ::X509_verify_cert_error_string(::X509_STORE_CTX_get_error(context.get()));
-    return false;
+  std::string digest;
+  if (!digest_image(image, layout, said.algorithm, digest) || digest != said.digest) {
+    out.note = "the image was changed after it was signed";
+    return out;
   }
-  if ((::X509_get_extension_flags(signer) & EXFLAG_XKUSAGE) == 0 || (::X509_get_extended_key_usage(signer) & XKU_CODE_SIGN) != 0) return true;
-  why = "the certificate is not for signing code";
-  return false;
+  if (!message->covers(said.signed_part)) {
+    out.note = "the signature is not good";
+    return out;
+  }
+  out.image_matches = true;
+  out.product = program_name(message->signed_attribute(kOpusInfo));
+  // A program outlives the certificate it was signed with. When it was signed only a time stamp says; without one the certificate counts as of today.
+  const std::int64_t now = std::time(nullptr);
+  std::string why, no_stamp;
+  const auto stamped = stamped_at(*message, authorities, now, no_stamp);
+  out.trusted = message->leads_to(authorities, SignedData::Use::code, stamped.value_or(now), why);
+  if (!out.trusted) out.note = cat("its signer is not vouched for: ", why, no_stamp.empty() ? "" : cat("; ", no_stamp));
+  return out;
 }
 
 }  // namespace
@@ -191,45 +174,7 @@ picket::Result<std::optional<PeSignature>> pe_signature(std::string_view image, 
   const std::uint32_t length = little(image, layout.table, 4);
   if (length < 9 || length > layout.table_size) return fail(Code::invalid, "the certificate's length is wrong");
   if (little(image, layout.table + 6, 2) != 2) return fail(Code::unsupported, "the certificate is no PKCS #7");
-  const std::string_view der = image.substr(layout.table + 8, length - 8);
-  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const Pkcs7 pkcs7(::d2i_PKCS7(nullptr, &at, static_cast<long>(der.size())));
-  ERR_clear_error();
-  if (!pkcs7 || PKCS7_type_is_signed(pkcs7.get()) == 0 || pkcs7->d.sign == nullptr || pkcs7->d.sign->contents == nullptr) return fail(Code::invalid, "the signature is no PKCS #7 SignedData");
-  PKCS7* contents = pkcs7->d.sign->contents;
-  char oid[80] = {};
-  ::OBJ_obj2txt(oid, sizeof oid, contents->type, 1);
-  if (std::strcmp(oid, kIndirectData) != 0 || contents->d.other == nullptr || contents->d.other->type != V_ASN1_SEQUENCE) return fail(Code::invalid, "it does not sign an image");
-  const std::string_view indirect(reinterpret_cast<const char*>(contents->d.other->value.sequence->data), static_cast<std::size_t>(contents->d.other->value.sequence->length));
-  Said said;
-  if (!read_indirect(indirect, said)) return fail(Code::invalid, "what is signed cannot be read");
-
-  PeSignature out;
-  STACK_OF(X509)* signers = ::PKCS7_get0_signers(pkcs7.get(), nullptr, 0);
-  ERR_clear_error();
-  if (signers == nullptr || sk_X509_num(signers) != 1) {
-    if (signers != nullptr) sk_X509_free(signers);
-    return fail(Code::invalid, "there is not exactly one signer");
-  }
-  X509* signer = sk_X509_value(signers, 0);
-  sk_X509_free(signers);
-  out.publisher = name_part(signer, NID_organizationName);
-  if (out.publisher.empty()) out.publisher = name_part(signer, NID_commonName);
-  std::string digest;
-  if (said.algorithm == nullptr) out.note = "the image's digest is of a kind that counts no more";
-  else if (!digest_image(image, layout, said.algorithm, digest) || digest != said.digest) out.note = "the image was changed after it was signed";
-  if (!out.note.empty()) return std::optional(std::move(out));
-  const bool good = is_signed_by(pkcs7.get(), signer, said.signed_part);
-  ERR_clear_error();
-  if (!good) {
-    out.note = "the signature is not good";
-    return std::optional(std::move(out));
-  }
-  out.image_matches = true;
-  std::string why;
-  out.trusted = leads_to(signer, pkcs7->d.sign->cert, authorities, why);
-  ERR_clear_error();
-  if (!out.trusted) out.note = cat("its signer is not vouched for: ", why);
+  PICKET_LET(out, read_signature(image.substr(layout.table + 8, length - 8), image, layout, authorities));
   return std::optional(std::move(out));
 }
 

@@ -12,9 +12,9 @@ namespace ksn_client {
 
 struct PeSignature {
   std::string publisher;      // organisation of the signer's certificate, else its common name
-  std::string product;        // SpcSpOpusInfo is often missing: empty then
+  std::string product;        // as the signer described the program; often missing
   bool image_matches = false; // the image is what was signed, and the signature is good
-  bool trusted = false;       // and the signer's certificate leads to one of the authorities
+  bool trusted = false;       // and the signer's certificate led to one of the authorities when it was signed: as its time stamp says, else now
   std::string note;           // why not
 };
 

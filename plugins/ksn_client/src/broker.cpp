@@ -19,7 +19,6 @@ struct Broker::Pending {
 struct Broker::Flight {
   std::vector<std::pair<std::shared_ptr<Pending>, std::size_t>> who;
   Clock::time_point deadline{};  // the latest of theirs
-  bool sent = false;
 };
 struct Broker::Batch {
   std::vector<Key> keys;
@@ -149,12 +148,9 @@ v1::AskRequest Broker::waiting() const {
 void Broker::send(std::unique_lock<std::mutex>& lock) {
   auto batch = std::make_shared<Batch>();
   const auto now = Clock::now();
-  auto latest = now;
   while (!queue_.empty() && batch->keys.size() < picket::ksn::kMostQuestions) {
     const auto found = flights_.find(queue_.front());
     if (found != flights_.end() && found->second->deadline > now) {
-      found->second->sent = true;
-      latest = std::max(latest, found->second->deadline);
       batch->keys.push_back(queue_.front());
     } else if (found != flights_.end()) {
       flights_.erase(found);  // nobody waits any more
@@ -169,7 +165,9 @@ void Broker::send(std::unique_lock<std::mutex>& lock) {
   batch->trust = trust_;
   batch->cache = cache_;
   batch->generation = generation_;
-  const auto deadline = std::min(timeout_, std::chrono::ceil<std::chrono::milliseconds>(latest - now));
+  // Who asks may be less patient than we are with KSN: its deadline is kept here, the answer still comes into the cache, and only who does not
+  // answer us by our own limit has failed.
+  const auto deadline = timeout_;
   ++under_way_;
   ++counters_.batches;
   auto request = request_of(batch->keys);

@@ -51,8 +51,8 @@ class Checker {
   struct Job;
   void start(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done);
   [[nodiscard]] std::string reply(const Job& job);
-  void append(const Job& job, const Question& question, std::string& out);
-  void count(v1::Checked::From from, v1::ObjectKind kind, std::string_view facts);
+  void append(const Job& job, const Question& question, std::string& one, std::string& out);
+  void count(const Job& job);
   [[nodiscard]] std::shared_ptr<const Policy> policy() const;
 
   const Parts parts_;

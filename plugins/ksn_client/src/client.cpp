@@ -71,7 +71,7 @@ Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
   self->consent_ = Consent::load(self->host_.keep, told);
   if (!told.empty()) self->host_.log(true, told);
   const auto now = self->host_.now();
-  self->situation_.changed = self->consent_.switched_at() != 0 ? std::max<std::int64_t>(self->consent_.switched_at(), now) : now;
+  self->situation_.changed = now;
   if (const auto kept = self->host_.keep.load(kDirectives)) {
     // Until the agent hands over the set again: a restart must not let out what is stopped.
     if (auto directives = Directives::parse(*kept)) {
@@ -125,18 +125,24 @@ Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) co
 
 std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
   std::unique_ptr<DiskCache> disk;
+  Cache::Later later;
   if (settings.cache_mb > 0 && owner.find_first_not_of('\0') != owner.npos) {
     std::string told;
     auto made = picket::make_folders(settings.folder, 0700);
     if (made) {
-      auto opened = DiskCache::open(std::filesystem::path(settings.folder) / "cache", settings.cache_mb << 20, owner, told);
+      const auto file = std::filesystem::path(settings.folder) / "cache";
+      auto opened = DiskCache::open(file, settings.cache_mb << 20, owner, told);
       if (opened) disk = std::move(*opened);
+      else if (opened.error().code == Code::busy) later = [file, bytes = settings.cache_mb << 20, owner = std::string(owner)] {
+        std::string ignored;
+        return DiskCache::open(file, bytes, owner, ignored);
+      };
       else made = fail(std::move(opened).error());
     }
     if (!told.empty()) host_.log(true, cat("KSN's cache ", told));
     if (!made) host_.log(true, cat("KSN's answers are not kept on disk: ", made.error().message));
   }
-  return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed());
+  return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed(), std::move(later));
 }
 
 std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const {
@@ -199,10 +205,9 @@ void Client::put_in_force(Derived derived) {
     cache = open_cache(settings, owner);
   }
   auto trust = provider ? std::make_shared<Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
-  bool was_on = false, is_on = false;
+  bool went_off = false;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
-    was_on = situation_.is_on();
     settings_ = settings;
     local_ = derived.local;
     cache_ = cache;
@@ -211,22 +216,16 @@ void Client::put_in_force(Derived derived) {
     situation_.has_provider = provider.has_value();
     situation_.private_ksn = provider && provider->private_ksn;
     situation_.no_provider = provider ? std::string() : why_none;
-    situation_.allowed = settings.enabled;
     situation_.extended = settings.extended;
     situation_.when_unavailable = settings.when_unavailable;
     if (provider) provider_ = std::move(*provider);
     else provider_.reset();
-    programs_ = std::make_shared<Programs>(Programs::Places{.dpkg = "/var/lib/dpkg", .code_authorities = settings.code_authorities});
-    situation_.accepted = consent_.accepted() != nullptr;
-    situation_.switched_on = consent_.is_on();
-    situation_.switched_by = consent_.switched_by();
-    is_on = situation_.is_on();
-    if (was_on != is_on) situation_.changed = host_.now();
-    greet_at_ = 0;
+    programs_ = std::make_shared<Programs>(Programs::Places{.code_authorities = settings.code_authorities});
+    went_off = consent_changed();
   });
   line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
-  if (was_on && !is_on) fall_silent("KSN was switched off");
+  if (went_off) fall_silent("KSN was switched off");
   name_asker();
   refresh();
 }
@@ -261,10 +260,12 @@ void Client::name_asker() {
 }
 
 void Client::refresh() {
-  Checker::Policy policy;
-  Outbox::Limits limits;
   {
-    const std::lock_guard lock(mutex_);
+    // One after the other: what was true before must not be put in force last.
+    const std::lock_guard refreshing(refreshing_);
+    Checker::Policy policy;
+    Outbox::Limits limits;
+    std::unique_lock lock(mutex_);
     const bool on = situation_.is_on();
     policy.local = local_;
     if (on) policy.cache = cache_;  // switched off, KSN's word counts no more
@@ -279,16 +280,28 @@ void Client::refresh() {
     limits.most_bytes = settings_.content_bytes;
     limits.most_bytes_per_day = settings_.content_bytes_per_day;
     wake_ = true;
+    lock.unlock();
+    checker_->use(std::move(policy));
+    outbox_->use(std::move(limits), sums(), host_.now());
   }
-  checker_->use(std::move(policy));
-  const bool extended = limits.extended;
-  outbox_->use(std::move(limits), host_.now());
-  if (!extended && outbox_->waiting() > 0) outbox_->clear();
   tick_.notify_all();
   host_.changed();
 }
 
 // ---- what is in force
+
+bool Client::consent_changed() {
+  const bool was_on = situation_.is_on();
+  situation_.allowed = settings_.enabled;
+  situation_.accepted = consent_.accepted() != nullptr;
+  situation_.switched_on = consent_.is_on();
+  situation_.switched_by = consent_.switched_by();
+  situation_.decided = situation_.accepted ? consent_.switched_at() : consent_.last_decided_at();
+  const bool is_on = situation_.is_on();
+  if (was_on != is_on) situation_.changed = host_.now();
+  greet_at_ = 0;
+  return was_on && !is_on;
+}
 
 Situation Client::situation() {
   const auto next = line_->until_next_attempt();
@@ -320,6 +333,7 @@ void Client::attempted(const Way* way, const Error* failure) {
     const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
     if (failure == nullptr) {
       ++exchanges_;
+      if (is_unavailable(situation_, now)) situation_.available_since = now;
       tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
       situation_.last_exchange = now;
       situation_.last_road = way != nullptr ? way->name : "";
@@ -350,15 +364,20 @@ std::size_t Client::fall_silent(const std::string& why) {
 Result<> Client::direct(const std::string& folder, std::uint64_t release) {
   PICKET_LET(text, picket::read_file(std::filesystem::path(folder) / "directives.json", kMostDirectives));
   PICKET_LET(directives, Directives::parse(text));
-  const bool stops = directives.mode != Directives::Mode::normal;
+  bool stops = false;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
     const auto now = host_.now();
-    if (situation_.directives.mode != directives.mode || situation_.directives_since == 0) situation_.directives_since = now;
+    stops = directives.in_force(now);
+    if (situation_.directives.mode != directives.mode) situation_.directives_since = now;
     situation_.directives = directives;
   });
   if (!host_.keep.store(kDirectives, text)) host_.log(true, "KSN's directives could not be kept: a restart may forget them for a moment");
-  if (stops) broker_->clear(forbids("file").empty() ? "KSN's directives changed" : forbids("file"));
+  if (stops) {
+    // What is under way would go on to the next road; what is still allowed is asked again.
+    broker_->clear(forbids("file").empty() ? "KSN's directives changed" : forbids("file"));
+    line_->cancel_all();
+  }
   host_.log(false, cat("KSN's directives of release ", std::to_string(release), ": ", stops ? status().cause() : "no restrictions"));
   refresh();
   return {};

@@ -69,6 +69,7 @@ class Client {
   void attempted(const Way* way, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
+  [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
 
   void run();                                                  // the ticker
@@ -79,6 +80,7 @@ class Client {
 
   const Host host_;
   std::mutex applying_;       // settings come from the plugin's thread, and again from the ticker when a file came later
+  std::mutex refreshing_;
   mutable std::mutex mutex_;  // the members up to the blank line
   Settings settings_;
   Consent consent_;

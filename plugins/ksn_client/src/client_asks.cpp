@@ -88,11 +88,9 @@ void Client::run() {
       if (auto applied = apply(std::move(again)); !applied) host_.log(true, applied.error().message);
     }
     if (greets) greet();
-    if (sends) {
-      outbox_->counted(sums(), now);
-      send_from_outbox();
-    }
-    const auto next_statistics = outbox_->next_statistics();
+    outbox_->counted(sums(), now);
+    if (sends) send_from_outbox();
+    const auto counts_at = outbox_->counts_at();
     host_.changed();
     lock.lock();
     if (stopping_ || wake_) continue;
@@ -102,7 +100,7 @@ void Client::run() {
     };
     if (on) {
       consider(std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count()));
-      consider(next_statistics);
+      consider(counts_at);
       consider(outbox_rests_until_);
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);

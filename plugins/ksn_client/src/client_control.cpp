@@ -55,23 +55,17 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
   PICKET_LET(shown, statement(request.language()));
   if (request.digest() != shown.statement().digest()) return fail(Code::conflict, "the statement is another one than was shown: read it again");
   Statement ships{shown.statement().version(), shown.statement().language(), shown.statement().digest(), ""};
-  bool was_on = false, is_on = false;
+  bool went_off = false;
   Result<> decided;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
-    was_on = situation_.is_on();
     decided = consent_.decide(host_.keep, ships, request.accept(), request.who(), host_.now());
-    situation_.accepted = consent_.accepted() != nullptr;
-    situation_.switched_on = consent_.is_on();
-    situation_.switched_by = consent_.switched_by();
-    is_on = situation_.is_on();
-    if (was_on != is_on) situation_.changed = host_.now();
-    greet_at_ = 0;
+    went_off = consent_changed();
   });
-  if (!decided) return fail(std::move(decided).error());
-  if (was_on && !is_on) fall_silent("the KSN statement was declined");
-  host_.log(false, cat("the KSN statement ", ships.version, " (", ships.language, ", SHA-256 ", ships.digest, ") was ", request.accept() ? "accepted" : "declined", " by ", request.who().substr(0, 200)));
+  if (went_off) fall_silent("the KSN statement was declined");
   refresh();
+  if (!decided) return fail(std::move(decided).error());
+  host_.log(false, cat("the KSN statement ", ships.version, " (", ships.language, ", SHA-256 ", ships.digest, ") was ", request.accept() ? "accepted" : "declined", " by ", request.who().substr(0, 200)));
   v1::DecideReply out;
   out.set_status(status().line());
   const std::lock_guard lock(mutex_);
@@ -80,7 +74,7 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
 }
 
 Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
-  bool was_on = false, is_on = false;
+  bool went_off = false;
   Result<> switched;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
@@ -91,17 +85,12 @@ Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
     } else if (request.on() && consent_.accepted() == nullptr) {
       switched = fail(Code::denied, "the KSN statement is not accepted: picketctl ksn statement show, then accept");
     } else {
-      was_on = situation_.is_on();
       switched = consent_.switch_to(host_.keep, request.on(), request.who(), host_.now());
-      situation_.switched_on = consent_.is_on();
-      situation_.switched_by = consent_.switched_by();
-      is_on = situation_.is_on();
-      if (was_on != is_on) situation_.changed = host_.now();
-      greet_at_ = 0;
+      went_off = consent_changed();
     }
   });
   v1::SwitchReply out;
-  if (was_on && !is_on) out.set_cleared(fall_silent("KSN was switched off"));
+  if (went_off) out.set_cleared(fall_silent("KSN was switched off"));
   refresh();
   if (!switched) return fail(std::move(switched).error());
   out.set_status(status().line());
@@ -112,9 +101,10 @@ v1::SentReply Client::sent() {
   v1::SentReply out;
   const auto last = gate_->last();
   if (!last.path.empty()) {
-    out.set_last(printed(last.path, last.body));
+    out.set_last(printed(last.path, *last.body));
     out.set_last_when(last.when);
     out.set_last_to(last.to);
+    out.set_last_taken(last.taken);
   }
   auto waiting = broker_->waiting();
   if (waiting.questions_size() > 0) {
@@ -128,17 +118,14 @@ v1::SentReply Client::sent() {
 }
 
 void Client::connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done) {
-  if (auto why = forbids("hello"); !why.empty()) return done(fail(Code::denied, std::move(why)));
   std::string ksn;
+  bool patient = false;
   {
     const std::lock_guard lock(mutex_);
     ksn = provider_ ? provider_->name : "";
+    patient = deadline >= settings_.request_timeout;
   }
-  v1::HelloRequest hello;
-  *hello.mutable_asker() = gate_->asker();
-  auto body = hello.SerializeAsString();
-  gate_->remember("/ksn/v1/hello", body);
-  line_->try_all("/ksn/v1/hello", std::move(body), deadline, [this, ksn, done = std::move(done)](std::vector<Line::Tried> tried) {
+  auto shut = gate_->try_all("hello", "/ksn/v1/hello", v1::HelloRequest(), deadline, [this, ksn, patient, done](std::vector<Line::Tried> tried) {
     v1::ConnectionReply out;
     for (auto& one : tried) {
       auto* row = out.add_tried();
@@ -162,10 +149,12 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       row->set_ksn(reply.ksn().substr(0, 200));
       row->set_works(works.has_value());
       row->set_text(works ? (reply.proxy() ? "a KSN proxy" : "a KSN server") : works.error().message);
-      attempted(&one.way, works ? nullptr : &works.error());
+      // Who asks may be less patient than we are with KSN: that is no failure.
+      if (works || patient || works.error().code != Code::timeout) attempted(&one.way, works ? nullptr : &works.error());
     }
     done(std::move(out));
   });
+  if (!shut) done(fail(std::move(shut).error()));
 }
 
 }  // namespace ksn_client

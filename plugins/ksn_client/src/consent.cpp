@@ -118,9 +118,13 @@ Result<> Consent::decide(const Keep& keep, const Statement& statement, bool acce
   } else if (accepted_.accepted && accepted_.digest == statement.digest) {
     next.accepted_ = {};  // taken back: it is the text under which KSN was used
   }
-  if (!keep.store(kRecord, next.to_json())) return fail(Code::io, "the decision could not be recorded, so it is not in force");
+  if (keep.store(kRecord, next.to_json())) {
+    *this = std::move(next);
+    return {};
+  }
+  if (accept) return fail(Code::io, "the decision could not be recorded, so it is not in force");
   *this = std::move(next);
-  return {};
+  return fail(Code::io, "the statement is declined, but that could not be recorded: a restart may forget it");
 }
 
 Result<> Consent::switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now) {
@@ -129,7 +133,6 @@ Result<> Consent::switch_to(const Keep& keep, bool on, const std::string& who, s
   next.switched_by_ = one_line(who);
   next.switched_at_ = now;
   if (!keep.store(kRecord, next.to_json())) {
-    // Off counts at once, recorded or not; the error says that a restart may forget it.
     if (!on) *this = std::move(next);
     return fail(Code::io, on ? "switching KSN on could not be recorded, so it stays off" : "KSN is off, but that could not be recorded: it may be on again after a restart");
   }

@@ -36,8 +36,10 @@ class Consent {
   [[nodiscard]] bool is_on() const { return on_; }
   [[nodiscard]] const std::string& switched_by() const { return switched_by_; }
   [[nodiscard]] std::int64_t switched_at() const { return switched_at_; }
+  [[nodiscard]] std::int64_t last_decided_at() const { return last_.when; }
 
-  // Each is in force only when it was stored: Code::io otherwise, and everything stays as it was.
+  // What lets KSN be used is in force only when it was stored: Code::io otherwise, and everything stays as it was. What ends its use counts
+  // at once, recorded or not, and Code::io says that a restart may forget it.
   [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now);
   [[nodiscard]] Result<> switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now);
 

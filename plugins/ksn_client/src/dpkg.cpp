@@ -50,10 +50,13 @@ std::string_view field(std::string_view line, std::string_view name) {
 
 }  // namespace
 
-picket::Result<> DpkgDatabase::refresh() {
+std::int64_t DpkgDatabase::stamp() const {
   struct stat info {};
-  if (::stat((folder_ + "/status").c_str(), &info) != 0) return picket::fail(picket::Code::not_found, cat("no package database in ", folder_));
-  const std::int64_t changed = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  return ::stat((folder_ + "/status").c_str(), &info) == 0 ? std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec : 0;
+}
+
+picket::Result<> DpkgDatabase::refresh() {
+  const auto changed = stamp();
   if (changed == read_at_) return {};
   packages_.clear();
   paths_.clear();
@@ -76,7 +79,7 @@ picket::Result<> DpkgDatabase::refresh() {
   return {};
 }
 
-picket::Result<std::optional<DpkgDatabase::Owner>> DpkgDatabase::owner_of(std::string_view path) {
+picket::Result<std::optional<Owner>> DpkgDatabase::owner_of(const std::string& path) {
   PICKET_TRY(refresh());
   for (const auto& spelling : spellings(path)) {
     const auto hash = hash_of_path(spelling);
@@ -87,46 +90,49 @@ picket::Result<std::optional<DpkgDatabase::Owner>> DpkgDatabase::owner_of(std::s
       bool listed = false;
       if (list) each_line(*list, [&](std::string_view line) { listed = listed || line == spelling; });
       if (!listed) continue;
-      Owner owner;
-      owner.package = package;
-      if (const auto sums = picket::read_file(cat(folder_, "/info/", package, ".md5sums"), kMostList)) {
-        const auto wanted = std::string_view(spelling).substr(1);
-        each_line(*sums, [&](std::string_view line) {
-          if (line.size() > 34 && line.substr(34) == wanted) owner.md5 = line.substr(0, 32);
-        });
-      }
-      const std::string bare = package.substr(0, package.find(':'));
-      const std::string architecture = package.find(':') == std::string::npos ? "" : package.substr(package.find(':') + 1);
-      PICKET_LET(status, picket::read_file(folder_ + "/status", kMostStatus));
-      bool inside = false, right = true;
-      Owner candidate;
-      const auto take = [&] {
-        if (inside && right) {
-          owner.source = candidate.source;
-          owner.version = candidate.version;
-          owner.maintainer = candidate.maintainer;
-        }
-        candidate = {};
-        right = true;
-      };
-      each_line(status, [&](std::string_view line) {
-        if (line.empty()) {
-          take();
-          inside = false;
-        } else if (const auto name = field(line, "Package"); !name.empty()) {
-          inside = name == bare;
-        } else if (inside) {
-          if (const auto said = field(line, "Architecture"); !said.empty()) right = architecture.empty() || said == architecture;
-          else if (const auto version = field(line, "Version"); !version.empty()) candidate.version = version;
-          else if (const auto source = field(line, "Source"); !source.empty()) candidate.source = source.substr(0, source.find(' '));
-          else if (const auto maintainer = field(line, "Maintainer"); !maintainer.empty()) candidate.maintainer = maintainer.substr(0, maintainer.find(" <"));
-        }
-      });
-      take();
+      PICKET_LET(owner, read_owner(package, spelling));
       return std::optional<Owner>(std::move(owner));
     }
   }
   return std::optional<Owner>();
+}
+
+picket::Result<Owner> DpkgDatabase::read_owner(const std::string& package, std::string_view path) const {
+  const auto colon = package.find(':');
+  const std::string name = package.substr(0, colon), architecture = colon == std::string::npos ? "" : package.substr(colon + 1);
+  Owner owner;
+  owner.package = package;
+  owner.product = name;
+  if (const auto sums = picket::read_file(cat(folder_, "/info/", package, ".md5sums"), kMostList)) {
+    owner.algorithm = "md5";
+    each_line(*sums, [&](std::string_view line) {
+      if (line.size() > 34 && line.substr(34) == path.substr(1)) owner.digest = line.substr(0, 32);
+    });
+  }
+  PICKET_LET(status, picket::read_file(folder_ + "/status", kMostStatus));
+  struct {
+    bool named = false, other_architecture = false;
+    std::string source, version, maintainer;
+  } entry;
+  const auto take = [&] {
+    if (entry.named && !entry.other_architecture) {
+      if (!entry.source.empty()) owner.product = entry.source;
+      owner.version = entry.version;
+      owner.publisher = entry.maintainer;
+    }
+    entry = {};
+  };
+  each_line(status, [&](std::string_view line) {
+    if (line.empty()) take();
+    else if (const auto said = field(line, "Package"); !said.empty()) entry.named = said == name;
+    else if (!entry.named) return;
+    else if (const auto kind = field(line, "Architecture"); !kind.empty()) entry.other_architecture = !architecture.empty() && kind != architecture;
+    else if (const auto version = field(line, "Version"); !version.empty()) entry.version = version;
+    else if (const auto source = field(line, "Source"); !source.empty()) entry.source = source.substr(0, source.find(' '));
+    else if (const auto maintainer = field(line, "Maintainer"); !maintainer.empty()) entry.maintainer = maintainer.substr(0, maintainer.find(" <"));
+  });
+  take();
+  return owner;
 }
 
 }  // namespace ksn_client

@@ -2,33 +2,30 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "base/result.hpp"
+#include "package.hpp"
 
 namespace ksn_client {
 
-class DpkgDatabase {
+class DpkgDatabase final : public PackageDatabase {
  public:
   explicit DpkgDatabase(std::string folder) : folder_(std::move(folder)) {}
 
-  struct Owner {
-    std::string package;     // "openssl"; with ":amd64" where the database says so
-    std::string source, version, maintainer;
-    std::string md5;         // of the file as released; empty: not recorded
-  };
-  // nullopt: no package installed this path. Code::not_found: there is no such database here.
-  [[nodiscard]] picket::Result<std::optional<Owner>> owner_of(std::string_view path);
+  [[nodiscard]] std::string_view name() const override { return "dpkg"; }
+  [[nodiscard]] std::int64_t stamp() const override;
+  [[nodiscard]] picket::Result<std::optional<Owner>> owner_of(const std::string& path) override;
 
  private:
   [[nodiscard]] picket::Result<> refresh();
+  [[nodiscard]] picket::Result<Owner> read_owner(const std::string& package, std::string_view path) const;
 
   const std::string folder_;
-  std::int64_t read_at_ = -1;                        // the status file's time of change then, in ns
-  std::vector<std::string> packages_;
+  std::int64_t read_at_ = 0;                         // the stamp then
+  std::vector<std::string> packages_;                // "openssl"; with ":amd64" where the database says so
   std::vector<std::pair<std::uint64_t, std::uint32_t>> paths_;  // hash of a path, package; sorted
 };
 

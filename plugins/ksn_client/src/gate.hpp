@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "line.hpp"
 #include "standing.hpp"
@@ -35,21 +37,30 @@ class Gate {
       if (auto why = forbids_(what); !why.empty()) {
         refused = fail(Code::denied, std::move(why));
       } else {
-        *message.mutable_asker() = asker();
-        std::string body = message.SerializeAsString();
-        remember(path, body);
-        line_.post(path, std::move(body), deadline,
-                   [this, accept = std::move(accept)](const ksn_channel::Answer& answer, const Way& way) {
-                     {
-                       const std::lock_guard lock(mutex_);
-                       last_.to = way.name;
-                     }
+        const auto shown = sealed(path, message);
+        line_.post(path, std::string(*shown->body), deadline, remembers(shown),
+                   [this, shown, accept = std::move(accept)](const ksn_channel::Answer& answer, const Way& way) {
+                     taken(*shown);
                      return accept(answer, way);
                    },
                    std::move(done));
       }
     }
     if (!refused) done(std::move(refused));
+  }
+  // The same on every road at once. The error says why nothing goes; `done` does not come then.
+  template <class Message>
+  [[nodiscard]] Result<> try_all(std::string_view what, std::string_view path, Message message, std::chrono::milliseconds deadline,
+                                 std::function<void(std::vector<Line::Tried>)> done) {
+    const std::lock_guard passing(passing_);
+    if (auto why = forbids_(what); !why.empty()) return fail(Code::denied, std::move(why));
+    const auto shown = sealed(path, message);
+    line_.try_all(path, *shown->body, deadline, remembers(shown), [this, shown, done = std::move(done)](std::vector<Line::Tried> tried) {
+      for (const auto& one : tried)
+        if (one.answer && one.answer->status == 200) taken(*shown);
+      done(std::move(tried));
+    });
+    return {};
   }
   // Changes what `forbids` looks at; when this returns nothing passes that it forbids.
   template <class Change>
@@ -58,31 +69,47 @@ class Gate {
     apply();
   }
 
+  // The message that went out last.
   struct Sent {
-    std::string path, body, to;
+    std::string path;
+    std::shared_ptr<const std::string> body;
+    std::string to;
     std::int64_t when = 0;
+    bool taken = false;  // an answer came that was no refusal
+    std::uint64_t number = 0;
   };
   [[nodiscard]] Sent last() const {
     const std::lock_guard lock(mutex_);
     return last_;
   }
-  void remember(std::string_view path, const std::string& body) {
-    const std::lock_guard lock(mutex_);
-    last_ = {std::string(path), body, line_.in_force(), std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
-    // Parts of files would be kept twice for nobody's use.
-    if (last_.path == "/ksn/v1/content") {
-      v1::ContentRequest shown;
-      if (shown.ParseFromString(last_.body) && shown.part().size() > 4096) shown.mutable_part()->resize(4096), last_.body = shown.SerializeAsString();
-    }
-  }
 
  private:
+  template <class Message>
+  std::shared_ptr<const Sent> sealed(std::string_view path, Message& message) {
+    const std::lock_guard lock(mutex_);
+    *message.mutable_asker() = asker_;
+    return std::make_shared<const Sent>(Sent{std::string(path), std::make_shared<const std::string>(message.SerializeAsString()), {}, 0, false, ++number_});
+  }
+  Line::Goes remembers(const std::shared_ptr<const Sent>& sent) {
+    return [this, sent](const Way& way) {
+      const std::lock_guard lock(mutex_);
+      last_ = *sent;
+      last_.to = way.name;
+      last_.when = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    };
+  }
+  void taken(const Sent& sent) {
+    const std::lock_guard lock(mutex_);
+    if (last_.number == sent.number) last_.taken = true;
+  }
+
   Line& line_;
   const Forbids forbids_;
   std::mutex passing_;         // held while a message goes
   mutable std::mutex mutex_;   // the members below
   v1::Asker asker_;
   Sent last_;
+  std::uint64_t number_ = 0;
 };
 
 }  // namespace ksn_client

@@ -96,8 +96,10 @@ void KsnClient::publish() {
   picket::host::v1::DeviceConcern concern;
   concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
   concern.set_text(cat("KSN: ", state.text()));
-  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY)
+  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY) {
     host_.set_timer(kPublishTimer, 500);
+    return;
+  }
   host_.report(health.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, health);
   reported_ = health;
 }
@@ -137,7 +139,7 @@ void KsnClient::on_request(std::uint64_t id, const Message& request) {
     v1::CheckRequest message;
     if (!parse(request, message)) return malformed();
     client_->check(message, deadline_of(request), [host = host_, id](Result<std::string> reply) {
-      if (reply && reply->size() > Checker::kMostReply) reply = fail(Code::too_large, "the answer is longer than one message of the bus: ask about fewer objects at once");
+      if (reply && reply->size() > Checker::kMostReply) reply = fail(Code::too_large, cat("the answer has ", std::to_string(reply->size()), " bytes, and one message of the bus holds ", std::to_string(Checker::kMostReply), ": ask about fewer objects at once"));
       if (!reply) host.refuse(id, status_of_code(reply.error().code), reply.error().message);
       else host.respond(id, PICKET_OK, cat(kType, "CheckReply"), *reply);
     });

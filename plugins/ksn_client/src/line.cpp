@@ -19,6 +19,7 @@ std::string clean(std::string_view text) {
 struct Line::Message {
   std::string path, body;
   Clock::time_point deadline;
+  Goes goes;
   Accept accept;
   Done done;
   std::vector<std::shared_ptr<State>> roads;
@@ -72,11 +73,12 @@ double Line::spread() {
   return static_cast<double>(random_) / 4294967296.0;
 }
 
-void Line::post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Accept accept, Done done) {
+void Line::post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Goes goes, Accept accept, Done done) {
   auto message = std::make_shared<Message>();
   message->path = path;
   message->body = std::move(body);
   message->deadline = Clock::now() + deadline;
+  message->goes = std::move(goes);
   message->accept = std::move(accept);
   message->done = std::move(done);
   {
@@ -105,6 +107,7 @@ void Line::next(const std::shared_ptr<Message>& message) {
     if (message->on) {
       // The last road may use all the time; those before it leave some for the others.
       const bool more = message->at < message->roads.size();
+      message->goes(message->on->way);
       message->id = channel_.post(message->on->way.road, message->path, more ? message->body : std::move(message->body), more ? left * 2 / 3 : left,
                                   [this, message](Result<ksn_channel::Answer> answer) { answered(message, std::move(answer)); });
       return;
@@ -167,16 +170,16 @@ void Line::finish(const std::shared_ptr<Message>& message, Result<> result) {
   if (done) done(std::move(result));
 }
 
-std::size_t Line::cancel_all() {
+void Line::cancel_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& message : open_) {
     message->cancelled = true;
     if (message->on) channel_.cancel(message->id);
   }
-  return open_.size();
+  for (const auto id : trying_) channel_.cancel(id);
 }
 
-void Line::try_all(std::string_view path, std::string body, std::chrono::milliseconds deadline, std::function<void(std::vector<Tried>)> done) {
+void Line::try_all(std::string_view path, const std::string& body, std::chrono::milliseconds deadline, const Goes& goes, std::function<void(std::vector<Tried>)> done) {
   struct Gathering {
     std::mutex mutex;
     std::vector<Tried> tried;
@@ -184,32 +187,35 @@ void Line::try_all(std::string_view path, std::string body, std::chrono::millise
     std::function<void(std::vector<Tried>)> done;
   };
   auto gathering = std::make_shared<Gathering>();
-  std::vector<std::shared_ptr<State>> states;
   gathering->done = std::move(done);
   {
     const std::lock_guard lock(mutex_);
-    states = states_;
+    gathering->open = states_.size();
     for (const auto& state : states_) gathering->tried.push_back({state->way, fail(Code::timeout, "")});
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      goes(states_[i]->way);
+      // The answer waits for our lock: the id is known before it.
+      auto id = std::make_shared<std::uint64_t>(0);
+      *id = channel_.post(states_[i]->way.road, path, body, deadline, [this, gathering, i, id, state = states_[i]](Result<ksn_channel::Answer> answer) {
+        {
+          const std::lock_guard posted(mutex_);
+          trying_.erase(*id);
+          if (answer && answer->status == 200) state->breaker.succeeded();
+        }
+        std::vector<Tried> all;
+        {
+          const std::lock_guard together(gathering->mutex);
+          gathering->tried[i].answer = std::move(answer);
+          if (--gathering->open > 0) return;
+          all = std::move(gathering->tried);
+        }
+        gathering->done(std::move(all));
+      });
+      trying_.insert(*id);
+    }
+    if (!states_.empty()) return;
   }
-  gathering->open = gathering->tried.size();
-  if (gathering->open == 0) return gathering->done({});
-  for (std::size_t i = 0; i < gathering->tried.size(); ++i) {
-    const auto road = gathering->tried[i].way.road;
-    channel_.post(road, path, body, deadline, [this, gathering, i, state = states[i]](Result<ksn_channel::Answer> answer) {
-      if (answer && answer->status == 200) {
-        const std::lock_guard lock(mutex_);
-        state->breaker.succeeded();
-      }
-      std::vector<Tried> all;
-      {
-        const std::lock_guard lock(gathering->mutex);
-        gathering->tried[i].answer = std::move(answer);
-        if (--gathering->open > 0) return;
-        all = std::move(gathering->tried);
-      }
-      gathering->done(std::move(all));
-    });
-  }
+  gathering->done({});
 }
 
 std::string Line::in_force() const {

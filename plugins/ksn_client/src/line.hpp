@@ -31,21 +31,24 @@ class Line {
 
   void use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none);
 
-  // An answer of status 200 is given to `accept`, whose error makes it a failure of the road: another one is tried while there is time.
-  // `done` comes once: OK when accepted, else why not. Code::denied: the licence is refused; conflict: NOT_TAKEN.
+  // What becomes of one message. `goes` is told each road that it goes out on; it must not post. An answer of status 200 is given to `accept`,
+  // whose error makes it a failure of the road: another one is tried while there is time. `done` comes once: OK when accepted, else why
+  // not. Code::denied: the licence is refused; conflict: NOT_TAKEN.
+  using Goes = std::function<void(const Way& way)>;
   using Accept = std::function<Result<>(const ksn_channel::Answer& answer, const Way& way)>;
   using Done = std::function<void(Result<>)>;
-  void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Accept accept, Done done);
+  // A road that does not answer by the deadline has failed: it is our own limit for KSN, not the patience of who asks.
+  void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Goes goes, Accept accept, Done done);
 
   // Drops what is under way: each `done` comes with Code::cancelled, soon. New posts may follow at once.
-  std::size_t cancel_all();
+  void cancel_all();
 
   struct Tried {
     Way way;
     Result<ksn_channel::Answer> answer;
   };
-  // Every road in use, whatever its breaker says.
-  void try_all(std::string_view path, std::string body, std::chrono::milliseconds deadline, std::function<void(std::vector<Tried>)> done);
+  // Every road in use, whatever its breaker says; the breakers hear only of what works.
+  void try_all(std::string_view path, const std::string& body, std::chrono::milliseconds deadline, const Goes& goes, std::function<void(std::vector<Tried>)> done);
 
   [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none"
   [[nodiscard]] std::string why_shut() const;                         // every road rests, or there is none; empty: ask
@@ -68,6 +71,7 @@ class Line {
   std::vector<std::shared_ptr<State>> states_;
   std::string why_none_;
   std::set<std::shared_ptr<Message>> open_;
+  std::set<std::uint64_t> trying_;  // the channel's ids of try_all
   std::uint32_t random_ = 0x2545F491;
 };
 

@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "file_time.hpp"
 #include "ksn/limits.hpp"
 
 namespace ksn_client {
@@ -52,8 +54,23 @@ std::string_view kind_of_content(std::string_view head) {
   return {};
 }
 
-std::string Outbox::name_of(std::string_view digest, std::uint64_t first, std::uint64_t bytes) {
-  return cat(picket::to_hex(digest), ":", std::to_string(first), ":", std::to_string(bytes));
+bool Outbox::Part::holds(const Part& other) const {
+  const auto end = [](const Part& part) { return part.bytes == 0 || part.bytes > UINT64_MAX - part.first ? UINT64_MAX : part.first + part.bytes; };
+  return digest == other.digest && first <= other.first && end(*this) >= end(other);
+}
+
+std::string Outbox::Part::text() const { return cat(picket::to_hex(digest), ":", std::to_string(first), ":", std::to_string(bytes)); }
+
+std::optional<Outbox::Part> Outbox::Part::of(std::string_view text) {
+  constexpr std::size_t kHex = 2 * picket::ksn::kDigestBytes;
+  const auto digest = picket::from_hex(text.substr(0, kHex));
+  if (!digest || digest->size() != picket::ksn::kDigestBytes || text.size() <= kHex || text[kHex] != ':') return std::nullopt;
+  Part out{*digest};
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data() + kHex + 1, end, out.first);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return std::nullopt;
+  const auto bytes = std::from_chars(first.ptr + 1, end, out.bytes);
+  return bytes.ec == std::errc() && bytes.ptr == end ? std::optional(std::move(out)) : std::nullopt;
 }
 
 Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
@@ -71,13 +88,11 @@ Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
       const auto& wish = item.as_object();
       const auto digest = picket::from_hex(wish.at("digest").as_string());
       if (!digest || wishes_.size() >= kMostWishes) continue;
-      wishes_.push_back({*digest, std::string(wish.at("type").as_string()), wish.at("first").to_number<std::uint64_t>(), wish.at("bytes").to_number<std::uint64_t>()});
+      wishes_.push_back({{*digest, wish.at("first").to_number<std::uint64_t>(), wish.at("bytes").to_number<std::uint64_t>()}, std::string(wish.at("type").as_string())});
       paths_[*digest] = {std::string(wish.at("path").as_string()), ++turn_};
     }
-    for (const auto& item : members.at("done").as_array()) {
-      if (done_.size() >= kMostDone) break;
-      if (done_.insert(std::string(item.as_string())).second) done_order_.emplace_back(item.as_string());
-    }
+    for (const auto& item : members.at("done").as_array())
+      if (auto part = Part::of(std::string_view(item.as_string())); part && done_.size() < kMostDone) done_.push_back(std::move(*part));
     period_began_ = members.at("period_began").as_int64();
     day_ = members.at("day").as_int64();
     day_bytes_ = members.at("day_bytes").to_number<std::uint64_t>();
@@ -89,6 +104,7 @@ Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
     statistics_.clear();
     wishes_.clear();
     period_counted_.clear();
+    period_began_ = 0;
   }
 }
 
@@ -98,23 +114,30 @@ void Outbox::save() {
   for (const auto& [name, sum] : period_counted_) counted[name] = sum;
   for (const auto& request : statistics_) statistics.emplace_back(picket::to_base64(request.SerializeAsString()));
   for (const auto& wish : wishes_) {
-    const auto path = paths_.find(wish.digest);
-    wishes.push_back(json::object{{"digest", picket::to_hex(wish.digest)}, {"type", wish.type}, {"first", wish.first}, {"bytes", wish.bytes}, {"path", path == paths_.end() ? std::string() : path->second.path}});
+    const auto path = paths_.find(wish.part.digest);
+    wishes.push_back(json::object{{"digest", picket::to_hex(wish.part.digest)}, {"type", wish.type}, {"first", wish.part.first}, {"bytes", wish.part.bytes}, {"path", path == paths_.end() ? std::string() : path->second.path}});
   }
-  for (const auto& name : done_order_) done.emplace_back(name);
-  (void)keep_.store(kRecord, json::serialize(json::object{{"statistics", std::move(statistics)},
-                                                          {"wishes", std::move(wishes)},
-                                                          {"done", std::move(done)},
-                                                          {"counted", std::move(counted)},
-                                                          {"period_began", period_began_},
-                                                          {"day", day_},
-                                                          {"day_bytes", day_bytes_}}));
+  for (const auto& part : done_) done.emplace_back(part.text());
+  unsaved_ = !keep_.store(kRecord, json::serialize(json::object{{"statistics", std::move(statistics)},
+                                                                {"wishes", std::move(wishes)},
+                                                                {"done", std::move(done)},
+                                                                {"counted", std::move(counted)},
+                                                                {"period_began", period_began_},
+                                                                {"day", day_},
+                                                                {"day_bytes", day_bytes_}}));
 }
 
-void Outbox::use(Limits limits, std::int64_t now) {
+void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
   const std::lock_guard lock(mutex_);
+  if (limits.extended && !limits_.extended) last_sums_ = sums;
   limits_ = std::move(limits);
+  refused_.clear();
+  if (!limits_.extended) {
+    (void)empty();
+    return;
+  }
   if (period_began_ == 0 || period_began_ > now) period_began_ = now;
+  if (kept_at_ == 0) kept_at_ = now;
 }
 
 void Outbox::seen(std::string_view digest, std::string_view path) {
@@ -125,94 +148,101 @@ void Outbox::seen(std::string_view digest, std::string_view path) {
     // The older half goes, but for what is wished for.
     const auto old = turn_ - kMostPaths / 2;
     std::erase_if(paths_, [&](const auto& entry) {
-      return entry.second.turn < old && std::none_of(wishes_.begin(), wishes_.end(), [&](const Wish& wish) { return wish.digest == entry.first; });
+      return entry.second.turn < old && std::none_of(wishes_.begin(), wishes_.end(), [&](const Wish& wish) { return wish.part.digest == entry.first; });
     });
     if (paths_.size() >= kMostPaths) return;
   }
   paths_[std::string(digest)] = {std::string(path), ++turn_};
 }
 
-bool Outbox::wish(const v1::Wish& wish) {
+bool Outbox::wish(const v1::Wish& wanted) {
   const std::lock_guard lock(mutex_);
   if (!limits_.extended || limits_.kinds.empty() || wishes_.size() >= kMostWishes) return false;
-  if (wish.digest().size() != picket::ksn::kDigestBytes || !paths_.contains(wish.digest())) return false;  // only what lies here and was asked about
-  if (done_.contains(name_of(wish.digest(), wish.first(), wish.bytes()))) return false;
-  for (const auto& known : wishes_)
-    if (known.digest == wish.digest() && known.first == wish.first() && known.bytes == wish.bytes()) return false;
-  wishes_.push_back({wish.digest(), wish.type(), wish.first(), wish.bytes()});
+  if (wanted.digest().size() != picket::ksn::kDigestBytes || !paths_.contains(wanted.digest())) return false;  // only what lies here and was asked about
+  const Part part{wanted.digest(), wanted.first(), wanted.bytes()};
+  const auto holds = [&](const Part& known) { return known.holds(part); };
+  if (std::any_of(done_.begin(), done_.end(), holds) || std::find(refused_.begin(), refused_.end(), part) != refused_.end()) return false;
+  if (std::any_of(wishes_.begin(), wishes_.end(), [&](const Wish& known) { return known.part.holds(part); })) return false;
+  wishes_.push_back({part, wanted.type()});
   save();
   return true;
 }
 
-std::int64_t Outbox::next_statistics() const {
+std::int64_t Outbox::counts_at() const {
   const std::lock_guard lock(mutex_);
-  return limits_.extended && period_began_ != 0 ? period_began_ + std::chrono::seconds(limits_.period).count() : 0;
+  return limits_.extended ? std::min(period_began_ + std::chrono::seconds(limits_.period).count(), kept_at_ + kKeepSeconds) : 0;
 }
 
 // Under the lock.
-void Outbox::add(const Sums& sums) {
+bool Outbox::add(const Sums& sums) {
+  bool any = false;
   for (const auto& [name, sum] : sums) {
     const auto last = last_sums_.find(name);
     const auto since = sum - (last == last_sums_.end() ? 0 : std::min(last->second, sum));
     if (since != 0) period_counted_[name] += since;
+    any = any || since != 0;
   }
   last_sums_ = sums;
+  return any;
 }
 
 void Outbox::counted(const Sums& sums, std::int64_t now) {
   const std::lock_guard lock(mutex_);
-  if (!limits_.extended || now < period_began_ + std::chrono::seconds(limits_.period).count()) return;
-  add(sums);
-  v1::StatisticsRequest request;
-  request.set_id(picket::random_bytes(16));
-  request.set_from(period_began_);
-  request.set_to(now);
-  for (const auto& [name, sum] : period_counted_) (*request.mutable_counters())[name] = sum;
-  period_counted_.clear();
-  period_began_ = now;
-  if (!request.counters().empty()) {
+  if (!limits_.extended) return;
+  period_began_ = std::min(period_began_, now);  // the clock was set back
+  const bool over = now >= period_began_ + std::chrono::seconds(limits_.period).count();
+  if (!over && now >= kept_at_ && now < kept_at_ + kKeepSeconds) return;
+  kept_at_ = now;
+  const bool news = add(sums);
+  if (over) {
+    v1::StatisticsRequest request;
+    request.set_id(picket::random_bytes(16));
+    request.set_from(period_began_);
+    request.set_to(now);
+    for (const auto& [name, sum] : period_counted_) (*request.mutable_counters())[name] = sum;
+    period_counted_.clear();
+    period_began_ = now;
     if (statistics_.size() >= kMostStatistics) statistics_.pop_front();  // the oldest
-    statistics_.push_back(std::move(request));
+    if (!request.counters().empty()) statistics_.push_back(std::move(request));
   }
-  save();
+  if (over || news || unsaved_) save();
 }
 
 void Outbox::keep_counted(const Sums& sums) {
   const std::lock_guard lock(mutex_);
-  if (!limits_.extended) return;  // without consent nothing is gathered
-  add(sums);
-  if (!period_counted_.empty()) save();
+  if (limits_.extended && (add(sums) || unsaved_)) save();
 }
 
-std::optional<v1::ContentRequest> Outbox::part_of(const Wish& wish, const std::string& path, const Limits& limits) {
+std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits) {
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (wish.first >= size) return std::nullopt;
-  const std::uint64_t bytes = wish.bytes == 0 ? size - wish.first : std::min(wish.bytes, size - wish.first);
+  const auto& [wanted, first, most] = wish.part;
+  if (first >= size) return std::nullopt;
+  const std::uint64_t bytes = most == 0 ? size - first : std::min(most, size - first);
   if (bytes > limits.most_bytes || size > limits.most_bytes * 16) return std::nullopt;
-  v1::ContentRequest request;
-  request.set_digest(wish.digest);
-  request.set_size(size);
-  request.set_first(wish.first);
-  request.set_bytes(wish.bytes);
+  Read out{{}, {info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}};
+  out.request.set_digest(wanted);
+  out.request.set_size(size);
+  out.request.set_first(first);
+  out.request.set_bytes(most);
+  std::string head(512, '\0');
+  const auto begin = ::pread(fd.get(), head.data(), head.size(), 0);
+  const auto kind = kind_of_content(std::string_view(head).substr(0, static_cast<std::size_t>(std::max<ssize_t>(begin, 0))));
+  if (kind.empty() || std::find(limits.kinds.begin(), limits.kinds.end(), kind) == limits.kinds.end() || (!wish.type.empty() && wish.type != kind)) return std::nullopt;
   if (!wish.asked_held) {
-    std::string head(512, '\0');
-    const auto got = ::pread(fd.get(), head.data(), head.size(), 0);
-    const auto kind = kind_of_content(std::string_view(head).substr(0, static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
-    if (kind.empty() || std::find(limits.kinds.begin(), limits.kinds.end(), kind) == limits.kinds.end() || (!wish.type.empty() && wish.type != kind)) return std::nullopt;
     const auto digest = digest_of_file(fd.get());
-    if (!digest || *digest != picket::to_hex(wish.digest)) return std::nullopt;  // another file lies there now
-    return request;
+    if (!digest || *digest != picket::to_hex(wanted)) return std::nullopt;
+    return out;
   }
-  if (wish.held >= bytes) return std::nullopt;
-  request.set_offset(wish.held);
+  if (out.identity != wish.identity || wish.held >= bytes) return std::nullopt;
+  out.request.set_offset(wish.held);
   std::string part(static_cast<std::size_t>(std::min<std::uint64_t>(bytes - wish.held, picket::ksn::kMostPartBytes)), '\0');
-  const auto got = ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(wish.first + wish.held));
+  const auto got = ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(first + wish.held));
   if (got != static_cast<ssize_t>(part.size())) return std::nullopt;
-  request.set_part(std::move(part));
-  return request;
+  out.request.set_part(std::move(part));
+  return out;
 }
 
 std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool content_permitted, std::int64_t now) {
@@ -231,36 +261,36 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
   }
   while (!wishes_.empty() && day_bytes_ < limits_.most_bytes_per_day) {
     const Wish wish = wishes_.front();
-    const auto known = paths_.find(wish.digest);
+    const auto known = paths_.find(wish.part.digest);
     const std::string path = known == paths_.end() ? std::string() : known->second.path;
     const Limits limits = limits_;
     lock.unlock();
-    auto part = path.empty() ? std::nullopt : part_of(wish, path, limits);
+    auto content = path.empty() ? std::nullopt : read(wish, path, limits);
     lock.lock();
     // Cleared meanwhile, or policy is another: look again.
-    const bool same = !wishes_.empty() && wishes_.front().digest == wish.digest && wishes_.front().first == wish.first && wishes_.front().bytes == wish.bytes;
-    if (!same || !limits_.extended) return std::nullopt;
-    if (part) {
+    if (wishes_.empty() || wishes_.front().part != wish.part || !limits_.extended) return std::nullopt;
+    if (content) {
+      wishes_.front().identity = content->identity;
       message.path = "/ksn/v1/content";
-      message.content = std::move(*part);
+      message.content = std::move(content->request);
       return message;
     }
-    drop_front();
+    if (refused_.size() >= kMostDone) refused_.pop_front();
+    refused_.push_back(std::move(wishes_.front().part));
+    wishes_.pop_front();
     save();
   }
   return std::nullopt;
 }
 
-// Done, whatever became of it: it is not looked at again.
-void Outbox::drop_front() {
-  const auto& wish = wishes_.front();
-  auto name = name_of(wish.digest, wish.first, wish.bytes);
-  if (done_.insert(name).second) done_order_.push_back(std::move(name));
-  while (done_order_.size() > kMostDone) {
-    done_.erase(done_order_.front());
-    done_order_.pop_front();
-  }
+bool Outbox::is_first(const v1::ContentRequest& content) const {
+  return !wishes_.empty() && wishes_.front().part == Part{content.digest(), content.first(), content.bytes()};
+}
+
+void Outbox::first_is_done() {
+  done_.push_back(std::move(wishes_.front().part));
   wishes_.pop_front();
+  if (done_.size() > kMostDone) done_.pop_front();
 }
 
 void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
@@ -269,7 +299,7 @@ void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::in
     if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) statistics_.pop_front();
     return save();
   }
-  if (wishes_.empty() || wishes_.front().digest != message.content.digest() || wishes_.front().first != message.content.first() || wishes_.front().bytes != message.content.bytes()) return;
+  if (!is_first(message.content)) return;
   auto& wish = wishes_.front();
   day_ = now / 86400;
   day_bytes_ += message.content.part().size();
@@ -277,14 +307,17 @@ void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::in
   wish.asked_held = true;
   wish.held = reply != nullptr ? reply->held() : wish.held;
   // A service that never has more after it got a part would be sent the same for ever.
-  if (reply == nullptr || reply->complete() || !moved) drop_front();
+  if (reply == nullptr || reply->complete() || !moved) {
+    if (wish.part.bytes >= message.content.size() - wish.part.first) wish.part.bytes = 0;  // to its end
+    first_is_done();
+  }
   save();
 }
 
 void Outbox::given_up(const Message& message) {
   const std::lock_guard lock(mutex_);
   if (message.is_content()) {
-    if (!wishes_.empty() && wishes_.front().digest == message.content.digest()) drop_front();
+    if (is_first(message.content)) first_is_done();
   } else if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) {
     statistics_.pop_front();
   }
@@ -298,13 +331,20 @@ std::size_t Outbox::waiting() const {
 
 std::size_t Outbox::clear() {
   const std::lock_guard lock(mutex_);
+  limits_.extended = false;
+  return empty();
+}
+
+// Under the lock.
+std::size_t Outbox::empty() {
   const auto count = statistics_.size() + wishes_.size();
+  const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0;
   statistics_.clear();
   wishes_.clear();
   paths_.clear();
   period_counted_.clear();
-  period_began_ = 0;
-  save();
+  period_began_ = kept_at_ = 0;
+  if (any || unsaved_) save();
   return count;
 }
 

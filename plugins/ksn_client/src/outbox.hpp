@@ -9,7 +9,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,21 +30,24 @@ class Outbox {
     std::uint64_t most_bytes = 0, most_bytes_per_day = 0;
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
+  static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
   // What is kept is read here. A record that cannot be read is dropped with one line.
   Outbox(Keep keep, std::string& told);
-  void use(Limits limits, std::int64_t now);
+  // The counters' sums since the start.
+  using Sums = std::map<std::string, std::uint64_t>;
+  // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
+  void use(Limits limits, const Sums& sums, std::int64_t now);
 
   // Where a file lies that was asked about: so a wish for it can be fulfilled.
   void seen(std::string_view digest, std::string_view path);
   // True: something new waits.
   bool wish(const v1::Wish& wish);
-  // The counters' sums since the start; the difference to the last time is sent when a period is over.
-  using Sums = std::map<std::string, std::uint64_t>;
+  // What was counted since the last time is kept every kKeepSeconds, and waits to be sent when a period is over.
   void counted(const Sums& sums, std::int64_t now);
-  // At the end of a run: else a computer that is off when its period ends would have nothing to say of it.
+  // At the end of a run.
   void keep_counted(const Sums& sums);
-  [[nodiscard]] std::int64_t next_statistics() const;
+  [[nodiscard]] std::int64_t counts_at() const;  // when counted() has something to do again; 0: never
 
   // The next message, without its asker; nullopt: nothing. The same one again until `sent` or `given_up`.
   struct Message {
@@ -59,24 +61,46 @@ class Outbox {
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
 
   [[nodiscard]] std::size_t waiting() const;
-  std::size_t clear();  // thrown away: how many
+  // Throws everything away, says how many, and takes and gives nothing before use() is called again.
+  std::size_t clear();
 
  private:
+  // The file as it was when its digest was right: another one under its path is not sent.
+  struct Identity {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t modified_ns = 0, changed_ns = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  struct Part {
+    std::string digest;
+    std::uint64_t first = 0, bytes = 0;  // 0: to its end
+    bool operator==(const Part&) const = default;
+    [[nodiscard]] bool holds(const Part& other) const;
+    [[nodiscard]] std::string text() const;  // DIGEST:FIRST:BYTES
+    [[nodiscard]] static std::optional<Part> of(std::string_view text);
+  };
   struct Wish {
-    std::string digest, type;
-    std::uint64_t first = 0, bytes = 0, held = 0;
+    Part part;
+    std::string type;
+    std::uint64_t held = 0;
     bool asked_held = false;
+    Identity identity{};
+  };
+  struct Read {
+    v1::ContentRequest request;
+    Identity identity;
   };
   struct Known {
     std::string path;
     std::uint64_t turn = 0;
   };
-  // Reads the file, which may take a while: not under the lock.
-  [[nodiscard]] static std::optional<v1::ContentRequest> part_of(const Wish& wish, const std::string& path, const Limits& limits);
-  void add(const Sums& sums);
-  void drop_front();
+  // Reads the file, which may take a while: not under the lock. nullopt: it is not sent.
+  [[nodiscard]] static std::optional<Read> read(const Wish& wish, const std::string& path, const Limits& limits);
+  [[nodiscard]] bool add(const Sums& sums);  // false: nothing new
+  [[nodiscard]] bool is_first(const v1::ContentRequest& content) const;
+  void first_is_done();
+  std::size_t empty();
   void save();
-  [[nodiscard]] static std::string name_of(std::string_view digest, std::uint64_t first, std::uint64_t bytes);
 
   mutable std::mutex mutex_;
   const Keep keep_;
@@ -84,10 +108,11 @@ class Outbox {
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
-  std::int64_t period_began_ = 0;
+  std::int64_t period_began_ = 0, kept_at_ = 0;
+  bool unsaved_ = false;
   std::deque<Wish> wishes_;
-  std::deque<std::string> done_order_;
-  std::set<std::string> done_;
+  std::deque<Part> done_;     // sent, or not wanted when it was offered
+  std::deque<Part> refused_;  // policy, or another file lies there: not looked at again before policy changes or a restart
   std::map<std::string, Known, std::less<>> paths_;
   std::uint64_t turn_ = 0;
   std::int64_t day_ = 0;

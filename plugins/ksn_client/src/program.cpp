@@ -3,14 +3,14 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "authenticode.hpp"
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "dpkg.hpp"
+#include "file_time.hpp"
 #include "ksn/limits.hpp"
-
-#include <unistd.h>
 
 namespace ksn_client {
 namespace {
@@ -59,12 +59,50 @@ picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
   return out;
 }
 
-std::int64_t ns(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+// What the protocol can carry: UTF-8, and not too long.
+std::string sayable(std::string text) {
+  if (!picket::is_valid_utf8(text))
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  if (text.size() <= picket::ksn::kMostTextBytes) return text;
+  std::size_t size = picket::ksn::kMostTextBytes;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  text.resize(size);
+  return text;
+}
+
+void take_owner(Program& program, std::string_view database, const Owner& owner, const Digests& digests) {
+  program.identified_by = database;
+  program.publisher = owner.publisher;
+  program.product = owner.product;
+  program.version = owner.version;
+  if (owner.digest.empty()) program.note = cat("package ", owner.package, " records no digest of it");
+  else if (owner.digest != (owner.algorithm == "sha256" ? picket::to_hex(digests.sha256) : digests.md5)) program.note = cat("it is not what package ", owner.package, " installed: it was changed");
+  else if (owner.publisher.empty()) program.note = cat("package ", owner.package, " names nobody as its publisher");
+  else program.valid = true;
+}
+
+void take_signature(Program& program, const std::string& image, const std::string& authorities) {
+  auto signature = pe_signature(image, authorities);
+  if (!signature) {
+    program.note = signature.error().message;
+  } else if (!*signature) {
+    program.note = "it is not signed";
+  } else {
+    program.identified_by = "pe-signature";
+    program.publisher = (*signature)->publisher;
+    program.product = (*signature)->product;
+    program.valid = (*signature)->trusted && !program.publisher.empty();
+    program.note = (*signature)->note;
+  }
+}
 
 }  // namespace
 
-Programs::Programs(Places places) : places_(std::move(places)), dpkg_(std::make_unique<DpkgDatabase>(places_.dpkg)) {}
-Programs::~Programs() = default;
+Programs::Programs(const Places& places) : code_authorities_(places.code_authorities) {
+  databases_.push_back(std::make_unique<DpkgDatabase>(places.dpkg));
+  databases_.push_back(std::make_unique<RpmDatabase>(places.rpm));
+}
 
 picket::Result<Program> Programs::identify(const std::string& path) {
   if (path.empty() || path.front() != '/' || path.size() > 4096 || path.find('\0') != std::string::npos) return fail(Code::invalid, "the path is not absolute");
@@ -76,45 +114,34 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size > kMostFile) return fail(Code::too_large, cat(path, ": larger than 4 GiB"));
   const std::lock_guard lock(mutex_);
-  Seen seen{info.st_dev, info.st_ino, size, ns(info.st_mtim), ns(info.st_ctim), {}};
-  if (const auto known = seen_.find(path); known != seen_.end() && known->second.device == seen.device && known->second.inode == seen.inode && known->second.size == size &&
-                                           known->second.modified_ns == seen.modified_ns && known->second.changed_ns == seen.changed_ns)
-    return known->second.program;
+  Seen seen{info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim), {}, 0};
+  for (const auto& database : databases_) seen.stamp = std::max(seen.stamp, database->stamp());
+  if (const auto known = seen_.find(path); known != seen_.end() && known->second.is_of(seen)) return known->second.program;
   auto digests = read_whole(fd.get(), size);
   if (!digests) return fail(std::move(digests).error(), path);
   Program& program = seen.program;
   program.digest = digests->sha256;
 
-  // The database knows files by their own names, not by the links to them.
+  // The databases know files by their own names, not by the links to them.
   char* real = ::realpath(path.c_str(), nullptr);
   const std::string name = real != nullptr ? real : path;
   ::free(real);
-  if (auto owner = dpkg_->owner_of(name); owner && *owner) {
-    program.identified_by = "dpkg";
-    program.publisher = (*owner)->maintainer;
-    program.product = (*owner)->source.empty() ? (*owner)->package.substr(0, (*owner)->package.find(':')) : (*owner)->source;
-    program.version = (*owner)->version;
-    program.valid = !(*owner)->md5.empty() && (*owner)->md5 == digests->md5 && !program.publisher.empty();
-    if (!program.valid)
-      program.note = (*owner)->md5.empty() ? cat("package ", (*owner)->package, " records no digest of it") : cat("it is not what package ", (*owner)->package, " installed: it was changed");
-  } else if (!digests->image.empty()) {
-    auto signature = pe_signature(digests->image, places_.code_authorities);
-    if (!signature) {
-      program.note = signature.error().message;
-    } else if (*signature) {
-      program.identified_by = "pe-signature";
-      program.publisher = (*signature)->publisher;
-      program.product = (*signature)->product;
-      program.valid = (*signature)->trusted && !program.publisher.empty();
-      program.note = (*signature)->note;
-    } else {
-      program.note = "it is not signed";
+  bool asked_all = true;
+  for (const auto& database : databases_) {
+    if (database->stamp() == 0) continue;
+    auto owner = database->owner_of(name);
+    if (!owner) {
+      asked_all = false;
+      program.note = owner.error().message;
+    } else if (*owner) {
+      take_owner(program, database->name(), **owner, *digests);
+      break;
     }
-  } else {
-    program.note = "no package installed it";
   }
-  if (program.publisher.size() > picket::ksn::kMostTextBytes) program.publisher.resize(picket::ksn::kMostTextBytes);
-  if (program.product.size() > picket::ksn::kMostTextBytes) program.product.resize(picket::ksn::kMostTextBytes);
+  if (program.identified_by == "none" && !digests->image.empty()) take_signature(program, digests->image, code_authorities_);
+  else if (program.identified_by == "none" && asked_all) program.note = "no package installed it";
+  for (auto* text : {&program.publisher, &program.product, &program.version}) *text = sayable(std::move(*text));
+  if (program.identified_by == "none" && !asked_all) return program;  // looked at again the next time
   if (seen_.size() >= kMostSeen) seen_.clear();
   return (seen_[path] = std::move(seen)).program;
 }

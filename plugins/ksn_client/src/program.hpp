@@ -1,4 +1,4 @@
-// Whose a program is: by the package database or its signature. Reads files; runs nothing.
+// Whose a program is: by the package databases or its signature.
 #pragma once
 
 #include <cstdint>
@@ -6,31 +6,31 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.hpp"
+#include "rpm.hpp"
 
 namespace ksn_client {
 
 struct Program {
   std::string digest;              // SHA-256 of the content, 32 bytes
   std::string publisher, product, version;
-  std::string identified_by = "none";  // "dpkg", "pe-signature", "none"
+  std::string identified_by = "none";  // "dpkg", "rpm", "pe-signature", "none"
   bool valid = false;              // the content is what the publisher released: only then its name says anything
   std::string note;                // why not, for people
 };
-
-class DpkgDatabase;
 
 class Programs {
  public:
   struct Places {
     std::string dpkg = "/var/lib/dpkg";
-    std::string code_authorities;  // PEM; empty: the system's
+    RpmDatabase::Places rpm{};
+    std::string code_authorities{};  // PEM; empty: the system's
   };
-  explicit Programs(Places places);
-  ~Programs();
+  explicit Programs(const Places& places);
 
-  // Code::not_found, invalid (no regular file), too_large.
+  // Waits: it reads the file, and may run rpm. Code::not_found, invalid (no regular file), too_large.
   [[nodiscard]] picket::Result<Program> identify(const std::string& path);
 
  private:
@@ -38,10 +38,14 @@ class Programs {
     std::uint64_t device = 0, inode = 0, size = 0;
     std::int64_t modified_ns = 0, changed_ns = 0;
     Program program;
+    std::int64_t stamp = 0;  // of the databases: a file is there before its package is recorded
+    [[nodiscard]] bool is_of(const Seen& file) const {
+      return device == file.device && inode == file.inode && size == file.size && modified_ns == file.modified_ns && changed_ns == file.changed_ns && (program.valid || stamp == file.stamp);
+    }
   };
-  const Places places_;
+  const std::string code_authorities_;
   std::mutex mutex_;
-  std::unique_ptr<DpkgDatabase> dpkg_;
+  std::vector<std::unique_ptr<PackageDatabase>> databases_;
   std::unordered_map<std::string, Seen> seen_;  // by path: a program that starts often is read once
 };
 

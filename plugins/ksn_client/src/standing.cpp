@@ -5,13 +5,16 @@
 namespace ksn_client {
 namespace {
 
-bool is_unavailable(const Situation& s, std::int64_t now) {
-  if (!s.has_provider || s.licence_refused) return true;
-  const auto last = std::max(s.last_exchange, s.changed);
-  // Never heard of it yet, and the attempts fail: waiting a quarter of an hour before saying so helps nobody.
-  if (s.last_exchange < s.changed && s.failing_since != 0) return true;
-  return now - last >= kAvailableSeconds;
+// When directives ceased to restrict; 0: they do, or never did.
+std::int64_t released_at(const Situation& s, std::int64_t now) {
+  if (s.directives.in_force(now)) return 0;
+  return s.directives.until != 0 && s.directives.mode != Directives::Mode::normal ? s.directives.until : s.directives_since;
 }
+
+// It may be silent for so long from then on.
+std::int64_t last_heard(const Situation& s, std::int64_t now) { return std::max({s.last_exchange, s.changed, released_at(s, now)}); }
+
+std::string why_unavailable(const Situation& s) { return !s.has_provider ? s.no_provider : !s.failure.empty() ? s.failure : "no exchange for 15 minutes"; }
 
 std::string allowed_of(const Directives& directives) {
   std::string out;
@@ -20,6 +23,13 @@ std::string allowed_of(const Directives& directives) {
 }
 
 }  // namespace
+
+bool is_unavailable(const Situation& s, std::int64_t now) {
+  if (!s.has_provider || s.licence_refused) return true;
+  // Never heard of it yet, and the attempts fail: waiting a quarter of an hour before saying so helps nobody.
+  if (s.last_exchange < s.changed && s.failing_since != 0) return true;
+  return now - last_heard(s, now) >= kAvailableSeconds;
+}
 
 v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   v1::StatusReply out;
@@ -35,7 +45,8 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   if (!s.is_on()) {
     out.set_status("Disabled");
     out.set_cause(!s.allowed ? "policy forbids KSN" : !s.accepted ? "the KSN statement is not accepted" : cat("switched off", s.switched_by.empty() ? "" : " by ", s.switched_by));
-    out.set_line(cat("Disabled: ", out.cause(), s.changed == 0 ? "" : cat("; since ", utc(s.changed))));
+    if (s.allowed && s.decided != 0) out.set_since(s.decided);
+    out.set_line(cat("Disabled: ", out.cause(), out.since() == 0 ? "" : cat("; since ", utc(out.since()))));
     return out;
   }
   if (s.directives.in_force(now)) {
@@ -44,21 +55,29 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
                       s.directives.until == 0 ? "" : cat(" until ", utc(s.directives.until)), s.directives.reason.empty() ? "" : cat(": ", s.directives.reason)));
     out.set_since(s.directives_since);
     out.set_restricted_until(s.directives.until);
-    if (s.directives.mode == Directives::Mode::stopped) out.set_next_attempt(s.directives.until);
-    else out.set_next_attempt(s.next_attempt);
-    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), "; ", last));
+    if (s.directives.mode == Directives::Mode::stopped) {
+      out.set_next_attempt(s.directives.until);
+    } else {
+      out.set_next_attempt(s.next_attempt);
+      if (is_unavailable(s, now)) {
+        out.set_device_status(s.when_unavailable);
+        out.set_cause(cat(out.cause(), "; and not available: ", why_unavailable(s)));
+      }
+    }
+    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), out.next_attempt() == 0 ? "" : cat("; next attempt ", utc(out.next_attempt())), "; ", last));
     return out;
   }
   if (is_unavailable(s, now)) {
     out.set_status("Enabled. Not available");
     out.set_device_status(s.when_unavailable);
-    out.set_cause(!s.has_provider ? s.no_provider : !s.failure.empty() ? s.failure : "no exchange for 15 minutes");
-    out.set_since(s.failing_since != 0 ? s.failing_since : std::max(s.last_exchange, s.changed));
+    out.set_cause(why_unavailable(s));
+    out.set_since(s.failing_since != 0 ? s.failing_since : last_heard(s, now));
     out.set_next_attempt(s.next_attempt);
     out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), s.next_attempt == 0 ? "" : cat("; next attempt ", utc(s.next_attempt)), "; ", last));
     return out;
   }
   out.set_status("Enabled");
+  out.set_since(std::max({s.changed, s.available_since, released_at(s, now)}));
   out.set_next_attempt(s.failing_since != 0 ? s.next_attempt : 0);
   if (s.failing_since != 0) out.set_cause(cat("the last attempt failed: ", s.failure));
   out.set_line(cat(out.status(), kind, "; ", last, out.cause().empty() ? "" : cat("; ", out.cause())));
@@ -86,7 +105,7 @@ std::int64_t changes_at(const Situation& s, std::int64_t now) {
     if (when > now && (next == 0 || when < next)) next = when;
   };
   consider(s.directives.until);
-  consider(std::max(s.last_exchange, s.changed) + kAvailableSeconds);
+  consider(last_heard(s, now) + kAvailableSeconds);
   return next;
 }
 

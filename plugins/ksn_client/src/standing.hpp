@@ -18,7 +18,8 @@ struct Situation {
   bool accepted = false;            // the statement
   bool switched_on = true;          // by the user
   std::string switched_by;
-  std::int64_t changed = 0;         // when it was last switched, or the agent started
+  std::int64_t decided = 0;         // when the user last switched it, or declined the statement; 0: never
+  std::int64_t changed = 0;         // when it went on or off, or the agent started
   // Whose it is.
   bool has_provider = false;
   bool private_ksn = false;
@@ -28,6 +29,7 @@ struct Situation {
   std::int64_t directives_since = 0;
   // How it goes.
   std::int64_t last_exchange = 0;
+  std::int64_t available_since = 0;
   std::string last_road;
   std::int64_t failing_since = 0;   // 0: the last attempt succeeded, or there was none
   std::string failure;
@@ -39,6 +41,8 @@ struct Situation {
   [[nodiscard]] bool is_on() const { return allowed && accepted && switched_on; }
 };
 
+// Nobody is there to ask, the licence was refused, or nothing was heard of KSN for too long.
+[[nodiscard]] bool is_unavailable(const Situation& situation, std::int64_t now);
 // status, line, kind, mode, cause, since, next_attempt, last_exchange, device_status, road, restricted_until.
 [[nodiscard]] v1::StatusReply status_of(const Situation& situation, std::int64_t now);
 // For picket.ksn.state: its text does not change with every exchange.

@@ -74,6 +74,7 @@ class Fields {
 Result<> parse_asker(std::string_view bytes, Ask& out) {
   Fields fields(bytes);
   while (fields.next()) {
+    if (fields.is_number(5)) out.extended = fields.value() != 0;
     // Product and version are read only to refuse what protobuf refuses: nobody behind may see it otherwise.
     if (!fields.is_bytes(1) && !fields.is_bytes(3) && !fields.is_bytes(4)) continue;
     if (fields.bytes().size() > ksn::kMostTextBytes) return fail(Code::too_large, "a text of the asker is longer than 256 bytes");
@@ -107,6 +108,7 @@ Result<> parse_questions(std::string_view bytes, Ask& out) {
 
 Result<> parse_ask(std::string_view body, Ask& out) {
   out.licence = {};
+  out.extended = false;
   out.keys.clear();
   Fields fields(body);
   while (fields.next()) {

@@ -11,6 +11,7 @@ namespace ksn_proxy {
 
 struct Ask {
   std::string_view licence;
+  bool extended = false;
   std::vector<Key> keys;   // in the order of the questions
 };
 

@@ -23,7 +23,7 @@ struct Broker::Waiting {
   std::vector<EntryRef> slots;
   std::size_t missing = 0;
   Clock::time_point deadline;
-  bool done = false;
+  bool extended = false, done = false;
 };
 
 // A question on its way, and who waits for it, with the slot; none: it only waits for what is said of the licence.
@@ -126,7 +126,7 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   }
   counters_.from_cache += found.size() - missing.size();
   if (missing.empty() && (licence->accepted_until > now || found.empty())) {
-    answer = write_reply(found, status);
+    answer = write_reply(found, ask.extended, status);
     lock.unlock();
     return std::move(reply).send(status, std::move(answer));
   }
@@ -145,6 +145,7 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   waiting->reply = std::move(reply);
   waiting->slots = std::move(slots);
   waiting->deadline = now + settings_.deadline;
+  waiting->extended = ask.extended;
   wait_for_answers(*licence, waiting, ask.keys, missing, now);
   send_batches(lock);
 }
@@ -169,6 +170,7 @@ void Broker::wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& 
     const auto asked = pending_.find({&licence, licence.last_question});
     enqueue(asked != pending_.end() ? licence.last_question : keys.front(), Pending::kNoSlot);
   }
+  licence.extended = licence.extended || waiting->extended;
   ++waiting_count_;
   const bool wakes = waiting_.empty();
   waiting_.push_back(waiting);
@@ -184,7 +186,7 @@ void Broker::wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& 
 }
 
 template <class List>
-std::string Broker::write_reply(const List& entries, int& status) {
+std::string Broker::write_reply(const List& entries, bool extended, int& status) {
   std::size_t bytes = 4096;
   const auto get = [](const auto& one) -> Entry* {
     if constexpr (std::is_pointer_v<std::decay_t<decltype(one)>>) return one;
@@ -203,7 +205,13 @@ std::string Broker::write_reply(const List& entries, int& status) {
     status = 413;
     return ksn_server::refusal(v1::Refusal::TOO_LARGE, "the answers to so many prefixes do not fit into one reply: ask for fewer at once");
   }
-  return writer.take();
+  auto out = writer.take();
+  if (!extended || wishes_.empty()) return out;
+  const auto now = Clock::now();
+  std::size_t wishes = 0;
+  for (const auto& one : entries)
+    if (const auto wish = wishes_.of(get(one)->key, now); !wish.empty() && wishes++ < Wishes::kMostInReply) out += wish;
+  return out;
 }
 
 void Broker::resolve(Pending& pending, Entry& entry, Out& out) {
@@ -212,7 +220,7 @@ void Broker::resolve(Pending& pending, Entry& entry, Out& out) {
     if (slot != Pending::kNoSlot) waiting->slots[slot] = EntryRef(&entry);
     if (--waiting->missing != 0) continue;
     int status = 0;
-    auto body = write_reply(waiting->slots, status);
+    auto body = write_reply(waiting->slots, waiting->extended, status);
     out.push_back({std::move(waiting->reply), status, std::move(body)});
     waiting->done = true;
     waiting->slots.clear();
@@ -235,6 +243,7 @@ void Broker::flush(Licence& licence) {
   while (sent < licence.unsent.size() && in_flight_ < settings_.most_batches) {
     auto batch = std::make_shared<Batch>();
     batch->licence = &licence;
+    batch->extended = licence.extended;
     std::size_t count = 0;
     for (std::size_t weight = 0; sent + count < licence.unsent.size(); ++count) {
       weight += licence.unsent[sent + count].length == ksn::kDigestBytes ? 1 : kPrefixWeight;
@@ -251,6 +260,7 @@ void Broker::flush(Licence& licence) {
     ready_.push_back(std::move(batch));
   }
   licence.unsent.erase(licence.unsent.begin(), licence.unsent.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (licence.unsent.empty()) licence.extended = false;
 }
 
 void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
@@ -264,6 +274,7 @@ void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
     asker.set_installation(parts_.installation);
     asker.set_product("picket");
     asker.set_version(parts_.version);
+    asker.set_extended(batch->extended);
     v1::Questions* questions = nullptr;
     for (const auto& key : batch->keys) {
       if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {
@@ -281,7 +292,8 @@ void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
 void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> posted) {
   Result<std::vector<EntryRef>> taken = std::vector<EntryRef>();
   const bool came = posted && posted->status == 200;
-  if (came) taken = take(*batch, posted->body);
+  NewWishes wishes;
+  if (came) taken = take(*batch, posted->body, wishes);
   const auto now = Clock::now();
   if (!taken) {
     const auto why = cat("an answer of the KSN was thrown away: ", taken.error().message);
@@ -298,6 +310,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
     batch->licence->refused_until = {};
     batch->licence->is_known = true;
     const auto unix_now = parts_.now();
+    for (auto& [key, wire] : wishes) wishes_.add(key, std::move(wire), now);
     for (std::size_t i = 0; i < batch->keys.size(); ++i) {
       auto* entry = (*taken)[i].get();
       cache_.insert(entry, unix_now);

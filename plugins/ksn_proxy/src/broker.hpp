@@ -18,6 +18,7 @@
 #include "ksn_server/server.hpp"
 #include "licences.hpp"
 #include "upstream.hpp"
+#include "wishes.hpp"
 
 namespace ksn_proxy {
 
@@ -67,7 +68,9 @@ class Broker {
   struct Batch {                                  // one request to the KSN
     Licence* licence;
     std::vector<Key> keys;
+    bool extended = false;
   };
+  using NewWishes = std::vector<std::pair<Key, std::string>>;
   struct Outgoing {                               // sent when the lock is free
     ksn_server::Reply reply;
     int status;
@@ -85,7 +88,7 @@ class Broker {
   void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
                         Clock::time_point now);
   template <class List>
-  [[nodiscard]] std::string write_reply(const List& entries, int& status);
+  [[nodiscard]] std::string write_reply(const List& entries, bool extended, int& status);
   void resolve(Pending& pending, Entry& entry, Out& out);
   void give_up(Waiting& waiting, int status, const std::string& body, Out& out);
   void flush(Licence& licence);
@@ -94,7 +97,7 @@ class Broker {
 
   void send_batches(std::unique_lock<std::mutex>& lock);
   void on_posted(const std::shared_ptr<Batch>& batch, picket::Result<Posted> posted);
-  [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body);
+  [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body, NewWishes& wishes);
   void run();
   static void send(Out& out);
 
@@ -106,6 +109,7 @@ class Broker {
   std::condition_variable wakes_;
   Cache cache_;
   Licences licences_;
+  Wishes wishes_;
   std::unordered_map<std::pair<const Licence*, Key>, std::unique_ptr<Pending>, QuestionHash> pending_;
   std::vector<Licence*> due_;                     // with unsent questions
   std::deque<std::shared_ptr<Waiting>> waiting_;  // in the order of their deadlines

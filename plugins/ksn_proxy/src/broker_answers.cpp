@@ -14,8 +14,10 @@ using picket::fail;
 namespace ksn = picket::ksn;
 namespace v1 = picket::ksn::v1;
 
+constexpr int kMostWishes = 64;  // of one answer of the KSN
+
 // Without the lock: signatures take their time. What comes back must be let go under it.
-Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view body) {
+Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view body, NewWishes& wishes) {
   v1::AskReply reply;
   if (body.size() > ksn::kMostReplyBytes || !reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "this is no AskReply");
   if (static_cast<std::size_t>(reply.answers_size()) != batch.keys.size())
@@ -48,6 +50,15 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
     }
     const auto& key = batch.keys[i];
     out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::fresh_until(records[i], issued[proven[i].head])));
+  }
+  // Only for what was asked. Nobody signs a wish: the device's own policy decides.
+  for (int i = 0; batch.extended && i < std::min(reply.wishes_size(), kMostWishes); ++i) {
+    const auto& wish = reply.wishes(i);
+    const auto asked = std::find_if(batch.keys.begin(), batch.keys.end(), [&](const Key& key) { return Wishes::is_of_file(key) && key.view() == wish.digest(); });
+    if (asked == batch.keys.end() || wish.type().size() > ksn::kMostTextBytes) continue;
+    v1::AskReply alone;
+    *alone.add_wishes() = wish;
+    wishes.emplace_back(*asked, alone.SerializeAsString());
   }
   return out;
 }

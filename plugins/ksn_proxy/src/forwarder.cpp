@@ -20,13 +20,16 @@ void refuse_with(ksn_server::Reply reply, v1::Refusal::Why why, std::string_view
 
 const char* path_of(MessageKind kind) { return kind == MessageKind::statistics ? "/ksn/v1/statistics" : "/ksn/v1/content"; }
 
-// How many bytes from `first` on are meant to come.
-std::uint64_t meant(const v1::ContentRequest& content) { return content.bytes() == 0 ? content.size() - content.first() : content.bytes(); }
+// How many bytes from `first` on are meant to come. What was wished for may reach beyond the end of the file.
+std::uint64_t meant(const v1::ContentRequest& content) {
+  const auto rest = content.size() - content.first();
+  return content.bytes() == 0 ? rest : std::min(content.bytes(), rest);
+}
 
 const char* wrong_with(const v1::ContentRequest& content) {
   if (content.digest().size() != picket::ksn::kDigestBytes) return "a digest has 32 bytes";
   if (content.part().size() > picket::ksn::kMostPartBytes) return "a part has at most 1 MiB";
-  if (content.first() > content.size() || content.bytes() > content.size() - content.first()) return "what is sent lies beyond the end of the file";
+  if (content.first() > content.size()) return "what is sent lies beyond the end of the file";
   if (content.offset() > meant(content) || content.part().size() > meant(content) - content.offset()) return "the part lies beyond what is sent";
   return nullptr;
 }
@@ -40,21 +43,19 @@ std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
 
 }  // namespace
 
-std::optional<std::pair<Forwarder::Piece, std::uint64_t>> Forwarder::end_of(const Message& message) {
+Forwarder::Part Forwarder::part_of(const Message& message) {
   v1::ContentRequest content;
-  if (message.kind != MessageKind::content || !content.ParseFromString(message.body)) return std::nullopt;
-  return std::pair(Piece(content.digest(), content.first()), content.offset() + content.part().size());
+  if (message.kind != MessageKind::content || !content.ParseFromString(message.body)) return {};
+  return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size()};
 }
 
 Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox) : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)) {}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
-  std::vector<std::pair<Piece, std::uint64_t>> ends;
-  PICKET_LET(outbox, Outbox::open(settings.folder, settings.limits, [&](const Message& message) {
-               if (auto end = end_of(message); end) ends.push_back(std::move(*end));
-             }));
+  std::vector<Part> parts_that_wait;
+  PICKET_LET(outbox, Outbox::open(settings.folder, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
   std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox)));
-  for (const auto& end : ends) out->remember(end);
+  for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
@@ -107,16 +108,15 @@ void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
   if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no ContentRequest");
   if (const char* why = wrong_with(request); why != nullptr) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, why);
   bool passes = parts_.upstream.rests_for() == 0;
+  std::uint64_t held = 0;
   {
     const std::lock_guard lock(mutex_);
     // What waits here of this piece must arrive first.
     const auto found = held_.find({request.digest(), request.first()});
     passes = passes && sends_ && found == held_.end() && passing_bytes_ < settings_.most_queued_bytes;
-    if (!passes && request.part().empty()) {
-      const auto answer = held_answer(request, found == held_.end() ? 0 : found->second.until);
-      return std::move(reply).send(200, answer);
-    }
+    if (found != held_.end()) held = found->second.until;
   }
+  if (!passes && request.part().empty()) return std::move(reply).send(200, held_answer(request, held));
   if (passes) pass_on(MessageKind::content, std::string(body), std::move(reply));
   else store(MessageKind::content, std::string(body), std::move(reply));
 }
@@ -162,16 +162,35 @@ void Forwarder::store(MessageKind kind, std::string body, ksn_server::Reply repl
 
 // ---- pieces of files; under the lock, or before the thread begins
 
-void Forwarder::remember(const std::pair<Piece, std::uint64_t>& end) {
-  auto& held = held_[end.first];
-  held.until = std::max(held.until, end.second);
-  ++held.messages;
+void Forwarder::remember(Part part) {
+  if (!part.piece.first.empty()) {
+    auto& held = held_[part.piece];
+    // Behind a gap (what was in it could not be read) it is of no use.
+    if (held.messages++ == 0 || part.begin <= held.until) held.until = std::max(held.until, part.end);
+  }
+  waiting_.push_back(std::move(part));
 }
 
-void Forwarder::forget(const Message& message) {
-  const auto end = end_of(message);
-  const auto found = end ? held_.find(end->first) : held_.end();
-  if (found != held_.end() && --found->second.messages == 0) held_.erase(found);
+void Forwarder::release(const Part& part) {
+  if (const auto found = held_.find(part.piece); found != held_.end() && --found->second.messages == 0) held_.erase(found);
+}
+
+void Forwarder::forget_oldest(bool arrived) {
+  const auto part = std::move(waiting_.front());
+  waiting_.pop_front();
+  // What is lost must come again, and so must all behind it.
+  if (const auto found = held_.find(part.piece); !arrived && found != held_.end()) found->second.until = std::min(found->second.until, part.begin);
+  release(part);
+}
+
+void Forwarder::forget_newest(std::uint64_t count) {
+  for (; count > 0; --count) {
+    const auto part = std::move(waiting_.back());
+    waiting_.pop_back();
+    // Parts of a piece come one after the other.
+    if (const auto found = held_.find(part.piece); found != held_.end()) found->second.until = std::min(found->second.until, part.begin);
+    release(part);
+  }
 }
 
 // Also true of a part that leaves a gap: the device is told where to go on.
@@ -230,7 +249,7 @@ void Forwarder::write(std::vector<Queued> queued) {
     ksn_server::Reply reply;
     std::string body;
     Result<> taken;
-    bool is_stored;  // on its way to the disk
+    bool waits_for_disk;
   };
   std::vector<Answer> answers;
   std::uint64_t stored = 0, refused = 0;
@@ -238,7 +257,7 @@ void Forwarder::write(std::vector<Queued> queued) {
   for (auto& one : queued) {
     std::string answer;
     if (already_has(one.message, answer)) {
-      answers.push_back({std::move(one.reply), std::move(answer), {}, false});
+      answers.push_back({std::move(one.reply), std::move(answer), {}, true});  // what it has may have come just now
       continue;
     }
     if (auto appended = outbox_.append(one.message); !appended) {
@@ -250,7 +269,7 @@ void Forwarder::write(std::vector<Queued> queued) {
     ++stored;
     {
       const std::lock_guard lock(mutex_);
-      if (const auto end = end_of(one.message); end) remember(*end);
+      remember(part_of(one.message));
     }
     answers.push_back({std::move(one.reply), std::move(answer), {}, true});
   }
@@ -260,12 +279,16 @@ void Forwarder::write(std::vector<Queued> queued) {
   {
     // Before the answers: who was told how a message went finds it counted.
     const std::lock_guard lock(mutex_);
+    if (!synced) {
+      forget_newest(stored);
+      refused += std::exchange(stored, 0);
+    }
     counters_.stored += stored;
     counters_.no_room += refused;
     counters_.outbox = outbox_.counters();
   }
   for (auto& one : answers) {
-    if (one.is_stored) one.taken = synced;
+    if (one.waits_for_disk) one.taken = synced;
     if (!one.taken) refuse_with(std::move(one.reply), v1::Refusal::UNAVAILABLE, one.taken.error().message, 60);
     else std::move(one.reply).send(200, std::move(one.body));
   }
@@ -278,24 +301,19 @@ void Forwarder::send_oldest() {
     say(why);
     if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
     const std::lock_guard lock(mutex_);
-    if (counter != nullptr) ++(counters_.*counter);
+    forget_oldest(false);
+    ++(counters_.*counter);
     counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
     in_flight_ = false;
   };
-  if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::expired);
+  if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::unreadable);
   if (!*front) {
     const std::lock_guard lock(mutex_);
     in_flight_ = false;
     return;
   }
   oldest_ = std::move(**front);
-  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) {
-    {
-      const std::lock_guard lock(mutex_);
-      forget(oldest_);
-    }
-    return drop("messages that waited too long for the KSN are given up", &ForwarderCounters::expired);
-  }
+  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) return drop("messages that waited too long for the KSN are given up", &ForwarderCounters::expired);
   parts_.upstream.post(path_of(oldest_.kind), oldest_.body, settings_.deadline, [this](Result<Posted> posted) {
     const std::lock_guard lock(mutex_);
     sent_ = std::make_unique<Result<Posted>>(std::move(posted));
@@ -324,7 +342,7 @@ void Forwarder::on_sent(Result<Posted> posted) {
   if (!taken) say(why);
   if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
   const std::lock_guard lock(mutex_);
-  forget(oldest_);
+  forget_oldest(taken);
   ++(taken ? counters_.delivered : counters_.refused_by_ksn);
   counters_.outbox = outbox_.counters();
 }

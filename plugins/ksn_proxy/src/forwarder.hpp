@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,7 +32,7 @@ struct ForwarderSettings {
 struct ForwarderCounters {
   std::uint64_t passed_on = 0;                      // at once
   std::uint64_t stored = 0, delivered = 0;          // through the disk
-  std::uint64_t refused_by_ksn = 0, expired = 0;    // given up
+  std::uint64_t refused_by_ksn = 0, expired = 0, unreadable = 0;  // given up
   std::uint64_t no_room = 0;                        // refused to the device, which keeps it
   Outbox::Counters outbox;
 };
@@ -52,8 +53,12 @@ class Forwarder {
   [[nodiscard]] ForwarderCounters counters() const;
 
  private:
-  // Of one piece of a file: how much of it is here or there without a gap.
-  using Piece = std::pair<std::string, std::uint64_t>;  // digest, first byte
+  using Piece = std::pair<std::string, std::uint64_t>;  // of a file: digest, first byte
+  struct Part {                   // what a message brings; statistics: of no piece
+    Piece piece;
+    std::uint64_t begin = 0, end = 0;
+  };
+  // How much of a piece is here or there without a gap.
   struct Held {
     std::uint64_t until = 0;      // from the first byte on
     std::size_t messages = 0;     // that wait
@@ -69,10 +74,11 @@ class Forwarder {
   void write(std::vector<Queued> queued);
   void send_oldest();
   void on_sent(picket::Result<Posted> posted);
-  // Of which piece a message brings bytes, and until where; nullopt: it brings none.
-  [[nodiscard]] static std::optional<std::pair<Piece, std::uint64_t>> end_of(const Message& message);
-  void remember(const std::pair<Piece, std::uint64_t>& end);
-  void forget(const Message& message);
+  [[nodiscard]] static Part part_of(const Message& message);
+  void remember(Part part);
+  void forget_oldest(bool arrived);
+  void forget_newest(std::uint64_t count);
+  void release(const Part& part);
   [[nodiscard]] bool already_has(const Message& message, std::string& answer);
   void say(std::string_view text);
 
@@ -82,6 +88,7 @@ class Forwarder {
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
   std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
+  std::deque<Part> waiting_;                        // what is in the outbox, oldest first
   std::map<Piece, Held> held_;
   ForwarderCounters counters_;
   bool over_ = false, sends_ = true, in_flight_ = false;

@@ -1,12 +1,15 @@
 #include "ksn_proxy.hpp"
 
+#include <fcntl.h>
+
 #include <ctime>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "ksn/provider.hpp"
-#include "ksn_server/certificate.hpp"
 #include "picket/ksn/v1/control.pb.h"
+#include "tls_server/own_certificate.hpp"
 
 namespace ksn_proxy {
 namespace {
@@ -16,6 +19,9 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 namespace ksn = picket::ksn;
+
+constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000;
+constexpr std::chrono::seconds kDrain{1};  // for the answers of a version that another one replaces; new connections wait meanwhile
 
 std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -69,8 +75,15 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
 
 Result<> KsnProxy::open() {
   since_ = unix_now();
-  if (!settings_.enabled) return {};
+  host_.cancel_timer(kSeatTimer);
+  if (!settings_.enabled) return seat_.leave(), Result<>();
   PICKET_LET(provider, read_provider(settings_));
+  PICKET_LET(is_ours, seat_.take());
+  is_waiting_ = !is_ours;
+  if (is_waiting_) {
+    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
+    return {};
+  }
   whose_ = {provider.name, provider.private_ksn, PICKET_VERSION};
 
   auto servers = settings_.servers.empty() ? provider.servers : settings_.servers;
@@ -98,8 +111,8 @@ Result<> KsnProxy::open_server() {
   auto settings = settings_.server;
   certificate_.clear();
   if (settings.certificate_file.empty()) {
-    auto names = settings_.names.empty() ? ksn_server::own_names() : settings_.names;
-    auto own = ksn_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
+    auto names = settings_.names.empty() ? tls_server::own_names() : settings_.names;
+    auto own = tls_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
     if (!own) return fail(std::move(own).error(), "a certificate of its own");
     settings.certificate_file = own->certificate;
     settings.key_file = own->key;
@@ -107,9 +120,10 @@ Result<> KsnProxy::open_server() {
     if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
   }
   settings.page = [this](std::string_view path) { return page(path); };
-  PICKET_LET(server, ksn_server::Server::start(std::move(settings), [this](const ksn_server::Request& request, ksn_server::Reply reply) {
-               service_->handle(request, std::move(reply));
-             }));
+  auto inherited = seat_.sockets();
+  PICKET_LET(server, ksn_server::Server::start(
+                         std::move(settings), [this](const ksn_server::Request& request, ksn_server::Reply reply) { service_->handle(request, std::move(reply)); },
+                         std::move(inherited[settings_.place()])));
   server_ = std::move(server);
   address_ = cat(settings_.server.address.find(':') != std::string::npos ? cat("[", settings_.server.address, "]") : settings_.server.address, ":",
                  std::to_string(server_->port()));
@@ -127,7 +141,35 @@ std::string KsnProxy::page(std::string_view path) const {
   return status_page(whose_, page_state_, lines_->describe(), since_, figures(broker_->counters(), forwarder_->counters(), front));
 }
 
+void KsnProxy::on_timer(std::uint64_t id) {
+  if (id != kSeatTimer) return;
+  if (is_waiting_) {
+    const auto is_ours = seat_.take();
+    if (is_ours && !*is_ours) return;
+    host_.info("the version before has stopped: this one answers from here on");
+  }
+  auto opened = open();
+  if (!opened) {
+    close();
+    host_.set_timer(kSeatTimer, kTryAgainMs);
+  }
+  host_.report(opened ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_FAILED, opened ? state() : opened.error().message);
+}
+
+// When a new version stands by, the folder and the port are its from here on. Who connects meanwhile waits in the socket.
+void KsnProxy::stop() {
+  picket::UniqueFd listener;
+  if (server_ && seat_.is_awaited()) {
+    server_->drain(kDrain);
+    listener.reset(::fcntl(server_->listener(), F_DUPFD_CLOEXEC, 0));
+  }
+  close();
+  if (listener) static_cast<void>(seat_.hand_over({{settings_.place(), listener.get()}}));
+  seat_.leave();
+}
+
 void KsnProxy::close() {
+  if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
   if (server_) server_->stop();            // nobody asks any more
   if (broker_) broker_->stop();            // nothing new goes upstream
   if (forwarder_) forwarder_->stop_sending();
@@ -145,6 +187,7 @@ void KsnProxy::close() {
 
 std::string KsnProxy::state() const {
   if (!settings_.enabled) return "off: setting enabled";
+  if (is_waiting_) return "stands by for the version that runs";
   return cat("serves the KSN \"", whose_.name, "\" (", whose_.is_private ? "private" : "global", ") on ", address_,
              certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_));
 }

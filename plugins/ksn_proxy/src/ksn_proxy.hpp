@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "seat/seat.hpp"
 #include "service.hpp"
 #include "settings.hpp"
 
@@ -14,12 +15,13 @@ namespace ksn_proxy {
 
 class KsnProxy {
  public:
-  explicit KsnProxy(picket::plugin::Host host) : host_(host) {}
+  explicit KsnProxy(picket::plugin::Host host) : host_(host), seat_(host) {}
   ~KsnProxy() { close(); }
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
-  void stop() { close(); }
+  void stop();
+  void on_timer(std::uint64_t id);
   void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
 
  private:
@@ -32,6 +34,8 @@ class KsnProxy {
   void answer_status(std::uint64_t request_id) const;
 
   picket::plugin::Host host_;
+  picket::plugin::Seat seat_;  // another version of this plugin may have the port and the folder, and give them to this one
+  bool is_waiting_ = false;    // for the seat
   std::string settings_json_;
   Settings settings_;
   WhoseKsn whose_;

@@ -23,6 +23,7 @@ struct Licence {
   // The broker's:
   std::vector<Key> unsent;         // new questions, in order
   Key last_question;               // may be on its way
+  bool extended = false;           // one of those who ask is in extended mode
   Clock::time_point flush_at{};
   bool is_due = false;             // stands in the broker's list
   std::size_t in_flight = 0;       // batches on their way

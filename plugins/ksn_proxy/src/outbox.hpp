@@ -29,6 +29,7 @@ class Outbox {
   struct Limits {
     std::uint64_t bytes = 256u << 20;
     std::uint64_t segment_bytes = 4u << 20;  // a file is closed when it has so many
+    int (*flush)(int fd) = nullptr;          // fdatasync; for tests another one, because no test can break a disk
   };
   struct Counters {
     std::uint64_t waiting = 0, waiting_bytes = 0;
@@ -43,6 +44,8 @@ class Outbox {
 
   // In memory and in the file, not yet promised: sync() does that. Code::no_space: the bound, or the disk; nothing has changed then.
   [[nodiscard]] picket::Result<> append(const Message& message);
+  // When it fails, all that was appended since the last time is gone again: after an error the kernel may forget what it could not write, and call the
+  // next flush good.
   [[nodiscard]] picket::Result<> sync();
 
   // The oldest; nullopt: none. Code::io and untrusted: it cannot be read any more; drop() it.
@@ -64,6 +67,8 @@ class Outbox {
   [[nodiscard]] picket::Result<> load_segment(std::uint64_t number, bool is_last, std::uint64_t delivered, const std::function<void(const Message&)>& show);
   [[nodiscard]] std::filesystem::path file_of(std::uint64_t number) const;
   [[nodiscard]] picket::Result<> open_segment();
+  void flush();
+  void take_back();
 
   std::filesystem::path folder_;
   Limits limits_;
@@ -73,6 +78,8 @@ class Outbox {
   picket::UniqueFd done_;                    // "delivered": the sequence numbers of what is done, appended
   std::uint64_t done_bytes_ = 0;
   std::uint64_t next_sequence_ = 1, next_segment_ = 1;
+  std::size_t unsynced_ = 0;                 // of places_, at its end
+  picket::Result<> flushed_;                 // since the last sync()
   Counters counters_;
 };
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "outbox.hpp"
@@ -175,7 +176,8 @@ Result<> Outbox::append(const Message& message) {
   for (const auto& segment : segments_) used += segment.bytes;
   if (used + kHeadBytes + message.body.size() > limits_.bytes) return fail(Code::no_space, "the messages that wait have filled their room");
   if (!out_ || segments_.empty() || segments_.back().bytes >= limits_.segment_bytes) {
-    if (out_ && ::fdatasync(out_.get()) != 0) return picket::fail_errno("write messages to disk");
+    flush();
+    if (!flushed_) return flushed_;  // nothing more is taken before sync() has told
     PICKET_TRY(open_segment());
   }
   auto& segment = segments_.back();
@@ -188,14 +190,41 @@ Result<> Outbox::append(const Message& message) {
   places_.push_back({next_sequence_++, segment.number, segment.bytes, static_cast<std::uint32_t>(bytes.size())});
   segment.bytes += bytes.size();
   ++segment.left;
+  ++unsynced_;
   ++counters_.waiting;
   counters_.waiting_bytes += bytes.size();
   return {};
 }
 
+void Outbox::flush() {
+  if (out_ && flushed_ && (limits_.flush ? limits_.flush : ::fdatasync)(out_.get()) != 0) flushed_ = picket::fail_errno("write messages to disk");
+}
+
 Result<> Outbox::sync() {
-  if (out_ && ::fdatasync(out_.get()) != 0) return picket::fail_errno("write messages to disk");
-  return {};
+  flush();
+  if (!flushed_) take_back();
+  unsynced_ = 0;
+  return std::exchange(flushed_, {});
+}
+
+// A file that cannot be cut is read again some time: what was sent twice counts once.
+void Outbox::take_back() {
+  out_.reset();
+  for (; unsynced_ > 0; --unsynced_) {
+    const auto place = places_.back();
+    places_.pop_back();
+    for (; segments_.back().number != place.segment; segments_.pop_back()) (void)picket::remove_file(file_of(segments_.back().number));  // begun in vain
+    auto& segment = segments_.back();
+    segment.bytes = place.offset;
+    --counters_.waiting;
+    counters_.waiting_bytes -= place.size;
+    if (--segment.left > 0) {
+      (void)!::truncate(file_of(segment.number).c_str(), static_cast<off_t>(segment.bytes));
+      continue;
+    }
+    (void)picket::remove_file(file_of(segment.number));
+    segments_.pop_back();
+  }
 }
 
 Result<std::optional<Message>> Outbox::front() const {

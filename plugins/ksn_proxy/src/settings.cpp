@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/json_members.hpp"
+
 namespace ksn_proxy {
 namespace {
 
@@ -10,23 +12,7 @@ using picket::Code;
 using picket::Result;
 using picket::cat;
 using picket::fail;
-
-std::string text_of(const json::object& object, std::string_view name, std::string_view otherwise = "") {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string(otherwise);
-}
-template <class Number>
-Number number_of(const json::object& object, std::string_view name, Number otherwise) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() && value->get_int64() >= 0 ? static_cast<Number>(value->get_int64()) : otherwise;
-}
-std::vector<std::string> texts_of(const json::object& object, std::string_view name) {
-  std::vector<std::string> out;
-  if (const auto* value = object.if_contains(name); value != nullptr && value->is_array())
-    for (const auto& one : value->get_array())
-      if (one.is_string()) out.emplace_back(one.get_string());
-  return out;
-}
+using namespace picket::members;
 
 }  // namespace
 
@@ -36,7 +22,7 @@ Result<Settings> parse_settings(std::string_view text) {
   if (error || !value.is_object()) return fail(Code::invalid, "the settings are no JSON object");
   const auto& object = value.get_object();
   Settings out;
-  if (const auto* enabled = object.if_contains("enabled"); enabled != nullptr && enabled->is_bool()) out.enabled = enabled->get_bool();
+  out.enabled = flag_of(object, "enabled", out.enabled);
   out.folder = text_of(object, "folder", "/var/lib/picket/ksn-proxy");
   out.provider_file = text_of(object, "provider_file", "/etc/picket/ksn/provider.json");
   out.provider_keys = text_of(object, "provider_keys", "/etc/picket/trust/ksn");

@@ -25,6 +25,8 @@ struct Settings {
   BrokerSettings broker;
   ForwarderSettings forwarder;
   Lines::Rest rest;
+
+  [[nodiscard]] std::string place() const { return picket::cat(server.address, " ", std::to_string(server.port)); }  // names its socket
 };
 
 [[nodiscard]] picket::Result<Settings> parse_settings(std::string_view json);

@@ -1,6 +1,8 @@
 #include "asking.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "ksn/limits.hpp"
 
@@ -9,10 +11,17 @@ namespace {
 
 using picket::cat;
 using picket::ksn_store::append_varint;
+using picket::ksn_store::put_varint;
 
 // The messages of an answer are written field by field: parsing and building objects would cost more than looking up.
 constexpr char field(int number, int wire_type) { return static_cast<char>(number << 3 | wire_type); }
 constexpr int kVarint = 0, kBytes = 2;
+
+std::size_t varint_size(std::uint64_t number) { return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7; }
+char* put_bytes(std::string_view bytes, char* at) {
+  std::memcpy(at, bytes.data(), bytes.size());
+  return at + bytes.size();
+}
 
 void append_bytes(int number, std::string_view bytes, std::string& out) {
   out += field(number, kBytes);
@@ -30,7 +39,7 @@ constexpr std::size_t kMostUnknown = 64;
 
 }  // namespace
 
-Asking::Asking(const ServiceSettings& settings, const Signer& signer) : settings_(settings), signer_(signer) {
+Asking::Asking(const ServiceSettings& settings) : settings_(settings) {
   const auto& ttl = settings.ttl;
   const std::array<std::uint32_t, 4> seconds{ttl.unknown, ttl.trusted, ttl.abusable, ttl.untrusted};
   for (std::size_t i = 0; i < seconds.size(); ++i) ttl_[i] = seconds_field(v1::Facts::kTtlSecondsFieldNumber, seconds[i]);
@@ -52,19 +61,34 @@ tl::expected<std::size_t, Refused> Asking::count(const v1::AskRequest& request) 
   return out;
 }
 
-void Asking::append_answer(std::string_view record, std::string& out) {
-  // Answer{record}: neither head (the first) nor leaf and path (all leaves, in order) need saying.
-  out += field(v1::AskReply::kAnswersFieldNumber, kBytes);
-  std::string length;
-  append_varint(record.size(), length);
-  append_varint(1 + length.size() + record.size(), out);
-  out += field(v1::Answer::kRecordFieldNumber, kBytes);
-  out += length;
-  out += record;
-  tree_.add(record);
+// Answer{record}: neither head (the first) nor leaf and path (all leaves, in order) need saying. Returns where the record goes.
+char* Asking::begin_answer(std::size_t record_bytes, std::string& out) {
+  const auto answer_bytes = 1 + varint_size(record_bytes) + record_bytes, before = out.size();
+  out.resize(before + 1 + varint_size(answer_bytes) + answer_bytes);
+  char* at = out.data() + before;
+  *at++ = field(v1::AskReply::kAnswersFieldNumber, kBytes);
+  at = put_varint(answer_bytes, at);
+  *at++ = field(v1::Answer::kRecordFieldNumber, kBytes);
+  return put_varint(record_bytes, at);
 }
 
-tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request, picket::ksn_store::Store& store, std::int64_t now, AskCounts& counts, std::vector<std::string_view>& unknown) {
+void Asking::append_answer(int kind, std::string_view digest, std::string_view facts, std::string_view ttl, std::string& out) {
+  static_assert(picket::ksn::kDigestBytes < 0x80, "its length is one byte");
+  const auto facts_bytes = facts.size() + ttl.size(), record_bytes = 4 + digest.size() + 1 + varint_size(facts_bytes) + facts_bytes;
+  char* const record = begin_answer(record_bytes, out);
+  char* at = record;
+  *at++ = field(v1::Record::kKindFieldNumber, kVarint);
+  *at++ = static_cast<char>(kind);
+  *at++ = field(v1::Record::kAskedFieldNumber, kBytes);
+  *at++ = static_cast<char>(digest.size());
+  at = put_bytes(digest, at);
+  *at++ = field(v1::Record::kFactsFieldNumber, kBytes);
+  at = put_bytes(ttl, put_bytes(facts, put_varint(facts_bytes, at)));
+  tree_.add({record, record_bytes});
+}
+
+tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request, picket::ksn_store::Store& store, const Signer& signer, std::int64_t now, AskCounts& counts,
+                                                  std::vector<std::string_view>& unknown) {
   const auto store_failed = [](const picket::Error& error) {
     // A prefix that is too short is the asker's to change; all else is the store's.
     return error.code == picket::Code::too_large ? tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, cat(error.message, ": ask by more bytes"), 0})
@@ -81,20 +105,11 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
         last_error_ = std::move(looked).error();
         return store_failed(last_error_);
       }
-      out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 64);
+      out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 64 + 256);
       for (std::size_t i = 0; i < batch_.of.size(); ++i) {
         const auto digest = digests.substr(i * length, length);
         const auto facts = batch_.facts(i);
-        const auto& ttl = ttl_[std::min<std::size_t>(batch_.of[i].verdict, 3)];
-        record_.clear();
-        record_ += field(v1::Record::kKindFieldNumber, kVarint);
-        record_ += static_cast<char>(questions.kind());
-        append_bytes(v1::Record::kAskedFieldNumber, digest, record_);
-        record_ += field(v1::Record::kFactsFieldNumber, kBytes);
-        append_varint(facts.size() + ttl.size(), record_);
-        record_ += facts;
-        record_ += ttl;
-        append_answer(record_, out);
+        append_answer(questions.kind(), digest, facts, ttl_[std::min<std::size_t>(batch_.of[i].verdict, 3)], out);
         if (!facts.empty())
           ++counts.known;
         else if (questions.kind() == v1::OBJECT_FILE && unknown.size() < kMostUnknown)
@@ -121,7 +136,8 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
         append_bytes(v1::Record::kFoundFieldNumber, found_, record_);
       }
       record_ += prefix_ttl_;
-      append_answer(record_, out);
+      put_bytes(record_, begin_answer(record_.size(), out));
+      tree_.add(record_);
       if (out.size() > picket::ksn::kMostReplyBytes - 4096) return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, "the answer would be larger than 4 MiB: ask for less at a time", 0});
       ++counts.prefixes;
       counts.known += under->size();
@@ -135,7 +151,7 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
   head.set_ksn(settings_.name);
   head.set_private_ksn(settings_.private_ksn);
   v1::SignedHead signed_head;
-  if (auto good = signer_.sign(head, signed_head); !good) return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30});
+  if (auto good = signer.sign(head, signed_head); !good) return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30});
   append_bytes(v1::AskReply::kHeadsFieldNumber, signed_head.SerializeAsString(), out);
   return out;
 }

@@ -20,21 +20,22 @@ struct AskCounts {
 
 class Asking {
  public:
-  Asking(const ServiceSettings& settings, const Signer& signer);
+  explicit Asking(const ServiceSettings& settings);
 
   // How many are asked, or what is wrong with the questions.
   [[nodiscard]] static tl::expected<std::size_t, Refused> count(const v1::AskRequest& request);
 
   // A serialised AskReply without wishes. `unknown`: the full file digests about which nothing is known, at most 64 of them.
-  [[nodiscard]] tl::expected<std::string, Refused> answer(const v1::AskRequest& request, picket::ksn_store::Store& store, std::int64_t now, AskCounts& counts, std::vector<std::string_view>& unknown);
+  [[nodiscard]] tl::expected<std::string, Refused> answer(const v1::AskRequest& request, picket::ksn_store::Store& store, const Signer& signer, std::int64_t now, AskCounts& counts,
+                                                              std::vector<std::string_view>& unknown);
   // Of the store, when answer() refused for it.
   [[nodiscard]] const picket::Error& last_error() const { return last_error_; }
 
  private:
-  void append_answer(std::string_view record, std::string& out);
+  [[nodiscard]] char* begin_answer(std::size_t record_bytes, std::string& out);
+  void append_answer(int kind, std::string_view digest, std::string_view facts, std::string_view ttl, std::string& out);
 
   const ServiceSettings& settings_;
-  const Signer& signer_;
   std::array<std::string, 4> ttl_;  // by verdict: the field ttl_seconds of Facts
   std::string prefix_ttl_;          // the field ttl_seconds of Record
   picket::ksn::Tree tree_;

@@ -1,5 +1,7 @@
 #include "ksn_service.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <ctime>
 #include <thread>
@@ -14,11 +16,27 @@ namespace {
 using picket::Result;
 using picket::cat;
 
-constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000;
+constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000, kSeatTimer = 2, kTryAgainMs = 5000;
+constexpr std::chrono::seconds kDrain{1};  // for the answers of a version that another one replaces; new connections wait meanwhile
 constexpr std::size_t kMostWaiting = 1000, kMostKeyBytes = 65536;
 constexpr const char* kOff = "the private KSN is switched off: setting enabled";
 
 std::int64_t unix_now() { return std::time(nullptr); }
+
+Result<Signer> read_signer(const std::string& file) {
+  auto pem = picket::read_file(file, kMostKeyBytes);
+  if (!pem) return picket::fail(std::move(pem).error(), "setting answer_key");
+  auto signer = Signer::from_pem(*pem);
+  std::fill(pem->begin(), pem->end(), '\0');
+  if (!signer) return picket::fail(std::move(signer).error(), cat("setting answer_key: ", file));
+  return signer;
+}
+
+std::filesystem::file_time_type time_of(const std::string& file) {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(file, error);
+  return error ? std::filesystem::file_time_type{} : time;
+}
 
 picket_status status_of(const picket::Error& error) { return static_cast<picket_status>(-static_cast<int>(error.code)); }
 
@@ -54,19 +72,25 @@ picket_status KsnService::apply(std::string_view settings_json, std::uint64_t re
 }
 
 Result<> KsnService::open() {
+  host_.cancel_timer(kSeatTimer);
   if (!settings_.enabled) {
+    seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY);
     return {};
   }
-  auto pem = picket::read_file(settings_.answer_key, kMostKeyBytes);
-  if (!pem) return picket::fail(std::move(pem).error(), "setting answer_key");
-  auto signer = Signer::from_pem(*pem);
-  std::fill(pem->begin(), pem->end(), '\0');
-  if (!signer) return picket::fail(std::move(signer).error(), cat("setting answer_key: ", settings_.answer_key));
+  key_time_ = time_of(settings_.answer_key);
+  PICKET_LET(signer, read_signer(settings_.answer_key));
   if (settings_.certificate.empty() || settings_.key.empty()) return picket::fail(picket::Code::invalid, "settings certificate and key: both are needed (picket-ksn init makes them)");
 
+  PICKET_LET(is_ours, seat_.take());
+  is_waiting_ = !is_ours;
+  if (is_waiting_) {
+    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
+    return {};
+  }
+
   service_ = std::make_unique<Service>(
-      settings_.service, std::move(*signer),
+      settings_.service, std::move(signer),
       [host = host_](bool good, const std::string& line) {
         if (good) {
           host.info(cat("store: ", line));
@@ -86,6 +110,7 @@ Result<> KsnService::open() {
   server.key_file = settings_.key;
   server.threads = settings_.threads != 0 ? settings_.threads : std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
   server.most_connections = settings_.most_connections;
+  auto inherited = seat_.sockets();
   auto started = ksn_server::Server::start(server, [this](const ksn_server::Request& request, ksn_server::Reply reply) {
     if (!service_->may_wait(request.path)) {
       auto response = service_->handle(request.path, request.body, request.peer);
@@ -100,7 +125,7 @@ Result<> KsnService::open() {
     if (taken) return;
     auto busy = to_response({v1::Refusal::UNAVAILABLE, "the service has too much to do now", 5});
     std::move(*road).send(busy.status, std::move(busy.body));
-  });
+  }, std::move(inherited[settings_.place()]));
   if (!started) return picket::fail(std::move(started).error());
   server_ = std::move(*started);
   since_ = unix_now();
@@ -111,15 +136,53 @@ Result<> KsnService::open() {
 
 void KsnService::close() {
   host_.cancel_timer(kLookTimer);
+  host_.cancel_timer(kSeatTimer);
   server_.reset();
   workers_.reset();
   service_.reset();
 }
 
-void KsnService::stop() { close(); }
+// When a new version stands by, the port is its from here on. Who connects meanwhile waits in the socket.
+void KsnService::stop() {
+  picket::UniqueFd listener;
+  if (server_ && seat_.is_awaited()) {
+    server_->drain(kDrain);
+    listener.reset(::fcntl(server_->listener(), F_DUPFD_CLOEXEC, 0));
+  }
+  close();
+  if (listener) static_cast<void>(seat_.hand_over({{settings_.place(), listener.get()}}));
+  seat_.leave();
+}
 
 void KsnService::on_timer(std::uint64_t id) {
-  if (id == kLookTimer && service_) service_->look_after_store();
+  if (id == kLookTimer && service_) {
+    service_->look_after_store();
+    look_after_key();
+  }
+  if (id == kSeatTimer) look_at_seat();
+}
+
+void KsnService::look_after_key() {
+  const auto time = time_of(settings_.answer_key);
+  if (time == key_time_) return;
+  key_time_ = time;
+  auto signer = read_signer(settings_.answer_key);
+  if (!signer) return host_.warning(cat(signer.error().message, "; answers are signed by the former key"));
+  host_.info(cat("answers are signed by ", signer->keyid(), " from now on"));
+  service_->sign_with(std::move(*signer));
+}
+
+void KsnService::look_at_seat() {
+  if (is_waiting_) {
+    const auto is_ours = seat_.take();
+    if (is_ours && !*is_ours) return;
+    host_.info("the version before has stopped: this one answers from here on");
+  }
+  if (auto opened = open(); !opened) {
+    close();
+    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
+    host_.set_timer(kSeatTimer, kTryAgainMs);
+  }
 }
 
 void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
@@ -129,7 +192,7 @@ void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Mess
   }
   v1::ServerStatusReply reply;
   if (!service_) {
-    reply.set_state(kOff);
+    reply.set_state(settings_.enabled ? "stands by for the version that runs" : kOff);
   } else {
     reply.set_state(cat("private KSN \"", settings_.service.name, "\": ", service_->store_state()));
     reply.set_since(since_);

@@ -4,11 +4,13 @@
 #include <picket/plugin.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "ksn_server/server.hpp"
+#include "seat/seat.hpp"
 #include "service.hpp"
 #include "settings.hpp"
 #include "workers.hpp"
@@ -17,7 +19,7 @@ namespace ksn_service {
 
 class KsnService {
  public:
-  explicit KsnService(picket::plugin::Host host) : host_(host) {}
+  explicit KsnService(picket::plugin::Host host) : host_(host), seat_(host) {}
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
@@ -27,12 +29,18 @@ class KsnService {
 
  private:
   [[nodiscard]] picket::Result<> open();
+  void look_at_seat();
   void close();
+  // The key file may be another one behind the same name (picket-ksn key change).
+  void look_after_key();
   picket_status failed(const picket::Error& error) const;
 
   picket::plugin::Host host_;
+  picket::plugin::Seat seat_;  // another version of this plugin may have the port, and give it to this one
+  bool is_waiting_ = false;    // for the seat
   Settings settings_;
   std::int64_t since_ = 0;
+  std::filesystem::file_time_type key_time_{};
   // Destroyed from the last to the first: no request comes, then no job runs, then the service goes.
   std::unique_ptr<Service> service_;
   std::unique_ptr<Workers> workers_;

@@ -44,7 +44,8 @@ Result<std::string> digest_of_file(int fd) {
 
 }  // namespace
 
-fs::path Samples::path_of(std::string_view digest, bool whole) const { return settings_.folder / cat(picket::to_hex(digest), whole ? ".sample" : ".part"); }
+fs::path Samples::sample_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".sample"); }
+fs::path Samples::piece_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".0-", std::to_string(settings_.wish_bytes), ".piece"); }
 
 // What was begun a week ago and never finished makes room.
 void Samples::measure() {
@@ -62,22 +63,32 @@ void Samples::measure() {
   measured_ = true;
 }
 
-bool Samples::wants(std::string_view digest) {
+bool Samples::wants(std::string_view digest, v1::Wish& out) {
   if (!takes_any()) return false;
   const std::lock_guard lock(mutex_);
   measure();
   struct stat info {};
-  return held_bytes_ < settings_.quota_bytes && ::stat(path_of(digest, true).c_str(), &info) != 0;
+  if (held_bytes_ >= settings_.quota_bytes || ::stat(sample_of(digest).c_str(), &info) == 0) return false;
+  if (settings_.wish_bytes != 0 && ::stat(piece_of(digest).c_str(), &info) == 0) return false;
+  out.set_digest(std::string(digest));
+  out.set_bytes(settings_.wish_bytes);
+  return true;
 }
 
 Response Samples::take(const v1::ContentRequest& request) {
   if (!takes_any()) return not_taken("this KSN takes no samples");
   if (request.digest().size() != picket::ksn::kDigestBytes) return malformed("the digest is not 32 bytes");
   if (request.part().size() > picket::ksn::kMostPartBytes) return to_response({v1::Refusal::TOO_LARGE, "a part of more than 1 MiB", 0});
-  if (request.first() != 0 || (request.bytes() != 0 && request.bytes() != request.size())) return not_taken("this KSN takes whole files only");
   if (request.size() == 0) return malformed("a file of no bytes");
-  if (request.size() > settings_.most_bytes) return not_taken(cat("a file of more than ", std::to_string(settings_.most_bytes), " bytes"));
-  if (request.offset() > request.size() || request.part().size() > request.size() - request.offset()) return malformed("the part lies outside the file");
+  if (request.first() >= request.size()) return malformed("what is sent lies outside the file");
+  // What was wished for may reach beyond the end of the file: then it is all of it.
+  const auto length = request.bytes() == 0 ? request.size() - request.first() : std::min(request.bytes(), request.size() - request.first());
+  const bool whole = length == request.size();
+  const auto most = settings_.wish_bytes == 0 ? settings_.most_bytes : std::min(settings_.wish_bytes, settings_.most_bytes);
+  if (!whole && (request.first() != 0 || request.bytes() != settings_.wish_bytes))
+    return not_taken(settings_.wish_bytes == 0 ? "this KSN takes whole files only" : cat("this KSN takes the first ", std::to_string(settings_.wish_bytes), " bytes of a file"));
+  if (length > most) return not_taken(settings_.wish_bytes == 0 ? cat("a file of more than ", std::to_string(most), " bytes") : cat("this KSN takes the first ", std::to_string(most), " bytes of a file"));
+  if (request.offset() > length || request.part().size() > length - request.offset()) return malformed("the part lies outside of what is to be sent");
 
   const std::lock_guard lock(mutex_);
   const auto reply = [](std::uint64_t held, bool complete) {
@@ -86,15 +97,16 @@ Response Samples::take(const v1::ContentRequest& request) {
     out.set_complete(complete);
     return Response{200, out.SerializeAsString()};
   };
-  const auto whole = path_of(request.digest(), true), part = path_of(request.digest(), false);
+  const auto done = whole ? sample_of(request.digest()) : piece_of(request.digest());
+  const auto part = fs::path(done).concat(".part");
   struct stat info {};
-  if (::stat(whole.c_str(), &info) == 0) return reply(request.size(), true);
+  if (::stat(sample_of(request.digest()).c_str(), &info) == 0 || ::stat(done.c_str(), &info) == 0) return reply(length, true);
   if (auto made = picket::make_folders(settings_.folder, 0700); !made) return away();
   measure();
   const picket::UniqueFd file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file || ::fstat(file.get(), &info) != 0) return away();
   auto held = static_cast<std::uint64_t>(info.st_size);
-  if (held > request.size()) return malformed("more bytes are held than the file is said to have");
+  if (held > length) return malformed("more bytes are held than are said to come");
   // A part that does not go on where the last one ended is not an error: the answer says where to go on.
   if (request.part().empty() || request.offset() != held) return reply(held, false);
   if (held_bytes_ + request.part().size() > settings_.quota_bytes) {
@@ -102,19 +114,19 @@ Response Samples::take(const v1::ContentRequest& request) {
     return not_taken("there is no room for samples now");
   }
   if (::lseek(file.get(), 0, SEEK_END) < 0 || !picket::write_all(file.get(), request.part())) {
-    static_cast<void>(::ftruncate(file.get(), static_cast<off_t>(held)));
+    (void)!::ftruncate(file.get(), static_cast<off_t>(held));
     return away();
   }
   held += request.part().size();
   held_bytes_ += request.part().size();
-  if (held < request.size()) return reply(held, false);
-  const auto digest = digest_of_file(file.get());
+  if (held < length) return reply(held, false);
+  const auto digest = whole ? digest_of_file(file.get()) : Result<std::string>(request.digest());
   if (!digest || *digest != request.digest()) {
     ::unlink(part.c_str());
     held_bytes_ -= std::min(held_bytes_, held);
     return malformed("the file is not the one that its digest names: it was thrown away");
   }
-  if (::fsync(file.get()) != 0 || ::rename(part.c_str(), whole.c_str()) != 0) return away();
+  if (::fsync(file.get()) != 0 || ::rename(part.c_str(), done.c_str()) != 0) return away();
   return reply(held, true);
 }
 

@@ -1,4 +1,4 @@
-// Files that clients send: parts in order, digest checked, resumable, under a quota. Any thread.
+// Files that clients send, or the beginnings of files: parts in order, resumable, under a quota; the digest of a whole file is checked. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct SampleSettings {
   std::filesystem::path folder;  // empty: none are taken
   std::uint64_t quota_bytes = 1'000'000'000, most_bytes = 50'000'000;
   bool wish_unknown = false;     // ask clients in extended mode for files that nobody knows
+  std::uint64_t wish_bytes = 0;  // only for so many bytes from the beginning; 0: all of it
 };
 
 class Samples {
@@ -25,13 +26,15 @@ class Samples {
 
   [[nodiscard]] bool takes_any() const { return !settings_.folder.empty(); }
   [[nodiscard]] bool wishes() const { return takes_any() && settings_.wish_unknown; }
-  // Whether this file is not here yet and there is room for some.
-  [[nodiscard]] bool wants(std::string_view digest);
+  // Whether this file, or its beginning, is not here yet and there is room for some; then `out` says what is wished for.
+  [[nodiscard]] bool wants(std::string_view digest, v1::Wish& out);
   // The file system's trouble is UNAVAILABLE; what nobody wants NOT_TAKEN. Throws nothing.
   [[nodiscard]] Response take(const v1::ContentRequest& request);
 
  private:
-  [[nodiscard]] std::filesystem::path path_of(std::string_view digest, bool whole) const;
+  // DIGEST.sample: checked. DIGEST.0-BYTES.piece: of what is said to be this file. With .part behind it: not all of it is here.
+  [[nodiscard]] std::filesystem::path sample_of(std::string_view digest) const;
+  [[nodiscard]] std::filesystem::path piece_of(std::string_view digest) const;
   void measure();
 
   const SampleSettings settings_;

@@ -23,8 +23,14 @@ bool is_counter_name(std::string_view name) {
 }  // namespace
 
 Service::Service(ServiceSettings settings, Signer signer, Keeper::Tell tell, std::function<std::int64_t()> now)
-    : settings_(std::move(settings)), signer_(std::move(signer)), now_(std::move(now)), keeper_(settings_.store, std::move(tell)),
-      by_installation_(settings_.installation_per_minute, settings_.burst), by_address_(settings_.address_per_minute, std::max(settings_.burst, settings_.address_per_minute / 6)), samples_(settings_.samples) {}
+    : settings_(std::move(settings)), now_(std::move(now)), keeper_(settings_.store, std::move(tell)),
+      by_installation_(settings_.installation_per_minute, settings_.burst), by_address_(settings_.address_per_minute, std::max(settings_.burst, settings_.address_per_minute / 6)), samples_(settings_.samples), signer_(std::make_shared<const Signer>(std::move(signer))) {}
+
+void Service::sign_with(Signer signer) {
+  auto next = std::make_shared<const Signer>(std::move(signer));
+  const std::lock_guard lock(mutex_);
+  signer_ = std::move(next);
+}
 
 bool Service::may_wait(std::string_view path) const {
   return path == "/ksn/v1/statistics" || path == "/ksn/v1/content" || (path == "/ksn/v1/ask" && settings_.store.starts_with("redis:"));
@@ -93,14 +99,16 @@ Response Service::ask(std::string_view body, std::string_view peer) {
   if (!store) return refuse(store.error());
 
   std::unique_ptr<Asking> asking;
+  std::shared_ptr<const Signer> signer;
   {
     const std::lock_guard lock(mutex_);
+    signer = signer_;
     if (!idle_.empty()) asking = std::move(idle_.back()), idle_.pop_back();
   }
-  if (!asking) asking = std::make_unique<Asking>(settings_, signer_);
+  if (!asking) asking = std::make_unique<Asking>(settings_);
   AskCounts counts;
   std::vector<std::string_view> unknown;
-  auto reply = asking->answer(request, **store, now_(), counts, unknown);
+  auto reply = asking->answer(request, **store, *signer, now_(), counts, unknown);
   if (!reply && reply.error().why == v1::Refusal::UNAVAILABLE)
     keeper_.failed(asking->last_error());
   else
@@ -117,7 +125,7 @@ Response Service::ask(std::string_view body, std::string_view peer) {
     v1::AskReply wishes;
     for (const auto digest : unknown) {
       if (static_cast<std::size_t>(wishes.wishes_size()) == kMostWishes) break;
-      if (samples_.wants(digest)) wishes.add_wishes()->set_digest(std::string(digest));
+      if (v1::Wish wish; samples_.wants(digest, wish)) *wishes.add_wishes() = std::move(wish);
     }
     counters_.wishes += static_cast<std::uint64_t>(wishes.wishes_size());
     wishes.AppendToString(&*reply);  // messages may be joined

@@ -26,6 +26,8 @@ class Service {
   // tell: of the store, on any thread. now: Unix seconds.
   Service(ServiceSettings settings, Signer signer, Keeper::Tell tell, std::function<std::int64_t()> now);
 
+  // Answers are signed by another key from now on.
+  void sign_with(Signer signer);
   // peer: an IP address. Never throws for bad input, whatever the bytes are.
   [[nodiscard]] Response handle(std::string_view path, std::string_view body, std::string_view peer);
   // Whether handle() may wait for a disk or another machine.
@@ -45,12 +47,12 @@ class Service {
   [[nodiscard]] tl::expected<std::shared_ptr<picket::ksn_store::Store>, Refused> admit(const v1::Asker& asker, std::string_view peer, std::uint64_t count);
 
   const ServiceSettings settings_;
-  const Signer signer_;
   const std::function<std::int64_t()> now_;
   Keeper keeper_;
   Limiter by_installation_, by_address_;
   Samples samples_;
   std::mutex mutex_;
+  std::shared_ptr<const Signer> signer_;
   std::vector<std::unique_ptr<Asking>> idle_;
   struct Counters {
     std::atomic<std::uint64_t> requests{0}, digests{0}, known{0}, prefixes{0}, refused_licence{0}, refused_limit{0}, refused_malformed{0}, refused_unavailable{0}, refused_other{0}, statistics{0}, content_parts{0},

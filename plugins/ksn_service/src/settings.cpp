@@ -75,6 +75,9 @@ Result<Settings> parse_settings(std::string_view text) {
   service.samples.quota_bytes = quota_mb * 1'000'000;
   service.samples.most_bytes = most_mb * 1'000'000;
   read(samples, "wish_unknown", service.samples.wish_unknown);
+  std::uint64_t first_kb = 0;
+  read(samples, "wish_first_kb", first_kb);
+  service.samples.wish_bytes = first_kb * 1024;
   if (const auto* proxies = object.if_contains("proxies"); proxies && proxies->is_array())
     for (const auto& range : proxies->get_array()) {
       auto parsed = picket::AddressRange::parse(range.is_string() ? std::string_view(range.get_string()) : std::string_view());

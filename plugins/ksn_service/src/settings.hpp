@@ -39,6 +39,8 @@ struct Settings {
   std::string certificate, key;
   unsigned threads = 0;
   std::size_t most_connections = 10'000;
+
+  [[nodiscard]] std::string place() const { return picket::cat(address, " ", std::to_string(port)); }  // names its socket
 };
 
 [[nodiscard]] picket::Result<Settings> parse_settings(std::string_view text);

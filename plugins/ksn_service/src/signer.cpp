@@ -1,11 +1,10 @@
 #include "signer.hpp"
 
-#include <memory>
-
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sodium.h>
 
+#include "base/free_with.hpp"
 #include "ksn/answers.hpp"
 
 namespace ksn_service {
@@ -18,8 +17,8 @@ Result<Signer> Signer::from_pem(std::string_view pem) {
   PICKET_LET(key, picket::trust::PrivateKey::from_pem(pem));
   Signer out(std::move(key));
   if (out.key_.public_key().scheme() != "ed25519") return out;
-  const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> raw(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  const picket::Owned<BIO, BIO_free_all> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const picket::Owned<EVP_PKEY, EVP_PKEY_free> raw(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   std::array<unsigned char, crypto_sign_SEEDBYTES> seed{};
   std::size_t size = seed.size();
   std::array<unsigned char, crypto_sign_PUBLICKEYBYTES> unused{};

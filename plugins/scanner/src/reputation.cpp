@@ -1,5 +1,8 @@
 #include "reputation.hpp"
 
+#include <algorithm>
+
+#include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/state.pb.h"
 #include "text.hpp"
@@ -7,17 +10,17 @@
 namespace scanner {
 namespace {
 
-namespace v1 = picket::ksn::v1;
+namespace ksn = picket::ksn::v1;
 
 constexpr std::chrono::seconds kRest(10);          // each further batch would wait in vain
 constexpr std::chrono::milliseconds kGrace(500);   // the bus ends a question in time; should it not, we do
 
-Ksn verdict_of(const v1::Checked& checked) {
-  if (checked.from() == v1::Checked::NOBODY) return Ksn::unanswered;
+Ksn verdict_of(const ksn::Checked& checked) {
+  if (checked.from() == ksn::Checked::NOBODY) return Ksn::unanswered;
   switch (checked.facts().verdict()) {
-    case v1::VERDICT_TRUSTED: return Ksn::trusted;
-    case v1::VERDICT_ABUSABLE: return Ksn::abusable;
-    case v1::VERDICT_UNTRUSTED: return Ksn::untrusted;
+    case ksn::VERDICT_TRUSTED: return Ksn::trusted;
+    case ksn::VERDICT_ABUSABLE: return Ksn::abusable;
+    case ksn::VERDICT_UNTRUSTED: return Ksn::untrusted;
     default: return Ksn::unknown;
   }
 }
@@ -34,7 +37,7 @@ void Reputation::start() {
 }
 
 void Reputation::on_state(std::string_view payload) {
-  v1::KsnState state;
+  ksn::KsnState state;
   const bool readable = state.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
   {
     const std::lock_guard lock(mutex_);
@@ -83,30 +86,32 @@ void Reputation::answered() {
 std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
   std::vector<Answer> out(questions.size());
   if (questions.empty() || !is_asked()) return out;
-  v1::CheckRequest request;
+  ksn::CheckRequest request;
   for (const auto& question : questions) {
     auto& object = *request.add_objects();
     object.set_file_digest(question.digest.data(), question.digest.size());
     object.set_path(std::string(question.path));
   }
-  const auto payload = request.SerializeAsString();
-  const auto answer = asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = limit}, cancelled, {}, 0,
-                                  limit + kGrace);
-  if (!answer) {
-    if (answer.error().code != picket::Code::cancelled) failed(printable(answer.error().message, 200), true);
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto reply = picket::ksn::check(request, [&](const ksn::CheckRequest& some) -> picket::Result<ksn::CheckReply> {
+    const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()), std::chrono::milliseconds(1));
+    const auto payload = some.SerializeAsString();
+    PICKET_LET(answer, asker_.call({.topic = "picket.ksn.check", .content_type = "application/x-protobuf; messageType=picket.ksn.v1.CheckRequest", .payload = payload, .timeout = left}, cancelled, {}, 0,
+                                   left + kGrace));
+    ksn::CheckReply out;
+    if (!out.ParseFromString(answer)) return picket::fail(picket::Code::invalid, "its answer cannot be read");
     return out;
-  }
-  v1::CheckReply reply;
-  if (!reply.ParseFromString(*answer) || reply.checked_size() != request.objects_size()) {
-    failed("its answer cannot be read", true);
+  });
+  if (!reply) {
+    if (reply.error().code != picket::Code::cancelled) failed(printable(reply.error().message, 200), true);
     return out;
   }
   std::string why;
-  for (int i = 0; i < reply.checked_size(); ++i) {
-    const auto& checked = reply.checked(i);
+  for (int i = 0; i < reply->checked_size(); ++i) {
+    const auto& checked = reply->checked(i);
     out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100)};
-    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply.status() : checked.why();
-    if (checked.from() == v1::Checked::NOBODY && why.empty()) why = "without a reason";
+    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply->status() : checked.why();
+    if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }
   if (why.empty()) answered();
   else failed(printable(why, 200), false);  // its client answers at once: no need to spare it

@@ -14,6 +14,7 @@ using curl_source::Outcome;
 
 constexpr std::chrono::milliseconds kSurvey(1000);
 constexpr std::chrono::hours kAnnounceAgain(12);
+constexpr std::size_t kMostEarlier = 2000;
 
 // The point did not do what a healthy one does. A file that it does not hold is no such thing.
 bool is_illness(const Failure& failure) {
@@ -84,7 +85,6 @@ curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
   if (!announcing_) {
     const Step step = HttpTransfer::judge(code);
     if (step == Step::done && code == CURLE_OK) points_->worked(base, Points::Clock::now());
-    else if (step == Step::done && body_began()) points_->failed(base, Points::Clock::now());  // too late for another one, but the next file goes there
     return step;
   }
   announcing_ = false;
@@ -115,8 +115,12 @@ bool PointTransfer::try_another(Failure& failure) {
   if (announcing_) announced_->forget(base);
   // That a next root does not exist is an answer; asking all points for it would be asking in vain at each check.
   const bool absent_root = failure.status == PICKET_E_NOT_FOUND && order().request.path().ends_with(".root.json");
-  if (absent_root || failure.status == PICKET_E_INVALID || at_ + 1 >= candidates_.size()) return false;
-  note("point " + candidates_[at_].name + " is passed over: " + failure.text);
+  if (absent_root || failure.status == PICKET_E_INVALID || at_ + 1 >= candidates_.size() || !may_go_elsewhere()) {
+    failure.text = earlier_ + failure.text;
+    return false;
+  }
+  note("point " + candidates_[at_].name + (taken() > 0 ? " failed in the middle, and the next one goes on at byte " + std::to_string(position()) + ": " : " is passed over: ") + failure.text);
+  if (earlier_.size() < kMostEarlier) earlier_ += failure.text + "; ";
   ++at_;
   if (auto gone = go_to_point(); !gone) return false;
   return true;

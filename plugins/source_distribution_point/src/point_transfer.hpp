@@ -56,6 +56,7 @@ class PointTransfer final : public curl_source::HttpTransfer {
   const std::shared_ptr<Announced> announced_;
   const std::string demand_;
   bool announcing_ = false;
+  std::string earlier_;  // what the points before this one failed of
   curl_source::List post_headers_;
 };
 

@@ -12,7 +12,10 @@ constexpr std::uint64_t stream_credit = 4u << 20;
 testing::Allow topics_of(const package::Manifest& manifest) {
   testing::Allow allow;
   allow.publishes.emplace();
-  for (const auto& published : manifest.topics.publishes) allow.publishes->push_back(published.topic);
+  for (const auto& published : manifest.topics.publishes) {
+    allow.publishes->push_back(published.topic);
+    if (published.kind == package::TopicKind::event) allow.events.push_back(published.topic);
+  }
   allow.subscribes = manifest.topics.subscribes;
   allow.answers = manifest.topics.answers;
   allow.asks = manifest.topics.asks;

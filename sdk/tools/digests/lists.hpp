@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "digests/make/collection.hpp"
 
@@ -17,9 +18,11 @@ struct ListReport {
   std::string first_unreadable;                    // "line 12: ..."
 };
 
-// By what it holds: JSON (a MISP warninglist), raw 32-byte digests when its name ends in ".bin", else lines. `verdict`: of all that does not
-// say its own. Code::invalid: not a list, or no SHA-256 in it. Code::too_large: more than 4 GiB (64 MiB of JSON).
+// In any of the forms that `lists` reads. `verdict`: of all that does not say its own. Code::invalid: not a list, or no SHA-256 in it.
+// Code::too_large: more than 4 GiB (64 MiB of JSON).
 [[nodiscard]] Result<ListReport> read_list(const std::filesystem::path& path, Verdict verdict, Collection& into);
+// The same of a text; one without a SHA-256 will do.
+[[nodiscard]] Result<ListReport> read_list_text(std::string_view text, Verdict verdict, Collection& into);
 
 // "hash-iocs.txt: 1259 SHA-256; not used: 1039 MD5, 926 SHA-1; 3 not understood, the first in line 7"
 [[nodiscard]] std::string to_text(const std::filesystem::path& path, const ListReport& report);

@@ -12,6 +12,7 @@
 #include "base/files.hpp"
 #include "ksn/arguments.hpp"
 #include "ksn/provider.hpp"
+#include "ksn/rotation.hpp"
 #include "ksn/setup.hpp"
 #include "trust/json.hpp"
 #include "trust/metadata.hpp"
@@ -113,9 +114,29 @@ Result<> run_provider(const std::vector<std::string>& text) {
 }
 
 Result<> run_key(const std::vector<std::string>& text) {
-  if (text.size() != 2 || text[0] != "show") return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json");
-  PICKET_LET(key, public_key(text[1]));
-  std::printf("%s  %s\n", key.key_id().c_str(), key.scheme().c_str());
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "provider-key", "at-once"}));
+  const auto action = arguments.words.empty() ? std::string() : arguments.words[0];
+  if (action == "show" && arguments.words.size() == 2) {
+    PICKET_LET(key, public_key(arguments.words[1]));
+    std::printf("%s  %s\n", key.key_id().c_str(), key.scheme().c_str());
+    return {};
+  }
+  if ((action != "rotate" && action != "change" && action != "retire") || arguments.words.size() != 1 || !arguments.has("ksn"))
+    return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json | key rotate|change|retire --ksn FOLDER [--provider-key FILE] [--at-once yes]");
+  const Folder folder{fs::absolute(arguments.get("ksn")).lexically_normal().native()};
+  const Rotation rotation{arguments.get("provider-key"), arguments.get("at-once") == "yes"};
+  const auto now = std::time(nullptr);
+  if (action == "rotate") {
+    PICKET_LET(key, begin_rotation(folder, rotation, now));
+    std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
+                folder.path.c_str());
+  } else if (action == "change") {
+    PICKET_LET(key, change_key(folder));
+    std::printf("Answers are signed by %s from now on; who has not got the new provider file refuses them\n  when answers of the old key have run out: picket-ksn key retire --ksn %s\n", key.c_str(), folder.path.c_str());
+  } else {
+    PICKET_LET(key, retire_key(folder, rotation, now));
+    std::printf("Retired %s: give clients and proxies %s, which does not name it any more\n", key.c_str(), folder.file("provider.json").c_str());
+  }
   return {};
 }
 

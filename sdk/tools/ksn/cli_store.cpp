@@ -18,7 +18,6 @@
 namespace picket::ksn_tool {
 namespace {
 
-constexpr std::uint64_t kMostListBytes = std::uint64_t{4} << 30;
 constexpr std::size_t kRowsAtOnce = 500'000;
 
 Result<std::unique_ptr<ksn_store::Store>> open(const Arguments& arguments) {
@@ -29,11 +28,11 @@ Result<std::unique_ptr<ksn_store::Store>> open(const Arguments& arguments) {
 Result<ListOptions> options_of(const Arguments& arguments) {
   ListOptions out;
   if (const auto format = arguments.get("format"); format == "csv")
-    out.format = Format::csv;
+    out.format = lists::Format::csv;
   else if (format == "plain")
-    out.format = Format::plain;
+    out.format = lists::Format::plain;
   else if (format == "misp")
-    out.format = Format::misp;
+    out.format = lists::Format::misp;
   else if (!format.empty())
     return fail(Code::invalid, cat("--format: '", format, "' is none of csv, plain, misp"));
   if (const auto kind = arguments.get("kind"); !kind.empty() && (out.kind = kind_of(kind)) == 0) return fail(Code::invalid, cat("--kind: '", kind, "' is none of file, address, software"));
@@ -49,7 +48,6 @@ Result<ListOptions> options_of(const Arguments& arguments) {
 }
 
 Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_store::Store& store) {
-  PICKET_LET(text, read_file(file, kMostListBytes));
   if (options.entry.threat.empty() && options.entry.verdict != ksn::v1::VERDICT_TRUSTED && options.entry.verdict != 0)
     options.entry.threat = std::filesystem::path(file).stem().native().substr(0, 64);  // better than no name at all
   std::map<int, std::vector<ksn_store::Row>> rows;
@@ -58,7 +56,7 @@ Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_
     rows[kind].clear();
     return {};
   };
-  PICKET_LET(result, read_list(text, options, [&](int kind, ksn_store::Row row) -> Result<> {
+  PICKET_LET(result, read_list_file(file, options, [&](int kind, ksn_store::Row row) -> Result<> {
     rows[kind].push_back(std::move(row));
     return rows[kind].size() < kRowsAtOnce ? Result<>() : flush(kind);
   }));

@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <vector>
-
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
@@ -20,25 +16,12 @@
 namespace picket::ksn_tool {
 namespace {
 
-namespace json = boost::json;
 using ksn::v1::OBJECT_ADDRESS;
 using ksn::v1::OBJECT_FILE;
 using ksn::v1::OBJECT_SOFTWARE;
 using ksn_store::Entry;
-
-constexpr std::string_view kBlank = " \t\r\n\v\f";
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(kBlank);
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == text.npos; }
+using lists::Field;
+using lists::Row;
 
 // At most `most` bytes, whole characters.
 std::string cut(std::string_view text, std::size_t most = ksn::kMostTextBytes) {
@@ -46,110 +29,7 @@ std::string cut(std::string_view text, std::size_t most = ksn::kMostTextBytes) {
     while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
     text = text.substr(0, most);
   }
-  return is_valid_utf8(text) ? std::string(trim(text)) : std::string();
-}
-
-class Reader {
- public:
-  Reader(const ListOptions& options, const Put& put) : options_(options), put_(put) {}
-
-  Result<> take(const Result<Named>& named, const Entry& entry) {
-    if (!named) return wrong(named.error().message);
-    if (entry.verdict == 0) return wrong("no verdict");
-    if (auto good = ksn_store::check_entry(entry); !good) return wrong(good.error().message);
-    ++result_.rows;
-    ++(named->kind == OBJECT_FILE ? result_.files : named->kind == OBJECT_ADDRESS ? result_.addresses : result_.software);
-    return put_(named->kind, ksn_store::row_of(named->digest, entry));
-  }
-  Result<> wrong(std::string_view why) {
-    if (result_.not_understood++ == 0) result_.first = cat(where_, ": '", is_valid_utf8(line_.substr(0, 80)) ? line_.substr(0, 80) : std::string_view("(not UTF-8)"), "': ", is_valid_utf8(why) ? why : "not UTF-8");
-    return {};
-  }
-  void at(std::string where, std::string_view line) { where_ = std::move(where), line_ = line; }
-  const ListOptions& options() const { return options_; }
-  ListResult result() && { return std::move(result_); }
-
- private:
-  const ListOptions& options_;
-  const Put& put_;
-  ListResult result_;
-  std::string where_;
-  std::string_view line_;
-};
-
-// The line off the front of `rest`.
-std::string_view next_line(std::string_view& rest) {
-  const auto end = std::min(rest.find('\n'), rest.size());
-  const auto out = rest.substr(0, end);
-  rest.remove_prefix(std::min(rest.size(), end + 1));
-  return out.ends_with('\r') ? out.substr(0, out.size() - 1) : out;
-}
-
-// One object a line; "# ..." is a comment, "object;comment" (signature-base) and "object # comment" (maltrail) say more of it.
-Result<> read_plain(std::string_view text, Reader& reader) {
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    auto line = trim(next_line(text));
-    if (line.empty() || line.front() == '#' || line.starts_with("//")) continue;
-    reader.at(cat("line ", std::to_string(number)), line);
-    std::string_view comment;
-    if (const auto hash = line.find(" #"); hash != line.npos) comment = trim(line.substr(hash + 2)), line = trim(line.substr(0, hash));
-    if (const auto semicolon = line.find(';'); semicolon != line.npos) comment = trim(line.substr(semicolon + 1)), line = trim(line.substr(0, semicolon));
-    auto entry = reader.options().entry;
-    // A number behind the semicolon is a score, no name.
-    if (!comment.empty() && comment.find_first_not_of("0123456789;") != comment.npos && entry.verdict != ksn::v1::VERDICT_TRUSTED)
-      if (auto name = cut(comment); !name.empty()) entry.threat = std::move(name);
-    PICKET_TRY(reader.take(name_object(line, reader.options().kind), entry));
-  }
-  return {};
-}
-
-// RFC 4180: one record off the front of `rest`, also over several lines.
-std::vector<std::string> next_record(std::string_view& rest, std::size_t& line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  while (!rest.empty()) {
-    const char c = rest.front();
-    rest.remove_prefix(1);
-    if (c == '\n') ++line;
-    if (quoted) {
-      if (c != '"')
-        out.back() += c;
-      else if (rest.starts_with('"'))
-        out.back() += '"', rest.remove_prefix(1);
-      else
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      if (out.size() == 1024) break;
-      out.emplace_back();
-    } else if (c == '\n') {
-      break;
-    } else if (c != '\r') {
-      out.back() += c;
-    }
-  }
-  for (auto& cell : out) cell = std::string(trim(cell));
-  return out;
-}
-
-enum class Column { ignored, object, publisher, product, verdict, category, threat, popularity, first_seen, countries, kind };
-
-Column column_of(std::string_view header) {
-  struct Name {
-    std::string_view name;
-    Column column;
-  };
-  constexpr std::array<Name, 32> names{{{"sha256", Column::object}, {"sha256_hash", Column::object}, {"sha-256", Column::object}, {"digest", Column::object}, {"hash", Column::object}, {"url", Column::object},
-                                        {"domain", Column::object}, {"host", Column::object}, {"hostname", Column::object}, {"address", Column::object}, {"ip", Column::object}, {"dst_ip", Column::object},
-                                        {"object", Column::object}, {"publisher", Column::publisher}, {"vendor", Column::publisher}, {"product", Column::product}, {"verdict", Column::verdict}, {"category", Column::category},
-                                        {"threat", Column::threat}, {"threat_name", Column::threat}, {"signature", Column::threat}, {"malware", Column::threat}, {"popularity", Column::popularity},
-                                        {"users", Column::popularity}, {"first_seen", Column::first_seen}, {"first_seen_utc", Column::first_seen}, {"dateadded", Column::first_seen}, {"countries", Column::countries},
-                                        {"country", Column::countries}, {"kind", Column::kind}, {"type_of_object", Column::kind}, {"comment", Column::threat}}};
-  const auto wanted = lower(header);
-  for (const auto& one : names)
-    if (one.name == wanted) return one.column;
-  return Column::ignored;
+  return is_valid_utf8(text) ? std::string(lists::trimmed(text)) : std::string();
 }
 
 // "2026-11-22", "2026-11-22 10:00:00", RFC 3339, or Unix seconds.
@@ -167,146 +47,14 @@ std::optional<std::int64_t> time_of(std::string_view text) {
   return time ? std::optional<std::int64_t>(*time) : std::nullopt;
 }
 
-// What is wrong with the cell; empty: nothing.
-std::string_view read_cell(Column column, const std::string& cell, Entry& entry, int& kind, std::string& object, std::string& publisher, std::string& product) {
-  if (cell.empty()) return {};
-  switch (column) {
-    case Column::ignored: break;
-    case Column::object: if (object.empty()) object = cell; break;
-    case Column::publisher: publisher = entry.publisher = cut(cell); break;
-    case Column::product: product = entry.product = cut(cell); break;
-    case Column::category: entry.category = cut(cell); break;
-    case Column::threat: entry.threat = cut(cell); break;
-    case Column::verdict:
-      entry.verdict = verdict_of(cell);
-      if (entry.verdict == 0) return "a verdict is trusted, abusable or untrusted";
-      break;
-    case Column::kind:
-      kind = kind_of(cell);
-      if (kind == 0) return "a kind is file, address or software";
-      break;
-    case Column::popularity: {
-      const auto end = std::from_chars(cell.data(), cell.data() + cell.size(), entry.popularity);
-      if (end.ec != std::errc() || end.ptr != cell.data() + cell.size()) return "popularity is no number";
-      break;
-    }
-    case Column::first_seen: {
-      const auto time = time_of(cell);
-      if (!time) return "first_seen is no time";
-      entry.first_seen = *time;
-      break;
-    }
-    case Column::countries:
-      entry.countries.clear();
-      for (std::string_view rest = cell; !rest.empty();) {
-        const auto end = std::min(rest.find_first_of(" ;|"), rest.size());
-        if (end != 0) entry.countries.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(std::min(rest.size(), end + 1));
-      }
-      break;
-  }
-  return {};
-}
-
-Result<> read_csv(std::string_view text, Reader& reader) {
-  std::vector<Column> columns;
-  std::size_t line = 1;
+std::vector<std::string> countries_of(std::string_view text) {
+  std::vector<std::string> out;
   while (!text.empty()) {
-    const auto number = line;
-    auto begin = text;
-    auto cells = next_record(text, line);
-    const auto whole = trim(begin.substr(0, begin.size() - text.size()));
-    if (whole.empty()) continue;
-    if (columns.empty()) {
-      const bool comment = whole.front() == '#';
-      if (comment && !cells[0].empty()) cells[0] = std::string(trim(std::string_view(cells[0]).substr(1)));
-      std::vector<Column> named;
-      for (auto& cell : cells) {
-        if (comment && cell.size() > 1 && cell.front() == '"') cell = cell.substr(1, cell.size() - 2);
-        named.push_back(column_of(cell));
-      }
-      const auto has = [&](Column column) { return std::find(named.begin(), named.end(), column) != named.end(); };
-      if (has(Column::object) || has(Column::publisher)) {
-        columns = std::move(named);
-        continue;
-      }
-      if (comment) continue;
-      // No header: the first column that names an object.
-      for (const auto& cell : cells) columns.push_back(name_object(cell, reader.options().kind) && std::find(columns.begin(), columns.end(), Column::object) == columns.end() ? Column::object : Column::ignored);
-      if (std::find(columns.begin(), columns.end(), Column::object) == columns.end())
-        return fail(Code::invalid, cat("line ", std::to_string(number), ": neither a header (sha256, url, domain, publisher...) nor a column with digests or web addresses"));
-    }
-    if (whole.front() == '#') continue;
-    reader.at(cat("line ", std::to_string(number)), whole);
-    auto entry = reader.options().entry;
-    int kind = reader.options().kind;
-    std::string object, publisher, product;
-    std::string_view why;
-    for (std::size_t i = 0; i < cells.size() && i < columns.size() && why.empty(); ++i) why = read_cell(columns[i], cells[i], entry, kind, object, publisher, product);
-    if (!why.empty())
-      PICKET_TRY(reader.wrong(why));
-    else if (object.empty() && publisher.empty())
-      PICKET_TRY(reader.wrong("names no object"));
-    else if (object.empty() || kind == OBJECT_SOFTWARE)
-      PICKET_TRY(reader.take(publisher.empty() ? Result<Named>(fail(Code::invalid, "software needs a publisher")) : Named{OBJECT_SOFTWARE, ksn::software_digest(publisher, product)}, entry));
-    else
-      PICKET_TRY(reader.take(name_object(object, kind), entry));
+    const auto end = std::min(text.find_first_of(" ;|"), text.size());
+    if (end != 0) out.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(text.size(), end + 1));
   }
-  return {};
-}
-
-// {"name":..., "type":"hostname|string|cidr|substring|regex", "list":[...]}: what is known to be good, or at least no indicator of evil.
-Result<> read_misp(std::string_view text, Reader& reader) {
-  boost::system::error_code error;
-  const auto value = json::parse(text, error);
-  if (error) return fail(Code::invalid, cat("no JSON: ", error.message()));
-  const auto* object = value.if_object();
-  const auto* list = object && object->if_contains("list") ? object->at("list").if_array() : nullptr;
-  if (!list) return fail(Code::invalid, "no warninglist: it has no \"list\"");
-  const auto* type = object->if_contains("type") ? object->at("type").if_string() : nullptr;
-  if (!type) return fail(Code::invalid, "no warninglist: it has no \"type\"");
-  if (*type != "hostname" && *type != "string" && *type != "cidr") return fail(Code::unsupported, cat("a warninglist of type ", std::string_view(*type), " cannot be looked up by digest"));
-  auto entry = reader.options().entry;
-  if (entry.verdict == 0) entry.verdict = ksn::v1::VERDICT_TRUSTED;
-  if (entry.category.empty()) entry.category = "warninglist";
-  if (const auto* name = object->if_contains("name"); name && name->is_string() && entry.product.empty()) entry.product = cut(name->get_string());
-  std::size_t number = 0;
-  for (const auto& item : *list) {
-    ++number;
-    const auto* word = item.if_string();
-    std::string_view rest = word ? std::string_view(*word) : std::string_view();
-    reader.at(cat("entry ", std::to_string(number)), rest);
-    if (!word) {
-      PICKET_TRY(reader.wrong("is no string"));
-      continue;
-    }
-    if (*type == "cidr") {
-      if (rest.ends_with("/32") || rest.ends_with("/128"))
-        rest = rest.substr(0, rest.rfind('/'));
-      else if (rest.find('/') != rest.npos) {
-        PICKET_TRY(reader.wrong("a range of addresses has no digest"));
-        continue;
-      }
-    }
-    PICKET_TRY(reader.take(name_object(rest, reader.options().kind), entry));
-  }
-  return {};
-}
-
-Format guess(std::string_view text) {
-  auto rest = text;
-  while (!rest.empty()) {
-    const auto line = trim(next_line(rest));
-    if (line.empty() || line.front() == '#') {
-      if (line.find(',') != line.npos && column_of(trim(line.substr(1, line.find(',') - 1))) != Column::ignored) return Format::csv;
-      continue;
-    }
-    if (line.front() == '{') return Format::misp;
-    if (line.find(';') != line.npos) return Format::plain;
-    if (line.find(',') != line.npos) return Format::csv;
-    return column_of(line) != Column::ignored ? Format::csv : Format::plain;
-  }
-  return Format::plain;
+  return out;
 }
 
 bool looks_like_host(std::string_view host) {
@@ -315,10 +63,85 @@ bool looks_like_host(std::string_view host) {
   return std::all_of(host.begin(), host.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'; });
 }
 
+class Taker final : public lists::Taker {
+ public:
+  Taker(const ListOptions& options, const Put& put) : options_(options), put_(put) {}
+
+  bool is_object(std::string_view word) const override { return name_object(word, options_.kind).has_value(); }
+  Result<> take(const Row& row) override {
+    auto entry = options_.entry;
+    const bool is_warninglist = !row.list_type.empty();
+    if (is_warninglist) {
+      if (row.list_type != "hostname" && row.list_type != "string" && row.list_type != "cidr")
+        return fail(Code::unsupported, cat("a warninglist of type ", row.list_type, " cannot be looked up by digest"));
+      // What is known to be good, or at least no indicator of evil.
+      if (entry.verdict == 0) entry.verdict = ksn::v1::VERDICT_TRUSTED;
+      if (entry.category.empty()) entry.category = "warninglist";
+      if (entry.product.empty()) entry.product = cut(row.list_name);
+    }
+    int kind = options_.kind;
+    if (const auto why = read_fields(row, entry, kind); !why.empty()) return wrong(row, why);
+    const auto named = name(row, kind);
+    if (!named) return wrong(row, named.error().message);
+    if (entry.verdict == 0) return wrong(row, "no verdict");
+    if (auto good = ksn_store::check_entry(entry); !good) return wrong(row, good.error().message);
+    ++result_.rows;
+    ++(named->kind == OBJECT_FILE ? result_.files : named->kind == OBJECT_ADDRESS ? result_.addresses : result_.software);
+    return put_(named->kind, ksn_store::row_of(named->digest, entry));
+  }
+  Result<> wrong(const Row& row, std::string_view why) override {
+    const auto shown = row.text.substr(0, 80);
+    if (result_.not_understood++ == 0) result_.first = cat(row.where(), ": '", is_valid_utf8(shown) ? shown : "(not UTF-8)", "': ", is_valid_utf8(why) ? why : "not UTF-8");
+    return {};
+  }
+  ListResult result() && { return std::move(result_); }
+
+ private:
+  // What is wrong with them; empty: nothing.
+  static std::string_view read_fields(const Row& row, Entry& entry, int& kind) {
+    const auto take_text = [&](Field field, std::string& into) {
+      if (auto text = cut(row[field]); !text.empty()) into = std::move(text);
+    };
+    take_text(Field::category, entry.category);
+    take_text(Field::publisher, entry.publisher);
+    take_text(Field::product, entry.product);
+    if (const auto& cell = row[Field::verdict]; !cell.empty() && (entry.verdict = verdict_of(cell)) == 0) return "a verdict is trusted, abusable or untrusted";
+    // A number is a score, no name.
+    if (entry.verdict != ksn::v1::VERDICT_TRUSTED && row[Field::name].find_first_not_of("0123456789;") != std::string::npos) take_text(Field::name, entry.threat);
+    if (const auto& cell = row[Field::kind]; !cell.empty() && (kind = kind_of(cell)) == 0) return "a kind is file, address or software";
+    if (const auto& cell = row[Field::popularity]; !cell.empty()) {
+      const auto end = std::from_chars(cell.data(), cell.data() + cell.size(), entry.popularity);
+      if (end.ec != std::errc() || end.ptr != cell.data() + cell.size()) return "popularity is no number";
+    }
+    if (const auto& cell = row[Field::first_seen]; !cell.empty()) {
+      const auto time = time_of(cell);
+      if (!time) return "first_seen is no time";
+      entry.first_seen = *time;
+    }
+    if (const auto& cell = row[Field::countries]; !cell.empty()) entry.countries = countries_of(cell);
+    return {};
+  }
+  static Result<Named> name(const Row& row, int kind) {
+    if (!row.digest.empty()) return Named{OBJECT_FILE, std::string(row.digest)};
+    std::string_view object = row[Field::object];
+    const auto publisher = cut(row[Field::publisher]);
+    if (kind == OBJECT_SOFTWARE ? !publisher.empty() : object.empty() && !publisher.empty()) return Named{OBJECT_SOFTWARE, ksn::software_digest(publisher, cut(row[Field::product]))};
+    if (row.list_type == "cidr") {
+      if (object.ends_with("/32") || object.ends_with("/128")) object = object.substr(0, object.rfind('/'));
+      else if (object.find('/') != object.npos) return fail(Code::unsupported, "a range of addresses has no digest");
+    }
+    return name_object(object, kind);
+  }
+
+  const ListOptions& options_;
+  const Put& put_;
+  ListResult result_;
+};
+
 }  // namespace
 
 int verdict_of(std::string_view name) {
-  const auto plain = lower(name);
+  const auto plain = lists::lower(name);
   return plain == "trusted" ? ksn::v1::VERDICT_TRUSTED : plain == "abusable" ? ksn::v1::VERDICT_ABUSABLE : plain == "untrusted" ? ksn::v1::VERDICT_UNTRUSTED : 0;
 }
 std::string_view verdict_name(int verdict) {
@@ -326,16 +149,16 @@ std::string_view verdict_name(int verdict) {
   return verdict >= 0 && verdict < 4 ? names[static_cast<std::size_t>(verdict)] : "?";
 }
 int kind_of(std::string_view name) {
-  const auto plain = lower(name);
+  const auto plain = lists::lower(name);
   return plain == "file" ? OBJECT_FILE : plain == "address" ? OBJECT_ADDRESS : plain == "software" ? OBJECT_SOFTWARE : 0;
 }
 
 Result<Named> name_object(std::string_view word, int kind) {
-  word = trim(word);
+  word = lists::trimmed(word);
   if (word.empty()) return fail(Code::invalid, "names no object");
-  if (is_hex(word) && (kind == 0 || kind == OBJECT_FILE)) {
+  if (lists::is_digest(word) && (kind == 0 || kind == OBJECT_FILE)) {
     if (word.size() == 64) return Named{OBJECT_FILE, *from_hex(word)};
-    if (word.size() == 32 || word.size() == 40 || word.size() == 128) return fail(Code::unsupported, "a digest that is not SHA-256");
+    return fail(Code::unsupported, "a digest that is not SHA-256");
   }
   if (kind == OBJECT_FILE) return fail(Code::invalid, "no SHA-256 digest");
   if (kind == OBJECT_SOFTWARE) return fail(Code::unsupported, "software is named by publisher and product: CSV");
@@ -352,15 +175,15 @@ Result<Named> name_object(std::string_view word, int kind) {
 }
 
 Result<ListResult> read_list(std::string_view text, const ListOptions& options, const Put& put) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  Reader reader(options, put);
-  const auto format = options.format == Format::automatic ? guess(text) : options.format;
-  switch (format) {
-    case Format::csv: PICKET_TRY(read_csv(text, reader)); break;
-    case Format::misp: PICKET_TRY(read_misp(text, reader)); break;
-    default: PICKET_TRY(read_plain(text, reader)); break;
-  }
-  return std::move(reader).result();
+  Taker taker(options, put);
+  PICKET_TRY(lists::read(text, options.format, taker));
+  return std::move(taker).result();
+}
+
+Result<ListResult> read_list_file(const std::string& path, const ListOptions& options, const Put& put) {
+  Taker taker(options, put);
+  PICKET_TRY(lists::read_file(path, options.format, taker));
+  return std::move(taker).result();
 }
 
 }  // namespace picket::ksn_tool

@@ -9,13 +9,12 @@
 
 #include "base/result.hpp"
 #include "ksn_store/store.hpp"
+#include "lists/lists.hpp"
 
 namespace picket::ksn_tool {
 
-enum class Format { automatic, csv, plain, misp };
-
 struct ListOptions {
-  Format format = Format::automatic;
+  lists::Format format = lists::Format::automatic;
   int kind = 0;                // a v1::ObjectKind; 0: what each line looks like
   ksn_store::Entry entry;      // what a line does not say itself; verdict 0: each line must, or the list's format does
 };
@@ -29,6 +28,7 @@ struct ListResult {
 // Code::invalid: the list as a whole cannot be read. `put` gets each row with its kind; its error ends the reading.
 using Put = std::function<Result<>(int kind, ksn_store::Row row)>;
 [[nodiscard]] Result<ListResult> read_list(std::string_view text, const ListOptions& options, const Put& put);
+[[nodiscard]] Result<ListResult> read_list_file(const std::string& path, const ListOptions& options, const Put& put);
 
 // What a word names: a file's SHA-256, or a web address (domain, IP address, URL). nullopt says why not.
 struct Named {

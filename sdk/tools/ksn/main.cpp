@@ -23,7 +23,8 @@ constexpr Entry kCommands[] = {
     {"remove", ksn_tool::run_remove, "remove DIGEST|ADDRESS... --ksn FOLDER   forget objects"},
     {"licence", ksn_tool::run_licence, "licence add ID [--until YYYY-MM-DD] [--holder H] | block ID | unblock ID | list   --ksn FOLDER"},
     {"provider", ksn_tool::run_provider, "provider show FILE --trust KEY.pub.json   what clients will believe of it"},
-    {"key", ksn_tool::run_key, "key show FILE.pub.json   the id of a public key"},
+    {"key", ksn_tool::run_key,
+     "key show FILE.pub.json   the id of a public key\n  key rotate | change | retire  --ksn FOLDER [--provider-key FILE] [--at-once yes]   a new answer key: named to clients, signing,\n       the old one forgotten"},
     {"show", ksn_tool::run_show, "show DIGEST|ADDRESS... | show --publisher P [--product P]   --ksn FOLDER   what is known"},
     {"stats", ksn_tool::run_stats, "stats --ksn FOLDER   objects, licences, and what clients counted, by day"},
 };

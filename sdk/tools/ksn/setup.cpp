@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
-#include "ksn/certificate.hpp"
+#include "certificates/certificates.hpp"
 #include "ksn/provider.hpp"
 #include "ksn_store/store.hpp"
 #include "trust/dsse.hpp"
@@ -82,11 +82,11 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   provider.contact = setup.contact;
   provider.created = now;
   provider.servers = servers;
-  KeyAndCertificate authority, server;
+  certificates::KeyAndCertificate authority, server;
   if (setup.certificate.empty()) {
-    PICKET_LET(made, make_authority(cat(setup.name, " authority")));
+    PICKET_LET(made, certificates::make_authority(cat(setup.name, " authority")));
     authority = std::move(made);
-    PICKET_LET(signed_by_it, make_server_certificate(authority, hosts));
+    PICKET_LET(signed_by_it, certificates::make_server_certificate(authority, hosts));
     server = std::move(signed_by_it);
     provider.certificate = authority.certificate;
   } else if (!setup.authority.empty()) {

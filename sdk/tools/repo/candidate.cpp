@@ -17,10 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-}
-
 Result<> check_delegations(const json::object& delegations) {
   const auto* roles = delegations.if_contains("roles");
   if (!roles) return fail(Code::unsupported, "targets.json: delegates to hash bins, which this tool does not publish");
@@ -41,6 +37,10 @@ Result<> check_delegations(const json::object& delegations) {
 }
 
 }  // namespace
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
 
 Result<std::string> FolderFetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
   if (overlay_) {

@@ -17,6 +17,9 @@ namespace picket::repo {
 // File name -> bytes, of the metadata that is new.
 using NewMetadata = std::map<std::string, std::string, std::less<>>;
 
+// Printable ASCII: what names and versions are made of, so that they look the same everywhere.
+[[nodiscard]] bool is_ascii(std::string_view text);
+
 // Reads metadata from a folder, and before that from what is not written yet.
 class FolderFetcher final : public trust::Fetcher {
  public:

@@ -16,7 +16,7 @@ std::vector<std::string> all_roles(const Workspace& workspace) {
   return out;
 }
 
-Result<> list(const Options& options) {
+Result<> list_roles(const Options& options) {
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::read));
   PICKET_LET(keys, open_keys(options));
   json::array out;
@@ -110,13 +110,13 @@ Result<> renew_roles(const Options& options) {
   return {};
 }
 
-int run_list(const CommandText& text, const Arguments& arguments) {
+int run_list_roles(const CommandText& text, const Arguments& arguments) {
   Options options(text);
   add_common(options);
   add_keys(options);
   options.flag("json", "as JSON (picket.repo.roles/1)").positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, list(options));
+  return finish(text, list_roles(options));
 }
 
 template <Result<> (*action)(const Options&)>
@@ -141,7 +141,7 @@ int run_renew(const CommandText& text, const Arguments& arguments) {
 
 std::vector<Command> role_commands() {
   return {
-      {{"role list", "", "List the roles: their keys, thresholds and how long new metadata is valid.", "  picket-repo role list --repo /srv/picket"}, run_list},
+      {{"role list", "", "List the roles: their keys, thresholds and how long new metadata is valid.", "  picket-repo role list --repo /srv/picket"}, run_list_roles},
       {{"role keys add", "ROLE KEY", "Let a further key sign a role. KEY is a name, the first digits of an id, or a .pub.json file.",
         "  picket-repo role keys add root bob\n  picket-repo role keys add yara-rules /media/stick/carol.pub.json"},
        run_two<add_key>},

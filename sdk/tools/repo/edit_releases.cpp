@@ -5,6 +5,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "repo/candidate.hpp"
 #include "repo/archive.hpp"
 #include "repo/deltas.hpp"
 #include "repo/edit.hpp"
@@ -15,10 +16,6 @@ namespace {
 
 // A target of this size is at the edge of what one file of metadata should promise; more is surely a mistake.
 constexpr std::uint64_t max_target = 1ull << 40;
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-}
 
 // The delegation of a new component: by its own keys, or by those of targets.
 Result<> delegate(Workspace& workspace, const std::string& component, const std::vector<trust::PublicKey>& own_keys) {

@@ -3,8 +3,6 @@
 #include <csignal>
 #include <thread>
 
-#include <sys/stat.h>
-
 #include "conformance/host/host_fixture.hpp"
 
 namespace picket::test {
@@ -22,17 +20,6 @@ class BesideTest : public HostFixture {
  protected:
   BesideTest() { options.replacing = {milliseconds(200), milliseconds(1500), milliseconds(3000)}; }
 
-  // As in a set that an update brought: a root of its own.
-  Place install_apart(const PackageSpec& spec, const std::string& set = "set-2") {
-    const auto root = folder().parent_path() / set;
-    const auto from = install(spec);
-    for (const auto& path : {root, root / spec.id}) {
-      fs::create_directory(path);
-      ::chmod(path.c_str(), 0755);
-    }
-    fs::rename(from, root / spec.id / spec.version);
-    return {spec.id, spec.version, root};
-  }
   // It runs as before: the same process.
   void expect_undisturbed(const plugin_host::Status& before) {
     const auto now = status(before.id);

@@ -113,6 +113,17 @@ fs::path HostFixture::install(const PackageSpec& spec) {
   return folder;
 }
 
+plugin_host::Place HostFixture::install_apart(const PackageSpec& spec, const std::string& set) {
+  const auto root = root_ / set;
+  const auto from = install(spec);
+  for (const auto& path : {root, root / spec.id}) {
+    fs::create_directory(path);
+    ::chmod(path.c_str(), 0755);
+  }
+  fs::rename(from, root / spec.id / spec.version);
+  return {spec.id, spec.version, root};
+}
+
 fs::path HostFixture::install_neighbour() { return install({.library = "good_echo", .id = "org.picket.test.good-echo"}); }
 
 void HostFixture::set_settings(const std::string& id, std::string json, std::uint64_t revision) {

@@ -49,6 +49,8 @@ class HostFixture : public ::testing::Test {
 
   // Writes folder()/<id>/<version>/...; returns that folder.
   std::filesystem::path install(const PackageSpec& spec);
+  // As in a set that an update brought: in a root of its own.
+  plugin_host::Place install_apart(const PackageSpec& spec, const std::string& set = "set-2");
   std::filesystem::path install_neighbour();  // org.picket.test.good-echo
   [[nodiscard]] const std::filesystem::path& folder() const { return plugins_; }
 

@@ -3,10 +3,13 @@
 
 #include <thread>
 
-#include "picket/ksn/v1/control.pb.h"
 #include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "picket/ksn/v1/check.pb.h"
+#include "picket/ksn/v1/control.pb.h"
 #include "support/picketd_process.hpp"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 #include "unit/plugins/ksn_proxy/ksn_world.hpp"
 
 using namespace picket::ksn_proxy_tests;
@@ -83,8 +86,9 @@ class KsnProxyOfAPrivateKsn : public KsnProxy {
   void SetUp() override {
     const auto at = picket::support::free_port();
     ASSERT_TRUE(at);
-    ASSERT_TRUE(service_.start({tool_, "run", home_, "--name", "Real KSN", "--server", cat("https://127.0.0.1:", std::to_string(*at)), "--listen", "127.0.0.1", "--", "--plugin-dir",
-                                PICKET_BUILD "/plugins", "--plugin-keys", PICKET_BUILD "/devkey"},
+    run(cat("init '", home_, "' --name 'Real KSN' --listen 127.0.0.1 --server https://127.0.0.1:", std::to_string(*at)));
+    prepare();
+    ASSERT_TRUE(service_.start({tool_, "run", home_, "--", "--plugin-dir", PICKET_BUILD "/plugins", "--plugin-keys", PICKET_BUILD "/devkey"},
                                folder_ / "service.log", [&] { return picket::support::accepts(*at); }))
         << service_.log();
     ASSERT_TRUE(picket::write_file_atomic(folder_ / "bad.txt", cat(picket::to_hex(digest_of(1)), "\n", picket::to_hex(digest_of(2)), "\n")));
@@ -92,19 +96,73 @@ class KsnProxyOfAPrivateKsn : public KsnProxy {
     run(cat("import '", (folder_ / "bad.txt").native(), "' --verdict untrusted --kind file --category malware --ksn '", home_, "'"));
     ASSERT_TRUE(picket::make_folders(folder_ / "real-keys"));
     std::filesystem::copy(std::filesystem::path(home_) / "provider.pub.json", folder_ / "real-keys" / "provider.pub.json");
-    const auto json = cat(R"({"enabled":true,"address":"127.0.0.1","port":0,"longest_rest_seconds":1,"folder":")", (folder_ / "proxy").native(), R"(","provider_file":")", home_,
-                          R"(/provider.json","provider_keys":")", (folder_ / "real-keys").native(), "\"}");
-    auto started = Picketd::start({.build = PICKET_BUILD, .folder = folder_ / "picketd", .root_file = {}, .plugins = {kProxy}, .isolated = {kProxy}, .settings = {{kProxy, json}}});
+    const auto provider = cat(R"("provider_file":")", home_, R"(/provider.json","provider_keys":")", (folder_ / "real-keys").native(), "\"");
+    const auto json = cat(R"({"enabled":true,"address":"127.0.0.1","longest_rest_seconds":1,"port":)", std::to_string(proxy_port_), R"(,"folder":")", (folder_ / "proxy").native(), "\",", provider, "}");
+    PicketdOptions options{.build = PICKET_BUILD, .folder = folder_ / "picketd", .root_file = {}, .plugins = {kProxy}, .isolated = {kProxy}, .settings = {{kProxy, json}}};
+    add_plugins(options, provider);
+    auto started = Picketd::start(options);
     ASSERT_TRUE(started) << started.error().message;
     picketd_ = std::move(*started);
   }
+  virtual void prepare() {}
+  virtual void add_plugins(PicketdOptions&, const std::string& /*provider*/) {}
   void run(const std::string& arguments) const {
     const auto command = cat("'", tool_, "' ", arguments, " >> '", (folder_ / "tool.log").native(), "' 2>&1");
     ASSERT_EQ(std::system(command.c_str()), 0) << command << "\n" << picket::read_file(folder_ / "tool.log", 1 << 20).value_or("");
   }
   const std::string tool_ = PICKET_BUILD "/bin/picket-ksn", home_ = (folder_ / "ksn").native();
+  std::uint16_t proxy_port_ = 0;
   picket::support::ServerProcess service_;
 };
+
+// And a client behind the proxy, in extended mode.
+class KsnRoadOfAFile : public KsnProxyOfAPrivateKsn {
+ protected:
+  void prepare() override {
+    const auto file = std::filesystem::path(home_) / "settings" / "org.picket.ksn-service.json";
+    auto settings = boost::json::parse(picket::read_file(file, 1 << 20).value()).as_object();
+    settings["samples"] = {{"folder", (folder_ / "samples").native()}, {"wish_unknown", true}, {"wish_first_kb", 1}};
+    ASSERT_TRUE(picket::write_file_atomic(file, boost::json::serialize(settings)));
+    proxy_port_ = picket::support::free_port().value();
+    ASSERT_TRUE(tls_server::own_certificate(folder_ / "proxy" / "tls", {"localhost", "127.0.0.1"}));  // as if the proxy had run before
+  }
+  void add_plugins(PicketdOptions& options, const std::string& provider) override {
+    options.plugins.emplace_back(kClient);
+    options.isolated.emplace_back(kClient);
+    options.settings.emplace_back(kClient, cat(R"({"licence":"L-1","web_proxy":"none","fallback_resolvers":[],"proxy":"127.0.0.1:)", std::to_string(proxy_port_), R"(","proxy_certificate":")",
+                                               (folder_ / "proxy" / "tls" / "server.pem").native(), R"(","folder":")", (folder_ / "client").native(), R"(","statements_folder":")", PICKET_STATEMENTS, "\",",
+                                               provider, "}"));
+  }
+  template <class Reply, class Request>
+  Reply ask(std::string_view topic, const Request& request) {
+    auto reply = picketd_->ask<Reply>(topic, request);
+    EXPECT_TRUE(reply) << topic << ": " << (reply ? "" : reply.error().message) << picketd_->log();
+    return reply.value_or(Reply());
+  }
+  static constexpr const char* kClient = "org.picket.ksn-client";
+};
+
+TEST_F(KsnRoadOfAFile, goes_from_the_wish_for_its_beginning_to_the_service_through_the_proxy) {
+  const std::string program = "\x7f" "ELF" + std::string(5000, 'p');
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "program", program));
+  control::DecideRequest decide;
+  decide.set_accept(true);
+  decide.set_digest(ask<control::StatementReply>("picket.ksn.statement", control::StatementRequest()).statement().digest());
+  decide.set_who("integration");
+  (void)ask<control::DecideReply>("picket.ksn.decide", decide);
+  control::CheckRequest request;
+  auto& object = *request.add_objects();
+  object.set_file_digest(*picket::from_hex(picket::sha256_hex(program)));
+  object.set_path((folder_ / "program").native());
+  const auto checked = ask<control::CheckReply>("picket.ksn.check", request);
+  ASSERT_EQ(checked.checked_size(), 1);
+  EXPECT_EQ(checked.checked(0).from(), control::Checked::PROXY) << checked.checked(0).why() << picketd_->log();
+  EXPECT_EQ(checked.checked(0).facts().verdict(), control::VERDICT_UNKNOWN);
+  const auto piece = folder_ / "samples" / cat(picket::sha256_hex(program), ".0-1024.piece");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!std::filesystem::exists(piece) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(picket::read_file(piece, 10'000).value_or("nothing came"), program.substr(0, 1024)) << picketd_->log() << service_.log();
+}
 
 TEST_F(KsnProxyOfAPrivateKsn, repeats_its_answers_and_its_refusals_and_goes_on_without_it) {
   const auto said = status();

@@ -4,48 +4,29 @@
 
 #include <fstream>
 
+#include "integration/plugins/served_rig.hpp"
 #include "support/sshd.hpp"
-#include "unit/plugins/source_rig.hpp"
 
 using namespace picket::plugin_tests;
 using picket::support::Sshd;
 
 namespace {
 
-class SourceFtpOpenssh : public SourceRig {
+class SourceFtpOpenssh : public ServedRig {
  protected:
   void SetUp() override {
-    load(PICKET_TEST_LIBRARY, "org.picket.source-ftp", "{}");
-    content_ = pattern(2'000'000);
-    root_.write("targets/f", content_);
-    root_.write("metadata/timestamp.json", "{}");
+    load_source("org.picket.source-ftp");
     server_ = start();
   }
-  [[nodiscard]] static std::unique_ptr<Sshd> start() {
-    auto started = Sshd::start("hunter2");
-    if (!started) throw std::runtime_error(started.error().message);
-    return std::move(*started);
-  }
+  [[nodiscard]] static std::unique_ptr<Sshd> start() { return must(Sshd::start(kSecret)); }
+  [[nodiscard]] std::string server_log() const override { return server_->log(); }
   [[nodiscard]] std::string options(const std::string& who, const std::string& known) const { return R"({"user":"tester",)" + who + "," + known + "}"; }
   [[nodiscard]] std::string key() const { return R"("key_file":")" + server_->key_file().string() + "\""; }
   [[nodiscard]] std::string known() const { return R"("known_hosts":")" + server_->known_hosts().string() + "\""; }
   [[nodiscard]] std::string usual() const { return options(key(), known()); }
   Fetched fetch_f(const std::string& options) { return fetch(fetch_of(server_->url(root_.path()), "targets/f", options)); }
-  void expect_all(const Fetched& got) {
-    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload << server_->log();
-    EXPECT_TRUE(got.answer.stream == content_);
-    EXPECT_EQ(got.reply.size(), content_.size());
-  }
-  void expect(const Fetched& got, picket_status status, const std::string& text) {
-    EXPECT_EQ(got.answer.status, status) << got.answer.payload;
-    EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
-    EXPECT_EQ(got.answer.payload.find("hunter2"), std::string::npos);
-    EXPECT_EQ(got.answer.stream.size(), 0u);
-  }
 
   static constexpr const char* kPassword = R"("password":"hunter2")";
-  TemporaryFolder root_;
-  std::string content_;
   std::unique_ptr<Sshd> server_;
 };
 
@@ -92,21 +73,7 @@ TEST_F(SourceFtpOpenssh, knows_a_host_by_its_fingerprint) {
 }
 
 TEST_F(SourceFtpOpenssh, resumes_where_it_is_told_to) {
-  auto request = fetch_of(server_->url(root_.path()), "targets/f", usual());
-  request.set_offset(1'234'567);
-  const auto rest = fetch(request);
-  ASSERT_EQ(rest.answer.status, PICKET_OK) << rest.answer.payload;
-  EXPECT_TRUE(rest.answer.stream == content_.substr(1'234'567));
-  EXPECT_EQ(rest.reply.offset(), 1'234'567u);
-  EXPECT_EQ(rest.reply.size(), content_.size());
-  request.set_max_bytes(1000);
-  EXPECT_TRUE(fetch(request).answer.stream == content_.substr(1'234'567, 1000));
-  request.set_offset(content_.size());
-  const auto nothing = fetch(request);
-  EXPECT_EQ(nothing.answer.status, PICKET_OK) << nothing.answer.payload;
-  EXPECT_EQ(nothing.reply.sent(), 0u);
-  request.set_offset(content_.size() + 1);
-  expect(fetch(request), PICKET_E_IO, "fewer bytes");
+  expect_resumed(fetch_of(server_->url(root_.path()), "targets/f", usual()), "fewer bytes");
 }
 
 TEST_F(SourceFtpOpenssh, pauses_as_credit_allows_and_brings_an_empty_file) {

@@ -1,8 +1,6 @@
 // The ftp source against a real vsftpd: plain, TLS asked for and implicit, active and passive, resume, and what goes wrong.
-#include <fstream>
-
+#include "integration/plugins/served_rig.hpp"
 #include "support/vsftpd.hpp"
-#include "unit/plugins/source_rig.hpp"
 
 using namespace picket::plugin_tests;
 using picket::support::Vsftpd;
@@ -10,39 +8,25 @@ using picket::support::VsftpdOptions;
 
 namespace {
 
-class SourceFtpVsftpd : public SourceRig {
+class SourceFtpVsftpd : public ServedRig {
  protected:
   void SetUp() override {
-    load(PICKET_TEST_LIBRARY, "org.picket.source-ftp", "{}");
-    content_ = pattern(2'000'000);
-    root_.write("targets/f", content_);
-    root_.write("metadata/timestamp.json", "{}");
+    load_source("org.picket.source-ftp");
   }
+  [[nodiscard]] std::string server_log() const override { return server_->log(); }
   Vsftpd& serve(VsftpdOptions options) {
     options.root = root_.path();
-    auto started = Vsftpd::start(options);
-    if (!started) throw std::runtime_error(started.error().message);
-    server_ = std::move(*started);
+    server_ = must(Vsftpd::start(options));
     return *server_;
   }
   [[nodiscard]] std::string ca(const std::string& more = {}) const { return R"({"ca_file":")" + server_->certificate().string() + "\"" + more + "}"; }
   Fetched fetch_f(const std::string& options = {}) { return fetch(fetch_of(server_->url(), "targets/f", options)); }
   void expect_all(const Fetched& got) {
-    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload << server_->log();
-    EXPECT_TRUE(got.answer.stream == content_);
-    EXPECT_EQ(got.reply.offset(), 0u);
-    EXPECT_EQ(got.reply.size(), content_.size());
+    ServedRig::expect_all(got);
     EXPECT_EQ(got.reply.from(), server_->url() + "targets/f");
-  }
-  void expect(const Fetched& got, picket_status status, const std::string& text) {
-    EXPECT_EQ(got.answer.status, status) << got.answer.payload;
-    EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
-    EXPECT_EQ(got.answer.stream.size(), 0u);
   }
   [[nodiscard]] bool log_has(const std::string& text) const { return server_->log().find(text) != std::string::npos; }
 
-  TemporaryFolder root_;
-  std::string content_;
   std::unique_ptr<Vsftpd> server_;
 };
 
@@ -86,22 +70,8 @@ TEST_F(SourceFtpVsftpd, goes_nowhere_without_the_tls_it_was_told_to_use) {
 TEST_F(SourceFtpVsftpd, resumes_where_it_is_told_to) {
   for (const auto tls : {VsftpdOptions::Tls::none, VsftpdOptions::Tls::implicit}) {
     serve({.tls = tls});
-    auto request = fetch_of(server_->url(), "targets/f", tls == VsftpdOptions::Tls::none ? "" : ca());
-    request.set_offset(1'234'567);
-    const auto rest = fetch(request);
-    ASSERT_EQ(rest.answer.status, PICKET_OK) << rest.answer.payload;
-    EXPECT_TRUE(rest.answer.stream == content_.substr(1'234'567));
-    EXPECT_EQ(rest.reply.offset(), 1'234'567u);
-    EXPECT_EQ(rest.reply.size(), content_.size());
+    expect_resumed(fetch_of(server_->url(), "targets/f", tls == VsftpdOptions::Tls::none ? "" : ca()), "fewer bytes");
     EXPECT_TRUE(log_has("REST 1234567"));
-    request.set_max_bytes(1000);
-    EXPECT_TRUE(fetch(request).answer.stream == content_.substr(1'234'567, 1000));
-    request.set_offset(content_.size());
-    const auto nothing = fetch(request);
-    EXPECT_EQ(nothing.answer.status, PICKET_OK) << nothing.answer.payload;
-    EXPECT_EQ(nothing.reply.sent(), 0u);
-    request.set_offset(content_.size() + 1);
-    expect(fetch(request), PICKET_E_IO, "fewer bytes");
   }
 }
 
@@ -122,15 +92,9 @@ TEST_F(SourceFtpVsftpd, brings_an_empty_file_and_pauses_as_credit_allows) {
 }
 
 TEST_F(SourceFtpVsftpd, takes_no_more_than_max_bytes_of_a_huge_file) {
-  { std::ofstream sparse(root_.path() / "huge"); }
-  std::filesystem::resize_file(root_.path() / "huge", std::uintmax_t{1} << 40);
+  make_huge();
   serve({});
-  auto request = fetch_of(server_->url(), "huge");
-  request.set_max_bytes(500'000);
-  const auto got = fetch(request);
-  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
-  EXPECT_EQ(got.answer.stream.size(), 500'000u);
-  EXPECT_EQ(got.reply.size(), std::uint64_t{1} << 40);
+  expect_no_more_than_asked_of_huge(fetch_of(server_->url(), "huge"));
 }
 
 TEST_F(SourceFtpVsftpd, tells_apart_missing_wrong_password_and_unreachable) {

@@ -1,13 +1,12 @@
 // The http source against a real nginx: HTTP/1.1, HTTP/2 over TLS, resume, what a server refuses, and how fast.
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
+#include "integration/plugins/served_rig.hpp"
 #include "support/nginx.hpp"
 #include "support/tinyproxy.hpp"
 #include "support/tls_certificate.hpp"
-#include "unit/plugins/source_rig.hpp"
 
 using namespace picket::plugin_tests;
 using picket::support::Nginx;
@@ -15,28 +14,19 @@ using picket::support::Tinyproxy;
 
 namespace {
 
-class SourceHttpNginx : public SourceRig {
+class SourceHttpNginx : public ServedRig {
  protected:
   void SetUp() override {
-    load(PICKET_TEST_LIBRARY, "org.picket.source-http", R"({"proxy":"none"})");
-    content_ = pattern(2'000'000);
-    root_.write("targets/f", content_);
-    root_.write("metadata/timestamp.json", "{}");
+    load_source("org.picket.source-http", R"({"proxy":"none"})");
   }
+  [[nodiscard]] std::string server_log() const override { return nginx_->error_log(); }
   Nginx& serve(picket::support::NginxOptions options) {
     options.root = root_.path();
-    auto started = Nginx::start(options);
-    if (!started) throw std::runtime_error(started.error().message);
-    nginx_ = std::move(*started);
+    nginx_ = must(Nginx::start(options));
     return *nginx_;
   }
   [[nodiscard]] std::string ca_option() const { return R"({"ca_file":")" + nginx_->certificate().string() + "\"}"; }
   Fetched fetch_f(const std::string& options = {}) { return fetch(fetch_of(nginx_->url(), "targets/f", options)); }
-  void expect(const Fetched& got, picket_status status, const std::string& text) {
-    EXPECT_EQ(got.answer.status, status) << got.answer.payload;
-    EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
-    EXPECT_EQ(got.answer.stream, "");
-  }
 
   [[nodiscard]] std::string bare() const { return "127.0.0.1:" + std::to_string(nginx_->port()) + "/"; }
   [[nodiscard]] bool logged(const std::string& text) {
@@ -48,8 +38,6 @@ class SourceHttpNginx : public SourceRig {
     return out;
   }
 
-  TemporaryFolder root_;
-  std::string content_;
   std::unique_ptr<Nginx> nginx_;
 };
 
@@ -124,19 +112,7 @@ TEST_F(SourceHttpNginx, keeps_the_connection_between_fetches) {
 TEST_F(SourceHttpNginx, resumes_where_it_is_told_to) {
   for (const bool tls : {false, true}) {
     serve({.tls = tls});
-    auto request = fetch_of(nginx_->url(), "targets/f", tls ? ca_option() : "");
-    request.set_offset(1'234'567);
-    const auto rest = fetch(request);
-    ASSERT_EQ(rest.answer.status, PICKET_OK) << rest.answer.payload;
-    EXPECT_TRUE(rest.answer.stream == content_.substr(1'234'567));
-    EXPECT_EQ(rest.reply.offset(), 1'234'567u);
-    EXPECT_EQ(rest.reply.size(), content_.size());
-    request.set_max_bytes(1000);
-    EXPECT_TRUE(fetch(request).answer.stream == content_.substr(1'234'567, 1000));
-    request.set_offset(content_.size());
-    EXPECT_EQ(fetch(request).reply.sent(), 0u);
-    request.set_offset(content_.size() + 1);
-    EXPECT_EQ(fetch(request).answer.status, PICKET_E_IO);
+    expect_resumed(fetch_of(nginx_->url(), "targets/f", tls ? ca_option() : ""), "");
   }
 }
 
@@ -151,15 +127,9 @@ TEST_F(SourceHttpNginx, begins_anew_where_ranges_are_switched_off) {
 }
 
 TEST_F(SourceHttpNginx, takes_no_more_than_max_bytes_of_a_huge_file) {
-  { std::ofstream sparse(root_.path() / "huge"); }
-  std::filesystem::resize_file(root_.path() / "huge", std::uintmax_t{1} << 40);
+  make_huge();
   serve({});
-  auto request = fetch_of(nginx_->url(), "huge");
-  request.set_max_bytes(500'000);
-  const auto got = fetch(request);
-  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
-  EXPECT_EQ(got.answer.stream.size(), 500'000u);
-  EXPECT_EQ(got.reply.size(), std::uint64_t{1} << 40);
+  expect_no_more_than_asked_of_huge(fetch_of(nginx_->url(), "huge"));
 }
 
 TEST_F(SourceHttpNginx, tells_apart_missing_forbidden_and_overloaded) {

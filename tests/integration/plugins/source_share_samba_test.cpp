@@ -1,6 +1,6 @@
 // The share source against a real Samba: guest and user, SMB2 and SMB3 only, and what goes wrong.
+#include "integration/plugins/served_rig.hpp"
 #include "support/smbd.hpp"
-#include "unit/plugins/source_rig.hpp"
 
 // libsmbclient forgets about a hundred bytes with each connection; it is not ours to free.
 extern "C" __attribute__((visibility("default"))) const char* __lsan_default_suppressions();
@@ -11,37 +11,20 @@ using picket::support::Smbd;
 
 namespace {
 
-class SourceShareSamba : public SourceRig {
+class SourceShareSamba : public ServedRig {
  protected:
   void SetUp() override {
-    load(PICKET_TEST_LIBRARY, "org.picket.source-share", "{}");
-    content_ = pattern(2'000'000);
-    root_.write("targets/f", content_);
+    load_source("org.picket.source-share");
     root_.write("targets/with space & umlaut \xc3\xa4", "named");
-    root_.write("metadata/timestamp.json", "{}");
   }
+  [[nodiscard]] std::string server_log() const override { return server_->log(); }
   Smbd& serve(const std::string& lines = {}) {
-    auto started = Smbd::start(root_.path(), "hunter2", lines);
-    if (!started) throw std::runtime_error(started.error().message);
-    server_ = std::move(*started);
+    server_ = must(Smbd::start(root_.path(), kSecret, lines));
     return *server_;
   }
   Fetched fetch_f(const std::string& share, const std::string& options = {}) { return fetch(fetch_of(server_->url(share), "targets/f", options)); }
-  void expect_all(const Fetched& got) {
-    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload << server_->log();
-    EXPECT_TRUE(got.answer.stream == content_);
-    EXPECT_EQ(got.reply.size(), content_.size());
-  }
-  void expect(const Fetched& got, picket_status status, const std::string& text) {
-    EXPECT_EQ(got.answer.status, status) << got.answer.payload;
-    EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
-    EXPECT_EQ(got.answer.payload.find("hunter2"), std::string::npos);
-    EXPECT_EQ(got.answer.stream.size(), 0u);
-  }
 
   const std::string right_ = R"({"user":"tester","password":"hunter2"})";
-  TemporaryFolder root_;
-  std::string content_;
   std::unique_ptr<Smbd> server_;
 };
 
@@ -77,16 +60,7 @@ TEST_F(SourceShareSamba, does_not_speak_smb1) {
 
 TEST_F(SourceShareSamba, resumes_where_it_is_told_to_and_pauses_as_credit_allows) {
   serve();
-  auto request = fetch_of(server_->url("guest"), "targets/f");
-  request.set_offset(1'234'567);
-  const auto rest = fetch(request);
-  ASSERT_EQ(rest.answer.status, PICKET_OK) << rest.answer.payload;
-  EXPECT_TRUE(rest.answer.stream == content_.substr(1'234'567));
-  EXPECT_EQ(rest.reply.offset(), 1'234'567u);
-  request.set_max_bytes(1000);
-  EXPECT_TRUE(fetch(request).answer.stream == content_.substr(1'234'567, 1000));
-  request.set_offset(content_.size() + 1);
-  expect(fetch(request), PICKET_E_IO, "fewer than");
+  expect_resumed(fetch_of(server_->url("guest"), "targets/f"), "fewer");
   expect_all(finish(ask(fetch_of(server_->url("guest"), "targets/f"), 5000), 5000));
 }
 

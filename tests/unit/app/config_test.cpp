@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/temporary_folder.hpp"
+
 namespace picket::app {
 namespace {
 
@@ -14,13 +16,6 @@ using testing::HasSubstr;
 
 class ReadConfig : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "picket-config-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string file(const std::string& text) {
     const auto path = folder_ / "picketd.conf";
     std::ofstream(path) << text;
@@ -35,7 +30,8 @@ class ReadConfig : public testing::Test {
       if (value.name == name) return value.from;
     return "absent";
   }
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(ReadConfig, the_command_line_wins_over_the_file_and_the_file_over_defaults) {

@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket {
 namespace {
@@ -37,13 +38,8 @@ TEST(Digest, sha256_of_abc_is_the_standard_one) {
 
 class Files : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "picket-files-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(Files, atomic_write_leaves_one_file_and_no_temporary) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket {
 namespace {
@@ -15,17 +16,12 @@ namespace fs = std::filesystem;
 
 class Folders : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-folders-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   void write(const fs::path& file, std::string_view text) const {
     fs::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(Folders, a_file_is_copied_whole_and_never_over_another) {

@@ -52,6 +52,33 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
 }
 
+TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
+  std::vector<int> asked;
+  picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
+    asked.push_back(request.objects_size());
+    if (request.objects_size() > 1500) return fail(Code::too_large, "the answer is too long");
+    ksn::v1::CheckReply reply;
+    for (int i = 0; i < request.objects_size(); ++i) reply.add_checked()->set_from(ksn::v1::Checked::CACHE);
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  std::vector<std::string> arguments{"ksn", "check"};
+  for (int i = 0; i < 5000; ++i) arguments.emplace_back(64, 'a');
+  const auto ran = run(arguments);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(asked, testing::ElementsAre(2000, 1000, 1000, 1000, 1000, 1000));
+}
+
+TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
+  ksn::v1::SentReply sent;
+  sent.set_last(R"({"path":"/ksn/v1/hello"})");
+  sent.set_last_when(sample_now - 5);
+  sent.set_last_to("proxy ksn.site:13111");
+  picketd.answer_with("picket.ksn.sent", sent);
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "last-sent"}).out, HasSubstr("to proxy ksn.site:13111, which did not take it, or not yet:"));
+}
+
 TEST_F(KsnCommands, check_says_why_nobody_answered) {
   ksn::v1::CheckReply reply;
   reply.add_checked()->set_why("Disabled: the KSN statement is not accepted");

@@ -1,5 +1,6 @@
 #include "samples.hpp"
 
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 #include "picket/update/v1/sources.pb.h"
 
 #include <gtest/gtest.h>
@@ -255,6 +256,7 @@ void answer_ksn(CtlPicketd& picketd) {
   sent.set_last(R"({"path":"/ksn/v1/hello","bytes":30,"asker":{"licence":"lic"}})");
   sent.set_last_when(sample_now - 5);
   sent.set_last_to("proxy ksn.site:13111");
+  sent.set_last_taken(true);
   picketd.answer_with("picket.ksn.sent", sent);
   ksn::v1::ConnectionReply connection;
   auto& tried = *connection.add_tried();
@@ -285,6 +287,35 @@ void answer_ksn(CtlPicketd& picketd) {
   proxy.set_since(sample_now - 60);
   (*proxy.mutable_counters())["requests"] = 7;
   picketd.answer_with("picket.ksn.proxy.status", proxy);
+  distribution_point::v1::StatusReply point;
+  point.set_state("idle");
+  point.set_set(7);
+  point.set_published(sample_now - 7200);
+  point.add_addresses("http 0.0.0.0:13080");
+  auto& wish = *point.add_wishes();
+  wish.set_component("yara-rules");
+  wish.set_variant("full");
+  wish.set_release(12);
+  wish.set_askers(8);
+  for (const char* by : {"agent", "pc-1", "pc-2", "pc-3", "pc-4", "pc-5"}) wish.add_by(by);
+  auto& other = *point.add_wishes();
+  other.set_component("digests");
+  other.set_variant("light");
+  other.set_askers(1);
+  other.add_by("pc-9");
+  auto& last = *point.mutable_last();
+  last.set_overall("partial");
+  last.set_rule("strict");
+  last.set_finished(sample_now - 60);
+  auto& part = *last.add_points();
+  part.set_point("site 1");
+  part.set_result_class("partial");
+  part.set_reason("does not hold all that is demanded");
+  part.add_missing("digests/light: the repository does not offer it");
+  part.set_files(2);
+  part.set_bytes(3000);
+  part.set_source("vendor");
+  picketd.answer_with("picket.distribution_point.status", point);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "digests/make/collection.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::digests {
 
@@ -32,15 +33,6 @@ inline std::string hex_of(const Sha256& digest) { return to_hex({reinterpret_cas
 
 class DigestsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "picket-digests-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
   [[nodiscard]] std::filesystem::path file(std::string_view name) const { return folder_ / name; }
   std::filesystem::path write(std::string_view name, std::string_view bytes) const {
     EXPECT_TRUE(write_file_atomic(file(name), bytes));
@@ -49,7 +41,8 @@ class DigestsTest : public ::testing::Test {
   [[nodiscard]] std::string read(std::string_view name) const { return read_file(file(name), 1u << 30).value(); }
   static void must(const Result<>& done) { ASSERT_TRUE(done) << done.error().message; }
 
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 }  // namespace picket::digests

@@ -79,13 +79,14 @@ TEST_F(Lists, csv_without_a_header) {
   EXPECT_EQ(taken("a.csv", cat("\"", hex(1), "\",\"One, two\"\n", hex(2), ",Three\n")).sha256, 2u);
   EXPECT_EQ(known(1).name, "One, two");
   EXPECT_EQ(known(2).name, "Three");
+  EXPECT_EQ(taken("b.csv", cat("7,", hex(3), ",Four\n8,", hex(4), "\n")).sha256, 2u) << "in any column";
 }
 
 TEST_F(Lists, misp_warninglists) {
   const auto report = taken("list.json", cat(R"({"name":"Known good","type":"string","matching_attributes":["sha256"],"list":[")", hex(1), "\",\"", kMd5, "\",7,\"", hex(2), "\"]}"), Verdict::trusted);
   EXPECT_EQ(report.sha256, 2u);
   EXPECT_EQ(report.md5, 1u);
-  EXPECT_EQ(report.first_unreadable, "item 3: is no digest");
+  EXPECT_EQ(report.first_unreadable, "entry 3: is no string");
   EXPECT_EQ(known(1).verdict, Verdict::trusted);
   EXPECT_EQ(known(1).category, "Known good");
 }
@@ -104,7 +105,7 @@ TEST_F(Lists, that_are_none_are_refused_with_the_reason) {
   EXPECT_THAT(refused("a.txt", "hello\n").message, HasSubstr("line 1: does not begin with a digest"));
   EXPECT_THAT(refused("a.json", "{\"list\": [").message, HasSubstr("is no JSON"));
   EXPECT_THAT(refused("a.json", "{}").message, HasSubstr("without a \"list\""));
-  EXPECT_THAT(refused("a.json", "[{\"md5\":\"x\"}]").message, HasSubstr("item 1: is no digest"));
+  EXPECT_THAT(refused("a.json", "[{\"md5\":\"x\"}]").message, HasSubstr("entry 1: is no string"));
   EXPECT_THAT(refused("a.bin", std::string(33, 'x')).message, HasSubstr("no multiple of 32"));
   EXPECT_THAT(refused("a.txt", std::string(700'000, 'x')).message, HasSubstr("line 1 is longer than"));
   EXPECT_EQ(read_list(file("gone"), Verdict::trusted, collection_).error().code, Code::not_found);

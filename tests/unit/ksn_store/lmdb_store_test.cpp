@@ -2,13 +2,16 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <thread>
 
+#include <lmdb.h>
 #include <stdlib.h>
 
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/reputation.pb.h"
+#include "support/temporary_folder.hpp"
 
 namespace picket::ksn_store {
 namespace {
@@ -19,13 +22,6 @@ using ksn::v1::OBJECT_FILE;
 
 class LmdbStore : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_store_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::unique_ptr<Store> open(bool create = true) {
     auto store = open_store(folder_ + "/store", create);
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
@@ -44,7 +40,8 @@ class LmdbStore : public testing::Test {
     return out;
   }
 
-  std::string folder_;
+  const support::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
 };
 
 TEST_F(LmdbStore, finds_what_was_put_by_digest_and_kind) {
@@ -88,6 +85,104 @@ TEST_F(LmdbStore, replaces_removes_and_survives) {
   batch.clear();
   ASSERT_TRUE(store->look_up(OBJECT_FILE, digest(1), batch));
   EXPECT_EQ(batch.of[0].size, 0u);
+}
+
+// Put, replaced and removed at random, beside a map that is told the same: buckets fill, split, empty and vanish on the way.
+TEST_F(LmdbStore, agrees_with_a_map_whatever_is_put_and_removed) {
+  auto store = open();
+  std::mt19937_64 random(7);
+  std::map<std::string, std::uint64_t> known;
+  // Some digests share their first 8 bytes, some their first 31, and the greatest of all is among them.
+  const auto some_digest = [&]() -> std::string {
+    switch (random() % 8) {
+      case 0: return "the same" + digest(random() % 700).substr(8);
+      case 1: return std::string(31, '\xff') + static_cast<char>(random() % 256);
+      case 2: return std::string(31, '\0') + static_cast<char>(random() % 256);
+      default: return digest(random() % 3000);
+    }
+  };
+  for (int round = 0; round < 60; ++round) {
+    std::vector<Row> rows;
+    for (std::uint64_t i = random() % 400; i > 0; --i) {
+      auto key = some_digest();
+      const auto number = random() >> (random() % 64);
+      known[key] = number;
+      rows.push_back(row_of(std::move(key), {1, {}, "T" + std::to_string(number % 9), {}, {}, number, static_cast<std::int64_t>(number >> 1), {}}));
+    }
+    ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+    std::vector<std::string> gone;
+    std::uint64_t were = 0;
+    for (std::uint64_t i = round % 5 == 4 ? 600 : random() % 100; i > 0; --i) were += known.erase(gone.emplace_back(some_digest()));
+    ASSERT_EQ(store->remove(OBJECT_FILE, gone).value(), were);
+    ASSERT_EQ(store->objects(OBJECT_FILE).value(), known.size());
+  }
+  const auto agree = [&] {
+    std::string asked;
+    std::vector<std::string> all;
+    for (const auto& [key, number] : known) asked += all.emplace_back(key);
+    for (int i = 0; i < 500; ++i) asked += all.emplace_back(some_digest());
+    Batch batch;
+    ASSERT_TRUE(store->look_up(OBJECT_FILE, asked, batch));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto found = known.find(all[i]);
+      ASSERT_EQ(batch.of[i].size != 0, found != known.end());
+      if (found == known.end()) continue;
+      const auto said = facts(batch.facts(i));
+      ASSERT_EQ(said.popularity(), found->second);
+      ASSERT_EQ(said.first_seen(), static_cast<std::int64_t>(found->second >> 1));
+      ASSERT_EQ(said.threat(), "T" + std::to_string(found->second % 9));
+    }
+    for (const std::string prefix : {"the same", "the ", "the same!", "\xff\xff\xff\xff"}) {
+      const auto listed = store->under(OBJECT_FILE, prefix, 1000);
+      ASSERT_TRUE(listed) << listed.error().message;
+      auto at = known.lower_bound(prefix);
+      for (const auto& one : *listed) ASSERT_EQ(one.digest, at++->first);
+      ASSERT_TRUE(at == known.end() || !at->first.starts_with(prefix));
+    }
+  };
+  agree();
+  store.reset();
+  store = open(false);
+  agree();
+  std::vector<std::string> all;
+  for (const auto& [key, number] : known) all.push_back(key);
+  ASSERT_EQ(store->remove(OBJECT_FILE, all).value(), known.size());
+  known.clear();
+  agree();
+  EXPECT_EQ(store->objects(OBJECT_FILE).value(), 0u);
+}
+
+TEST_F(LmdbStore, lists_what_lies_in_many_buckets) {
+  auto store = open();
+  std::vector<Row> rows;
+  for (std::uint64_t i = 0; i < 1500; ++i) rows.push_back(row_of("abcd" + digest(i).substr(4), {3, {}, {}, {}, {}, i, 0, {}}));
+  for (std::uint64_t i = 0; i < 500; ++i) rows.push_back(row(i, 1));
+  ASSERT_TRUE(store->put(OBJECT_FILE, rows));
+  const auto listed = store->under(OBJECT_FILE, "abcd", 1500);
+  ASSERT_TRUE(listed) << listed.error().message;
+  EXPECT_EQ(listed->size(), 1500u);
+  EXPECT_TRUE(std::is_sorted(listed->begin(), listed->end(), [](const Under& a, const Under& b) { return a.digest < b.digest; }));
+  EXPECT_EQ(store->under(OBJECT_FILE, "abcd", 1499).error().code, Code::too_large);
+}
+
+TEST_F(LmdbStore, of_an_earlier_version_is_not_read_as_one_of_this) {
+  const auto folder = folder_ + "/earlier";
+  fs::create_directories(folder);
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi table = 0;
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  mdb_env_set_maxdbs(env, 4);
+  ASSERT_EQ(mdb_env_open(env, folder.c_str(), 0, 0640), 0);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+  ASSERT_EQ(mdb_dbi_open(txn, "files", MDB_CREATE, &table), 0);
+  ASSERT_EQ(mdb_txn_commit(txn), 0);
+  mdb_env_close(env);
+  for (const bool create : {false, true}) {
+    const auto opened = open_store(folder, create);
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().message.find("an earlier version made it: make a new one"), std::string::npos) << opened.error().message;
+  }
 }
 
 TEST_F(LmdbStore, lists_all_under_a_prefix_and_no_more) {

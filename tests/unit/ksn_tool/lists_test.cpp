@@ -20,7 +20,7 @@ std::string address(std::string_view expression) { return *from_hex(sha256_hex(e
 class KsnLists : public testing::Test {
  protected:
   // What a list says of each object, by kind and digest.
-  ListResult read(std::string_view text, int verdict = 3, Format format = Format::automatic, int kind = 0) {
+  ListResult read(std::string_view text, int verdict = 3, lists::Format format = lists::Format::automatic, int kind = 0) {
     rows_.clear();
     ListOptions options;
     options.format = format;
@@ -28,7 +28,7 @@ class KsnLists : public testing::Test {
     options.entry.verdict = verdict;
     auto result = read_list(text, options, [&](int of, ksn_store::Row row) -> Result<> {
       std::string bytes;
-      ksn_store::append_facts(row.verdict, row.facts_texts, row.facts_numbers, bytes);
+      ksn_store::append_facts(row.verdict, row.facts_texts, row.popularity, row.first_seen, bytes);
       Facts facts;
       EXPECT_TRUE(facts.ParseFromString(bytes));
       EXPECT_EQ(row.digest.size(), 32u);
@@ -88,9 +88,9 @@ TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {
   EXPECT_EQ(ranges.first, "entry 2: '198.51.100.0/24': a range of addresses has no digest");
   const auto refused = [](std::string_view list) { return read_list(list, {}, [](int, ksn_store::Row) { return Result<>(); }).error().message; };
   EXPECT_EQ(refused(R"({"type":"regex","list":["a"]})"), "a warninglist of type regex cannot be looked up by digest");
-  EXPECT_EQ(refused(R"({"type":"hostname"})"), "no warninglist: it has no \"list\"");
-  EXPECT_EQ(refused(R"({"list":[]})"), "no warninglist: it has no \"type\"");
-  EXPECT_NE(refused("{").find("no JSON"), std::string::npos);
+  EXPECT_EQ(refused(R"({"type":"hostname"})"), "is JSON without a \"list\"");
+  EXPECT_NE(refused("{").find("is no JSON"), std::string::npos);
+  EXPECT_EQ(read(R"({"list":["example.com"]})", 0).first, "entry 1: 'example.com': no verdict") << "not what it is, as MISP says it";
 }
 
 TEST_F(KsnLists, csv_by_its_header) {
@@ -123,9 +123,23 @@ TEST_F(KsnLists, csv_of_software_and_csv_without_a_header) {
   EXPECT_EQ(file(kOne).first_seen(), 1767323045);
 }
 
+TEST_F(KsnLists, the_output_of_sha256sum) {
+  EXPECT_EQ(read(kOne + "  evil, bad.exe\n" + kTwo + " *evil.bin\n").files, 2u);
+  EXPECT_EQ(file(kOne).threat(), "evil, bad.exe");
+  EXPECT_EQ(file(kTwo).threat(), "evil.bin");
+}
+
+TEST_F(KsnLists, a_quote_without_an_end_costs_its_own_lines_and_says_so) {
+  const auto result = read("sha256,threat\n" + kOne + ",\"never ends\n" + kTwo + ",x\n");
+  EXPECT_EQ(result.rows, 0u);
+  EXPECT_EQ(result.not_understood, 2u);
+  EXPECT_NE(result.first.find("line 2: "), std::string::npos) << result.first;
+  EXPECT_NE(result.first.find("a quote has no end"), std::string::npos);
+}
+
 TEST_F(KsnLists, keeps_to_the_kind_that_was_asked_for) {
-  EXPECT_EQ(read(kOne + "\nexample.com\n", 3, Format::plain, ksn::v1::OBJECT_FILE).rows, 1u);
-  EXPECT_EQ(read(kOne + ".example\nexample.com\n", 3, Format::plain, ksn::v1::OBJECT_ADDRESS).rows, 2u);
+  EXPECT_EQ(read(kOne + "\nexample.com\n", 3, lists::Format::plain, ksn::v1::OBJECT_FILE).rows, 1u);
+  EXPECT_EQ(read(kOne + ".example\nexample.com\n", 3, lists::Format::plain, ksn::v1::OBJECT_ADDRESS).rows, 2u);
 }
 
 TEST_F(KsnLists, without_a_verdict_nothing_is_taken) {

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 
 #include "base/files.hpp"
-#include "ksn/certificate.hpp"
+#include "base/free_with.hpp"
 #include "ksn/provider.hpp"
 #include "ksn/setup.hpp"
 #include "ksn_store/store.hpp"
+#include "support/temporary_folder.hpp"
 #include "trust/json.hpp"
 
 namespace picket::ksn_tool {
@@ -18,22 +19,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+using Certificate = Owned<X509, X509_free>;
 Certificate read_certificate(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
-  return Certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
+  const Owned<BIO, BIO_free_all> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return Certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
 }
 
 class KsnSetup : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_setup_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-    folder_.path = root_ + "/ksn";
-  }
-  void TearDown() override { fs::remove_all(root_); }
-  std::string root_;
+  void SetUp() override { folder_.path = root_ + "/ksn"; }
+  const support::TemporaryFolder temporary_;
+  const std::string root_ = temporary_.path();
   Folder folder_;
 };
 

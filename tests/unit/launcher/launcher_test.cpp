@@ -20,6 +20,7 @@
 
 #include "base/files.hpp"
 #include "launcher/link.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::launcher {
 namespace {
@@ -36,19 +37,12 @@ constexpr const char* kGood = "echo ready >&3; echo well >&3; exec sleep 1000\n"
 class LauncherTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-launcher-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     slots_ = root_ / "slots";
     package_ = (root_ / "picketd").native();
     ASSERT_TRUE(make_folders(slots_));
     script(package_, kGood);
   }
-  void TearDown() override {
-    end(SIGKILL);
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-  }
+  void TearDown() override { end(SIGKILL); }
 
   void script(const fs::path& path, std::string_view body) {
     ASSERT_TRUE(make_folders(path.parent_path()));
@@ -110,7 +104,9 @@ class LauncherTest : public ::testing::Test {
     return true;
   }
 
-  fs::path root_, slots_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
+  fs::path slots_;
   std::string package_;
   pid_t launcher_ = -1;
 };
@@ -179,6 +175,56 @@ TEST_F(LauncherTest, takes_back_what_cannot_be_started) {
   run();
   ASSERT_TRUE(wait([&] { return starts() == "package\n"; })) << log();
   EXPECT_NE(state().taken_back.value_or(TakenBack{}).why.find("cannot be started"), std::string::npos);
+}
+
+// What systemd does: it starts the launcher again after each failure.
+TEST_F(LauncherTest, takes_back_what_was_well_and_crashes_then) {
+  put_on_trial("echo well >&3; kill -SEGV $$\n");
+  for (int life = 1; life < 3; ++life) {
+    run();
+    EXPECT_EQ(wait_for_end(), 128 + SIGSEGV) << log();
+    EXPECT_EQ(state().confirmed, Slot::a);
+    EXPECT_EQ(state().probation.value_or(Probation{}).crashes, static_cast<unsigned>(life));
+  }
+  run();
+  ASSERT_TRUE(wait([&] { return starts() == "a\na\na\npackage\n"; })) << starts() << log();
+  EXPECT_EQ(state().next(), Slot::package);
+  EXPECT_EQ(state().taken_back.value_or(TakenBack{}).set, "2-full-0123abcd");
+  EXPECT_EQ(state().taken_back.value_or(TakenBack{}).why, "it was killed by signal 11; 3 crashes in its first 86400 s");
+  EXPECT_NE(log().find("slot A (0.2.0) is taken back"), std::string::npos) << log();
+  EXPECT_EQ(end(SIGTERM), 128 + SIGTERM);
+  run();  // and stays so
+  ASSERT_TRUE(wait([&] { return starts() == "a\na\na\npackage\npackage\n"; })) << starts() << log();
+}
+
+TEST_F(LauncherTest, what_was_well_for_long_is_only_started_again) {
+  put(Slot::a, "exit 3\n");
+  SlotState state;
+  ASSERT_TRUE(begin_trial(state, Slot::a, "2-full-0123abcd", "0.2.0"));
+  confirm(state, 1000);  // long ago
+  state.probation->crashes = 2;
+  write_state(state);
+  for (int life = 0; life < 2; ++life) {
+    run();
+    EXPECT_EQ(wait_for_end(), 3) << log();
+  }
+  EXPECT_EQ(starts(), "a\na\n");
+  EXPECT_FALSE(this->state().probation);
+}
+
+TEST_F(LauncherTest, ends_in_good_order_are_no_crashes) {
+  put_on_trial("echo well >&3; exit $(cat \"$PICKET_SLOTS/status\")\n");
+  for (const char* status : {"0", "2"})  // 2: its settings are wrong, and another release could not read them either
+    for (int life = 0; life < 3; ++life) {
+      ASSERT_TRUE(write_file_atomic(slots_ / "status", status));
+      run();
+      EXPECT_EQ(wait_for_end(), *status - '0') << log();
+    }
+  put(Slot::a, kGood);
+  run();
+  ASSERT_TRUE(wait([&] { return starts() == "a\na\na\na\na\na\na\n"; })) << starts();
+  EXPECT_NE(end(SIGTERM), -1);
+  EXPECT_EQ(state().probation.value_or(Probation{0, 9}).crashes, 0u);
 }
 
 TEST_F(LauncherTest, does_not_start_what_others_may_write) {

@@ -66,6 +66,33 @@ TEST(SlotState, names_that_do_not_fit_the_file_are_refused) {
   EXPECT_FALSE(state.trial);
 }
 
+TEST(SlotState, crashes_count_on_probation_only) {
+  auto state = with_trial();
+  EXPECT_FALSE(count_crash(state, 1, 100));  // a trial has its attempts
+  confirm(state, 1000);
+  EXPECT_FALSE(count_crash(state, 3, 100));
+  EXPECT_FALSE(count_crash(state, 3, 200));
+  const auto again = parse_slots(to_text(state));
+  ASSERT_TRUE(again) << again.error().message;
+  state = *again;
+  EXPECT_EQ(state.probation->crashes, 2u);
+  EXPECT_TRUE(count_crash(state, 3, 999));
+  state.probation = Probation{1000, 2};
+  EXPECT_FALSE(count_crash(state, 3, 1000));
+  EXPECT_FALSE(state.probation);
+}
+
+TEST(SlotState, what_comes_back_is_on_probation_no_more) {
+  auto state = with_trial();
+  confirm(state);
+  ASSERT_TRUE(begin_trial(state, Slot::b, "2-full-89abcdef", "0.3.0"));
+  confirm(state, 1000);
+  fall_back(state, "it crashes", 5);
+  EXPECT_EQ(state.next(), Slot::a);
+  EXPECT_FALSE(state.probation);
+  EXPECT_EQ(state.taken_back->set, "2-full-89abcdef");
+}
+
 TEST(SlotState, falls_back_to_what_was_good) {
   auto state = with_trial();
   confirm(state);
@@ -93,7 +120,7 @@ TEST(SlotState, another_package_counts_as_soon_as_it_is_installed) {
 
 TEST(SlotState, is_read_as_it_was_written) {
   auto state = with_trial();
-  confirm(state);
+  confirm(state, 123456);
   state.package = "100-1.5";
   ASSERT_TRUE(begin_trial(state, Slot::b, "2-full-89abcdef", "0.3.0"));
   ASSERT_TRUE(count_attempt(state, 3));

@@ -21,6 +21,7 @@
 #include "plugin_host/plugin_storage.hpp"
 #include "plugin_host/sealed_file.hpp"
 #include "runtime/timers.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::plugin_host {
 
@@ -31,13 +32,8 @@ using std::chrono::milliseconds;
 
 class Folder : public ::testing::Test {
  protected:
-  Folder() {
-    std::string path = (fs::temp_directory_path() / "picket-parts-XXXXXX").native();
-    if (::mkdtemp(path.data()) == nullptr) std::abort();
-    path_ = path;
-  }
-  ~Folder() override { fs::remove_all(path_); }
-  fs::path path_;
+  const support::TemporaryFolder temporary_;
+  const fs::path path_ = temporary_.path();
 };
 
 class Storage : public Folder {

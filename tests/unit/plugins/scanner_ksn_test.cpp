@@ -93,6 +93,17 @@ TEST_F(ScannerKsn, is_asked_in_batches) {
   EXPECT_LT(batches_.size(), 125u);
 }
 
+TEST_F(ScannerKsn, is_asked_about_files_in_deep_folders_whose_paths_do_not_fit_into_one_message) {
+  std::string deep;
+  for (int i = 0; i < 14; ++i) deep += std::string(250, 'd') + "/";
+  for (int i = 0; i < 100; ++i) files_.write(deep + std::to_string(i), "THE-MARK " + std::to_string(i));
+  answer_ksn();
+  const auto got = scan_files();
+  EXPECT_EQ(got.reply.asked(), 100u);
+  EXPECT_EQ(got.reply.unanswered(), 0u) << got.reply.note();
+  EXPECT_EQ(asked_.size(), 100u);
+}
+
 TEST_F(ScannerKsn, is_asked_about_ten_thousand_files_in_one_scan_and_none_is_lost) {
   text_of(activate_digests("light", {{"evil 7000"}}));
   answer_ksn();

@@ -11,10 +11,12 @@
 #include <string>
 
 #include "picket/source/v1/source.pb.h"
+#include "support/temporary_folder.hpp"
 
 namespace picket::plugin_tests {
 
 using testing::Answered;
+using support::TemporaryFolder;
 using testing::FakeHost;
 
 struct Fetched {
@@ -25,9 +27,9 @@ struct Fetched {
 class SourceRig : public ::testing::Test {
  protected:
   void load(const std::string& library, const std::string& id, const std::string& settings, const std::vector<std::string>& publishes = {}) {
-    // As the manifest says; a request to the host beyond it is a violation.
+    // As the manifest says; a request to the host beyond it is a violation. What sources publish are events.
     host_.allow({.publishes = publishes, .subscribes = std::vector<std::string>{},
-                 .answers = std::vector<std::string>{"picket.source.fetch", "picket.source.probe"}, .asks = std::vector<std::string>{}});
+                 .answers = std::vector<std::string>{"picket.source.fetch", "picket.source.probe"}, .asks = std::vector<std::string>{}, .events = publishes});
     ASSERT_TRUE(host_.load(library)) << host_.why();
     ASSERT_EQ(host_.create(id), PICKET_OK) << host_.error();
     ASSERT_EQ(host_.start(settings), PICKET_OK) << host_.error();
@@ -83,32 +85,6 @@ class SourceRig : public ::testing::Test {
   }
 
   FakeHost host_;
-};
-
-// Removed with its contents.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "picket-plugin-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  void write(const std::string& name, std::string_view bytes) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::FILE* file = std::fopen((path_ / name).c_str(), "wb");
-    ASSERT_NE(file, nullptr);
-    ASSERT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
-    ASSERT_EQ(std::fclose(file), 0);
-  }
-
- private:
-  std::filesystem::path path_;
 };
 
 // Bytes that show a shift, a swap or a repetition.

@@ -14,6 +14,7 @@
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "policy/policy.hpp"
+#include "support/temporary_folder.hpp"
 #include "trust/dsse.hpp"
 #include "trust/metadata.hpp"
 
@@ -56,16 +57,12 @@ class FakeConsumers : public Consumers {
 class PolicyTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "picket-policy-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
     options.state_dir = folder / "state";
     options.local_dir = folder / "local";
     options.identity = {"acme", "pc-1", {"office"}};
     options.keys = {key.public_key()};
     std::filesystem::create_directories(options.local_dir);
   }
-  void TearDown() override { std::filesystem::remove_all(folder); }
 
   void open() {
     auto opened = Policy::open(options, clock);
@@ -101,7 +98,8 @@ class PolicyTest : public ::testing::Test {
   }
 
   const trust::PrivateKey key = *trust::PrivateKey::generate("ed25519");
-  std::filesystem::path folder;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder = temporary_.path();
   FixedClock clock;
   Options options;
   FakeConsumers consumers;

@@ -10,19 +10,13 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::runtime {
 namespace {
 
 class LogTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "picket-log-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   std::unique_ptr<Log> open(std::string levels, bool json = false) {
     LogOptions options;
     options.levels = std::move(levels);
@@ -32,7 +26,8 @@ class LogTest : public ::testing::Test {
     EXPECT_TRUE(log) << log.error().message;
     return std::move(*log);
   }
-  std::filesystem::path folder;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder = temporary_.path();
   std::vector<std::pair<Level, std::string>> lines;
 };
 

@@ -292,7 +292,7 @@ TEST_F(FakeHostTest, sees_a_stream_that_spins_without_credit) {
 TEST_F(FakeHostTest, sees_a_token_in_use) {
   puppet.start = [](Host& h) {
     EXPECT_EQ(h.request("a", "", "", "", 100, 1), PICKET_OK);
-    EXPECT_EQ(h.request("a", "", "", "", 100, 1), PICKET_E_INVALID);
+    EXPECT_EQ(h.request("a", "", "", "", 100, 1), PICKET_E_CONFLICT);
     return PICKET_OK;
   };
   begin();
@@ -306,14 +306,16 @@ TEST_F(FakeHostTest, sees_malformed_arguments) {
     EXPECT_EQ(h.publish("no topic", "", "", ""), PICKET_E_INVALID);
     EXPECT_EQ(h.publish("a", std::string(256, 'k'), "", ""), PICKET_E_INVALID);
     EXPECT_EQ(h.publish("a", "", "", std::string(PICKET_BUS_MAX_PAYLOAD + 1, 'x')), PICKET_E_INVALID);
+    EXPECT_EQ(h.publish("a", "", std::string(PICKET_BUS_MAX_CONTENT_TYPE + 1, 't'), ""), PICKET_E_INVALID);
     EXPECT_EQ(h.request("a", "", "", "", 0, 1), PICKET_E_INVALID);
     EXPECT_EQ(h.report(9, ""), PICKET_E_INVALID);
     EXPECT_EQ(h.observed(77, PICKET_HEALTH_HEALTHY), PICKET_E_INVALID);
     EXPECT_EQ(h.store("../x", "1"), PICKET_E_INVALID);
+    EXPECT_EQ(h.forget("../x"), PICKET_E_INVALID);
     return PICKET_OK;
   };
   begin();
-  EXPECT_EQ(host.violations().size(), 7u);
+  EXPECT_EQ(host.violations().size(), 9u);
 }
 
 TEST_F(FakeHostTest, holds_calls_against_the_manifest) {
@@ -328,6 +330,40 @@ TEST_F(FakeHostTest, holds_calls_against_the_manifest) {
   };
   begin();
   EXPECT_EQ(host.violations().size(), 3u);
+}
+
+TEST_F(FakeHostTest, sees_an_event_with_a_key) {
+  host.allow({.publishes = std::vector<std::string>{"state", "event"}, .subscribes = {}, .answers = {}, .asks = {}, .events = {"event"}});
+  puppet.start = [](Host& h) {
+    EXPECT_EQ(h.publish("state", "key", "", ""), PICKET_OK);
+    EXPECT_EQ(h.publish("event", "", "", ""), PICKET_OK);
+    EXPECT_EQ(h.publish("event", "key", "", ""), PICKET_E_INVALID);
+    return PICKET_OK;
+  };
+  begin();
+  EXPECT_EQ(host.violations().size(), 1u);
+  expect_violation("event with a key");
+}
+
+// No broken rules: a plugin has to live with them.
+TEST_F(FakeHostTest, has_the_limits_of_the_agent) {
+  puppet.start = [](Host& h) {
+    for (int i = 0; i < 4096; ++i) EXPECT_EQ(h.publish("state", std::to_string(i), "", ""), PICKET_OK);
+    EXPECT_EQ(h.publish("state", "4096", "", ""), PICKET_E_TOO_LARGE);
+    EXPECT_EQ(h.publish("state", "7", "", "new"), PICKET_OK);
+    for (std::uint64_t i = 0; i < 1024; ++i) EXPECT_EQ(h.request("a", "", "", "", 100, i), PICKET_OK);
+    EXPECT_EQ(h.request("a", "", "", "", 100, 1024), PICKET_E_BUSY);
+    for (int i = 0; i < 1024; ++i) EXPECT_EQ(h.subscribe("b" + std::to_string(i)), PICKET_OK);
+    EXPECT_EQ(h.subscribe("b1024"), PICKET_E_TOO_LARGE);
+    EXPECT_EQ(h.subscribe("b7"), PICKET_OK);
+    return h.set_timer(1, 1);
+  };
+  puppet.on_timer = [](Host& h, std::uint64_t) { EXPECT_EQ(h.request("a", "", "", "", 100, 1024), PICKET_OK); };
+  begin();
+  host.reply(0, PICKET_OK);
+  host.advance(1);
+  EXPECT_THAT(puppet.seen, ElementsAre("reply 0 0 "));
+  EXPECT_THAT(host.violations(), IsEmpty());
 }
 
 TEST(FakeHostLoad, says_why_a_file_does_not_load) {

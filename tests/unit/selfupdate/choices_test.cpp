@@ -7,6 +7,7 @@
 
 #include "base/files.hpp"
 #include "selfupdate/plugin_sets.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::selfupdate {
 namespace {
@@ -16,17 +17,12 @@ using plugin_host::Place;
 
 class ChoicesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-choices-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   [[nodiscard]] Choices open() {
     problem_.clear();
     return Choices::open(root_ / "self" / "plugins", problem_);
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
   std::string problem_;
 };
 

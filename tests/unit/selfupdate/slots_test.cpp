@@ -7,6 +7,7 @@
 
 #include "base/files.hpp"
 #include "runtime/io_loop.hpp"
+#include "support/temporary_folder.hpp"
 #include "trust/dsse.hpp"
 
 namespace picket::selfupdate {
@@ -18,16 +19,12 @@ using launcher::Slot;
 class SlotsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-slots-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     write("set/bin/picketd", "#!/bin/sh\necho picketd 0.2.0\n");
     write("set/bin/picket-plugin-host", "#!/bin/sh\n");
     auto made = package::write_release(root_ / "set", "0.2.0", key_);
     ASSERT_TRUE(made) << made.error().message;
     release_ = std::move(*made);
   }
-  void TearDown() override { fs::remove_all(root_); }
   void write(const fs::path& path, std::string_view text) {
     ASSERT_TRUE(make_folders((root_ / path).parent_path()));
     ASSERT_TRUE(write_file_atomic(root_ / path, text, 0755));
@@ -38,7 +35,8 @@ class SlotsTest : public ::testing::Test {
     return package::read_release(root_ / "set", keys);
   }
 
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
   trust::PrivateKey key_ = std::move(trust::PrivateKey::generate("ed25519").value());
   package::AgentRelease release_;
 };

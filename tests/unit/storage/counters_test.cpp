@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::storage {
 namespace {
@@ -14,18 +15,13 @@ namespace fs = std::filesystem;
 
 class CountersFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-counters-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   Counters open() {
     auto counters = Counters::open(folder_ / "counters");
     EXPECT_TRUE(counters) << counters.error().message;
     return std::move(counters).value();
   }
-  fs::path folder_;
+  const support::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(CountersFile, never_falls_also_after_a_restart) {

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "support/temporary_folder.hpp"
+
 namespace picket::storage {
 namespace {
 
@@ -14,13 +16,7 @@ namespace fs = std::filesystem;
 
 class JournalFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-journal-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ / "journal";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  void SetUp() override { path_ = folder_ / "journal"; }
 
   Journal open() {
     seen_.clear();
@@ -31,7 +27,9 @@ class JournalFile : public ::testing::Test {
   std::string bytes() { return read_file(path_, Journal::kMaxFile).value(); }
   void put(std::string_view text) { ASSERT_TRUE(write_file_atomic(path_, text)); }
 
-  fs::path folder_, path_;
+  const support::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
+  fs::path path_;
   std::vector<std::string> seen_;
 };
 

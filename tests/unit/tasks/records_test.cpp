@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::tasks {
 namespace {
@@ -14,12 +15,6 @@ namespace v1 = task::v1;
 
 class TaskRecords : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-records-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   Records open() {
     auto records = Records::open(root_);
     EXPECT_TRUE(records) << records.error().message;
@@ -42,7 +37,8 @@ class TaskRecords : public ::testing::Test {
     part.set_text("why");
     return out;
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(TaskRecords, a_run_survives_as_a_line) {

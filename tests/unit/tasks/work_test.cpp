@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <picket/distribution_point/v1/distribution_point.pb.h>
 
-#include "runtime/executor.hpp"
+#include "unit/tasks/bus_fixture.hpp"
 
 namespace picket::tasks {
 namespace {
@@ -63,25 +63,8 @@ update::v1::RunResult run_of(const std::string& kind, const std::string& result,
   return out;
 }
 
-class WorkTest : public ::testing::Test {
+class WorkTest : public BusTest {
  protected:
-  void SetUp() override {
-    executor_ = runtime::Executor::make(2);
-    router_ = bus::Router::make(*executor_);
-    bus::PeerOptions options;
-    options.name = "test";
-    options.allow.asks = {"picket.*"};
-    caller_ = std::move(*bus::Caller::attach(*router_, std::move(options)));
-    work_ = host_work(*caller_);
-  }
-  void TearDown() override {
-    work_.clear();
-    caller_.reset();
-    engine_.reset();
-    tester_.reset();
-    executor_->stop(std::chrono::seconds(5));
-    router_.reset();
-  }
   Work& of(std::string_view type) {
     for (const auto& each : work_)
       if (each->type() == type) return *each;
@@ -111,10 +94,7 @@ class WorkTest : public ::testing::Test {
     tester_ = std::make_unique<Answerer>(*router_, std::map<std::string, std::string>{{"picket.task.type.try-scan", reply.SerializeAsString()}});
   }
 
-  std::unique_ptr<runtime::Executor> executor_;
-  std::unique_ptr<bus::Router> router_;
-  std::unique_ptr<bus::Caller> caller_;
-  std::vector<std::unique_ptr<Work>> work_;
+  std::vector<std::unique_ptr<Work>> work_ = host_work(*caller_);
   std::unique_ptr<Answerer> engine_, tester_;
 };
 

@@ -95,6 +95,19 @@ TEST_F(UpdateTest, a_set_that_was_confirmed_stays_when_a_starting_plugin_has_tro
   EXPECT_EQ(rule(), "rule of 2 full");
 }
 
+TEST_F(UpdateTest, a_set_that_was_confirmed_and_is_over_all_the_same_goes_back) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("over") : std::string(); };
+  world_->engine->plugin_started("scanner");
+  EXPECT_TRUE(eventually([&] { return rule() == "rule of 1 full"; }));
+  EXPECT_EQ(world_->run().result(), "current");  // and it is not taken again
+  EXPECT_EQ(rule(), "rule of 1 full");
+}
+
 TEST_F(UpdateTest, a_plugin_that_hangs_while_it_loads_is_a_refusal) {
   publish(release(1));
   open();

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace picket::update {
 namespace {
@@ -15,12 +16,6 @@ namespace fs = std::filesystem;
 
 class HistoryFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-history-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   static v1::RunResult run(std::uint64_t number, std::string text = "why \"quoted\"\nand more") {
     v1::RunResult out;
     out.set_run(number);
@@ -41,7 +36,8 @@ class HistoryFile : public ::testing::Test {
     return out;
   }
   History open() { return History(root_ / "history", Steps()); }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(HistoryFile, gives_back_all_members_newest_first) {

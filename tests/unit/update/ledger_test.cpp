@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/temporary_folder.hpp"
+
 namespace picket::update {
 namespace {
 
@@ -14,18 +16,13 @@ using ::testing::ElementsAre;
 
 class LedgerFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-ledger-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   Ledger open() { return Ledger::open(root_ / "journal", Steps()).value(); }
   static void put(Ledger& ledger, const std::string& set, bool restoring = false, bool back = false) {
     ASSERT_TRUE(ledger.begin("rules", {ledger.record("rules").in_force, set, restoring, back}));
     ASSERT_TRUE(ledger.switched("rules", 7));
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(LedgerFile, remembers_what_is_in_force_and_what_was_before) {

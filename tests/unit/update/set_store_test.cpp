@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/digest.hpp"
+#include "support/temporary_folder.hpp"
 #include "update/activate.hpp"
 #include "update/tree_digest.hpp"
 
@@ -19,12 +20,6 @@ using ::testing::HasSubstr;
 
 class Sets : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-sets-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { remove_tree(root_); }
   SetStore open() { return SetStore::open({root_ / "sets", root_ / "staging", root_ / "shared"}, Steps()).value(); }
   SetInfo add(SetStore& store, std::uint64_t release, const std::string& content = "x") {
     const auto folder = store.new_staging("rules").value();
@@ -40,7 +35,8 @@ class Sets : public ::testing::Test {
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
     ASSERT_TRUE(write_file_atomic(file, bytes, 0444));
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(Sets, adopts_what_was_staged_and_finds_it_again) {
@@ -121,13 +117,11 @@ TEST_F(Sets, a_damaged_set_is_exchanged_in_one_step_for_a_good_one) {
 }
 
 TEST(TreeDigest, of_one_known_file_is_that_of_its_folder) {
-  std::string pattern = (fs::temp_directory_path() / "picket-tree-XXXXXX").native();
-  const fs::path root = ::mkdtemp(pattern.data());
+  const support::TemporaryFolder root;
   ASSERT_TRUE(write_file_atomic(root / "name", "content"));
-  const auto tree = tree_digest(root, {}).value(), one = tree_of_one("name", 7, sha256_hex("content"));
+  const auto tree = tree_digest(root.path(), {}).value(), one = tree_of_one("name", 7, sha256_hex("content"));
   EXPECT_EQ(tree.digest, one.digest);
   EXPECT_EQ(tree.bytes, one.bytes);
-  fs::remove_all(root);
 }
 
 class Recovery : public Sets {

@@ -130,6 +130,61 @@ TEST_F(UpdateSharing, a_damaged_file_of_two_sets_in_force_is_found_and_repaired_
   EXPECT_TRUE(fs::equivalent(common("rules"), common("lists")));
 }
 
+// Also where nobody looks now: a set that is kept for the way back.
+TEST_F(UpdateSharing, the_repair_of_a_file_reaches_every_set_that_shares_it) {
+  world_->demands = {{"lists", "databases", "scanner", true}, {"rules", "databases", "scanner", true}};
+  for (const auto* component : {"rules", "lists"}) publish(of(component, 1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(of("rules", 2));
+  ASSERT_EQ(world_->run().result(), "ok");
+  damage(common("rules"));
+  EXPECT_NE(world_->file_of("lists", "base/common.bin"), std::string(kLarge, 'c'));
+  ASSERT_EQ(world_->run({"rules"}).result(), "ok");
+  EXPECT_EQ(world_->file_of("rules", "base/common.bin"), std::string(kLarge, 'c'));
+  EXPECT_EQ(world_->file_of("lists", "base/common.bin"), std::string(kLarge, 'c'));
+  EXPECT_TRUE(fs::equivalent(common("rules"), common("lists")));
+  EXPECT_THAT(world_->explain(), HasSubstr("2 files of other sets, damaged with those of 2-full-"));
+  // The way back is whole again: before, it would have been refused.
+  const auto back = world_->rollback("rules");
+  EXPECT_EQ(back.result(), "ok") << back.components(0).text();
+  EXPECT_EQ(world_->file_of("rules", "own.txt"), "rules 1");
+  EXPECT_EQ(world_->file_of("rules", "base/common.bin"), std::string(kLarge, 'c'));
+}
+
+TEST_F(UpdateSharing, the_archive_that_several_components_need_is_fetched_once) {
+  std::string noise(kLarge, '\0');
+  std::uint32_t state = 1;
+  for (auto& byte : noise) byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  for (const auto* component : {"rules", "lists", "zones", "late"}) {
+    auto offer = of("rules", 1);
+    offer.component = component;
+    offer.files[0].second = noise;
+    publish(offer);
+  }
+  for (const auto* parallel : {"3", "1"}) {
+    SCOPED_TRACE(cat("parallel_downloads ", parallel));
+    source_->forget_asked();
+    world_->demands = {{"lists", "databases", "scanner", true}, {"rules", "databases", "scanner", true}, {"zones", "databases", "scanner", true}};
+    open(cat(R"("parallel_downloads":)", parallel));
+    const auto result = world_->run();
+    ASSERT_EQ(result.result(), "ok") << result.text();
+    const auto once = source_->sent_of("targets/");
+    EXPECT_GT(once, kLarge);
+    EXPECT_LT(once, kLarge + 10'000) << "one archive of three that are equal";
+    EXPECT_THAT(world_->explain(), HasSubstr("nothing to fetch: the content is that of "));
+    for (const auto* component : {"rules", "lists", "zones"}) EXPECT_EQ(world_->file_of(component, "base/common.bin"), noise);
+    EXPECT_TRUE(fs::equivalent(common("rules"), common("zones")));
+    // And one that is demanded later.
+    world_->demands.push_back({"late", "databases", "scanner", true});
+    ASSERT_EQ(world_->run().result(), "ok");
+    EXPECT_EQ(source_->sent_of("targets/"), once);
+    EXPECT_EQ(world_->file_of("late", "own.txt"), "rules 1");
+    world_->close();
+    remove_tree(folder_ / "data");
+  }
+}
+
 TEST_F(UpdateSharing, what_may_be_executed_is_kept_apart_from_what_may_not) {
   auto shared = SharedFiles::open(folder_ / "shared", Steps()).value();
   const auto put = [&](const char* name, unsigned mode) {

@@ -11,6 +11,7 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/update_repository.hpp"
 
 namespace picket::update {
@@ -22,13 +23,6 @@ using ::testing::HasSubstr;
 
 class Unpack : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "picket-unpack-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   static std::string content_of(const std::string& archive) {
     std::string out(ZSTD_getFrameContentSize(archive.data(), archive.size()), '\0');
     ZSTD_decompress(out.data(), out.size(), archive.data(), archive.size());
@@ -51,7 +45,8 @@ class Unpack : public ::testing::Test {
     const auto archive = support::make_archive(members);
     return why(archive, describe(archive, files, bytes));
   }
-  fs::path root_;
+  const support::TemporaryFolder temporary_;
+  const fs::path root_ = temporary_.path();
 };
 
 TEST_F(Unpack, makes_files_and_folders) {

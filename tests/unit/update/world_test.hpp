@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temporary_folder.hpp"
 #include "support/update_world.hpp"
 
 namespace picket::update {
@@ -21,9 +22,6 @@ using Trouble = support::FakeSource::Trouble;
 class UpdateTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "picket-update-XXXXXX").native();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     world_ = std::make_unique<UpdateWorld>(folder_);
     source_ = std::make_unique<FakeSource>(*world_->router, "source.a");
     consumer_ = std::make_unique<FakeConsumer>(*world_->router, "scanner");
@@ -36,10 +34,6 @@ class UpdateTest : public ::testing::Test {
     second_.reset();
     source_.reset();
     world_.reset();
-    std::error_code ignored;
-    for (std::filesystem::recursive_directory_iterator at(folder_, ignored), end; at != end; at.increment(ignored))
-      if (at->is_directory() && !at->is_symlink()) std::filesystem::permissions(at->path(), std::filesystem::perms::owner_all, ignored);
-    std::filesystem::remove_all(folder_, ignored);
   }
   void publish(const Offer& offer) {
     last_path_ = repository_.offer(offer);
@@ -75,7 +69,8 @@ class UpdateTest : public ::testing::Test {
     return count;
   }
 
-  std::filesystem::path folder_;
+  const support::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   UpdateRepository repository_;
   std::unique_ptr<UpdateWorld> world_;
   std::unique_ptr<FakeSource> source_, second_;

@@ -28,6 +28,7 @@ extern "C" {
 #define PICKET_BUS_MAX_PAYLOAD 131072u
 #define PICKET_BUS_MAX_TOPIC 127u
 #define PICKET_BUS_MAX_KEY 255u
+#define PICKET_BUS_MAX_CONTENT_TYPE 255u
 
 /* Borrowed for the call. */
 typedef struct picket_message {
@@ -47,14 +48,16 @@ typedef struct picket_host_bus {
   uint32_t struct_size;
   uint32_t reserved;
   /* State or event. OK: accepted by every subscriber's queue. BUSY: by none of those whose queue is full; nothing was
-     delivered to anybody, so publish again later. DENIED: not in the manifest. INVALID: wrong kind, too large. */
+     delivered to anybody, so publish again later. DENIED: not in the manifest. INVALID: wrong kind, a key for an event, a
+     part that is too long. TOO_LARGE: more than 4096 keys of state, or 16 MiB. */
   picket_status (*publish)(const picket_host *host, picket_bytes topic, picket_bytes key, picket_bytes content_type, picket_bytes payload);
   /* From now on on_message is called for these topics; state topics at once with what is kept. */
   picket_status (*subscribe)(const picket_host *host, picket_bytes filter);
   picket_status (*unsubscribe)(const picket_host *host, picket_bytes filter);
   /* Asks. `to` is the answering plugin's id, or empty for the only one. token is the caller's, not in use by another of its
      open requests. initial_credit: bytes of stream the answer may send before more is granted (0: no stream wanted).
-     After OK, on_reply is called exactly once, at the latest shortly after timeout_ms (1..86400000), with
+     CONFLICT: the token is in use, or several answer and none is named. BUSY: 1024 of its requests are open, or the
+     answerer's queue is full. UNAVAILABLE: nobody answers. After OK, on_reply is called exactly once, at the latest shortly after timeout_ms (1..86400000), with
      PICKET_E_TIMEOUT if nobody answered. */
   picket_status (*request)(const picket_host *host, picket_bytes topic, picket_bytes to, picket_bytes content_type, picket_bytes payload,
                            uint32_t timeout_ms, uint64_t token, uint64_t initial_credit);

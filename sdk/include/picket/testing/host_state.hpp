@@ -182,6 +182,7 @@ class HostState {
     Asked* found = find_open(token);
     if (found == nullptr) return false;
     found->open = false;
+    --open_requests_;
     return true;
   }
   // A stopped plugin is owed nothing: its requests are cancelled, those to it answered by the host, its timers gone.
@@ -191,6 +192,7 @@ class HostState {
     timers_.clear();
     subscriptions_.clear();
     for (Asked& asked : asked_) asked.open = false;
+    open_requests_ = 0;
     for (auto& [id, answered] : answered_) answered.wanted = answered.wanted && answered.done;
   }
   std::optional<Owed> next_owed() {
@@ -239,7 +241,7 @@ class HostState {
 
   // ---- for the tables; the mutex is held --------------------------------------------------------------------------------------
   static constexpr std::size_t kMostRecords = 200'000;  // of each kind; what comes later is counted by calls() only
-  static constexpr std::size_t kMostTimers = 64;
+  static constexpr std::size_t kMostTimers = 64, kMostOpenRequests = 1024, kMostFilters = 1024, kMostStateKeys = 4096, kMostStoredKeys = 4096;  // as the agent has it
   static constexpr std::uint64_t kPatience = 1000;  // refused stream writes without new credit, until we call it spinning
 
   template <class Value>
@@ -274,6 +276,7 @@ class HostState {
   static bool is_allowed(const std::optional<std::vector<std::string>>& list, std::string_view topic) {
     return !list || std::any_of(list->begin(), list->end(), [&](const std::string& filter) { return matches(filter, topic); });
   }
+  static bool is_event(const Allow& allow, std::string_view topic) { return std::find(allow.events.begin(), allow.events.end(), topic) != allow.events.end(); }
   Asked* find_open(std::uint64_t token) {
     const auto found = std::find_if(asked_.rbegin(), asked_.rend(), [&](const Asked& a) { return a.open && a.token == token; });
     return found != asked_.rend() ? &*found : nullptr;
@@ -286,7 +289,7 @@ class HostState {
   std::thread::id caller_;  // inside a call into the plugin: whose thread
   std::uint64_t now_ = 0, last_request_ = 0;
   Allow allow_;
-  std::size_t storage_limit_ = 16u << 20;
+  std::size_t storage_limit_ = 16u << 20, open_requests_ = 0;
   std::map<std::string, picket_status> failing_;
   std::map<std::string, std::uint64_t> calls_;
   std::set<std::uint64_t> revisions_;
@@ -300,6 +303,7 @@ class HostState {
   std::map<std::uint64_t, Answered> answered_;
   std::map<std::uint64_t, Timer> timers_;
   std::map<std::string, std::string> stored_;
+  std::map<std::string, std::set<std::string>> state_keys_;  // that it published, of each topic
   std::map<std::pair<std::string, std::string>, Message> kept_;
   std::deque<Owed> owed_;
   std::string error_;

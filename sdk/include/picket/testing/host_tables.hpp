@@ -78,6 +78,7 @@ class HostTables : public HostState {
   static std::string text(picket_bytes part) { return std::string(view(part)); }
   picket_status check_payload(const char* name, picket_bytes content_type, picket_bytes payload) {
     if (!is_sane(content_type) || !is_sane(payload)) return invalid(std::string(name) + " with a size but no data");
+    if (content_type.size > PICKET_BUS_MAX_CONTENT_TYPE) return invalid(std::string(name) + " with " + std::to_string(content_type.size) + " bytes of content type");
     if (payload.size > PICKET_BUS_MAX_PAYLOAD) return invalid(std::string(name) + " with " + std::to_string(payload.size) + " bytes of payload");
     return PICKET_OK;
   }
@@ -119,6 +120,10 @@ class HostTables : public HostState {
       if (!is_sane(topic) || !is_topic(view(topic))) return me.invalid("publish to what is no topic: " + text(topic));
       if (!is_sane(key) || key.size > PICKET_BUS_MAX_KEY) return me.invalid("publish with a key of " + std::to_string(key.size) + " bytes");
       if (!is_allowed(me.allow_.publishes, view(topic))) return me.denied("publishes " + text(topic));
+      if (key.size > 0 && is_event(me.allow_, view(topic))) return me.invalid("publish of an event with a key: " + text(topic));
+      auto& keys = me.state_keys_[text(topic)];
+      if (keys.count(text(key)) == 0 && keys.size() >= kMostStateKeys) return PICKET_E_TOO_LARGE;
+      keys.insert(text(key));
       note(me.published_, Message{text(topic), text(payload), text(key), text(content_type), {}, 0});
       return PICKET_OK;
     });
@@ -128,6 +133,7 @@ class HostTables : public HostState {
       if (!is_sane(filter) || !is_filter(view(filter))) return me.invalid("subscribes to what is no filter: " + text(filter));
       if (!is_allowed(me.allow_.subscribes, view(filter))) return me.denied("subscribes to " + text(filter));
       if (std::find(me.subscriptions_.begin(), me.subscriptions_.end(), view(filter)) != me.subscriptions_.end()) return PICKET_OK;
+      if (me.subscriptions_.size() >= kMostFilters) return PICKET_E_TOO_LARGE;
       me.subscriptions_.push_back(text(filter));
       for (const auto& [name, kept] : me.kept_)
         if (matches(view(filter), kept.topic)) me.owed_.push_back({Owed::message, 0, 0, kept});
@@ -146,8 +152,13 @@ class HostTables : public HostState {
       if (!is_sane(topic) || !is_topic(view(topic))) return me.invalid("asks what is no topic: " + text(topic));
       if (!is_sane(to)) return me.invalid("request with a size but no data");
       if (timeout_ms == 0 || timeout_ms > 86'400'000) return me.invalid("request with a timeout of " + std::to_string(timeout_ms) + " ms");
-      if (me.find_open(token) != nullptr) return me.invalid("request with token " + std::to_string(token) + ", which is in use");
       if (!is_allowed(me.allow_.asks, view(topic))) return me.denied("asks " + text(topic));
+      if (me.open_requests_ >= kMostOpenRequests) return PICKET_E_BUSY;
+      if (me.find_open(token) != nullptr) {
+        me.violate_locked("request with token " + std::to_string(token) + ", which is in use");
+        return PICKET_E_CONFLICT;
+      }
+      ++me.open_requests_;
       note(me.asked_, Asked{token, text(to), Message{text(topic), text(payload), {}, text(content_type), {}, timeout_ms}, initial_credit, initial_credit,
                             true, me.now_ + timeout_ms});
       me.owed_.push_back({Owed::answer, token});
@@ -256,13 +267,14 @@ class HostTables : public HostState {
       if (!is_sane(value)) return me.invalid("put with a size but no data");
       std::size_t sum = value.size;
       for (const auto& [name, old] : me.stored_) sum += name == view(key) ? 0 : old.size();
-      if (sum > me.storage_limit_) return PICKET_E_NO_SPACE;
+      if (sum > me.storage_limit_ || (me.stored_.size() >= kMostStoredKeys && me.stored_.count(text(key)) == 0)) return PICKET_E_NO_SPACE;
       me.stored_[text(key)] = text(value);
       return PICKET_OK;
     });
   }
   static picket_status remove(const picket_host* host, picket_bytes key) noexcept {
     return PICKET_FAKE_CALL("remove", storage_, picket_host_storage, remove) [&](HostTables& me) {
+      if (!is_sane(key) || !is_key(view(key))) return me.invalid("storage key that is none: " + text(key));
       me.stored_.erase(text(key));
       return PICKET_OK;
     });

@@ -72,6 +72,7 @@ struct Reply {
 // The topics of a manifest. A list that is not given allows everything.
 struct Allow {
   std::optional<std::vector<std::string>> publishes, subscribes, answers, asks;
+  std::vector<std::string> events = {};  // those of `publishes` whose kind is event: the bus refuses a key. The others count as state.
 };
 
 }  // namespace picket::testing

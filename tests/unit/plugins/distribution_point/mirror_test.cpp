@@ -77,7 +77,7 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   publish();
   want("a");
   settings_.agent_demand = true;
-  upstream_.agent = {{"a", "full"}, {"b", "light"}};
+  upstream_.agent = {{{"a", "full"}}, {{"b", "light"}}};
   const auto result = run({{{"a", "full"}, {"d1", "d2"}}, {{"c", "full"}, {"d2"}}});
   EXPECT_EQ(result.result_class(), "ok") << result.reason();
   EXPECT_TRUE(result.published());
@@ -93,6 +93,53 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   EXPECT_EQ(mirror_->wishes().at({"a", "full"}), (std::vector<std::string>{"agent", "settings", "d1", "d2"}));
   EXPECT_EQ(mirror_->release_of({"b", "light"}), 1u);
   EXPECT_EQ(mirror_->release_of({"b", "full"}), 0u);
+}
+
+TEST_F(PointMirror, lacks_nothing_when_what_the_agent_can_do_without_is_not_offered) {
+  offer("a", 1);
+  publish();
+  settings_.agent_demand = true;
+  upstream_.agent = {{{"a", "full"}}, {{"picket-plugins", "full"}, true}};
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(result.missing_size(), 1);  // and it is shown all the same
+  EXPECT_NE(result.missing(0).find("picket-plugins"), std::string::npos) << result.missing(0);
+  upstream_.agent.push_back({{"b", "full"}});
+  EXPECT_EQ(run().result_class(), "partial");
+  offer("picket-plugins", 1);
+  offer("b", 1);
+  publish();
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("picket-plugins").value_or(0), 1);
+}
+
+// How a rollback reaches the devices behind it: who has not got the release yet gets the one before.
+TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others) {
+  for (const std::int64_t release : {1, 2}) offer("a", release);
+  offer("b", 1);
+  publish();
+  want("a");
+  want("b");
+  ASSERT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
+  upstream_.declined = {{"a", 2}};
+  const auto back = run();
+  EXPECT_EQ(back.result_class(), "ok") << back.reason();
+  EXPECT_TRUE(back.published());
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 1u);
+  now_ += 1000;  // what was served before is gone too
+  (void)run();
+  EXPECT_EQ(count("files"), 2u);
+  const auto client = seen("a");
+  ASSERT_FALSE(client);  // it is signed, and not to be had here
+  EXPECT_EQ(client.error().code, Code::not_found) << client.error().message;
+  upstream_.declined = {{"a", 0}};
+  const auto none = run();
+  EXPECT_EQ(none.result_class(), "ok") << none.reason();
+  EXPECT_NE(none.missing(0).find("every release of it is declined"), std::string::npos) << none.missing(0);
+  upstream_.declined.clear();
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 2);
 }
 
 TEST_F(PointMirror, fetches_nothing_twice_and_publishes_nothing_that_did_not_change) {

@@ -2,6 +2,7 @@
 #include "server.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -348,6 +349,35 @@ TEST_F(PointServer, says_why_it_cannot_listen) {
   EXPECT_NE(Server::start(settings_, {}).error().message.find("none.pem"), std::string::npos);
   settings_.key = folder_.path() / "secret";
   EXPECT_NE(Server::start(settings_, {}).error().message.find("is no certificate in PEM"), std::string::npos);
+}
+
+// As a new version of the plugin takes over from the old one.
+TEST_F(PointServer, gives_its_sockets_away_and_ends_what_is_under_way) {
+  start(true);
+  for (const std::size_t which : {0u, 1u}) {
+    SCOPED_TRACE(which == 0 ? "http" : "https");
+    const auto where = port(which);
+    const auto addresses = server_->addresses();
+    Client kept(where, which == 1), slow(where, which == 1);
+    EXPECT_TRUE(kept.get("/targets/a/small").body == small_);
+    ASSERT_TRUE(slow.send("GET /targets/a/large HTTP/1.1\r\nHost: point\r\n\r\n"));
+    picket::plugin::Sockets sockets;
+    for (const auto& [name, fd] : server_->listening()) sockets[name].reset(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    auto catalogue = Catalogue::load(folder_.path() / "set");
+    auto next = Server::start(settings_, {{}, {}, std::make_shared<Catalogue>(std::move(catalogue.value()))}, std::move(sockets));
+    ASSERT_TRUE(next) << next.error().message;
+    EXPECT_EQ((*next)->addresses(), addresses);
+    std::thread leaving([&] { server_->drain(std::chrono::seconds(20)); });
+    // Who comes now is served by the one or the other; from the first request on, with all that is published.
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(Client(where, which == 1).get("/targets/a/small").body == small_);
+    EXPECT_TRUE(slow.receive().body == large_);  // what was begun is ended
+    const auto last = kept.get("/targets/a/small");  // one more time, or it was closed between two requests
+    EXPECT_TRUE(last.status == 0 || (last.body == small_ && last.header("Connection") == "close")) << last.head;
+    leaving.join();
+    EXPECT_EQ(server_->counters().connections, 0u);
+    server_ = std::move(*next);
+    EXPECT_TRUE(Client(where, which == 1).get("/targets/a/small").body == small_);
+  }
 }
 
 TEST_F(PointServer, ends_while_clients_are_served) {

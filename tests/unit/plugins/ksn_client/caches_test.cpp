@@ -109,6 +109,25 @@ TEST_F(KsnDiskCache, one_process_at_a_time) {
   EXPECT_EQ(second.error().code, picket::Code::busy);
 }
 
+// A new version of the plugin stands by while the old one has the file.
+TEST_F(KsnDiskCache, is_taken_when_the_one_before_lets_it_go) {
+  auto before = open();
+  unsigned tries = 0;
+  Cache cache(100, nullptr, 1, [&] {
+    ++tries;
+    std::string ignored;
+    return DiskCache::open(folder / "cache", 1 << 16, std::string(32, 'o'), ignored);
+  });
+  cache.put(key_number(1), "one", kNow + 100);
+  EXPECT_TRUE(cache.find(key_number(1), kNow, [](auto) {}));  // in memory meanwhile
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(cache.find(key_number(9), kNow, [](auto) {}));
+  EXPECT_LE(tries, 2u);  // not at each question
+  before->put(key_number(2), "two", kNow + 100);
+  before.reset();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!cache.find(key_number(2), kNow, [](auto value) { EXPECT_EQ(value, "two"); })) ASSERT_LT(std::chrono::steady_clock::now(), until);
+}
+
 TEST_F(KsnDiskCache, another_size_owner_or_file_is_discarded_with_the_reason) {
   open()->put(key_number(1), "one", kNow + 10);
   EXPECT_FALSE(open(1 << 17)->find(key_number(1), kNow));

@@ -1,5 +1,8 @@
 // Consent, the switch, directives, and the status in its words. The KSN counts what reaches it: the wire is watched.
+#include <ctime>
+
 #include "../raw_server.hpp"
+#include "picket/host/v1/host.pb.h"
 #include "rig.hpp"
 
 namespace ksn_client_test {
@@ -141,6 +144,73 @@ TEST_F(KsnClientPlugin, a_decision_that_cannot_be_recorded_is_not_in_force) {
   EXPECT_EQ(ksn.messages(), 0U);
 }
 
+TEST_F(KsnClientPlugin, a_consent_that_is_taken_back_counts_even_when_that_cannot_be_recorded) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.messages() > 0; }));
+  host.fail_call("put", PICKET_E_NO_SPACE);
+  const auto declined = decide(false);
+  EXPECT_EQ(declined.status, PICKET_E_IO);
+  EXPECT_EQ(declined.payload, "the statement is declined, but that could not be recorded: a restart may forget it");
+  EXPECT_EQ(status().status(), "Disabled");
+  const auto before = ksn.messages();
+  EXPECT_EQ(check_one(digest_number(3)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.messages(), before);
+}
+
+TEST_F(KsnClientPlugin, a_connection_that_is_tried_ends_when_ksn_is_switched_off) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.messages() > 0; }));
+  ksn.mood(Mood::silent);
+  const auto before = ksn.messages();
+  const auto trying = host.request({.topic = "picket.ksn.connection", .timeout_ms = 60'000});
+  ASSERT_TRUE(wait([&] { return ksn.messages() > before; }));
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  ASSERT_TRUE(wait([&] { return host.answer(trying).done; }));
+  v1::ConnectionReply reply;
+  ASSERT_TRUE(reply.ParseFromString(host.answer(trying).payload));
+  EXPECT_EQ(reply.tried(0).text(), "cancelled");
+}
+
+TEST_F(KsnClientPlugin, says_since_when_it_is_off_over_a_restart) {
+  start();
+  accept();
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  auto record = json::parse(host.stored().at("consent")).as_object();
+  EXPECT_EQ(record.at("switched_by").as_string(), "bob");
+  host.stop();
+  host.destroy();
+  record["switched_at"] = 1'700'000'000;
+  host.put_stored("consent", json::serialize(record));
+  start();
+  EXPECT_EQ(status().line(), "Disabled: switched off by bob; since 2023-11-14 22:13:20 UTC");
+  EXPECT_EQ(state().since(), 1'700'000'000);
+}
+
+TEST_F(KsnClientPlugin, shows_what_went_out_and_whether_it_was_taken) {
+  const auto sent = [&] {
+    v1::SentReply reply;
+    EXPECT_TRUE(reply.ParseFromString(ask_raw("picket.ksn.sent", "").payload));
+    return reply;
+  };
+  settings["use_proxy"] = true;
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(sent().last(), "") << "there is nobody to send it to";
+  settings["proxy"] = "127.0.0.1:1";
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(sent().last_to(), "proxy 127.0.0.1:1");
+  EXPECT_FALSE(sent().last_taken());
+  settings["use_proxy"] = false;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(sent().last_to(), "server " + ksn.address());
+  EXPECT_TRUE(sent().last_taken());
+}
+
 TEST_F(KsnClientPlugin, disabling_clears_what_waits_and_nothing_is_sent_any_more) {
   settings["batch_ms"] = 1000;
   start();
@@ -220,6 +290,20 @@ TEST_F(KsnClientPlugin, directives_stop_or_restrict_what_is_asked_until_their_da
   EXPECT_EQ(this->status().status(), "Enabled");
 }
 
+TEST_F(KsnClientPlugin, directives_end_by_themselves_when_their_date_comes) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > 0; }));
+  const std::time_t soon = std::time(nullptr) + 2;
+  char until[40];
+  ASSERT_GT(std::strftime(until, sizeof until, "%FT%TZ", std::gmtime(&soon)), 0U);
+  ASSERT_EQ(activate(std::string(R"({"directives":1,"mode":"stopped","until":")") + until + R"("})").status, PICKET_OK);
+  EXPECT_FALSE(state().in_use());
+  ASSERT_TRUE(wait([&] { return state().in_use(); })) << "without a question of anybody";
+  EXPECT_EQ(state().text(), "Enabled (Private)");
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+}
+
 TEST_F(KsnClientPlugin, directives_that_cannot_be_read_are_refused_and_change_nothing) {
   start();
   accept();
@@ -252,6 +336,24 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_EQ(this->status().status(), "Enabled");
   EXPECT_EQ(state().device_status(), "OK");
   EXPECT_EQ(host.health().back().health, PICKET_HEALTH_HEALTHY);
+}
+
+TEST_F(KsnClientPlugin, tells_the_device_status_again_when_the_bus_was_busy) {
+  settings["when_unavailable"] = "Critical";
+  ksn.mood(Mood::licence_unknown);
+  start();
+  host.fail_call("publish", PICKET_E_BUSY);
+  accept();
+  ASSERT_TRUE(wait([&] { return status().status() == "Enabled. Not available"; }));
+  host.advance(600);
+  EXPECT_THAT(host.published("picket.device.concern"), IsEmpty());
+  host.fail_nothing();
+  host.advance(600);
+  const auto told = host.published("picket.device.concern");
+  ASSERT_FALSE(told.empty());
+  picket::host::v1::DeviceConcern concern;
+  ASSERT_TRUE(concern.ParseFromString(told.back().payload));
+  EXPECT_EQ(concern.level(), "Critical");
 }
 
 TEST_F(KsnClientPlugin, shows_the_provider_and_refuses_one_that_nobody_trusts) {

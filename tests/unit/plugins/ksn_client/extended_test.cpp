@@ -72,6 +72,33 @@ TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
   }
 }
 
+// What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
+TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
+  settings["extended"] = false;
+  start();
+  for (unsigned i = 0; i < 10; ++i) EXPECT_EQ(check_one(digest_number(i)).from(), v1::Checked::NOBODY);
+  accept();
+  for (unsigned i = 0; i < 20; ++i) EXPECT_EQ(check_one(digest_number(i)).from(), v1::Checked::SERVER);
+  settings["extended"] = true;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(1000)).from(), v1::Checked::SERVER);  // cleared with the rest
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  for (unsigned i = 0; i < 40; ++i) EXPECT_EQ(check_one(digest_number(i)).from(), v1::Checked::NOBODY);
+  ASSERT_EQ(turn(true).status, PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(2000)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(check_one(digest_number(2000)).from(), v1::Checked::CACHE);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
+  const auto counters = ksn.seen().statistics.at(0).counters();
+  EXPECT_EQ(counters.at("files"), 2U);
+  EXPECT_EQ(counters.at("from_cache"), 1U);
+  EXPECT_EQ(counters.at("questions"), 1U);
+  EXPECT_FALSE(counters.contains("unanswered"));
+}
+
 TEST_F(KsnExtended, basic_mode_sends_no_statistics_and_no_files) {
   statistics_are_due();
   settings["extended"] = false;
@@ -121,6 +148,7 @@ TEST_F(KsnExtended, goes_on_where_it_was_when_the_line_breaks) {
   start();
   ASSERT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)].size() == program.size(); }));
   EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program);
+  EXPECT_EQ(ksn.seen().content_bytes, program.size()) << "what was there is not sent again";
 }
 
 TEST_F(KsnExtended, sends_only_a_part_when_a_part_is_wished_for) {
@@ -141,7 +169,7 @@ TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files
   start();
   accept();
   ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
-  ASSERT_TRUE(wait([&] { return host.stored().count("outbox") > 0 && host.stored().at("outbox").find(":0:0") != std::string::npos; })) << "looked at, and not sent";
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 0; })) << "looked at, and not sent";
   EXPECT_EQ(ksn.seen().content_requests, 0U);
 }
 
@@ -150,13 +178,26 @@ TEST_F(KsnExtended, disabling_throws_wishes_and_statistics_away) {
   ksn.wish(digest_of(program));
   start();
   accept();
-  ksn.mood(Mood::silent);
-  (void)turn(false);
-  ksn.mood(Mood::honest);
-  const auto before = ksn.messages();
-  EXPECT_EQ(check_program().from(), v1::Checked::NOBODY);
-  EXPECT_EQ(ksn.messages(), before);
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"restricted","allow":["file"]})").status, PICKET_OK);  // so that the rest waits
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  start();
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 2; })) << "statistics and a file";
+  v1::SwitchReply off;
+  ASSERT_TRUE(off.ParseFromString(turn(false).payload));
+  EXPECT_EQ(off.cleared(), 2U);
   EXPECT_EQ(status().counters().at("waiting"), 0U);
+  restart();
+  ASSERT_EQ(turn(true).status, PICKET_OK);
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"normal"})").status, PICKET_OK);
+  const auto hellos = ksn.seen().hellos;
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > hellos || status().counters().at("exchanges") > 0; }));
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_THAT(ksn.seen().statistics, IsEmpty());
+  EXPECT_EQ(ksn.seen().content_requests, 0U);
 }
 
 TEST_F(KsnExtended, a_program_of_no_package_is_asked_by_its_content) {

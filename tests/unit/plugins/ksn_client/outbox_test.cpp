@@ -10,7 +10,7 @@
 namespace ksn_client {
 namespace {
 
-constexpr std::int64_t kNow = 1'800'000'000;
+constexpr std::int64_t kToday = 1'800'000'000;
 
 struct KsnOutbox : testing::Test {
   std::map<std::string, std::string, std::less<>> kept;
@@ -25,9 +25,9 @@ struct KsnOutbox : testing::Test {
   std::string told;
   picket::support::ServerFolder folder;
   static Outbox::Limits limits() { return {true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}; }
-  std::unique_ptr<Outbox> make(std::int64_t now = kNow) {
+  std::unique_ptr<Outbox> make(std::int64_t now = kToday) {
     auto out = std::make_unique<Outbox>(keep, told);
-    out->use(limits(), now);
+    out->use(limits(), {}, now);
     return out;
   }
   std::string write(const std::string& name, const std::string& bytes) {
@@ -43,56 +43,128 @@ struct KsnOutbox : testing::Test {
 
 TEST_F(KsnOutbox, statistics_are_differences_and_the_same_message_until_it_was_taken) {
   auto outbox = make();
-  outbox->counted({{"files", 5}}, kNow + 3600);
-  EXPECT_FALSE(outbox->next(true, true, kNow + 3600)) << "not yet time";
-  outbox->counted({{"files", 10}}, kNow + 86400);
-  outbox->counted({{"files", 10}}, kNow + 2 * 86400);  // nothing happened: nothing to say
-  outbox->counted({{"files", 12}, {"software", 1}}, kNow + 3 * 86400);
-  const auto first = outbox->next(true, true, kNow);
+  outbox->counted({{"files", 5}}, kToday + 3600);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 3600)) << "not yet time";
+  outbox->counted({{"files", 10}}, kToday + 86400);
+  outbox->counted({{"files", 10}}, kToday + 2 * 86400);  // nothing happened: nothing to say
+  outbox->counted({{"files", 12}, {"software", 1}}, kToday + 3 * 86400);
+  const auto first = outbox->next(true, true, kToday);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->statistics.counters().at("files"), 10U);
-  EXPECT_EQ(first->statistics.from(), kNow);
-  EXPECT_EQ(first->statistics.to(), kNow + 86400);
-  EXPECT_EQ(outbox->next(true, true, kNow)->statistics.id(), first->statistics.id());
-  outbox = make(kNow + 3 * 86400);
-  EXPECT_EQ(outbox->next(true, true, kNow)->statistics.id(), first->statistics.id()) << "over a restart too";
-  EXPECT_FALSE(outbox->next(false, true, kNow)) << "directives";
-  outbox->sent(*first, nullptr, kNow);
-  const auto second = outbox->next(true, true, kNow);
+  EXPECT_EQ(first->statistics.from(), kToday);
+  EXPECT_EQ(first->statistics.to(), kToday + 86400);
+  EXPECT_EQ(outbox->next(true, true, kToday)->statistics.id(), first->statistics.id());
+  outbox = make(kToday + 3 * 86400);
+  EXPECT_EQ(outbox->next(true, true, kToday)->statistics.id(), first->statistics.id()) << "over a restart too";
+  EXPECT_FALSE(outbox->next(false, true, kToday)) << "directives";
+  outbox->sent(*first, nullptr, kToday);
+  const auto second = outbox->next(true, true, kToday);
   ASSERT_TRUE(second);
   EXPECT_EQ(second->statistics.counters().at("files"), 2U);
   outbox->given_up(*second);
-  EXPECT_FALSE(outbox->next(true, true, kNow));
+  EXPECT_FALSE(outbox->next(true, true, kToday));
 }
 
 TEST_F(KsnOutbox, what_was_counted_before_a_restart_belongs_to_the_period) {
   auto outbox = make();
   outbox->keep_counted({{"files", 5}});
-  outbox = make(kNow + 3600);
+  outbox = make(kToday + 3600);
   outbox->keep_counted({{"files", 2}, {"software", 1}});
-  outbox = make(kNow + 86400);
-  outbox->counted({}, kNow + 86400);  // it was off when the period ended
-  const auto message = outbox->next(true, true, kNow + 86400);
+  outbox = make(kToday + 86400);
+  outbox->counted({}, kToday + 86400);  // it was off when the period ended
+  const auto message = outbox->next(true, true, kToday + 86400);
   ASSERT_TRUE(message);
   EXPECT_EQ(message->statistics.counters().at("files"), 7U);
   EXPECT_EQ(message->statistics.counters().at("software"), 1U);
-  outbox->sent(*message, nullptr, kNow + 86400);
-  outbox = make(kNow + 2 * 86400);
-  outbox->counted({}, kNow + 2 * 86400);
-  EXPECT_FALSE(outbox->next(true, true, kNow + 2 * 86400)) << "never twice";
+  outbox->sent(*message, nullptr, kToday + 86400);
+  outbox = make(kToday + 2 * 86400);
+  outbox->counted({}, kToday + 2 * 86400);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 2 * 86400)) << "never twice";
   outbox->keep_counted({{"files", 3}});
   outbox->clear();
   EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "thrown away with the rest";
   auto basic = limits();
   basic.extended = false;
-  outbox->use(basic, kNow);
+  outbox->use(basic, {}, kToday);
   outbox->keep_counted({{"files", 9}});
   EXPECT_EQ(kept["outbox"].find("files"), std::string::npos) << "basic mode counts for nobody";
 }
 
+TEST_F(KsnOutbox, what_was_counted_outside_of_extended_mode_is_in_no_statistics) {
+  auto outbox = std::make_unique<Outbox>(keep, told);
+  outbox->keep_counted({{"files", 3}});
+  outbox->use(limits(), {{"files", 5}}, kToday);
+  outbox->counted({{"files", 7}}, kToday + 3600);
+  EXPECT_EQ(outbox->clear(), 0U) << "nothing waited to be sent, but what was counted is gone as well";
+  outbox->counted({{"files", 90}}, kToday + 9 * 86400);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 9 * 86400));
+  outbox->use(limits(), {{"files", 100}}, kToday + 10 * 86400);
+  outbox->counted({{"files", 101}}, kToday + 11 * 86400);
+  const auto message = outbox->next(true, true, kToday + 11 * 86400);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->statistics.counters().at("files"), 1U);
+  EXPECT_EQ(message->statistics.from(), kToday + 10 * 86400);
+  auto basic = limits();
+  basic.extended = false;
+  outbox->use(basic, {{"files", 102}}, kToday + 11 * 86400);
+  EXPECT_EQ(outbox->waiting(), 0U);
+  EXPECT_EQ(make(kToday + 12 * 86400)->waiting(), 0U) << "not on the disk either";
+}
+
+TEST_F(KsnOutbox, a_record_of_counts_without_consent_is_thrown_away) {
+  make()->keep_counted({{"files", 5}});
+  ASSERT_NE(kept["outbox"].find("files"), std::string::npos);
+  Outbox outbox(keep, told);
+  auto off = limits();
+  off.extended = false;
+  outbox.use(off, {}, kToday);
+  EXPECT_EQ(kept["outbox"].find("files"), std::string::npos);
+}
+
+TEST_F(KsnOutbox, a_crash_loses_what_was_counted_in_ten_minutes_at_most) {
+  auto outbox = make();
+  outbox->counted({{"files", 4}}, kToday + Outbox::kKeepSeconds - 1);
+  EXPECT_EQ(kept.count("outbox"), 0U) << "the disk is not written all the time";
+  EXPECT_EQ(outbox->counts_at(), kToday + Outbox::kKeepSeconds);
+  outbox->counted({{"files", 5}}, kToday + Outbox::kKeepSeconds);
+  outbox->counted({{"files", 9}}, kToday + Outbox::kKeepSeconds + 1);
+  const auto after_crash = kept;
+  outbox.reset();
+  kept = after_crash;
+  outbox = make(kToday + 86400);
+  outbox->counted({{"files", 1}}, kToday + 86400);
+  const auto message = outbox->next(true, true, kToday + 86400);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->statistics.counters().at("files"), 6U) << "five before the crash, one after it";
+  EXPECT_EQ(message->statistics.from(), kToday);
+  EXPECT_EQ(outbox->counts_at(), kToday + 86400 + Outbox::kKeepSeconds);
+}
+
+TEST_F(KsnOutbox, goes_on_counting_when_the_clock_is_set_back) {
+  auto outbox = make(kToday + 10 * 86400);
+  outbox->counted({{"files", 1}}, kToday);
+  EXPECT_NE(kept["outbox"].find("files"), std::string::npos);
+  outbox->counted({{"files", 2}}, kToday + 86400);
+  ASSERT_TRUE(outbox->next(true, true, kToday + 86400));
+}
+
+TEST_F(KsnOutbox, what_could_not_be_cleared_on_disk_is_cleared_later) {
+  bool full = false;
+  const auto store = keep.store;
+  keep.store = [&](std::string_view key, std::string_view value) { return !full && store(key, value); };
+  auto outbox = make();
+  outbox->counted({{"files", 1}}, kToday + 86400);
+  full = true;
+  EXPECT_EQ(outbox->clear(), 1U);
+  full = false;
+  outbox->use(limits(), {{"files", 1}}, kToday + 86400);
+  outbox->counted({{"files", 1}}, kToday + 86400 + Outbox::kKeepSeconds);
+  EXPECT_EQ(make(kToday + 2 * 86400)->waiting(), 0U);
+}
+
 TEST_F(KsnOutbox, is_bounded) {
   auto outbox = make();
-  for (unsigned i = 1; i <= 100; ++i) outbox->counted({{"files", i}}, kNow + i * 86400);
+  for (unsigned i = 1; i <= 100; ++i) outbox->counted({{"files", i}}, kToday + i * 86400);
   EXPECT_EQ(outbox->waiting(), Outbox::kMostStatistics);
   for (unsigned i = 0; i < 1000; ++i) {
     std::string digest(32, 'd');
@@ -121,7 +193,7 @@ TEST_F(KsnOutbox, a_wish_is_for_what_was_asked_about_and_is_still_the_same) {
   EXPECT_TRUE(outbox->wish(wish_for(digest)));
   EXPECT_FALSE(outbox->wish(wish_for(digest))) << "once";
   (void)write("program", "\x7f""ELF but another");
-  EXPECT_FALSE(outbox->next(true, true, kNow)) << "it was replaced";
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "it was replaced";
   EXPECT_FALSE(outbox->wish(wish_for(digest))) << "and is not looked at again";
 }
 
@@ -131,19 +203,82 @@ TEST_F(KsnOutbox, content_goes_in_parts_from_where_the_other_side_is) {
   const auto digest = write("program", bytes);
   outbox->seen(digest, (folder / "program").native());
   ASSERT_TRUE(outbox->wish(wish_for(digest)));
-  auto question = outbox->next(true, true, kNow);
+  auto question = outbox->next(true, true, kToday);
   ASSERT_TRUE(question && question->is_content());
   EXPECT_EQ(question->content.part(), "") << "an empty part asks how much is there";
   v1::ContentReply held;
   held.set_held(600);
-  outbox->sent(*question, &held, kNow);
-  const auto part = outbox->next(true, true, kNow);
+  outbox->sent(*question, &held, kToday);
+  const auto part = outbox->next(true, true, kToday);
   ASSERT_TRUE(part);
   EXPECT_EQ(part->content.offset(), 600U);
   EXPECT_EQ(part->content.part(), bytes.substr(600));
-  outbox->sent(*part, &held, kNow);  // it took nothing
-  EXPECT_FALSE(outbox->next(true, true, kNow)) << "never twice the same";
+  outbox->sent(*part, &held, kToday);  // it took nothing
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "never twice the same";
   EXPECT_FALSE(outbox->wish(wish_for(digest)));
+}
+
+TEST_F(KsnOutbox, a_part_of_what_was_sent_is_not_sent_again) {
+  auto outbox = make();
+  const std::string bytes = "\x7f""ELF" + std::string(1000, 'x');
+  const auto digest = write("program", bytes);
+  outbox->seen(digest, (folder / "program").native());
+  const auto send = [&](std::uint64_t first, std::uint64_t count) {
+    auto wish = wish_for(digest);
+    wish.set_first(first);
+    wish.set_bytes(count);
+    if (!outbox->wish(wish)) return false;
+    v1::ContentReply held;
+    const auto question = outbox->next(true, true, kToday);
+    outbox->sent(*question, &held, kToday);
+    const auto part = outbox->next(true, true, kToday);
+    held.set_held(part->content.part().size());
+    held.set_complete(true);
+    outbox->sent(*part, &held, kToday);
+    return true;
+  };
+  EXPECT_TRUE(send(100, 200));
+  EXPECT_FALSE(send(100, 200));
+  EXPECT_FALSE(send(150, 150));
+  EXPECT_TRUE(send(0, bytes.size())) << "more than before";
+  EXPECT_FALSE(send(0, 0)) << "which was all of it";
+  EXPECT_FALSE(send(500, 0));
+  outbox = make();
+  outbox->seen(digest, (folder / "program").native());
+  EXPECT_FALSE(send(500, 0)) << "over a restart too";
+}
+
+TEST_F(KsnOutbox, a_file_that_changes_while_it_is_sent_is_sent_no_further) {
+  auto outbox = make();
+  const std::string bytes = "\x7f""ELF" + std::string(3 << 18, 'x');
+  const auto digest = write("program", bytes);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  v1::ContentReply held;
+  outbox->sent(*message, &held, kToday);
+  (void)write("program", "\x7f""ELF" + std::string(3 << 18, 's'));  // of the same size
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "nobody asked for this one";
+}
+
+TEST_F(KsnOutbox, policy_may_change_its_mind) {
+  auto outbox = make();
+  const auto script = write("script", "#! a script");
+  outbox->seen(script, (folder / "script").native());
+  ASSERT_TRUE(outbox->wish(wish_for(script)));
+  EXPECT_FALSE(outbox->next(true, true, kToday));
+  EXPECT_FALSE(outbox->wish(wish_for(script))) << "not looked at again with each wish";
+  auto more = limits();
+  more.kinds.emplace_back("script");
+  outbox->use(more, {}, kToday);
+  ASSERT_TRUE(outbox->wish(wish_for(script)));
+  const auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  v1::ContentReply held;
+  outbox->sent(*message, &held, kToday);
+  outbox->use(limits(), {}, kToday);
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "allowed no more, in the middle";
 }
 
 TEST_F(KsnOutbox, policy_says_which_kinds_and_how_much) {
@@ -153,13 +288,13 @@ TEST_F(KsnOutbox, policy_says_which_kinds_and_how_much) {
     const auto digest = write("file", bytes);
     outbox->seen(digest, (folder / "file").native());
     ASSERT_TRUE(outbox->wish(wish_for(digest)));
-    EXPECT_FALSE(outbox->next(true, true, kNow)) << bytes.size();
+    EXPECT_FALSE(outbox->next(true, true, kToday)) << bytes.size();
   }
   auto wish = wish_for(write("file", "\x7f""ELF is no document"));
   wish.set_type("document");
   outbox->seen(wish.digest(), (folder / "file").native());
   ASSERT_TRUE(outbox->wish(wish));
-  EXPECT_FALSE(outbox->next(true, true, kNow)) << "KSN wanted another kind";
+  EXPECT_FALSE(outbox->next(true, true, kToday)) << "KSN wanted another kind";
 }
 
 TEST_F(KsnOutbox, a_record_that_cannot_be_read_is_dropped_with_one_line) {

@@ -4,6 +4,7 @@
 #include "base/files.hpp"
 #include "breaker.hpp"
 #include "consent.hpp"
+#include "line.hpp"
 #include "local_lists.hpp"
 #include "objects.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -57,6 +58,25 @@ TEST(KsnBreaker, rests_as_long_as_the_other_side_asks_and_a_trial_given_up_is_no
   EXPECT_TRUE(breaker.may(now + 60s));
   breaker.gave_up();
   EXPECT_TRUE(breaker.may(now + 60s));
+}
+
+TEST(KsnRefusal, is_said_in_words_and_by_its_code) {
+  const Way way{{}, true, "proxy a:1"};
+  const auto refused = [&](v1::Refusal::Why why, const std::string& text, std::uint32_t retry) {
+    v1::Refusal refusal;
+    refusal.set_why(why);
+    refusal.set_text(text);
+    refusal.set_retry_after_seconds(retry);
+    return refused_by({403, refusal.SerializeAsString(), "HTTP/2", 1ms}, way);
+  };
+  EXPECT_EQ(refused(v1::Refusal::LICENCE_UNKNOWN, "", 0).error.message, "proxy a:1: authentication error, the licence is not known to the provider");
+  EXPECT_EQ(refused(v1::Refusal::LICENCE_BLOCKED, "ask your\nvendor", 0).error.message, "proxy a:1: authentication error, the licence key is blocked: ask your vendor");
+  EXPECT_EQ(refused(v1::Refusal::LICENCE_EXPIRED, "", 0).error.message, "proxy a:1: authentication error, the licence has expired");
+  for (const auto why : {v1::Refusal::LICENCE_UNKNOWN, v1::Refusal::LICENCE_BLOCKED, v1::Refusal::LICENCE_EXPIRED}) EXPECT_EQ(refused(why, "", 0).error.code, Code::denied);
+  EXPECT_EQ(refused(v1::Refusal::TOO_MANY, "", 77).rest, 77s);
+  EXPECT_EQ(refused(v1::Refusal::UNAVAILABLE, "", 4'000'000'000).rest, 24h) << "nobody sends us away for ever";
+  EXPECT_EQ(refused(v1::Refusal::NOT_TAKEN, "", 0).error.code, Code::conflict);
+  EXPECT_EQ(refused_by({502, "<html>", "HTTP/1.1", 1ms}, way).error.message, "proxy a:1: answered with HTTP status 502");
 }
 
 // ---- directives
@@ -137,6 +157,37 @@ TEST(KsnStanding, says_modes_kinds_and_what_policy_makes_of_it) {
   s.no_provider = "no provider file is set";
   EXPECT_EQ(status_of(s, 2100).cause(), "no provider file is set");
   EXPECT_FALSE(state_of(s, 2100).in_use());
+}
+
+TEST(KsnStanding, restrictions_do_not_hide_that_it_is_not_available) {
+  auto s = on();
+  s.directives = {Directives::Mode::restricted, 99'999, {"file"}, ""};
+  s.directives_since = 1500;
+  EXPECT_EQ(status_of(s, 2100).device_status(), "OK");
+  s.failing_since = 2050;
+  s.failure = "proxy a:1: no network";
+  s.next_attempt = 9000;
+  const auto away = status_of(s, 2000 + kAvailableSeconds);
+  EXPECT_EQ(away.status(), "Enabled with restrictions");
+  EXPECT_THAT(away.cause(), HasSubstr("; and not available: proxy a:1: no network"));
+  EXPECT_THAT(away.line(), HasSubstr("; next attempt 1970-01-01 02:30:00 UTC"));
+  EXPECT_EQ(away.device_status(), "Warning");
+  s.directives.mode = Directives::Mode::stopped;
+  EXPECT_EQ(status_of(s, 9000).device_status(), "OK") << "nobody is asked, as it shall be";
+  EXPECT_THAT(status_of(s, 9000).line(), HasSubstr("; next attempt 1970-01-02 03:46:39 UTC"));
+}
+
+TEST(KsnStanding, has_a_quarter_of_an_hour_after_requests_were_stopped) {
+  auto s = on();
+  s.directives = {Directives::Mode::stopped, 50'000, {}, ""};
+  s.directives_since = 2000;
+  EXPECT_EQ(status_of(s, 49'999).status(), "Enabled with restrictions");
+  EXPECT_EQ(status_of(s, 50'000).status(), "Enabled");
+  EXPECT_EQ(status_of(s, 50'000).since(), 50'000);
+  EXPECT_EQ(changes_at(s, 50'000), 50'000 + kAvailableSeconds);
+  EXPECT_EQ(status_of(s, 50'000 + kAvailableSeconds).status(), "Enabled. Not available");
+  s.last_exchange = s.available_since = 60'000;
+  EXPECT_EQ(status_of(s, 60'001).since(), 60'000) << "it was away until then";
 }
 
 // ---- consent

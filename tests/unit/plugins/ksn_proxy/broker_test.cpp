@@ -73,6 +73,40 @@ TEST_F(BrokerTest, asks_upstream_in_its_own_name_with_the_askers_licence) {
   EXPECT_FALSE(request.asker().extended());
 }
 
+TEST_F(BrokerTest, hands_wishes_on_to_devices_in_extended_mode_that_ask_about_the_file) {
+  open();
+  ksn_.wished = digest_of(2);
+  const auto ask_extended = [&](const std::vector<std::string>& digests) {
+    v1::AskRequest request;
+    EXPECT_TRUE(request.ParseFromString(ask_of(digests)));
+    request.mutable_asker()->set_extended(true);
+    Answered out;
+    broker_->ask(request.SerializeAsString(), out.reply());
+    EXPECT_EQ(out.wait(), 200);
+    return out.as<v1::AskReply>();
+  };
+  auto basic = ask({digest_of(1)});
+  ASSERT_EQ(basic.wait(), 200);
+  EXPECT_EQ(basic.as<v1::AskReply>().wishes_size(), 0);
+  for (const bool cached : {false, true}) {
+    const auto reply = ask_extended({digest_of(2), digest_of(3)});
+    ASSERT_EQ(reply.wishes_size(), 1) << cached;
+    EXPECT_EQ(reply.wishes(0).digest(), digest_of(2));
+    EXPECT_EQ(reply.wishes(0).first(), 10u);
+    EXPECT_EQ(reply.wishes(0).bytes(), 20u);
+    EXPECT_TRUE(ksn_.verifier().verify(reply, ksn_.now));
+  }
+  v1::AskRequest upstream;
+  ASSERT_TRUE(upstream.ParseFromString(ksn_.bodies().at(0)));
+  EXPECT_FALSE(upstream.asker().extended());
+  ASSERT_TRUE(upstream.ParseFromString(ksn_.bodies().at(1)));
+  EXPECT_TRUE(upstream.asker().extended());
+  EXPECT_EQ(ask_extended({digest_of(3)}).wishes_size(), 0);  // not asked about
+  auto other = ask({digest_of(2)});
+  ASSERT_EQ(other.wait(), 200);
+  EXPECT_EQ(other.as<v1::AskReply>().wishes_size(), 0);      // not extended
+}
+
 TEST_F(BrokerTest, mixes_answers_of_many_heads_in_one_reply_and_clients_can_check_them) {
   open();
   for (std::uint64_t i = 0; i < 20; i += 4) (void)ask({digest_of(i), digest_of(i + 1), digest_of(i + 2)}).wait();  // heads of three leaves

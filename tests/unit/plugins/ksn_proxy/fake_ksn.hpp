@@ -58,6 +58,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   std::atomic<std::uint32_t> ttl{3600};
   std::atomic<std::int64_t> now{1'800'000'000};
   std::set<std::string> bad_licences{"unknown"};
+  std::string wished;                           // bytes 10 to 30 of this file, and of one that nobody asks about, of who is in extended mode
 
   // ---- what it saw
   std::atomic<std::uint64_t> posts{0}, questions{0}, blamed{0};
@@ -149,6 +150,14 @@ class FakeKsn final : public ksn_proxy::Upstream {
     }
     if (mode == Mode::lies && !records.empty()) records.back().back() = static_cast<char>(records.back().back() ^ 1);
     for (const auto& record : records) reply.add_answers()->set_record(record);
+    if (request.asker().extended() && !wished.empty()) {
+      for (const auto& digest : {wished, digest_of(424'242)}) {
+        auto& wish = *reply.add_wishes();
+        wish.set_digest(digest);
+        wish.set_first(10);
+        wish.set_bytes(20);
+      }
+    }
     return reply.SerializeAsString();
   }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <fstream>
 #include <thread>
 
 #include "fake_ksn.hpp"
@@ -196,6 +198,101 @@ TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
   const auto warned = warnings();
   ASSERT_FALSE(warned.empty());
   EXPECT_EQ(warned.front(), "the KSN refuses a message that waited: the licence is blocked");
+}
+
+TEST_F(ForwarderTest, lets_a_file_begin_again_of_which_a_part_that_waited_cannot_be_read) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  const std::string digest = digest_of(1), file(3000, 'f');
+  for (std::uint64_t offset = 0; offset < file.size(); offset += 1000) ASSERT_EQ(content(digest, file, offset, 1000).wait(), 200);
+  {
+    std::fstream messages(folder_.path() / "000000000001.messages", std::ios::in | std::ios::out | std::ios::binary);
+    messages.seekp(500);
+    messages.put('!');
+    ASSERT_TRUE(messages.good());
+  }
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().outbox.waiting == 0; }));
+  EXPECT_EQ(forwarder_->counters().unreadable, 1u);
+  EXPECT_EQ(forwarder_->counters().refused_by_ksn, 2u);  // behind the gap
+  EXPECT_EQ(warnings().front(), "a message that waited is lost: a message that waits is damaged");
+  auto asks = content(digest, file, 0, 0);
+  ASSERT_EQ(asks.wait(), 200);
+  EXPECT_EQ(asks.as<v1::ContentReply>().held(), 0u);
+  EXPECT_EQ(content(digest, file, 0, 3000).wait(), 200);
+  EXPECT_EQ(ksn_.held_of(digest), file.size());
+}
+
+TEST_F(ForwarderTest, asks_for_what_was_lost_between_parts_that_still_wait) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  const std::string digest = digest_of(1), file(3000, 'f');
+  for (std::uint64_t offset = 0; offset < file.size(); offset += 1000) ASSERT_EQ(content(digest, file, offset, 1000).wait(), 200);
+  forwarder_.reset();
+  {
+    std::fstream messages(folder_.path() / "000000000001.messages", std::ios::in | std::ios::out | std::ios::binary);
+    messages.seekp(1500);  // in the second one
+    messages.put('!');
+    ASSERT_TRUE(messages.good());
+  }
+  open();
+  auto asks = content(digest, file, 0, 0);
+  ASSERT_EQ(asks.wait(), 200);
+  EXPECT_EQ(asks.as<v1::ContentReply>().held(), 1000u);
+}
+
+// A disk that fails at the second flush; before the first one it waits, so that what comes meanwhile is written together.
+struct Disk {
+  static inline std::atomic<int> flushes{0};
+  static inline std::atomic<bool> goes_on{false};
+  static int flush(int) {
+    const int number = ++flushes;
+    while (number == 1 && !goes_on) std::this_thread::yield();
+    errno = EIO;
+    return number == 2 ? -1 : 0;
+  }
+};
+
+TEST_F(ForwarderTest, promises_nothing_that_the_disk_did_not_take) {
+  Outbox::Limits limits;
+  limits.flush = &Disk::flush;
+  open(limits);
+  ksn_.mode = FakeKsn::Mode::away;
+  const std::string digest = digest_of(1), file(2000, 'f');
+  auto before = statistics('a');
+  ASSERT_TRUE(wait_for([] { return Disk::flushes == 1; }));
+  auto part = content(digest, file, 0, 1000), twice = content(digest, file, 0, 1000);
+  Disk::goes_on = true;
+  EXPECT_EQ(before.wait(), 200);
+  EXPECT_EQ(part.wait(), 503);
+  EXPECT_EQ(twice.wait(), 503);  // also what it had already is not on the disk
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 1u);
+  EXPECT_EQ(forwarder_->counters().stored, 1u);
+  auto asks = content(digest, file, 0, 0);
+  ASSERT_EQ(asks.wait(), 200);
+  EXPECT_EQ(asks.as<v1::ContentReply>().held(), 0u);
+  for (std::uint64_t offset = 0; offset < file.size(); offset += 1000) EXPECT_EQ(content(digest, file, offset, 1000).wait(), 200);
+  forwarder_.reset();
+  open();
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 3u);
+  EXPECT_EQ(forwarder_->counters().outbox.damaged, 0u);
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 3; }));
+  EXPECT_EQ(ksn_.held_of(digest), file.size());
+}
+
+TEST_F(ForwarderTest, answers_a_device_that_asks_back_at_once) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  v1::ContentRequest request;
+  request.set_digest(digest_of(1));
+  request.set_size(10);
+  int status = 0;
+  forwarder_->content(request.SerializeAsString(), ksn_server::Reply::to([&](int got, const std::string&) {
+                        (void)forwarder_->counters();  // would wait for itself
+                        status = got;
+                      }));
+  EXPECT_EQ(status, 200);
 }
 
 TEST_F(ForwarderTest, refuses_what_is_malformed) {

@@ -12,8 +12,8 @@
 #include "fake_ksn.hpp"
 #include "ksn/provider.hpp"
 #include "ksn_channel/channel.hpp"
-#include "ksn_server/certificate.hpp"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 #include "trust/dsse.hpp"
 
 namespace picket::ksn_proxy_tests {
@@ -41,7 +41,7 @@ class KsnWorld {
   }
 
   void start_ksn(std::uint16_t port) {
-    const auto files = ksn_server::own_certificate(folder_ / "ksn", {"localhost", "127.0.0.1"});
+    const auto files = tls_server::own_certificate(folder_ / "ksn", {"localhost", "127.0.0.1"});
     ASSERT_TRUE(files);
     ksn_server::Settings settings;
     settings.port = port;

@@ -279,6 +279,26 @@ TEST_F(Http2Test, ends_a_connection_that_asks_and_takes_back) {
   EXPECT_TRUE(http_->is_over());
 }
 
+TEST_F(Http2Test, ends_when_what_was_asked_is_answered) {
+  upper_.echo = false;
+  (void)feed(kHello);
+  (void)feed(frame(1, 4, 1, head_of("POST", "/a")) + frame(0, 1, 1, "a") + frame(1, 4, 3, head_of("POST", "/b")));
+  http_->finish();
+  const auto said = taken();
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].type, 7);  // GOAWAY: what comes behind stream 3 is for somebody else
+  EXPECT_EQ(said[0].payload.substr(0, 4), std::string("\0\0\0\3", 4));
+  (void)feed(frame(1, 5, 5, head_of("POST", "/c")));
+  http_->answer(1, 200, "one");
+  EXPECT_EQ(data_of(taken(), 1), "one");
+  EXPECT_FALSE(http_->is_over());
+  (void)feed(frame(0, 1, 3, "b"));
+  ASSERT_EQ(upper_.asked.size(), 2u);
+  http_->answer(3, 200, "two");
+  EXPECT_EQ(data_of(taken(), 3), "two");
+  EXPECT_TRUE(http_->is_over());
+}
+
 TEST_F(Http2Test, knows_since_when_a_request_is_not_whole) {
   (void)feed(kHello);
   upper_.now = 50;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,9 +13,9 @@
 #include <mutex>
 #include <thread>
 
-#include "ksn_server/certificate.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 #include "support/server_process.hpp"
+#include "tls_server/own_certificate.hpp"
 
 using namespace ksn_server;
 using namespace std::chrono_literals;
@@ -138,6 +139,34 @@ TEST(KsnServer, ends_while_answers_are_still_owed) {
   std::move(owed.front()).send(200, "too late");  // must not crash
 }
 
+TEST(KsnServer, ends_when_it_has_answered_what_it_was_asked) {
+  std::mutex mutex;
+  std::vector<Reply> owed;
+  auto server = Server::start(plain(), [&](const Request&, Reply reply) {
+    const std::lock_guard lock(mutex);
+    owed.push_back(std::move(reply));
+  });
+  ASSERT_TRUE(server);
+  Raw idle((*server)->port()), client((*server)->port());
+  ASSERT_TRUE(client.send(post("/x", "x")));
+  ASSERT_TRUE(wait_for([&] {
+    const std::lock_guard lock(mutex);
+    return owed.size() == 1 && (*server)->counters().connections == 2;
+  }));
+  std::thread leaving([&] { (*server)->drain(20s); });
+  EXPECT_EQ(idle.receive(""), "");
+  EXPECT_EQ((*server)->counters().connections, 1u);
+  {
+    const std::lock_guard lock(mutex);
+    std::move(owed.front()).send(200, "in time");
+  }
+  const auto answer = client.receive("");
+  EXPECT_TRUE(answer.ends_with("in time")) << answer;
+  EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+  leaving.join();
+  EXPECT_EQ((*server)->counters().connections, 0u);
+}
+
 TEST(KsnServer, turns_away_what_is_beyond_its_limits) {
   auto settings = plain();
   settings.most_per_peer = 2;
@@ -221,7 +250,7 @@ std::size_t collect(char* data, std::size_t size, std::size_t count, void* into)
 
 TEST_P(TlsTest, answers_many_clients_each_with_its_own) {
   const picket::support::ServerFolder folder;
-  const auto files = own_certificate(folder.path(), {"localhost", "127.0.0.1"});
+  const auto files = tls_server::own_certificate(folder.path(), {"localhost", "127.0.0.1"});
   ASSERT_TRUE(files);
   Settings settings;
   settings.certificate_file = files->certificate;
@@ -283,6 +312,73 @@ TEST_P(TlsTest, answers_many_clients_each_with_its_own) {
   answerer.join();
   EXPECT_EQ(right.load(), 160);
   EXPECT_EQ((*server)->counters().requests, 160u);
+}
+
+// As a new version of a plugin takes over from the old one: each gives its socket to the next, and ends what it was asked.
+TEST_P(TlsTest, is_followed_by_others_without_a_failed_request) {
+  const picket::support::ServerFolder folder;
+  const auto files = tls_server::own_certificate(folder.path(), {"localhost", "127.0.0.1"});
+  ASSERT_TRUE(files);
+  Settings settings;
+  settings.certificate_file = files->certificate;
+  settings.key_file = files->key;
+  settings.threads = 2;
+  auto server = Server::start(settings, echo);
+  ASSERT_TRUE(server) << server.error().message;
+  const auto port = (*server)->port();
+  std::atomic<bool> over{false};
+  std::atomic<unsigned> right{0};
+  std::mutex mutex;
+  std::string wrong;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 3; ++c)
+    clients.emplace_back([&, c] {
+      CURL* easy = ::curl_easy_init();
+      const std::string url = "https://localhost:" + std::to_string(port) + "/ksn/v1/ask";
+      std::string got;
+      ::curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+      ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, GetParam());
+      ::curl_easy_setopt(easy, CURLOPT_CAINFO, files->certificate.c_str());
+      ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &collect);
+      ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &got);
+      ::curl_easy_setopt(easy, CURLOPT_TIMEOUT, 60L);
+      ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+      ::curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, c == 0 ? 1L : 0L);
+      for (int i = 0; !over; ++i) {
+        const std::string body(static_cast<std::size_t>(1 + i * 1301) % 65'000, static_cast<char>('a' + c));
+        got.clear();
+        ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+        ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+        const auto code = ::curl_easy_perform(easy);
+        long status = 0;
+        ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        if (code == CURLE_OK && status == 200 && got == body) {
+          ++right;
+          continue;
+        }
+        const std::lock_guard lock(mutex);
+        wrong += "client " + std::to_string(c) + ": " + ::curl_easy_strerror(code) + ", status " + std::to_string(status) + "\n";
+        break;
+      }
+      ::curl_easy_cleanup(easy);
+    });
+  for (int version = 0; version < 3; ++version) {
+    const auto then = right.load();
+    EXPECT_TRUE(wait_for([&] { return right > then + 20 || over; }));
+    // The old one first answers and closes; who connects meanwhile waits in the socket.
+    (*server)->drain(10s);
+    EXPECT_EQ((*server)->counters().connections, 0u);
+    picket::UniqueFd listener(::fcntl((*server)->listener(), F_DUPFD_CLOEXEC, 0));
+    server->reset();
+    server = Server::start(settings, echo, std::move(listener));
+    ASSERT_TRUE(server) << server.error().message;
+    EXPECT_EQ((*server)->port(), port);
+  }
+  const auto then = right.load();
+  EXPECT_TRUE(wait_for([&] { return right > then + 20; }));
+  over = true;
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(wrong, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, TlsTest, ::testing::Values(long{CURL_HTTP_VERSION_1_1}, long{CURL_HTTP_VERSION_2TLS}));

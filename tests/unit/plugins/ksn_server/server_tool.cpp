@@ -1,12 +1,12 @@
 // A server that echoes, for tests with other people's programs: prints "PORT CERTIFICATE", ends when its standard input does.
 #include <cstdio>
 
-#include "ksn_server/certificate.hpp"
 #include "ksn_server/server.hpp"
+#include "tls_server/own_certificate.hpp"
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  auto files = ksn_server::own_certificate(argv[1], {"localhost", "127.0.0.1"});
+  auto files = tls_server::own_certificate(argv[1], {"localhost", "127.0.0.1"});
   if (!files) return std::fprintf(stderr, "%s\n", files.error().message.c_str()), 1;
   ksn_server::Settings settings;
   settings.certificate_file = files->certificate;

@@ -12,6 +12,7 @@
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 #include "service.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace ksn_service::test {
 
@@ -22,18 +23,12 @@ inline std::string digest_of(int n) { return std::string(28, 'd') + static_cast<
 class ServiceTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_service_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     settings_.name = "example";
     settings_.store = folder_ + "/store";
     settings_.burst = 100'000;
     make_store();
   }
-  void TearDown() override {
-    service_.reset();
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { service_.reset(); }
   void make_store() {
     auto store = picket::ksn_store::open_store(settings_.store, true).value();
     std::vector<picket::ksn_store::Row> rows;
@@ -92,7 +87,8 @@ class ServiceTest : public testing::Test {
     return out;
   }
 
-  std::string folder_;
+  const picket::support::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
   std::int64_t now_ = 1'800'000'000;
   picket::trust::PrivateKey key_ = picket::trust::PrivateKey::generate("ed25519").value();
   ServiceSettings settings_;

@@ -15,6 +15,7 @@
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/control.pb.h"
 #include "picket/ksn/v1/wire.pb.h"
+#include "support/temporary_folder.hpp"
 #include "support/tls_certificate.hpp"
 
 namespace {
@@ -26,9 +27,6 @@ using picket::testing::FakeHost;
 class KsnServicePlugin : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "ksn_service_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     ASSERT_TRUE(picket::support::make_certificate(folder_ + "/tls.pem", folder_ + "/tls.key.pem"));
     ASSERT_TRUE(picket::write_file_atomic(folder_ + "/answers.key.pem", key_.to_pem().value(), 0600));
     auto store = picket::ksn_store::open_store(folder_ + "/store", true).value();
@@ -43,7 +41,6 @@ class KsnServicePlugin : public testing::Test {
     host_.stop();
     host_.destroy();
     EXPECT_EQ(host_.violations(), std::vector<std::string>{});
-    fs::remove_all(folder_);
   }
   std::string settings(const std::string& more = {}) const {
     return R"({"enabled":true,"name":"example","listen":"127.0.0.1","port":0,"licences_required":false,"store":")" + folder_ + R"(/store","answer_key":")" + folder_ + R"(/answers.key.pem","certificate":")" + folder_ +
@@ -81,7 +78,8 @@ class KsnServicePlugin : public testing::Test {
     return request.SerializeAsString();
   }
 
-  std::string folder_;
+  const picket::support::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
   picket::trust::PrivateKey key_ = picket::trust::PrivateKey::generate("ed25519").value();
   std::unique_ptr<ksn_channel::Channel> channel_ = ksn_channel::Channel::start().value();
   FakeHost host_;
@@ -142,6 +140,23 @@ TEST_F(KsnServicePlugin, takes_statistics_and_content_on_its_workers) {
   ASSERT_TRUE(reply.ParseFromString(answer->body));
   EXPECT_EQ(reply.held(), 1'000'000u);
   EXPECT_EQ(post("/ksn/v1/other", "")->status, 404);
+}
+
+TEST_F(KsnServicePlugin, signs_with_another_key_when_its_file_is_exchanged) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto signed_by = [&](const picket::trust::PrivateKey& key) {
+    v1::AskReply reply;
+    return reply.ParseFromString(post("/ksn/v1/ask", question()).value().body) && picket::ksn::Verifier({key.public_key()}, "example", true).verify(reply, std::time(nullptr)).has_value();
+  };
+  EXPECT_TRUE(signed_by(key_));
+  const auto other = picket::trust::PrivateKey::generate("ed25519").value();
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/next.pem", other.to_pem().value(), 0600));
+  fs::rename(folder_ + "/next.pem", folder_ + "/answers.key.pem");
+  host_.advance(1000);
+  EXPECT_TRUE(signed_by(other));
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/answers.key.pem", "no key", 0600));
+  host_.advance(1000);
+  EXPECT_TRUE(signed_by(other));  // and a warning
 }
 
 TEST_F(KsnServicePlugin, names_what_is_wrong_with_its_settings_and_keeps_the_old) {

@@ -11,7 +11,7 @@ class KsnServiceSamples : public ServiceTest {
  protected:
   void SetUp() override {
     ServiceTest::SetUp();
-    settings_.samples = {folder_ + "/samples", 10'000, 5'000, true};
+    settings_.samples = {folder_ + "/samples", 10'000, 5'000, true, 0};
   }
   static std::string sha256(std::string_view bytes) { return *picket::from_hex(picket::sha256_hex(bytes)); }
   static v1::ContentRequest part(const std::string& file, std::uint64_t offset, std::uint64_t bytes) {
@@ -59,6 +59,46 @@ TEST_F(KsnServiceSamples, takes_a_file_in_parts_and_goes_on_after_a_break) {
   auto request = asking({sha256(file)});
   request.mutable_asker()->set_extended(true);
   EXPECT_EQ(asked(request).wishes_size(), 0);  // it is here
+}
+
+TEST_F(KsnServiceSamples, wishes_for_the_beginning_of_a_file_and_takes_no_more) {
+  settings_.samples.wish_bytes = 2048;
+  const auto file = picket::random_bytes(100'000);  // more than it takes of whole files
+  auto question = asking({sha256(file)});
+  question.mutable_asker()->set_extended(true);
+  const auto wishes = asked(question);
+  ASSERT_EQ(wishes.wishes_size(), 1);
+  EXPECT_EQ(wishes.wishes(0).first(), 0u);
+  EXPECT_EQ(wishes.wishes(0).bytes(), 2048u);
+  const auto piece = [&](std::uint64_t offset, std::uint64_t bytes) {
+    auto request = part(file, offset, bytes);
+    request.set_bytes(2048);
+    return request;
+  };
+  EXPECT_EQ(sent(piece(0, 0)).held(), 0u);
+  EXPECT_EQ(sent(piece(0, 1000)).held(), 1000u);
+  service_.reset();
+  EXPECT_FALSE(sent(piece(0, 0)).complete());
+  EXPECT_TRUE(sent(piece(1000, 1048)).complete());
+  EXPECT_TRUE(sent(piece(0, 0)).complete());
+  EXPECT_EQ(picket::read_file(folder_ + "/samples/" + picket::sha256_hex(file) + ".0-2048.piece", 10'000).value(), file.substr(0, 2048));
+  EXPECT_EQ(asked(question).wishes_size(), 0);  // it is here
+  EXPECT_EQ(post("/ksn/v1/content", piece(2000, 100)).status, 400);
+  EXPECT_EQ(refusal(post("/ksn/v1/content", part(file, 0, 1000))).text(), "this KSN takes the first 2048 bytes of a file");
+  auto other = piece(0, 100);
+  other.set_first(4096);
+  EXPECT_EQ(post("/ksn/v1/content", other).status, 409);  // not wished for
+}
+
+TEST_F(KsnServiceSamples, checks_the_digest_of_a_file_that_is_shorter_than_what_it_wishes_for) {
+  settings_.samples.wish_bytes = 4096;
+  const auto file = picket::random_bytes(1000);
+  auto request = part(file, 0, 1000);
+  request.set_bytes(4096);
+  EXPECT_TRUE(sent(request).complete());
+  EXPECT_EQ(picket::read_file(folder_ + "/samples/" + picket::sha256_hex(file) + ".sample", 10'000).value(), file);
+  request.set_digest(sha256("other"));
+  EXPECT_EQ(post("/ksn/v1/content", request).status, 400);
 }
 
 TEST_F(KsnServiceSamples, throws_a_file_away_that_is_not_what_it_was_said_to_be) {

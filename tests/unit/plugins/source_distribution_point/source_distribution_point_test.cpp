@@ -50,6 +50,67 @@ TEST_F(PointSource, asks_the_next_point_for_a_file_that_one_has_not_but_takes_a_
   EXPECT_TRUE(nearest_lacks_it.answer.status == PICKET_E_NOT_FOUND || nearest_lacks_it.answer.stream == "content");
 }
 
+// Half of a file, and then nothing more, or the end.
+struct Trouble {
+  const char* name;
+  bool stalls;
+};
+class InTheMiddle : public PointSource, public ::testing::WithParamInterface<Trouble> {};
+INSTANTIATE_TEST_SUITE_P(All, InTheMiddle, ::testing::Values(Trouble{"stalls", true}, Trouble{"is_cut", false}), [](const auto& which) { return which.param.name; });
+
+TEST_P(InTheMiddle, the_next_point_goes_on_with_the_rest_and_the_ill_one_rests) {
+  const auto content = pattern(200'000);
+  constexpr std::size_t kHalf = 70'001;
+  const auto half = [&](const std::string& head) -> RawServer::Reply {
+    EXPECT_EQ(head.find("Range:"), std::string::npos) << head;
+    return {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content.size()) + "\r\n\r\n" + content.substr(0, kHalf), GetParam().stalls};
+  };
+  const auto rest = [&](const std::string& head) -> RawServer::Reply {
+    const auto at = head.find("Range: bytes=");
+    if (at == std::string::npos) return good(content);
+    const auto from = std::stoul(head.substr(at + 13));
+    return {"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " + std::to_string(from) + "-" + std::to_string(content.size() - 1) + "/" + std::to_string(content.size()) +
+            "\r\nContent-Length: " + std::to_string(content.size() - from) + "\r\nConnection: close\r\n\r\n" + content.substr(from)};
+  };
+  // The nearer one is asked first, whichever that is: the first that is asked is the ill one.
+  std::atomic<const void*> ill{nullptr};
+  const auto play = [&](const void* me, const std::string& head) {
+    const void* nobody = nullptr;
+    ill.compare_exchange_strong(nobody, me);
+    return ill == me ? half(head) : rest(head);
+  };
+  int one = 0, two = 0;
+  RawServer a([&](const std::string& head) { return play(&one, head); }), b([&](const std::string& head) { return play(&two, head); });
+  begin({at(a), at(b)});
+  auto request = fetch_of("points", "targets/f");
+  request.set_max_bytes(content.size());
+  request.set_stall_timeout_ms(300);
+  const auto got = fetch(request);
+  ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+  EXPECT_EQ(got.answer.stream, content);
+  EXPECT_EQ(got.reply.sent(), content.size());
+  EXPECT_EQ(got.reply.offset(), 0u);
+  auto& well = ill == &one ? b : a;
+  ASSERT_EQ(well.heads().size(), 1u);
+  EXPECT_NE(well.heads()[0].find("Range: bytes=70001-199999\r\n"), std::string::npos) << well.heads()[0];  // no byte twice
+  EXPECT_EQ(got.reply.from(), at(well) + "targets/f");
+  std::string notes;
+  for (const auto& note : got.reply.notes()) notes += note + "\n";
+  EXPECT_NE(notes.find("failed in the middle, and the next one goes on at byte 70001"), std::string::npos) << notes;
+  // It is remembered: the next file is not asked of it first.
+  const auto asked = (ill == &one ? a : b).heads().size();
+  EXPECT_EQ(get("targets/g").answer.stream, content);
+  EXPECT_EQ((ill == &one ? a : b).heads().size(), asked);
+}
+
+TEST_F(PointSource, puts_no_metadata_together_of_two_points) {
+  RawServer ill([](const std::string&) { return RawServer::Reply{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it"}; });
+  begin({at(ill), at(ill) + "again/"});
+  const auto got = get("metadata/timestamp.json");
+  EXPECT_NE(got.answer.status, PICKET_OK);
+  EXPECT_EQ(ill.heads().size(), 1u);
+}
+
 TEST_F(PointSource, tells_servers_what_the_host_wants_told_and_nothing_where_it_wants_nothing_told) {
   RawServer point([](const std::string&) { return good("x"); });
   begin({at(point)});

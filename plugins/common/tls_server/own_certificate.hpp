@@ -7,7 +7,7 @@
 
 #include "base/result.hpp"
 
-namespace ksn_server {
+namespace tls_server {
 
 struct CertificateFiles {
   std::filesystem::path certificate, key;
@@ -17,9 +17,9 @@ struct CertificateFiles {
 
 // `folder`/server.pem and server.key: made once (P-256, self-signed, ten years, for `names`: host names and IP addresses), then kept, because
 // clients trust this very certificate. Made anew when it has expired.
-[[nodiscard]] picket::Result<CertificateFiles> own_certificate(const std::filesystem::path& folder, std::vector<std::string> names);
+[[nodiscard]] picket::Result<CertificateFiles> own_certificate(const std::filesystem::path& folder, const std::vector<std::string>& names);
 
 // This computer's name, "localhost", its addresses: what clients may call it.
 [[nodiscard]] std::vector<std::string> own_names();
 
-}  // namespace ksn_server
+}  // namespace tls_server

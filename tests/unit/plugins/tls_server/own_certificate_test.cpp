@@ -1,4 +1,4 @@
-#include "ksn_server/certificate.hpp"
+#include "tls_server/own_certificate.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,34 +7,34 @@
 
 namespace {
 
-TEST(KsnServerCertificate, is_made_once_and_kept) {
+TEST(OwnCertificate, is_made_once_and_kept) {
   const picket::support::ServerFolder folder;
-  const auto first = ksn_server::own_certificate(folder / "tls", {"proxy.example", "127.0.0.1"});
+  const auto first = tls_server::own_certificate(folder / "tls", {"proxy.example", "127.0.0.1"});
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_TRUE(first->is_new);
   EXPECT_EQ(first->digest.size(), 64u);
-  const auto again = ksn_server::own_certificate(folder / "tls", {"proxy.example"});
+  const auto again = tls_server::own_certificate(folder / "tls", {"proxy.example"});
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_FALSE(again->is_new);
   EXPECT_EQ(again->digest, first->digest);
   EXPECT_EQ(std::filesystem::status(first->key).permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
-TEST(KsnServerCertificate, is_made_anew_when_key_and_certificate_do_not_fit) {
+TEST(OwnCertificate, is_made_anew_when_key_and_certificate_do_not_fit) {
   const picket::support::ServerFolder folder;
-  const auto first = ksn_server::own_certificate(folder.path(), {"localhost"});
+  const auto first = tls_server::own_certificate(folder.path(), {"localhost"});
   ASSERT_TRUE(first);
   ASSERT_TRUE(picket::write_file_atomic(first->key, "no key"));
-  const auto again = ksn_server::own_certificate(folder.path(), {"localhost"});
+  const auto again = tls_server::own_certificate(folder.path(), {"localhost"});
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->is_new);
   EXPECT_NE(again->digest, first->digest);
 }
 
-TEST(KsnServerCertificate, takes_no_name_that_is_none) {
+TEST(OwnCertificate, takes_no_name_that_is_none) {
   const picket::support::ServerFolder folder;
-  EXPECT_FALSE(ksn_server::own_certificate(folder.path(), {"a,DNS:evil.example", ""}));
-  const auto names = ksn_server::own_names();
+  EXPECT_FALSE(tls_server::own_certificate(folder.path(), {"a,DNS:evil.example", ""}));
+  const auto names = tls_server::own_names();
   EXPECT_NE(std::find(names.begin(), names.end(), "localhost"), names.end());
 }
 

@@ -1,0 +1,67 @@
+#include "timestamp.hpp"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/ts.h>
+
+#include <ctime>
+
+#include "base/result.hpp"
+
+namespace ksn_client {
+namespace {
+
+constexpr char kAttribute[] = "1.3.6.1.4.1.311.3.3.1";         // szOID_RFC3161_counterSign
+constexpr char kTstInfo[] = "1.2.840.113549.1.9.16.1.4";       // id-ct-TSTInfo
+constexpr std::int64_t kClockSkewSeconds = 300;
+
+struct Said {
+  std::int64_t when = 0;
+  bool about_it = false;  // about this signature
+};
+std::optional<Said> read_info(std::string_view der, std::string_view signature) {
+  struct Free {
+    void operator()(TS_TST_INFO* object) const { ::TS_TST_INFO_free(object); }
+  };
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const std::unique_ptr<TS_TST_INFO, Free> info(::d2i_TS_TST_INFO(nullptr, &at, static_cast<long>(der.size())));
+  std::tm when{};
+  if (!info || ::ASN1_TIME_to_tm(::TS_TST_INFO_get_time(info.get()), &when) != 1) return std::nullopt;
+  TS_MSG_IMPRINT* imprint = ::TS_TST_INFO_get_msg_imprint(info.get());
+  const ASN1_OBJECT* object = nullptr;
+  ::X509_ALGOR_get0(&object, nullptr, nullptr, ::TS_MSG_IMPRINT_get_algo(imprint));
+  const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(object));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (algorithm == nullptr || ::EVP_Digest(signature.data(), signature.size(), digest, &size, algorithm, nullptr) != 1) return std::nullopt;
+  const ASN1_OCTET_STRING* said = ::TS_MSG_IMPRINT_get_msg(imprint);
+  const std::string_view wanted(reinterpret_cast<const char*>(digest), size),
+      got(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(said)), static_cast<std::size_t>(::ASN1_STRING_length(said)));
+  return Said{::timegm(&when), got == wanted};
+}
+
+}  // namespace
+
+std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::string& authorities, std::int64_t now, std::string& why) {
+  const auto der = signature.unsigned_attribute(kAttribute);
+  if (der.empty()) return std::nullopt;
+  const auto bad = [&](std::string_view reason) {
+    why = picket::cat("its time stamp does not count: ", reason);
+    return std::nullopt;
+  };
+  const auto token = SignedData::parse(der);
+  if (!token || token->content_type() != kTstInfo) return bad("it cannot be read");
+  const auto content = token->content(V_ASN1_OCTET_STRING);
+  ::ERR_set_mark();
+  const auto said = read_info(content, signature.signature());
+  ::ERR_pop_to_mark();
+  if (!said) return bad("it cannot be read");
+  if (!said->about_it) return bad("it is about another signature");
+  if (said->when > now + kClockSkewSeconds) return bad("it is of the future");
+  if (!token->covers(content)) return bad("its signature is not good");
+  if (std::string reason; !token->leads_to(authorities, SignedData::Use::time, said->when, reason)) return bad(reason);
+  return said->when;
+}
+
+}  // namespace ksn_client

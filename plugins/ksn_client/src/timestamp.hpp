@@ -1,0 +1,15 @@
+// The time stamp (RFC 3161) that a signature carries: somebody else's word that it was there at that time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "signed_data.hpp"
+
+namespace ksn_client {
+
+// Unix seconds. nullopt: it has none, or `why` it does not count. `authorities`: as for SignedData::leads_to.
+[[nodiscard]] std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::string& authorities, std::int64_t now, std::string& why);
+
+}  // namespace ksn_client

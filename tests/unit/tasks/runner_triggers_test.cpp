@@ -1,0 +1,141 @@
+// What makes a task run, and when: the clock, a start, another task, something new, a drive.
+#include "unit/tasks/runner_fixture.hpp"
+
+namespace picket::tasks {
+namespace {
+
+constexpr std::string_view kEvery = R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":10}}}}})";
+
+TEST_F(TasksTest, run_when_they_are_due) {
+  open(kEvery);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600);
+  clock_.pass(599);
+  EXPECT_EQ(show("x").state(), "idle");
+  clock_.pass(1);
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  EXPECT_EQ(plugin_->asked().front().trigger(), "schedule");
+  ASSERT_TRUE(comes_true([&] { return history("x").size() == 1 && show("x").state() == "idle"; }));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600);
+}
+
+TEST_F(TasksTest, make_up_for_what_was_missed_while_the_agent_was_off) {
+  open(kEvery);
+  tasks_.reset();
+  clock_.pass(5000);
+  open(kEvery);
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  EXPECT_EQ(plugin_->asked().front().trigger(), "missed");
+  ASSERT_TRUE(comes_true([&] { return history().size() == 1; }));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "and only once";
+}
+
+TEST_F(TasksTest, run_after_a_clock_that_went_forward_and_do_not_wait_when_it_comes_back) {
+  open(kEvery);
+  clock_.wall += 10 * 365 * 86400LL;
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  ASSERT_TRUE(comes_true([&] { return history().size() == 1; }));
+  clock_.wall -= 10 * 365 * 86400LL;
+  ASSERT_TRUE(comes_true([&] { return show("x").next_run() <= clock_.wall + 600; }));
+  clock_.pass(600);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+}
+
+TEST_F(TasksTest, at_start_means_once_a_start) {
+  constexpr std::string_view settings = R"({"tasks":{"x":{"type":"test","schedule":{"at_start":{"delay":{"seconds":30}}}}}})";
+  open(settings);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 30);
+  clock_.pass(30);
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  ASSERT_TRUE(comes_true([&] { return history().size() == 1; }));
+  clock_.pass(5000);
+  EXPECT_EQ(show("x").next_run(), 0);
+  open(settings);
+  clock_.pass(30);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "start");
+}
+
+TEST_F(TasksTest, follow_each_other) {
+  open(R"({"tasks":{"x":{"type":"test"},"good":{"type":"test","schedule":{"after":{"task":"x"}}},"any":{"type":"test","schedule":{"after":{"task":"x","on":"any","delay":{"seconds":60}}}}}})");
+  plugin_->say("failed", "broken");
+  ASSERT_TRUE(run("x"));
+  EXPECT_EQ(show("any").next_run(), clock_.wall + 60);
+  EXPECT_EQ(show("good").next_run(), 0);
+  clock_.pass(60);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].task(), "any");
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "after x");
+  ASSERT_TRUE(comes_true([&] { return history("any").size() == 1; }));
+  plugin_->say("ok");
+  ASSERT_TRUE(run("x"));
+  ASSERT_TRUE(comes_true([&] { return history("good").size() == 1; }));
+}
+
+TEST_F(TasksTest, what_is_to_follow_is_not_forgotten_by_a_restart) {
+  constexpr std::string_view settings = R"({"tasks":{"x":{"type":"test"},"y":{"type":"test","schedule":{"after":{"task":"x","delay":{"minutes":5}}}}}})";
+  open(settings);
+  ASSERT_TRUE(run("x"));
+  tasks_.reset();
+  clock_.pass(3600);
+  open(settings);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "after x");
+}
+
+TEST_F(TasksTest, run_when_there_is_something_new) {
+  open(R"({"tasks":{"copy":{"type":"test","schedule":{"new_updates":{}}},"bring":{"type":"test"}}})");
+  update::v1::RunResult result;
+  result.set_result("ok");
+  result.add_components()->set_result("current");
+  ASSERT_EQ(plugin_->publish("picket.update.finished", result.SerializeAsString()), bus::kOk);
+  plugin_->say("ok", "nothing", false);
+  ASSERT_TRUE(run("bring"));
+  EXPECT_EQ(show("copy").next_run(), 0) << "nothing was new";
+  result.mutable_components(0)->set_result("updated");
+  ASSERT_EQ(plugin_->publish("picket.update.finished", result.SerializeAsString()), bus::kOk);
+  ASSERT_TRUE(comes_true([&] { return history("copy").size() == 1; }));
+  EXPECT_EQ(history("copy").front().trigger(), "new-updates");
+  plugin_->say("ok", "brought", true);
+  ASSERT_TRUE(run("bring"));
+  ASSERT_TRUE(comes_true([&] { return history("copy").size() == 2; }));
+  distribution_point::v1::DownloadResult download;
+  download.add_points()->set_published(true);
+  ASSERT_EQ(plugin_->publish("picket.distribution_point.finished", download.SerializeAsString()), bus::kOk);
+  ASSERT_TRUE(comes_true([&] { return history("copy").size() == 3; }));
+}
+
+TEST_F(TasksTest, an_update_by_the_clock_runs_when_a_drive_appears_and_one_by_hand_does_not) {
+  constexpr std::string_view settings = R"({"tasks":{"clock":{"type":"update","schedule":{"every":{"hours":5},"random_delay":{"minutes":60}}},"hand":{"type":"update"},"other":{"type":"test","schedule":{"every":{"hours":5}}}}})";
+  Plugin engine(*router_, "picket.update.run");
+  update_interval_ = std::chrono::seconds(0);
+  open(settings);
+  ASSERT_EQ(plugin_->publish("picket.source.appeared", ""), bus::kOk);
+  ASSERT_TRUE(engine.wait_for_asked(1));
+  ASSERT_TRUE(comes_true([&] { return show("clock").last().trigger() == "source-appeared"; }));
+  EXPECT_EQ(show("hand").last().run(), 0U);
+  EXPECT_EQ(show("other").last().run(), 0U);
+}
+
+TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an_outbreak) {
+  const auto started = clock_.wall.load();
+  open("{}");
+  ASSERT_TRUE(comes_true([&] { return update_at_ >= started + 7200 && update_at_ <= started + 7920; }));
+  EXPECT_EQ(show("update").origin(), "built-in");
+  ASSERT_TRUE(tasks_->apply_settings(R"({"outbreak":true})"));
+  ASSERT_TRUE(comes_true([&] { return update_at_ >= started + 900 && update_at_ <= started + 990; }));
+  update_interval_ = std::chrono::seconds(0);
+  tasks_->update_interval_changed();
+  ASSERT_TRUE(comes_true([&] { return update_at_ == 0; }));
+}
+
+TEST_F(TasksTest, a_schedule_that_changes_counts_from_now) {
+  open(kEvery);
+  clock_.pass(300);
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":1}}}}})"));
+  EXPECT_EQ(show("x").state(), "idle") << "nothing was missed";
+  clock_.pass(60);
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+}
+
+}  // namespace
+}  // namespace picket::tasks
