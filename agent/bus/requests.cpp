@@ -84,6 +84,7 @@ Status PeerCore::take_request(const std::shared_ptr<OpenRequest>& open, const Me
   bool room = false;
   {
     const std::scoped_lock lock(inbox.mutex);
+    if (halt_ & kDetached) return status_of(Code::unavailable);  // its inbox was emptied for good meanwhile: nobody would take this out again
     room = inbox.has_room(message->bytes());
     if (room) {
       inbox.push({.what = Item::What::request, .message = message, .open = open});

@@ -60,7 +60,7 @@ constexpr std::array all_commands{
             Completes::plugins, &policy_explain},
     Command{"scan", "PATH...", 1, any, "Scan files and folders", "picketctl scan /home", scan_options, Completes::files, &scan},
     Command{"ksn status", "", 0, 0, "Whether the reputation network is in use, by which road and under which statement", "picketctl ksn status", no_options, Completes::nothing, &ksn_status},
-    Command{"ksn check", "FILE|URL|DIGEST...", 1, 1000, "What is known of files, web addresses or programs (software:PUBLISHER/PRODUCT)", "picketctl ksn check /usr/bin/ls", ksn_check_options,
+    Command{"ksn check", "FILE|URL|DIGEST...", 1, 100000, "What is known of files, web addresses or programs (software:PUBLISHER/PRODUCT)", "picketctl ksn check /usr/bin/ls", ksn_check_options,
             Completes::files, &ksn_check},
     Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and what waits", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
     Command{"ksn what-is-sent", "", 0, 0, "All that basic and extended mode send", "picketctl ksn what-is-sent", no_options, Completes::nothing, &ksn_what_is_sent},

@@ -14,6 +14,7 @@ namespace ksn_server {
 namespace {
 
 // What a client sends first that speaks HTTP/2 without being asked (RFC 9113 3.4).
+constexpr std::int64_t kFarewellMs = 300;  // for a request that was sent before its sender could know
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
@@ -219,8 +220,11 @@ bool Connection::finish() {
   char next = 0;
   const bool is_coming = ::recv(socket_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;  // what it sent is looked at first
   if (shaking_ || is_coming || has_undelivered()) return true;
-  if (!protocol_) return !first_.empty();
-  protocol_->finish();
+  // A request may be on its way: it is answered, as the last one. Who asks nothing is let go.
+  if (farewell_since_ == 0) farewell_since_ = loop_.now_ms();
+  const bool is_silent = loop_.now_ms() - farewell_since_ >= kFarewellMs;
+  if (!protocol_) return !is_silent || !first_.empty();
+  protocol_->finish(is_silent);
   return blocked_since_ != 0 || carry_on();
 }
 

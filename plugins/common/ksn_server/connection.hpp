@@ -21,7 +21,7 @@ class Connection final : public Upper {
   // Epoll says so. False: it is over, destroy it.
   [[nodiscard]] bool on_ready(std::uint32_t events);
   [[nodiscard]] bool on_answer(std::uint32_t stream, int status, std::string body);
-  // The server ends: what was asked is answered, then it closes. False: nothing is under way, destroy it.
+  // The server ends: what was asked, or is on its way, is answered, then it closes; to be called again and again. False: destroy it.
   [[nodiscard]] bool finish();
   // Once a second. False: too slow.
   [[nodiscard]] bool is_in_time();
@@ -59,6 +59,7 @@ class Connection final : public Upper {
   std::uint64_t seen_ = 0;               // requests that were counted
   std::int64_t quiet_since_;             // last sign of life, or the last byte that the client took
   std::int64_t blocked_since_ = 0;
+  std::int64_t farewell_since_ = 0;
   bool shaking_ = false, tls_wants_write_ = false;
   bool got_all_ = true;                  // OpenSSL wants more bytes before it gives any: what it holds is half a record
   std::uint32_t at_hand_ = 0;            // the stream whose handler runs; 0: none

@@ -74,9 +74,9 @@ class Http1 final : public Protocol {
     if (!over_ && !in_.empty()) shorten(work(in_));
   }
 
-  void finish() override {
+  void finish(bool is_silent) override {
     finishing_ = true;
-    over_ = over_ || (!waits_ && in_.empty());
+    over_ = over_ || (is_silent && !waits_ && in_.empty());
   }
 
   void answer(std::uint32_t stream, int status, std::string body) override {

@@ -73,10 +73,16 @@ class Http2 final : public Protocol {
   }
   void go_on() override { pump(); }
 
-  void finish() override {
-    if (over_ || std::exchange(finishing_, true)) return;
-    // What comes behind the last one that was taken the client asks elsewhere (RFC 9113 6.8).
-    ::nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, ::nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR, nullptr, 0);
+  // RFC 9113 6.8: first a notice, so that what is on its way is still taken; then what was the last one, and the client asks others elsewhere.
+  void finish(bool is_silent) override {
+    if (over_ || finishing_) return;
+    if (!is_silent) {
+      if (std::exchange(noticed_, true)) return;
+      ::nghttp2_submit_shutdown_notice(session_.get());
+    } else {
+      finishing_ = true;
+      ::nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, ::nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR, nullptr, 0);
+    }
     pump();
   }
 
@@ -274,7 +280,7 @@ class Http2 final : public Protocol {
   std::unordered_map<std::int32_t, Stream> streams_;
   std::vector<std::int32_t> unread_;
   std::uint64_t resets_ = 0, finished_ = 0;
-  bool inside_ = false, finishing_ = false;
+  bool inside_ = false, noticed_ = false, finishing_ = false;
   std::unique_ptr<nghttp2_session, FreeSession> session_;  // last: its end may call back
 };
 

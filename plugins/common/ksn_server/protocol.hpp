@@ -37,8 +37,8 @@ class Protocol {
   virtual void feed(std::string_view bytes) = 0;
   // After out() has been taken, or an answer came: works on what waits.
   virtual void go_on() = 0;
-  // No request is taken from here on; is_over() once those are answered that were.
-  virtual void finish() = 0;
+  // The next request is the last one; is_over() once those are answered that were taken, and once `is_silent`: no other came for a while.
+  virtual void finish(bool is_silent) = 0;
   // Of a stream that is gone: nothing happens.
   virtual void answer(std::uint32_t stream, int status, std::string body) = 0;
 

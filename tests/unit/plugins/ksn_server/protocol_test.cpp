@@ -283,7 +283,14 @@ TEST_F(Http2Test, ends_when_what_was_asked_is_answered) {
   upper_.echo = false;
   (void)feed(kHello);
   (void)feed(frame(1, 4, 1, head_of("POST", "/a")) + frame(0, 1, 1, "a") + frame(1, 4, 3, head_of("POST", "/b")));
-  http_->finish();
+  http_->finish(false);
+  const auto noticed = taken();
+  ASSERT_EQ(noticed.size(), 1u);
+  EXPECT_EQ(noticed[0].type, 7);  // GOAWAY: ask others elsewhere; what is on its way is taken
+  EXPECT_EQ(noticed[0].payload.substr(0, 4), std::string("\x7f\xff\xff\xff", 4));
+  http_->finish(false);
+  EXPECT_EQ(taken().size(), 0u) << "said once";
+  http_->finish(true);
   const auto said = taken();
   ASSERT_EQ(said.size(), 1u);
   EXPECT_EQ(said[0].type, 7);  // GOAWAY: what comes behind stream 3 is for somebody else
