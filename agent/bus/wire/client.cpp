@@ -30,9 +30,9 @@ class Connection {
   explicit Connection(UniqueFd socket) : socket_(std::move(socket)) {}
 
   [[nodiscard]] Result<std::string> greet(std::string_view program, milliseconds timeout) {
-    PICKET_TRY(send({.type = Type::hello, .number = kVersion, .text = program.substr(0, 255)}));
+    if (auto sent = send({.type = Type::hello, .number = kVersion, .text = program.substr(0, 255)}); !sent) return fail(last_word(std::move(sent).error()));
     auto frame = receive(socket_.get(), buffer_, timeout);
-    if (!frame) return fail(std::move(frame).error());
+    if (!frame) return fail(last_word(std::move(frame).error()));
     if (frame->type == Type::goodbye) return fail(error_of(frame->status, frame->text, false));
     if (frame->type != Type::welcome || frame->number != kVersion) return fail(Code::invalid, "it does not speak Picket's protocol");
     return std::string(frame->text);
@@ -79,6 +79,14 @@ class Connection {
   [[nodiscard]] Result<> break_off(Error why) {
     if (!broken_) broken_ = std::move(why);
     return fail(Error(*broken_));
+  }
+
+  // A picketd that refuses a connection says why and closes it: what it said is still there when the closing was noticed first, behind the
+  // error that the closing left in the socket.
+  [[nodiscard]] Error last_word(Error why) {
+    for (int attempt = 0; attempt < 2; ++attempt)
+      if (auto frame = try_receive(socket_.get(), buffer_); frame && frame->type == Type::goodbye) return error_of(frame->status, frame->text, false);
+    return why;
   }
 
   void take(const Frame& frame) {
