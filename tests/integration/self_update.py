@@ -245,7 +245,7 @@ def point(work):
     port = free_port()
     mirror = agent.home / "mirror"
     (agent.home / "settings" / f"{point_id}.json").write_text(json.dumps({
-        "enabled": True, "listen": ["127.0.0.1"], "http_port": port, "folder": str(mirror), "start_delay_seconds": 0, "free_space_warning_mb": 0,
+        "enabled": True, "listen": ["127.0.0.1"], "http_port": port, "folder": str(mirror), "start_delay_seconds": 1, "free_space_warning_mb": 0,
         "components": [{"component": "yara-rules"}, {"component": "big"}]}))
     agent.start()
     clients = None
@@ -487,15 +487,15 @@ def agent_itself(work):
 
         # One that is well, and crashes again and again once it counts: the launcher is started again each time, as systemd does.
         crashes = work / "crashes"
-        release(8, f"[ ! -e '{crashes}' ] || kill -SEGV $$\nexec '{BIN}/picketd' \"$@\"")
+        release(8, f"[ ! -e '{crashes}' ] || kill -ABRT $$\nexec '{BIN}/picketd' \"$@\"")
         agent.ctl("update", "run", "--force")
         settled("slot B", lambda now: now["slot"] == "b" and "confirmed" in now["slot_text"])
         wait_for("the confirmation", lambda: history()[0][:2] == ("start", "confirmed"), history)
         crashes.touch()
-        os.kill(host()["pid"], signal.SIGSEGV)
-        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        os.kill(host()["pid"], signal.SIGABRT)
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGABRT, agent.log()
         agent.process = subprocess.Popen(agent.process.args, stdin=subprocess.DEVNULL, stdout=open(agent.home / "out", "ab"), stderr=subprocess.STDOUT)
-        assert agent.process.wait(LIMIT) == 128 + signal.SIGSEGV, agent.log()
+        assert agent.process.wait(LIMIT) == 128 + signal.SIGABRT, agent.log()
         agent.start()
         settled("slot A", lambda now: now["slot"] == "a" and "3 crashes in its first" in now["slot_text"])
         wait_for("the refusal", lambda: history()[0][:2] == ("start", "refused"), history)
