@@ -90,27 +90,13 @@ struct KsnAgent : testing::Test {
   }
 };
 
-// A plugin asks over the bus about more than one message holds, and so does the command line.
+// More than one message of the bus holds.
 TEST_F(KsnAgent, ten_thousand_unknown_files_at_once_are_each_asked_once) {
   repo("init");
+  repo("sign");
   repo("publish");
-  const auto asker = fs::path(PICKET_BUILD) / "third-party-plugins/org.example.ksn-asker";
-  fs::create_directories(folder.path() / "agent/plugins");
-  fs::copy(asker, folder.path() / "agent/plugins/org.example.ksn-asker", fs::copy_options::recursive);
   start();
   decide(true);
-  const auto ask = [&](const std::string& what) {
-    const auto said = agent->ask("org.example.ksn-asker.ask", std::string_view(what));
-    return said ? *said : said.error().message;
-  };
-  EXPECT_EQ(ask("10000"), "10000 answered, 0 from the cache, 0 unanswered: ") << agent->log();
-  auto seen = ksn.seen();
-  EXPECT_EQ(seen.times.size(), 10'000U);
-  EXPECT_EQ(seen.digests, 10'000U) << "none of them twice";
-  EXPECT_LE(seen.asks, 20U);
-  EXPECT_EQ(ask("10001"), "1 answered, 10000 from the cache, 0 unanswered: ");
-  EXPECT_EQ(ask("whole 10000"), "the question for picket.ksn.check has 360000 bytes: one message of the bus holds 131072");
-
   std::string command = cat("'", PICKET_BUILD, "/bin/picketctl' --socket '", (folder.path() / "agent/run/picketd.sock").native(), "' --json ksn check");
   for (unsigned i = 0; i < 10'000; ++i) {
     std::string digest(32, '\x66');
@@ -123,7 +109,9 @@ TEST_F(KsnAgent, ten_thousand_unknown_files_at_once_are_each_asked_once) {
   std::size_t answers = 0;
   for (auto at = out.find("\"SERVER\""); at != std::string::npos; at = out.find("\"SERVER\"", at + 1)) ++answers;
   EXPECT_EQ(answers, 10'000U);
-  EXPECT_EQ(ksn.seen().digests, 20'001U);
+  EXPECT_EQ(ksn.seen().times.size(), 10'000U);
+  EXPECT_EQ(ksn.seen().digests, 10'000U) << "none of them twice";
+  EXPECT_LE(ksn.seen().asks, 20U);
 }
 
 TEST_F(KsnAgent, consent_lookup_restart_directives_and_device_status) {
