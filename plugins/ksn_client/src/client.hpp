@@ -92,7 +92,6 @@ class Client {
   std::string cache_owner_;
   std::string installation_;
   std::int64_t installation_made_ = 0;
-  std::uint64_t greeted_ = 0;           // generation of the situation that a greeting was sent for
   bool outbox_busy_ = false, greeting_ = false;
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0;
   std::uint64_t exchanges_ = 0, failures_ = 0;
