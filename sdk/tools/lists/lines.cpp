@@ -177,7 +177,7 @@ Result<> Lines::csv_has_no_end() {
   for (std::string_view rest = record; row_.number <= number_; ++row_.number) {
     const auto end = std::min(rest.find('\n'), rest.size());
     row_.text = rest.substr(0, end);
-    PICKET_TRY(taker_.wrong(row_, "a quote has no end"));
+    if (row_.text.find_first_not_of(" \t\r") != row_.text.npos) PICKET_TRY(taker_.wrong(row_, "a quote has no end"));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return {};
