@@ -21,8 +21,9 @@ using std::chrono::seconds;
 using Kind = Schedule::Kind;
 
 constexpr seconds kAutomatic{2 * 3600}, kOutbreak{15 * 60};
+constexpr std::int64_t kLongest = 366 * 86400;  // no duration of the schema is longer
 
-// The schema has looked at every shape already: what does not fit is as good as absent, and nothing here can fail on it.
+// The schema has looked at every shape already: what does not fit is as good as absent, and nothing here, or in the calendar, can fail on it.
 const json::object* object_of(const json::object& from, std::string_view name) {
   const auto* value = from.if_contains(name);
   return value == nullptr ? nullptr : value->if_object();
@@ -33,7 +34,10 @@ seconds duration_of(const json::object& from, std::string_view name, seconds oth
   if (duration == nullptr) return otherwise;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{{{"seconds", 1}, {"minutes", 60}, {"hours", 3600}, {"days", 86400}}};
   for (const auto& [unit, worth] : units)
-    if (duration->contains(unit)) return seconds(number_of(*duration, unit) * worth);
+    if (duration->contains(unit)) {
+      const auto count = number_of(*duration, unit);
+      return count >= 0 && count <= kLongest / worth ? seconds(count * worth) : otherwise;
+    }
   return otherwise;
 }
 
@@ -41,7 +45,8 @@ seconds time_of(const json::object& from) {
   const auto text = text_of(from, "at");
   if (text.size() != 5) return seconds(0);
   const auto two = [&](std::size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); };
-  return seconds(two(0) * 3600 + two(3) * 60);
+  const seconds out(two(0) * 3600 + two(3) * 60);
+  return out.count() >= 0 && out.count() < 86400 ? out : seconds(0);
 }
 
 void read_when(const json::object& when, Schedule& out) {
@@ -51,7 +56,7 @@ void read_when(const json::object& when, Schedule& out) {
   } else if (const auto* daily = object_of(when, "daily")) {
     out.kind = Kind::daily;
     out.time_of_day = time_of(*daily);
-    out.every_days = number_of(*daily, "every_days", 1U);
+    out.every_days = std::clamp(number_of(*daily, "every_days", 1U), 1U, 365U);
   } else if (const auto* weekly = object_of(when, "weekly")) {
     out.kind = Kind::weekly;
     out.time_of_day = time_of(*weekly);
@@ -63,7 +68,7 @@ void read_when(const json::object& when, Schedule& out) {
   } else if (const auto* monthly = object_of(when, "monthly")) {
     out.kind = Kind::monthly;
     out.time_of_day = time_of(*monthly);
-    out.day = number_of(*monthly, "day", 0U);
+    out.day = std::min(number_of(*monthly, "day", 0U), 31U);
   } else if (const auto* start = object_of(when, "at_start")) {
     out.kind = Kind::at_start;
     out.delay = duration_of(*start, "delay");
