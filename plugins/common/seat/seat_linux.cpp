@@ -1,6 +1,7 @@
 #include "seat/seat.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,13 +38,20 @@ bool is_alive(std::string_view holder) {
   return process(pid) == holder;
 }
 
-// In the abstract namespace, which needs no folder that both may write: the name is a secret that stands in the plugin's storage.
+// In the abstract namespace, which needs no folder that both may write: the name stands in the plugin's storage. It is no secret (/proc/net/unix), so
+// both ends look who the other one is.
 socklen_t address_of(std::string_view name, sockaddr_un& out) {
   out = {};
   out.sun_family = AF_UNIX;
   const auto size = std::min(name.size(), sizeof out.sun_path - 1);
   std::memcpy(out.sun_path + 1, name.data(), size);
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
+}
+
+// For both ends: who waits or sends is there already, and whoever else knows the name (the kernel lists it) stops nobody by it.
+void wait_at_most_a_second(int socket) {
+  const timeval second{1, 0};
+  for (const int option : {SO_SNDTIMEO, SO_RCVTIMEO}) ::setsockopt(socket, SOL_SOCKET, option, &second, sizeof second);
 }
 
 bool is_of_our_user(int socket) {
@@ -96,8 +104,8 @@ bool Seat::receive() {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  // It was sent before this connection could be accepted, or its sender is gone.
-  const auto got = ::recvmsg(from.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  wait_at_most_a_second(from.get());  // connected, and about to send, or gone
+  const auto got = ::recvmsg(from.get(), &message, MSG_CMSG_CLOEXEC);
   names.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   std::string_view rest(names);
   for (auto* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
@@ -121,6 +129,7 @@ bool Seat::hand_over(const std::vector<std::pair<std::string, int>>& sockets) {
   const UniqueFd to(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address;
   const auto size = address_of(*name, address);
+  if (to) wait_at_most_a_second(to.get());
   if (!to || ::connect(to.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || !is_of_our_user(to.get())) return false;
   std::string names;
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostSockets * sizeof(int))> control{};
