@@ -82,9 +82,9 @@ class Server {
   [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(Settings settings, Handler handler, picket::UniqueFd listener = {});
   ~Server();
   [[nodiscard]] std::uint16_t port() const;
-  [[nodiscard]] int listener() const;  // for who goes on: to be duplicated before stop()
-  // Accepts nobody any more, answers what was asked and closes, for at most so long.
-  void drain(std::chrono::milliseconds limit);
+  // Accepts nobody any more, answers what was asked and closes, for at most so long: for a version that another one replaces. What comes back listens,
+  // for the one that goes on; who connects meanwhile waits in it.
+  [[nodiscard]] picket::UniqueFd drain(std::chrono::milliseconds limit = std::chrono::seconds(1));
   void stop();  // cuts the connections, joins the threads; no handler runs after it
   [[nodiscard]] Counters counters() const;
 

@@ -100,14 +100,13 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
 
 std::uint16_t Server::port() const { return parts_->port; }
 
-int Server::listener() const { return parts_->listener.get(); }
-
-void Server::drain(std::chrono::milliseconds limit) {
+picket::UniqueFd Server::drain(std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   do {
     for (auto& loop : parts_->loops) loop->inbox()->finish();
     std::this_thread::sleep_for(kLook);
   } while (parts_->shared.connections > 0 && std::chrono::steady_clock::now() < until);
+  return picket::UniqueFd(::fcntl(parts_->listener.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 void Server::stop() {

@@ -1,7 +1,5 @@
 #include "ksn_proxy.hpp"
 
-#include <fcntl.h>
-
 #include <ctime>
 #include <utility>
 
@@ -21,7 +19,6 @@ using picket::fail;
 namespace ksn = picket::ksn;
 
 constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000;
-constexpr std::chrono::seconds kDrain{1};  // for the answers of a version that another one replaces; new connections wait meanwhile
 
 std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -159,10 +156,7 @@ void KsnProxy::on_timer(std::uint64_t id) {
 // When a new version stands by, the folder and the port are its from here on. Who connects meanwhile waits in the socket.
 void KsnProxy::stop() {
   picket::UniqueFd listener;
-  if (server_ && seat_.is_awaited()) {
-    server_->drain(kDrain);
-    listener.reset(::fcntl(server_->listener(), F_DUPFD_CLOEXEC, 0));
-  }
+  if (server_ && seat_.is_awaited()) listener = server_->drain();
   close();
   if (listener) static_cast<void>(seat_.hand_over({{settings_.place(), listener.get()}}));
   seat_.leave();

@@ -1,7 +1,5 @@
 #include "ksn_service.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <ctime>
 #include <thread>
@@ -17,7 +15,6 @@ using picket::Result;
 using picket::cat;
 
 constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000, kSeatTimer = 2, kTryAgainMs = 5000;
-constexpr std::chrono::seconds kDrain{1};  // for the answers of a version that another one replaces; new connections wait meanwhile
 constexpr std::size_t kMostWaiting = 1000, kMostKeyBytes = 65536;
 constexpr const char* kOff = "the private KSN is switched off: setting enabled";
 
@@ -145,10 +142,7 @@ void KsnService::close() {
 // When a new version stands by, the port is its from here on. Who connects meanwhile waits in the socket.
 void KsnService::stop() {
   picket::UniqueFd listener;
-  if (server_ && seat_.is_awaited()) {
-    server_->drain(kDrain);
-    listener.reset(::fcntl(server_->listener(), F_DUPFD_CLOEXEC, 0));
-  }
+  if (server_ && seat_.is_awaited()) listener = server_->drain();
   close();
   if (listener) static_cast<void>(seat_.hand_over({{settings_.place(), listener.get()}}));
   seat_.leave();

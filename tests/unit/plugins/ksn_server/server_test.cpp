@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -153,7 +152,7 @@ TEST(KsnServer, ends_when_it_has_answered_what_it_was_asked) {
     const std::lock_guard lock(mutex);
     return owed.size() == 1 && (*server)->counters().connections == 2;
   }));
-  std::thread leaving([&] { (*server)->drain(20s); });
+  std::thread leaving([&] { EXPECT_TRUE((*server)->drain(20s)); });
   EXPECT_EQ(idle.receive(""), "");
   EXPECT_EQ((*server)->counters().connections, 1u);
   {
@@ -366,9 +365,8 @@ TEST_P(TlsTest, is_followed_by_others_without_a_failed_request) {
     const auto then = right.load();
     EXPECT_TRUE(wait_for([&] { return right > then + 20 || over; }));
     // The old one first answers and closes; who connects meanwhile waits in the socket.
-    (*server)->drain(10s);
+    auto listener = (*server)->drain(10s);
     EXPECT_EQ((*server)->counters().connections, 0u);
-    picket::UniqueFd listener(::fcntl((*server)->listener(), F_DUPFD_CLOEXEC, 0));
     server->reset();
     server = Server::start(settings, echo, std::move(listener));
     ASSERT_TRUE(server) << server.error().message;
