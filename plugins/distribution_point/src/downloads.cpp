@@ -18,6 +18,10 @@ constexpr const char* kProto = "application/x-protobuf; messageType=picket.distr
 
 }  // namespace
 
+std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures) {
+  return failures == 0 ? interval : std::min(interval, std::chrono::minutes(1u << std::min(failures - 1, 10u)));
+}
+
 Downloads::Downloads(Parts parts, const Settings& settings)
     : parts_(std::move(parts)), upstream_(parts_.asker, cancelled_),
       mirror_({parts_.store, upstream_, parts_.serve, [] { return static_cast<std::int64_t>(std::time(nullptr)); }, [this](std::string_view text) { parts_.host.info(text); }}),
@@ -114,7 +118,9 @@ void Downloads::work() {
       perform(order);
       lock.lock();
       current_.reset();
-      next_ = Clock::now() + interval_;
+      const bool failed = last_ && last_->points(0).result_class() == kFailed;
+      failures_ = failed ? failures_ + 1 : 0;
+      next_ = Clock::now() + until_next(interval_, failures_);
       continue;
     }
     if (now >= next_clean) {

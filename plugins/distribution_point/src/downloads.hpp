@@ -20,6 +20,10 @@
 
 namespace distribution_point {
 
+// From the end of one download to the begin of the next. After failures in a row sooner than else: 1, 2, 4, ... minutes, so that a point whose upstream was
+// away for a moment does not leave its devices without updates for an interval.
+[[nodiscard]] std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures);
+
 class Downloads {
  public:
   using Answer = picket::plugin::Answer;
@@ -66,6 +70,7 @@ class Downloads {
   MirrorSettings settings_;
   std::chrono::minutes interval_;
   Clock::time_point next_{};
+  unsigned failures_ = 0;       // downloads in a row that failed
   std::deque<Order> orders_;
   std::optional<Order> current_;
   v1::StatusReply shown_;       // wishes, as of the last run
