@@ -23,7 +23,10 @@
 //   fingerprints                    1 byte each: (segments + 3) * length for each shard, without gaps
 #pragma once
 
+#include <endian.h>
+
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "digests/digests.hpp"
@@ -45,12 +48,13 @@ inline constexpr std::size_t kMostCategory = 100, kMostName = 300;
 }
 [[nodiscard]] inline std::uint64_t load64(const char* at) { return std::uint64_t{load32(at + 4)} << 32 | load32(at); }
 
-// The first 8 bytes as they sort.
+// The first 8 bytes as they sort; two instructions, where a loop over the bytes is forty, which every lookup would pay.
 template <class Byte>
 [[nodiscard]] inline std::uint64_t prefix_of(const Byte* digest) {
+  static_assert(sizeof(Byte) == 1);
   std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | static_cast<std::uint8_t>(digest[i]);
-  return value;
+  std::memcpy(&value, digest, sizeof value);
+  return be64toh(value);
 }
 
 // Which bucket of an index of so many bits a digest belongs to.
