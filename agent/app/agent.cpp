@@ -130,8 +130,15 @@ class RunningAgent final : public Agent {
     options.identity = {config_.tenant, config_.device, config_.groups};
     PICKET_LET(policy, policy::Policy::open(std::move(options), clock_));
     policy_ = std::move(policy);
-    if (const auto shown = policy_->shown(); !shown.text.empty()) log_->part("policy").warning(shown.text);
+    for (const auto& problem : policy_->shown().problems) log_->part("policy").warning(problem);
     return {};
+  }
+
+  // What is left out of them stands in the log, whoever they are for.
+  Result<policy::Effective> settings_of(const std::string& id, const std::string& schema) const {
+    PICKET_LET(settings, policy_->effective(id, schema));
+    for (const auto& warning : settings.warnings) log_->part("policy").warning(warning);
+    return std::move(settings);
   }
 
   Result<> open_updates() {
@@ -142,7 +149,7 @@ class RunningAgent final : public Agent {
     auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); }});
     if (!engine) return fail(std::move(engine).error(), "updates");
     updates_ = std::move(*engine);
-    PICKET_LET(settings, policy_->effective(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
+    PICKET_LET(settings, settings_of(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
     return updates_->apply_settings(settings.json);
   }
 
@@ -162,7 +169,7 @@ class RunningAgent final : public Agent {
   }
 
   Result<> start_tasks() {
-    PICKET_LET(settings, policy_->effective(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
+    PICKET_LET(settings, settings_of(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
     if (auto taken = tasks_->apply_settings(settings.json); !taken) {
       // Local values that the schema accepts and that are wrong all the same: an agent that does not start protects nobody.
       log_->part("tasks").error(taken.error().message, "; only the built-in tasks run");
@@ -208,7 +215,7 @@ class RunningAgent final : public Agent {
     plugins_ = plugin_host::PluginHost::make(
         std::move(options), {*router_, *executor_, *timers_, *io_, clock_, *log_},
         [this](const std::string& id, const std::string& schema) -> Result<plugin_host::Settings> {
-          PICKET_LET(settings, policy_->effective(id, schema));
+          PICKET_LET(settings, settings_of(id, schema));
           return plugin_host::Settings{std::move(settings.json), settings.revision};
         },
         [this](const plugin_host::Status& status) { plugin_changed(status); });
@@ -271,7 +278,7 @@ class RunningAgent final : public Agent {
         config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems(), host_service_ ? host_service_->concerns() : std::vector<Concern>()); },
         [this] { return self_update_->shown(); }});
     PICKET_TRY(host_service_->start());
-    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }});
+    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }, log_->part("policy")});
     PICKET_TRY(policy_service_->start());
     watch_service_ = std::make_unique<WatchService>(*router_, *executor_);
     PICKET_TRY(watch_service_->start());

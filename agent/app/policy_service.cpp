@@ -57,7 +57,10 @@ v1::ExplainReply to_proto(const std::string& plugin, const std::vector<policy::E
 PolicyService::PolicyService(Parts parts) : parts_(std::move(parts)) {
   answer_later<v1::ApplyRequest>("picket.policy.apply", [this](bus::RequestId id, v1::ApplyRequest request) {
     parts_.worker.post([this, id, envelope = std::move(*request.mutable_envelope())] {
-      reply<v1::ApplyReply>(id, to_proto(parts_.policy.apply(envelope, *this)));
+      const auto applied = parts_.policy.apply(envelope, *this);
+      if (applied.applied) parts_.log.info("revision ", applied.policy_revision, " is in force", applied.text.empty() ? "" : "; ", applied.text);
+      else parts_.log.warning(applied.text);
+      reply<v1::ApplyReply>(id, to_proto(applied));
     });
   });
   answer<v1::ShowRequest, v1::ShowReply>("picket.policy.show", [this](const auto&) -> Result<v1::ShowReply> { return to_proto(parts_.policy.shown()); });
@@ -75,7 +78,12 @@ Result<> PolicyService::start() {
 }
 
 void PolicyService::reload_local() {
-  parts_.worker.post([this] { (void)parts_.policy.reload_local(*this); });
+  parts_.worker.post([this] {
+    const auto reloaded = parts_.policy.reload_local(*this);
+    // Nobody waits for an answer to a signal: the log is where its sender looks.
+    if (reloaded.applied) parts_.log.info("local settings reloaded: they change for ", reloaded.outcomes.size(), reloaded.outcomes.size() == 1 ? " part" : " parts");
+    else parts_.log.error(reloaded.text);
+  });
 }
 
 std::vector<policy::Schema> PolicyService::schemas() {
@@ -92,6 +100,7 @@ Result<std::string> PolicyService::schema_of(const std::string& id) {
 }
 
 policy::Outcome PolicyService::apply(const std::string& id, const policy::Effective& settings) {
+  for (const auto& warning : settings.warnings) parts_.log.warning(warning);
   if (id == kUpdateId || id == kTasksId) {
     const auto done = id == kUpdateId ? parts_.updates()->apply_settings(settings.json) : parts_.tasks()->apply_settings(settings.json);
     if (done && id == kUpdateId) parts_.tasks()->update_interval_changed();

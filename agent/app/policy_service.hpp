@@ -6,6 +6,7 @@
 #include "app/answering.hpp"
 #include "plugin_host/plugin_host.hpp"
 #include "policy/policy.hpp"
+#include "runtime/log.hpp"
 #include "runtime/worker.hpp"
 #include "tasks/tasks.hpp"
 #include "update/update.hpp"
@@ -24,6 +25,7 @@ class PolicyService : public Answering, public policy::Consumers {
     std::function<plugin_host::PluginHost*()> plugins;
     std::function<update::Engine*()> updates;
     std::function<tasks::Tasks*()> tasks;
+    runtime::LogPart log;
   };
   explicit PolicyService(Parts parts);
   [[nodiscard]] Result<> start();

@@ -119,17 +119,22 @@ class LayeredPolicy final : public Policy {
     Locals fresh;
     for (const auto& schema : schemas) {
       auto file = read_local(options_.local_dir, schema.id);
-      if (!file.problem.empty()) return Applied{false, revision(), cat("local values stay as they were: ", file.problem), {}};
+      if (!file.problem.empty()) return refuse_reload(file.problem);
       fresh.emplace(schema.id, std::move(file));
     }
     auto changes = plan(schemas, document(), &fresh);
-    if (!changes) return Applied{false, revision(), cat("local values stay as they were: ", changes.error().message), {}};
+    if (!changes) return refuse_reload(changes.error().message);
     auto result = carry_out(*changes, consumers, [] { return Result<>(); });
+    if (!result.applied) {
+      auto refused = refuse_reload(result.text);
+      refused.outcomes = std::move(result.outcomes);
+      return refused;
+    }
     result.policy_revision = revision();
-    if (!result.applied) return result;
     const std::lock_guard lock(mutex_);
     locals_ = std::move(fresh);
     local_problems_.clear();
+    reload_refusal_.clear();
     if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
     return result;
   }
@@ -151,6 +156,7 @@ class LayeredPolicy final : public Policy {
     if (state_.refused != 0) out.problems.push_back(cat("last refusal, ", trust::format_time(state_.refused), ": ", state_.refusal));
     for (const auto& [id, problem] : local_problems_)
       if (!problem.empty()) out.problems.push_back(local_warning(id, problem));
+    if (!reload_refusal_.empty()) out.problems.push_back(reload_refusal_);
     for (const auto& problem : out.problems) out.text += cat(out.text.empty() ? "" : "\n", problem);
     return out;
   }
@@ -267,6 +273,14 @@ class LayeredPolicy final : public Policy {
     return Applied{false, revision(), std::move(text), {}};
   }
 
+  // Not kept on the disk: a start reads the files again, and says itself what is wrong with them.
+  Applied refuse_reload(std::string_view why) {
+    auto text = cat("local values stay as they were: ", why);
+    const std::lock_guard lock(mutex_);
+    reload_refusal_ = cat("last reload, ", trust::format_time(clock_.wall_seconds()), ": ", text);
+    return Applied{false, revision(), std::move(text), {}};
+  }
+
   void add_remarks(Applied& result, const std::vector<Schema>& schemas) const {
     std::vector<std::string> absent;
     for (const auto& [id, says] : in_force_->document.plugins)
@@ -287,6 +301,7 @@ class LayeredPolicy final : public Policy {
   std::map<std::string, std::string, std::less<>> local_problems_;
   std::vector<Change> changes_;                                   // of the transaction under way
   std::vector<std::string> open_problems_;
+  std::string reload_refusal_;                                    // of the last reload_local(), when it was refused
 };
 
 }  // namespace

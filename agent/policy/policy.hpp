@@ -79,7 +79,7 @@ struct Shown {
   std::string signed_by;                // key ids
   std::string text;                     // the problems, one a line
   std::int64_t applied = 0, expires = 0;
-  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files: what `picketctl doctor` lists
+  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files, a refused reload: what `picketctl doctor` lists
 };
 
 // Calls are any-thread and may wait for each other, except that effective(), shown(), host() and explain() never wait for an
@@ -96,7 +96,8 @@ class Policy {
   [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
   // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
   [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;
-  // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole.
+  // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole; shown() says so until the
+  // next reload that is taken.
   [[nodiscard]] virtual Applied reload_local(Consumers& consumers) = 0;
   [[nodiscard]] virtual Shown shown() const = 0;
   [[nodiscard]] virtual HostSection host() const = 0;
