@@ -11,6 +11,7 @@
 #include "policy/store.hpp"
 #include "policy/transaction.hpp"
 #include "policy/verify.hpp"
+#include "runtime/log_text.hpp"
 #include "trust/metadata.hpp"
 
 namespace picket::policy {
@@ -265,7 +266,9 @@ class LayeredPolicy final : public Policy {
     return Applied{false, 0, std::move(text), std::move(offered.outcomes)};
   }
 
-  Applied refuse(std::string text) {
+  // A plugin that refuses its settings may quote an address with a password in it: this is stored, and logged at the next start.
+  Applied refuse(std::string_view why) {
+    auto text = runtime::redact(why);
     const std::lock_guard lock(mutex_);
     state_.refused = clock_.wall_seconds();
     state_.refusal = text;
@@ -275,7 +278,7 @@ class LayeredPolicy final : public Policy {
 
   // Not kept on the disk: a start reads the files again, and says itself what is wrong with them.
   Applied refuse_reload(std::string_view why) {
-    auto text = cat("local values stay as they were: ", why);
+    auto text = cat("local values stay as they were: ", runtime::redact(why));
     const std::lock_guard lock(mutex_);
     reload_refusal_ = cat("last reload, ", trust::format_time(clock_.wall_seconds()), ": ", text);
     return Applied{false, revision(), std::move(text), {}};
