@@ -216,7 +216,7 @@ class RunningAgent final : public Agent {
         std::move(options), {*router_, *executor_, *timers_, *io_, clock_, *log_},
         [this](const std::string& id, const std::string& schema) -> Result<plugin_host::Settings> {
           PICKET_LET(settings, settings_of(id, schema));
-          return plugin_host::Settings{std::move(settings.json), settings.revision};
+          return plugin_host::Settings{std::move(settings.json), settings.revision, limits_of(std::move(settings.topics))};
         },
         [this](const plugin_host::Status& status) { plugin_changed(status); });
     return {};

@@ -16,6 +16,8 @@ namespace picket::app {
 inline constexpr std::string_view kUpdateId = "org.picket.update";
 inline constexpr std::string_view kTasksId = "org.picket.tasks";
 
+[[nodiscard]] plugin_host::TopicLimits limits_of(policy::Topics topics);
+
 class PolicyService : public Answering, public policy::Consumers {
  public:
   struct Parts {

@@ -68,7 +68,7 @@ class LayeredPolicy final : public Policy {
     PICKET_LET(settings, compute(id, schema, document(), local(id), local_problems_[id]));
     auto& given = given_[id];
     // A new version of a plugin may bring other defaults: another revision too.
-    if (!given.json.empty() && given.json != settings.json && given.revision == state_.generation) ++state_.generation;
+    if (!given.json.empty() && !given.says_the_same(settings) && given.revision == state_.generation) ++state_.generation;
     settings.revision = state_.generation;
     given = settings;
     return settings;
@@ -167,6 +167,12 @@ class LayeredPolicy final : public Policy {
     return in_force_ ? in_force_->document.host : HostSection{};
   }
 
+  Topics topics(std::string_view id) const override {
+    const std::lock_guard lock(mutex_);
+    const auto* says = section(document(), id);
+    return says == nullptr ? Topics{} : says->topics;
+  }
+
   Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) override {
     PICKET_LET(schema, CompiledSchema::compile(schema_json));
     const std::lock_guard lock(mutex_);
@@ -194,6 +200,7 @@ class LayeredPolicy final : public Policy {
     problem = composed.local_problem;
     Effective out;
     out.json = json::serialize(composed.settings);
+    if (const auto* says = section(document, id)) out.topics = says->topics;
     if (!problem.empty()) out.warnings.push_back(local_warning(id, problem));
     return out;
   }
@@ -225,7 +232,7 @@ class LayeredPolicy final : public Policy {
         change.before = std::move(*before);
         change.has_before = true;
       }
-      if (!change.has_before || change.before.json != change.after.json) changes.push_back(std::move(change));
+      if (!change.has_before || !change.before.says_the_same(change.after)) changes.push_back(std::move(change));
     }
     if (count > most_shown) errors += cat("; and ", std::to_string(count - most_shown), " more");
     if (count > 0) return fail(Code::invalid, std::move(errors));

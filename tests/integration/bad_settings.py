@@ -50,7 +50,7 @@ def check(work):
         line = reload(agent)
         assert " error " in line and 'local values stay as they were: org.picket.update: setting keep_sets: 0 breaks the rule "minimum": 1' in line, line
         is_told(agent, "last reload, ", "setting keep_sets: 0 breaks the rule")
-        assert agent.json("policy", "explain", "org.picket.update", "interval_minutes")["settings"][0]["value"] == 0, "what was in force stays"
+        assert agent.json("policy", "explain", "org.picket.update", "interval_minutes")["settings"][0]["value_json"] == 0, "what was in force stays"
         assert "rules" in agent.ctl("update", "run")
 
         write(agent, "{")

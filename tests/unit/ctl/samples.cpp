@@ -193,6 +193,11 @@ policy::v1::ExplainReply sample_explained() {
   layer("policy", "", false);
   layer("local", "900", false);
   layer("locked policy", "50", true);
+  auto& topics = *out.add_topics();
+  topics.set_list("asks");
+  topics.add_allowed("picket.ksn.check");
+  topics.add_taken_away("picket.digests.find");
+  topics.add_taken_away("picket.update.*");
   return out;
 }
 

@@ -153,6 +153,9 @@ SETTING  LAYER          VALUE
 max_mb   default        100
          local          900
          locked policy  50     in force
+
+TOPICS  ALLOWED           TAKEN AWAY BY THE POLICY
+asks    picket.ksn.check  picket.digests.find, picket.update.*
 )");
 }
 
