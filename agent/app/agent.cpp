@@ -1,7 +1,5 @@
 #include "app/agent.hpp"
 
-#include <map>
-#include <mutex>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -9,6 +7,7 @@
 #include "app/control_socket.hpp"
 #include "app/device_status.hpp"
 #include "app/host_service.hpp"
+#include "app/plugin_log.hpp"
 #include "app/policy_service.hpp"
 #include "app/watch_service.hpp"
 #include "base/files.hpp"
@@ -245,26 +244,9 @@ class RunningAgent final : public Agent {
     return {};
   }
 
-  // What a change is about: a status also changes for revisions and counters.
-  struct Change {
-    bool worth_a_line = false, came_up = false;
-  };
-  Change change_of(const plugin_host::Status& status) {
-    const std::lock_guard lock(seen_mutex_);
-    const auto before = std::exchange(seen_[status.id], status);
-    const bool state_changed = before.id.empty() || before.state != status.state;
-    return {state_changed || before.health != status.health || before.text != status.text, state_changed && status.state == plugin_host::State::running};
-  }
-
   void plugin_changed(const plugin_host::Status& status) {
-    const auto log = log_->part("plugin");
-    const auto level = status.state == plugin_host::State::failed || status.state == plugin_host::State::refused ? runtime::Level::error
-                       : status.state == plugin_host::State::backing_off                                         ? runtime::Level::warning
-                                                                                                                 : runtime::Level::info;
-    const auto change = change_of(status);
-    if (change.worth_a_line)
-      log.put(level, status.id, " ", status.version, ": ", to_string(status.state),
-              status.state == plugin_host::State::running ? cat(", ", to_string(status.health)) : "", status.text.empty() ? "" : ": ", status.text);
+    const auto change = plugin_log_.change_of(status);
+    if (!change.line.empty()) log_->part("plugin").put(change.level, change.line);
     if (host_service_) host_service_->plugin_changed(status);
     if (change.came_up)
       worker_->post([this, id = status.id] {
@@ -290,8 +272,7 @@ class RunningAgent final : public Agent {
   const std::filesystem::path slot_programs_ = link_ && link_->slot() != launcher::Slot::package ? program_of(link_->folder(), link_->slot()).parent_path() : std::filesystem::path();
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
-  std::mutex seen_mutex_;
-  std::map<std::string, plugin_host::Status> seen_;
+  PluginLog plugin_log_;
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;
