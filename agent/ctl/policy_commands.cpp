@@ -69,8 +69,10 @@ Result<Exit> policy_show(Context& context) {
   auto& terminal = context.terminal;
   if (context.invocation.has("document")) {
     if (reply.policy_json().empty()) return fail(Code::not_found, "no policy is in force");
-    terminal.out(reply.policy_json());
-    return Exit::ok;
+    if (!context.is_json()) {
+      terminal.out(reply.policy_json());
+      return Exit::ok;
+    }
   }
   if (context.is_json()) {
     context.print_json(to_json(reply));

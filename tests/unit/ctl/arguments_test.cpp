@@ -37,7 +37,7 @@ TEST(Arguments, mistakes_get_one_clear_line) {
   usage_error({"status", "--fast"}, "unrecognised option '--fast'; see picketctl status --help");
   usage_error({"update", "run", "--forc"}, "unrecognised option '--forc'; see picketctl update run --help");
   usage_error({"status", "--socket"}, "the required argument for option '--socket' is missing; see picketctl status --help");
-  usage_error({"status", "--timeout", "soon"}, "--timeout: 'soon' is not a number from 0 to 86400");
+  usage_error({"status", "--timeout", "soon"}, "--timeout: 'soon' is not a number from 0 to 86400; see picketctl status --help");
   usage_error({"status", "--timeout", "0"}, "--timeout: 0 would never wait for an answer");
   usage_error({"status", "--config", "/nonexistent.conf"}, "open /nonexistent.conf: No such file or directory");
 }

@@ -191,6 +191,39 @@ TEST_F(Commands, policy_apply_says_what_is_wrong_with_the_file) {
   EXPECT_NE(ran.err.find("at most 130048 bytes"), std::string::npos) << ran.err;
 }
 
+TEST_F(Commands, what_only_the_command_can_judge_is_wrong_usage_too) {
+  answer_everything(picketd);
+  picketd.start();
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
+      {{"bus", "watch", "bad filter!!"}, "'bad filter!!' is neither a topic nor a prefix that ends in .*; see picketctl bus watch --help"},
+      {{"bus", "watch", "picket.update*"}, "'picket.update*' is neither a topic nor a prefix that ends in .*; see picketctl bus watch --help"},
+      {{"update", "rollback", "yara-rules", "--steps", "0"}, "--steps: '0' is not a number from 1 to 1000; see picketctl update rollback --help"},
+      {{"update", "history", "--limit", "many"}, "--limit: 'many' is not a number from 0 to 10000; see picketctl update history --help"}};
+  for (const auto& [words, why] : wrong) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.code, 2) << why;
+    EXPECT_EQ(ran.err, cat("picketctl: ", why, "\n"));
+  }
+}
+
+TEST_F(Commands, update_explain_knows_which_components_there_are) {
+  answer_everything(picketd);
+  picketd.start();
+  const auto ran = run({"update", "explain", "nosuch"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "picketctl: there is no component 'nosuch'; see picketctl component list\n");
+  EXPECT_EQ(run({"update", "explain", "yara-rules"}).code, 0);
+  EXPECT_EQ(run({"update", "explain", "url-list"}).code, 0) << "known, and nothing was decided about it";
+}
+
+TEST_F(Commands, policy_show_document_in_json_has_the_envelope) {
+  answer_everything(picketd);
+  picketd.start();
+  const auto ran = run({"policy", "show", "--document", "--json"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.out.find(R"("schema":"picketctl/1","command":"policy show","data":{"policy_json":{)"), std::string::npos) << ran.out;
+}
+
 TEST_F(Commands, policy_show_document_is_the_document_alone) {
   answer_everything(picketd);
   picketd.start();
