@@ -106,8 +106,8 @@ def check(work):
             only_line(agent, " warning plugin: no plugins from ", agent.plugins, "Permission denied")
             agent.end()
 
-    with closed(publisher.repository):
-        refused([BIN / "picket-repo", "publish", "--repo", publisher.folder], publisher.repository, status=1, prefix="picket-repo: ")
+    with closed(publisher.folder):
+        refused([BIN / "picket-repo", "publish", "--repo", publisher.folder], publisher.folder, prefix="picket-repo publish: ")
 
 
 with workplace("no-permission") as work:

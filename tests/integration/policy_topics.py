@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""A signed policy takes topics away from a plugin of a real picketd, and the next one gives them back."""
+import json
+
+from picket_site import BIN, Agent, run, workplace
+
+PLUGIN, TOPIC = "org.picket.cloud-mode", "picket.update.variant"
+
+
+def apply(agent, revision, plugin, status=0):
+    document = agent.folder / "policy.json"
+    document.write_text(json.dumps({"policy": 1, "revision": revision, "issued": "2026-01-01T00:00:00Z", "expires": "2106-01-01T00:00:00Z", "plugins": {PLUGIN: plugin}}))
+    envelope = agent.folder / "policy.dsse.json"
+    envelope.unlink(missing_ok=True)
+    run(BIN / "picket-repo", "dsse", "sign", "--type", "application/vnd.picket.policy+json", "--keys", agent.folder / "keys", "--key", "policy", "--out", envelope, document)
+    return agent.run_ctl("policy", "apply", envelope, status=status).stdout
+
+
+def publishes(agent):
+    return any(PLUGIN in topic["publishers"] for topic in agent.json("bus", "topics")["topics"] if topic["topic"] == TOPIC)
+
+
+def check(work):
+    with Agent(work / "agent", options={"policy-keys": work / "agent" / "keys"}, plugins=[PLUGIN]) as agent:
+        (agent.folder / "keys").mkdir()
+        run(BIN / "picket-repo", "key", "gen", "policy", "--keys", agent.folder / "keys")
+        agent.start()
+        assert publishes(agent)
+        assert agent.json("policy", "explain", PLUGIN)["topics"] == []
+
+        apply(agent, 1, {"topics": {"publishes": [], "subscribes": ["picket.*"]}})
+        assert not publishes(agent), "taken away without a restart of picketd"
+        assert agent.plugin(PLUGIN)["state"] == "running"
+        left = [{"list": "publishes", "allowed": [], "taken_away": [TOPIC]}, {"list": "subscribes", "allowed": ["picket.ksn.state"], "taken_away": []}]
+        assert agent.json("policy", "explain", PLUGIN)["topics"] == left
+        assert "TAKEN AWAY BY THE POLICY" in agent.ctl("policy", "explain", PLUGIN)
+        assert "revision 1 is in force" in agent.log()
+        agent.end()
+        agent.start()
+        assert not publishes(agent), "nor after one"
+
+        apply(agent, 2, {"topics": {"publishes": ["no topic!"]}}, status=1)
+        assert 'breaks the rule "pattern"' in agent.ctl("policy", "show")
+        apply(agent, 3, {})
+        assert publishes(agent)
+        assert agent.json("policy", "explain", PLUGIN)["topics"] == []
+        agent.end()
+
+
+with workplace("policy-topics") as work:
+    check(work)
