@@ -139,6 +139,7 @@ class RunningAgent final : public Agent {
     options.data_dir = config_.data_dir / "update";
     options.root_file = config_.update_root;
     options.agent_version = PICKET_VERSION;
+    options.own_component = config_.agent_component;
     auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); }});
     if (!engine) return fail(std::move(engine).error(), "updates");
     updates_ = std::move(*engine);

@@ -11,6 +11,13 @@ std::string days_ago(std::int64_t seconds) {
   return hours < 48 ? cat(std::to_string(hours), " hours ago") : cat(std::to_string(hours / 24), " days ago");
 }
 
+std::string_view approval_of(const Settings& settings, std::string_view component, std::uint64_t release) {
+  const auto in = [&](const std::vector<ReleaseRef>& list) {
+    return std::ranges::any_of(list, [&](const auto& ref) { return ref.component == component && (ref.release == 0 || ref.release == release); });
+  };
+  return in(settings.declined) ? "declined" : in(settings.approved) ? "approved" : "undefined";
+}
+
 }  // namespace
 
 void Board::set_settings(Settings settings) {
@@ -121,6 +128,8 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
                         std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != name || demand.optional; }));
     for (const auto release : view.kept) status.add_kept(release);
     for (const auto release : view.refused) status.add_refused(release);
+    status.set_offered(view.offered);
+    status.set_approval(std::string(approval_of(settings_, name, view.offered != 0 ? view.offered : view.set.release())));
     status.set_path(view.set.path());
     status.set_bytes(view.bytes);
     const auto age = now - view.set.published();
@@ -146,11 +155,12 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
   for (const auto& component : all.components()) {
     if (component.demanded_by().empty()) continue;
     const auto& name = component.component();
+    // Of what was never offered nobody knows the class: as bad as missing databases, until an offer says that it is something else.
     const bool databases = component.class_() == "databases" || component.class_().empty();
     // An optional one is only missed when it could not be brought, and then not badly.
     if (component.release() == 0 && component.optional()) {
       if (const auto why = view(name).text; !why.empty()) out.push_back({false, cat(name, ": ", why)});
-    } else if (component.release() == 0) out.push_back({databases, cat(name, databases ? ": without databases: " : ": ", component.text())});
+    } else if (component.release() == 0) out.push_back({databases, cat(name, component.class_() == "databases" ? ": without databases: " : ": ", component.text())});
     else if (databases && component.freshness() == "critical") out.push_back({true, cat(name, ": published ", days_ago(now - component.published()))});
     else if (databases && component.freshness() == "warning") out.push_back({false, cat(name, ": published ", days_ago(now - component.published()))});
     if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});

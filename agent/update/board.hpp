@@ -23,6 +23,7 @@ struct ComponentView {
   bool confirmed = false;
   std::uint64_t bytes = 0;
   std::vector<std::uint64_t> kept, refused;
+  std::uint64_t offered = 0;           // the newest release, when a run last looked
 };
 
 class Board {

@@ -61,7 +61,7 @@ Result<> EngineImpl::start() {
   auto shop = workshop();
   Run run(shop, nullptr, {});
   for (const auto& [component, record] : ledger_.records())
-    if (!record.in_force.empty()) run.show(component, true);
+    run.show(component, !record.in_force.empty());  // what is known of a component is known also where nothing is in force
   if (const auto status = peer_->subscribe("picket.update.variant"); status != bus::kOk) return fail(Code::internal, "subscribe to picket.update.variant");
   thread_ = std::thread([this] { work(); });
   return {};

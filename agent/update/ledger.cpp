@@ -53,6 +53,8 @@ void apply(Record& record, const json::object& line) {
     if (record.refused.size() > Ledger::kMaxRefused) record.refused.resize(Ledger::kMaxRefused);
   } else if (did == "allow") {
     std::erase_if(record.refused, [&](const auto& other) { return other.release == number_of<std::uint64_t>(line, "release"); });
+  } else if (did == "class") {
+    record.cls = text_of(line, "class");
   } else if (did == "avoid-delta") {
     record.avoided_delta = number_of<std::uint64_t>(line, "release");
   } else if (did == "forget") {
@@ -63,6 +65,7 @@ void apply(Record& record, const json::object& line) {
     record.activated = number_of(line, "at");
     record.confirmed = flag_of(line, "confirmed");
     record.avoided_delta = number_of<std::uint64_t>(line, "avoided_delta");
+    record.cls = text_of(line, "class");
     if (const auto* earlier = line.if_contains("earlier"); earlier != nullptr && earlier->is_array())
       for (const auto& set : earlier->get_array())
         if (set.is_string()) record.earlier.emplace_back(set.get_string());
@@ -96,6 +99,7 @@ Result<> Ledger::compact() {
     state["at"] = record.activated;
     state["confirmed"] = record.confirmed;
     if (record.avoided_delta != 0) state["avoided_delta"] = static_cast<std::int64_t>(record.avoided_delta);
+    if (!record.cls.empty()) state["class"] = record.cls;
     auto& earlier = state["earlier"].emplace_array();
     for (const auto& set : record.earlier) earlier.emplace_back(set);
     lines.push_back(json::serialize(state));
@@ -164,6 +168,13 @@ Result<> Ledger::allow(const std::string& component, std::uint64_t release) {
   auto line = line_of("allow", component);
   line["release"] = static_cast<std::int64_t>(release);
   return write("journal.allow", json::serialize(line));
+}
+
+Result<> Ledger::learn_class(const std::string& component, const std::string& cls) {
+  if (record(component).cls == cls) return {};
+  auto line = line_of("class", component);
+  line["class"] = cls;
+  return write("journal.class", json::serialize(line));
 }
 
 Result<> Ledger::avoid_delta(const std::string& component, std::uint64_t release) {

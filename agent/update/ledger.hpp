@@ -36,6 +36,7 @@ struct Record {
   std::vector<Refusal> refused;        // newest first
   std::optional<Pending> pending;
   std::uint64_t avoided_delta = 0;     // a release for which deltas failed: brought as a whole
+  std::string cls;                     // as the repository says; known before anything was in force
 };
 
 class Ledger {
@@ -55,6 +56,7 @@ class Ledger {
   [[nodiscard]] Result<> confirmed(const std::string& component);
   [[nodiscard]] Result<> refuse(const std::string& component, const Refusal& refusal);
   [[nodiscard]] Result<> allow(const std::string& component, std::uint64_t release);  // takes a refusal back
+  [[nodiscard]] Result<> learn_class(const std::string& component, const std::string& cls);
   [[nodiscard]] Result<> avoid_delta(const std::string& component, std::uint64_t release);
   [[nodiscard]] Result<> forget_set(const std::string& component, const std::string& set);
 

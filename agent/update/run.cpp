@@ -241,7 +241,10 @@ bool Run::use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunRe
 }
 
 // It is in force, and the administrator declined it since. The repository offers no way back, but an earlier set may be at hand.
-void Run::leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out) {
+void Run::leave_declined(Turn& turn) {
+  const auto& component = turn.component;
+  const auto& why = turn.plan->why;
+  auto& out = turn.out;
   const auto declined = [&](std::uint64_t release) {
     return std::ranges::any_of(settings_.declined, [&](const auto& ref) { return ref.component == component && (ref.release == 0 || ref.release == release); });
   };
@@ -258,8 +261,31 @@ void Run::leave_declined(const std::string& component, const std::string& why, v
     out.set_text(why);
     return;
   }
+  // Without databases a computer is worse off than with those; other components it can do without.
+  const auto& cls = turn.active->cls;
+  const bool is_program = component == shop_.options.own_component;
+  if ((cls == "application" || cls == "agent") && !is_program) {
+    if (auto gone = remove_declined(component); !gone) {
+      out.set_result("failed");
+      out.set_text(cat(why, ", and could not be removed: ", gone.error().message));
+      return;
+    }
+    out.set_result("removed");
+    out.set_release_after(0);
+    out.set_text(cat(why, ", and nothing earlier is at hand: removed, nothing is in force"));
+    return;
+  }
   out.set_result("current");
-  out.set_text(cat(why, ", and nothing earlier is at hand"));
+  out.set_text(cat(why, ", and nothing earlier is at hand: it stays, ", is_program ? "for it is this program" : "for without it there would be no databases"));
+  turn.note = out.text();
+}
+
+// The plugins that use it hear of it as of any set; its files are theirs no longer.
+Result<> Run::remove_declined(const std::string& component) {
+  const auto set = shop_.ledger.record(component).in_force;
+  PICKET_TRY(activation_.switch_to(component, "", Activation::Why::rollback));
+  show(component, true);
+  return shop_.sets.remove(component, set);
 }
 
 bool Run::is_damaged(const std::string& component) {

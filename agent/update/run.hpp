@@ -88,6 +88,7 @@ class Run {
     std::optional<SetInfo> active;
     Catalogue::Offer offer;
     std::optional<Plan> plan;  // points into the offer; none: `out` says why
+    std::string note;          // what the status says of it when nothing failed: an obstacle to what is newer
 
     // What is fetched ahead. The thread has these for itself until it is joined.
     struct File {
@@ -111,7 +112,8 @@ class Run {
   [[nodiscard]] bool is_optional(std::string_view component) const;
   [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
   [[nodiscard]] bool is_stored(const trust::Release& release) const;
-  void leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out);
+  void leave_declined(Turn& turn);
+  [[nodiscard]] Result<> remove_declined(const std::string& component);
   [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out);
   [[nodiscard]] Result<> adopt(const SetInfo& info);
   [[nodiscard]] Result<SetInfo> install_full(const trust::Release& release, const Wanted& wanted);

@@ -133,6 +133,8 @@ void Run::show(const std::string& component, bool announce) {
   if (auto info = shop_.sets.info(component, record.in_force)) {
     view.cls = info->cls;
     view.bytes = info->bytes;
+  } else if (!record.cls.empty()) {
+    view.cls = record.cls;
   }
   shop_.board.set_view(component, view);
   if (announce) shop_.announce(view.set);

@@ -48,8 +48,8 @@ std::string_view settings_schema_text() {
       "description": "Components to bring although no plugin asks for them.",
       "type": "array", "maxItems": 1000, "uniqueItems": true, "default": [], "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}
     },
-    "declined": {"description": "Releases that are never installed, and left where an earlier one is at hand.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
-    "pinned": {"description": "Components that stay at one release, also an earlier one.", "type": "array", "maxItems": 1000, "default": [], "items": {"$ref": "#/definitions/release"}},
+    "declined": {"description": "Releases that are never installed. One that is in force is left for an earlier one where one is at hand; without one, databases stay, and components of the classes agent and application are removed.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
+    "pinned": {"description": "Components that stay at one release, also an earlier one. A pin approves nothing: where approval is needed, the pinned release needs it too, and a declined one is not taken.", "type": "array", "maxItems": 1000, "default": [], "items": {"$ref": "#/definitions/release"}},
     "approved": {"description": "Releases that wait for approval and have it.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
     "approval_needed": {
       "description": "Classes of components whose releases are installed only when approved.",

@@ -252,6 +252,7 @@ Result<> UpdateWorld::open() {
   options.data_dir = folder / "data";
   options.root_file = folder / "root.json";
   options.agent_version = "1.0.0";
+  options.own_component = own_component;
   options.at_step = at_step;
   auto opened = update::Engine::open(std::move(options), {*router, clock, [this] {
     const std::lock_guard lock(demands_mutex);

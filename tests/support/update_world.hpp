@@ -148,6 +148,7 @@ class UpdateWorld {
   [[nodiscard]] std::string file_of(std::string_view component, std::string_view file) const;  // through the link
 
   std::filesystem::path folder;
+  std::string own_component;   // taken by open()
   HandClock clock;
   std::unique_ptr<runtime::Executor> executor;
   std::unique_ptr<runtime::Timers> timers;

@@ -90,6 +90,7 @@ TEST_F(LedgerFile, compacting_changes_nothing_that_is_known) {
     put(ledger, "1");
     put(ledger, "2");
     ASSERT_TRUE(ledger.confirmed("rules"));
+    ASSERT_TRUE(ledger.learn_class("rules", "application"));
     ASSERT_TRUE(ledger.refuse("rules", {9, false, "why"}));
     ASSERT_TRUE(ledger.refuse("rules", {8, true, "rolled back"}));
     ASSERT_TRUE(ledger.begin("rules", {"2", "1", true, true}));
@@ -108,6 +109,7 @@ TEST_F(LedgerFile, compacting_changes_nothing_that_is_known) {
     ASSERT_TRUE(record.pending);
     EXPECT_TRUE(record.pending->restoring);
     EXPECT_TRUE(record.pending->back);
+    EXPECT_EQ(record.cls, "application");
   }
 }
 
