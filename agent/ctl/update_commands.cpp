@@ -74,7 +74,7 @@ Result<Exit> update_status(Context& context) {
   }
   Table head;
   head.add({"state", {reply.state(), style_of(reply.state())}, reply.step()});
-  head.add({"last run", reply.has_last() ? run_summary(reply.last(), context.now) : "never"});
+  head.add({"last run", last_run(reply, context.now, !reply.has_last() && is_point(context.session))});
   head.add({"next run", reply.next_run() == 0 ? "only by hand" : ago(reply.next_run(), context.now)});
   head.add({"variant", cat(reply.wanted_variant(), reply.variant_reason().empty() ? "" : " (", reply.variant_reason(), reply.variant_reason().empty() ? "" : ")",
                            reply.change_pending() ? ", changes at the next update" : "")});

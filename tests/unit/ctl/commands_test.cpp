@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "ctl/terminal.hpp"
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 #include "samples.hpp"
 
 namespace picket::test {
@@ -50,6 +51,19 @@ TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
   EXPECT_NE(ran.out.find("Policy       revision 7"), std::string::npos);
   EXPECT_NE(ran.out.find("updates: "), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("the engine is stopping"), std::string::npos) << ran.out;
+}
+
+TEST_F(Commands, a_point_that_never_updated_itself_says_where_its_downloads_are_shown) {
+  answer_everything(picketd);
+  update::v1::StatusReply updates;
+  updates.set_state("idle");
+  picketd.answer_with("picket.update.status", updates);
+  distribution_point::v1::StatusReply point;
+  point.set_state("idle");
+  picketd.answer_with("picket.distribution_point.status", point);
+  picketd.start();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"status"}, {"update", "status"}})
+    EXPECT_NE(run(words).out.find("never; what this distribution point downloads is shown by picketctl point status"), std::string::npos) << words.front();
 }
 
 TEST_F(Commands, an_answer_that_never_comes_ends_with_the_timeout) {
