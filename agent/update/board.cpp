@@ -127,9 +127,10 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_optional(!demanded[name].empty() && !demanded[name].contains("settings") &&
                         std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != name || demand.optional; }));
     for (const auto release : view.kept) status.add_kept(release);
-    for (const auto release : view.refused) status.add_refused(release);
+    for (const auto& refusal : view.refused) status.add_refused(refusal.release);
     status.set_offered(view.offered);
     status.set_approval(std::string(approval_of(settings_, name, view.offered != 0 ? view.offered : view.set.release())));
+    status.set_trial(view.is_on_trial);
     status.set_path(view.set.path());
     status.set_bytes(view.bytes);
     const auto age = now - view.set.published();
@@ -143,8 +144,31 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
                     : !view.text.empty()        ? view.text
                     : view.set.release() == 0   ? "not brought yet"
+                    : view.is_on_trial          ? "on trial: handed on when a verification has passed"
                     : !view.confirmed           ? "in force, not yet loaded by a plugin"
                                                 : "");
+  }
+  return out;
+}
+
+std::vector<v1::HeldRelease> Board::held() const {
+  std::vector<v1::HeldRelease> out;
+  const std::lock_guard lock(mutex_);
+  const auto hold = [&](const std::string& component, std::uint64_t release, bool newer, std::string why) {
+    auto& one = out.emplace_back();
+    one.set_component(component);
+    one.set_release(release);
+    one.set_newer(newer);
+    one.set_why(std::move(why));
+  };
+  for (const auto& entry : views_) {
+    const auto& component = entry.first;
+    const auto& view = entry.second;
+    for (const auto& refusal : view.refused) {
+      const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == refusal.release; });
+      if (!(is_pinned && refusal.by_rollback)) hold(component, refusal.release, false, cat("refused: ", refusal.why));
+    }
+    if (view.passes_up_to) hold(component, *view.passes_up_to + 1, true, "no verification has passed it yet");
   }
   return out;
 }

@@ -50,6 +50,12 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.update.export") {
     ExportJob job{{}, {id}};
     if (parse(job.order)) enqueue(id, std::move(job));
+  } else if (topic == "picket.update.verdict") {
+    VerdictJob job{{}, {id}};
+    if (!parse(job.order)) return;
+    const auto& word = job.order.verdict();
+    if (word != "passed" && word != "failed" && word != "untried") return refuse(id, Code::invalid, "a verdict is passed, failed or untried");
+    enqueue(id, std::move(job));
   } else if (topic == "picket.update.status" || topic == "picket.component.list") {
     auto status = board_.status(parts_.demands(), parts_.clock.wall_seconds());
     for (auto& source : sources_.status()) *status.add_sources() = std::move(source);
@@ -100,6 +106,7 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
     one.set_component(declined.component);
     one.set_release(declined.release);
   }
+  for (auto& held : board_.held()) *reply.add_held() = std::move(held);
   answer(id, reply, "SourcesReply");
 }
 

@@ -39,9 +39,10 @@ class EngineImpl final : public Engine, private bus::Handler {
   struct RunJob { v1::RunRequest order; Asker asker; };
   struct RollbackJob { v1::RollbackRequest order; Asker asker; };
   struct ExportJob { v1::ExportRequest order; Asker asker; };
+  struct VerdictJob { v1::VerdictRequest order; Asker asker; };
   struct RefusedJob { std::string component, set, plugin, why; bool over = false; };
   struct LoadedJob { std::string component, set, text; };
-  using Job = std::variant<RunJob, RollbackJob, ExportJob, RefusedJob, LoadedJob>;
+  using Job = std::variant<RunJob, RollbackJob, ExportJob, VerdictJob, RefusedJob, LoadedJob>;
 
   [[nodiscard]] static bus::RequestId asker_of(const Job& job) {
     return std::visit([](const auto& one) -> bus::RequestId {

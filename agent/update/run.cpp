@@ -176,6 +176,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
 v1::RunResult Run::update(const v1::RunRequest& order) {
   v1::RunResult result;
   only_fetch_ = order.prefetch();
+  if (order.trial()) why_ = Activation::Why::trial;
   begin(result, only_fetch_ ? "prefetch" : "update");
   const auto wanted = wishes(order, result);
   shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));

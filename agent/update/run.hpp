@@ -58,6 +58,8 @@ class Run {
 
   [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
+  // What came of a trial. `tell_all` gets the result of one that passed before the trial is over: after a power cut it is told again rather than never.
+  [[nodiscard]] v1::RunResult verdict(const v1::VerdictRequest& order, const std::function<void(const v1::RunResult&)>& tell_all);
   [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
   // A plugin could not use the set in force when it started. Goes back if nobody else could either, or if it is `over` with this set, which was
   // good before. The result is for the history; nullopt: nothing changed.
@@ -132,6 +134,9 @@ class Run {
   [[nodiscard]] std::optional<std::filesystem::path> brought_earlier(const std::string& component, const Wanted& wanted);
   [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
+  // Of a verdict, in run_trial.cpp.
+  [[nodiscard]] std::vector<std::string> on_trial(const v1::VerdictRequest& order) const;
+  [[nodiscard]] Result<> take_back(const std::string& component, const std::string& refused_why);
   [[nodiscard]] bool is_damaged(const std::string& component);
   void tidy(const std::vector<std::string>& components, bool all);
   // Of an export, in run_export.cpp.
@@ -168,6 +173,7 @@ class Run {
   std::mutex telling_;
   std::string pending_text_;  // why what was activated last is not confirmed yet
   bool only_fetch_ = false;   // nothing is put in force
+  Activation::Why why_ = Activation::Why::update;  // or a trial
   bool offline_ = false;      // no source works: only what was fetched in advance can be taken
 };
 

@@ -64,7 +64,6 @@ std::string Session::random_bytes() {
       break;
     case 1:
       out.insert(0, "{\"a\":[");
-      out.resize(std::min<std::size_t>(out.size(), PICKET_BUS_MAX_PAYLOAD));
       break;
     default: break;
   }
