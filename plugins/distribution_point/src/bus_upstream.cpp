@@ -38,6 +38,7 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
   Roads out;
   out.initial_root = reply.initial_root();
   for (const auto& one : reply.declined()) out.declined.push_back({one.component(), one.release()});
+  for (const auto& one : reply.held()) out.declined.push_back({one.component(), one.release(), one.newer()});
   for (const auto& road : reply.sources()) out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json()});
   return out;
 }

@@ -202,11 +202,11 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     else parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
   }
   std::ranges::sort(releases, std::greater(), &trust::Release::release);
-  // What the administrator declined is not offered to those behind this point: they go on with the newest of the others.
+  // What the administrator declined, or the agent here holds back, is not offered to those behind this point: they go on with the newest of the others.
   const bool any = !releases.empty();
   std::erase_if(releases, [&](const auto& release) { return run.roads.declines(component, static_cast<std::uint64_t>(release.release)); });
   if (any && releases.empty()) {
-    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined", false); });
+    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined or held back", false); });
     return {};
   }
   of_component([&](const ComponentVariant& wish, bool ours) {

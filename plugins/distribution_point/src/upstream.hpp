@@ -21,12 +21,13 @@ struct Roads {
   struct Declined {
     std::string component;
     std::uint64_t release = 0;  // 0: every one
+    bool newer = false;         // and every newer one
   };
-  std::vector<Declined> declined = {};
+  std::vector<Declined> declined = {};   // by the administrator, or held back by the agent: it refused them, or has not verified them yet
 
   [[nodiscard]] bool declines(std::string_view component, std::uint64_t release) const {
     for (const auto& one : declined)
-      if (one.component == component && (one.release == 0 || one.release == release)) return true;
+      if (one.component == component && (one.release == 0 || one.release == release || (one.newer && release > one.release))) return true;
     return false;
   }
 };

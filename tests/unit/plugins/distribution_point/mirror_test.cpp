@@ -136,10 +136,26 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   upstream_.declined = {{"a", 0}};
   const auto none = run();
   EXPECT_EQ(none.result_class(), "ok") << none.reason();
-  EXPECT_NE(none.missing(0).find("every release of it is declined"), std::string::npos) << none.missing(0);
+  EXPECT_NE(none.missing(0).find("every release of it is declined or held back"), std::string::npos) << none.missing(0);
   upstream_.declined.clear();
   EXPECT_EQ(run().result_class(), "ok");
   EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+// Where the agent verifies what is handed on, only what passed goes out.
+TEST_F(PointMirror, does_not_serve_what_is_newer_than_what_the_agent_has_verified) {
+  for (const std::int64_t release : {1, 2, 3}) offer("a", release);
+  publish();
+  want("a");
+  upstream_.declined = {{"a", 2, true}};
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 1u);
+  upstream_.declined = {{"a", 3, true}, {"b", 1, true}};
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
+  upstream_.declined = {{"a", 4, true}, {"a", 3}};
+  EXPECT_FALSE(run().published()) << "the newest that passed, and refused since";
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
 }
 
 TEST_F(PointMirror, fetches_nothing_twice_and_publishes_nothing_that_did_not_change) {
