@@ -126,8 +126,10 @@ void Downloads::work() {
     if (now >= next_clean) {
       next_clean = now + kCleanEvery;
       const auto grace = settings_.grace;
+      const auto verify = settings_.verify_stored;
       lock.unlock();
       mirror_.clean(grace);
+      if (verify.count() > 0 && now >= next_round_) look_for_damage(portion_of(parts_.store.stored_bytes(), verify));
       if (auto saved = parts_.demand.save(); !saved) parts_.host.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
       tell_space();
       show_health();
@@ -138,12 +140,26 @@ void Downloads::work() {
   }
 }
 
+// What is damaged is not served any more, and the download that brings it again begins at once.
+void Downloads::look_for_damage(std::uint64_t bytes) {
+  const auto portion = bytes == 0 ? mirror_.look_for_damage() : mirror_.look_for_damage(bytes, [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_ || (current_ ? cancelled_.load() : !orders_.empty());
+  });
+  for (const auto& name : portion.damaged) warn("damaged", cat(name, " is damaged on this computer's disk: it is not served any more, and will be fetched again"));
+  const std::lock_guard lock(mutex_);
+  if (round_began_ == Clock::time_point{}) round_began_ = Clock::now();
+  if (portion.is_round_over) next_round_ = std::exchange(round_began_, {}) + settings_.verify_stored;
+  if (!portion.damaged.empty() && !current_ && orders_.empty()) orders_.push_back({});
+}
+
 void Downloads::perform(Order& order) {
   MirrorSettings settings;
   {
     const std::lock_guard lock(mutex_);
     settings = settings_;
   }
+  look_for_damage(settings.verify_stored.count() == 0 ? 0 : portion_of(parts_.store.stored_bytes(), settings.verify_stored));
   v1::DownloadResult result;
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   result.set_run(order.request.run() != 0 ? order.request.run() : static_cast<std::uint64_t>(now));

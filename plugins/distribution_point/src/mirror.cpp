@@ -63,6 +63,19 @@ Result<> Mirror::serve_published() {
   return {};
 }
 
+Scrub::Portion Mirror::look_for_damage(std::uint64_t bytes, const std::function<bool()>& stop) {
+  auto portion = Scrub(parts_.store).read(bytes, stop);
+  // They went from the disk first, so a request in between is told to come back; nobody gets bytes that are known to be wrong.
+  if (!portion.damaged.empty())
+    if (auto served = serve_published(); !served) parts_.log(served.error().message);
+  return portion;
+}
+
+Scrub::Portion Mirror::look_for_damage() {
+  Scrub(parts_.store).begin_anew();
+  return look_for_damage(~std::uint64_t{0});
+}
+
 std::uint64_t Mirror::release_of(const ComponentVariant& wish) const {
   const auto found = served_.find(wish);
   return found == served_.end() ? 0 : found->second;

@@ -11,6 +11,7 @@
 
 #include "catalogue.hpp"
 #include "result.hpp"
+#include "scrub.hpp"
 #include "store.hpp"
 #include "trust/client.hpp"
 #include "trust/release.hpp"
@@ -42,6 +43,10 @@ class Mirror {
                                     const std::atomic<bool>& cancelled, std::uint64_t id = 0);
   // Removes sets that nobody is on the way to any more. Also between runs.
   void clean(std::chrono::seconds grace);
+  // Reads a portion of what is stored again (scrub.hpp). What is damaged is not served any more when this returns; the next run brings it again.
+  [[nodiscard]] Scrub::Portion look_for_damage(std::uint64_t bytes, const std::function<bool()>& stop = {});
+  // The same, all of it.
+  [[nodiscard]] Scrub::Portion look_for_damage();
 
   [[nodiscard]] const Wishes& wishes() const { return wishes_; }
   [[nodiscard]] std::uint64_t release_of(const ComponentVariant& wish) const;

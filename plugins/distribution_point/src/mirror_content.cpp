@@ -37,6 +37,12 @@ std::string url_path(std::string_view path) {
 // Will not come by waiting.
 bool is_hopeless(Code code) { return code == Code::untrusted || code == Code::not_found; }
 
+// Signed by its own keys, so no byte of what they signed has changed. Whether anybody should trust them, clients find out on their way from theirs.
+bool is_root(std::string_view bytes, std::int64_t version) {
+  const auto root = trust::Metadata<trust::Root>::parse(bytes);
+  return root && root->version == version && trust::verify_threshold("root", root->body.root, root->body.keys, root->signed_bytes, root->signatures);
+}
+
 // All hashes of the known kinds at once.
 class Hashes {
  public:
@@ -173,11 +179,10 @@ void Mirror::add_roots(Run& run, std::vector<Store::Metadata>& out) {
   for (std::int64_t version = std::max<std::int64_t>(1, newest - 255); version <= newest; ++version) {
     const auto name = cat(std::to_string(version), ".root.json");
     auto bytes = picket::read_file(parts_.store.set_folder(parts_.store.published()) / "metadata" / name, trust::Limits{}.root_bytes);
-    if (!bytes) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
+    if (!bytes || !is_root(*bytes, version)) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
     if (!bytes && version == newest) bytes = picket::read_file(parts_.store.trusted_folder() / "root.json", trust::Limits{}.root_bytes);
     if (!bytes) continue;  // not everybody keeps the first ones; the agents' own root is newer
-    const auto parsed = trust::Metadata<trust::Root>::parse(*bytes);
-    if (parsed && parsed->version == version) out.push_back({name, std::move(*bytes)});
+    if (is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
     else parts_.log(cat(name, " is passed over: it is no root of that version"));
   }
 }
@@ -217,7 +222,7 @@ bool Mirror::is_published(const std::vector<Store::Metadata>& metadata, const st
     const auto bytes = picket::read_file(folder / "metadata" / one.name, one.bytes.size());
     if (!bytes || *bytes != one.bytes) return false;
   }
-  return std::ranges::all_of(targets, [&](const auto& one) { return current->find(cat("/targets/", one.path)) != nullptr; });
+  return std::ranges::all_of(targets, [&](const auto& one) { return parts_.store.is_linked(set, one); });
 }
 
 Result<> Mirror::publish(Run& run) {

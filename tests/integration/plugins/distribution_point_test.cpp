@@ -314,6 +314,14 @@ TEST_F(DistributionPoint, cannot_pass_a_flipped_bit_to_an_agent) {
   EXPECT_EQ(result.result(), "failed");
   EXPECT_EQ(release_of(*agent), 0u);
   EXPECT_NE(explain(*agent).find("wrong digest"), std::string::npos) << explain(*agent);
+  // And the point does not go on for ever with it.
+  const auto healed = download();
+  EXPECT_EQ(healed.result_class(), "ok") << healed.reason();
+  EXPECT_EQ(healed.files(), 1u);
+  EXPECT_TRUE(healed.published());
+  EXPECT_NE(point_->log().find("is damaged on this computer's disk"), std::string::npos) << point_->log();
+  EXPECT_EQ(update(*agent).result(), "ok") << explain(*agent);
+  EXPECT_EQ(release_of(*agent), 1u);
 }
 
 TEST_F(DistributionPoint, is_not_asked_by_who_is_out_of_its_scope) {
