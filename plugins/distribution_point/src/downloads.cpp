@@ -130,7 +130,7 @@ void Downloads::work() {
       lock.unlock();
       mirror_.clean(grace);
       if (verify.count() > 0 && now >= next_round_) look_for_damage(portion_of(parts_.store.stored_bytes(), verify));
-      if (auto saved = parts_.demand.save(); !saved) parts_.host.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+      tell_wishes();
       tell_space();
       show_health();
       lock.lock();
@@ -164,7 +164,7 @@ void Downloads::perform(Order& order) {
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   result.set_run(order.request.run() != 0 ? order.request.run() : static_cast<std::uint64_t>(now));
   result.set_started(now);
-  const auto devices = settings.device_demand ? parts_.demand.wants(now) : Wishes();
+  const auto devices = settings.device_demand ? parts_.demand.wants(DemandBook::clock()) : Wishes();
   const auto progress = [&](const v1::DownloadProgress& message) {
     const auto bytes = message.SerializeAsString();
     const std::lock_guard lock(mutex_);
@@ -221,11 +221,23 @@ void Downloads::tell_space() {
                            " are needed to work"));
 }
 
+void Downloads::tell_wishes() {
+  const auto kept = parts_.demand.keep(DemandBook::clock());
+  auto now = kept ? std::string() : cat("what devices ask for cannot be kept, so it is not taken: ", kept.error().message);
+  {
+    const std::lock_guard lock(mutex_);
+    if (wishes_trouble_ == now) return;
+    wishes_trouble_ = now;
+  }
+  if (!now.empty()) warn("wishes", now);
+}
+
 void Downloads::show_health() {
   std::string text;
   {
     const std::lock_guard lock(mutex_);
     text = trouble_;
+    if (!wishes_trouble_.empty()) text = cat(text, text.empty() ? "" : "; ", wishes_trouble_);
     if (low_space_) text = cat(text, text.empty() ? "" : "; ", "less than ", human_bytes(settings_.warn_free_bytes), " of disk space is free");
   }
   parts_.host.report(text.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, text);

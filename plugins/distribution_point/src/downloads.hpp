@@ -56,6 +56,7 @@ class Downloads {
   void perform(Order& order);
   void look_for_damage(std::uint64_t bytes);
   void tell_space();
+  void tell_wishes();
   void show_health();
   void warn(std::string_view kind, const std::string& text);
   template <class Message>
@@ -81,6 +82,7 @@ class Downloads {
   bool stopping_ = false;
   bool low_space_ = false;
   std::string trouble_;         // of the last run
+  std::string wishes_trouble_;
   std::thread thread_;
 };
 

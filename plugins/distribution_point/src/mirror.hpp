@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ namespace distribution_point {
 
 // Who asked for it: "settings", "agent", ids of devices.
 using Wishes = std::map<ComponentVariant, std::vector<std::string>>;
+
+// What the published set holds, as somebody must have asked for it.
+[[nodiscard]] std::set<ComponentVariant> published_wishes(const Store& store);
 
 class Mirror {
  public:

@@ -41,7 +41,7 @@ class Store {
 
   [[nodiscard]] std::filesystem::path trusted_folder() const { return folder_ / "trusted"; }
   [[nodiscard]] std::filesystem::path highest_file() const { return folder_ / "trusted.highest"; }
-  [[nodiscard]] std::filesystem::path demand_file() const { return folder_ / "demand.json"; }
+  [[nodiscard]] std::filesystem::path demand_file() const { return folder_ / "demand.log"; }
 
   [[nodiscard]] std::filesystem::path file(std::string_view sha256) const { return folder_ / "files" / sha256; }
   [[nodiscard]] std::filesystem::path part(std::string_view sha256) const { return folder_ / "incoming" / (std::string(sha256) + ".part"); }
