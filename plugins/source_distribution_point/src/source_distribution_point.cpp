@@ -101,7 +101,7 @@ Outcome<std::unique_ptr<curl_source::Transfer>> SourceDistributionPoint::make(cu
   auto found = candidates(order.request.source());
   if (!found) return tl::unexpected(found.error());
   const bool begins = order.request.path() == "metadata/timestamp.json" && !order.probe;  // what every check asks for
-  const std::string demand = begins && settings_.announce ? demand_ : std::string();
+  const std::string demand = settings_.announce ? demand_ : std::string();
   if (begins && settings_.announce) ask_demand();  // for the next one
   return std::make_unique<PointTransfer>(std::move(order), std::move(*found), points_, announced_, demand, "Picket/" PICKET_PLUGIN_VERSION);
 }
