@@ -46,7 +46,7 @@ Result<> EngineImpl::start() {
   options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.variant"};
   options.allow.answers = {"picket.update.run",     "picket.update.status",  "picket.update.history",      "picket.update.rollback", "picket.update.export",
-                           "picket.update.explain", "picket.update.sources", "picket.update.what_is_sent", "picket.component.list"};
+                           "picket.update.explain", "picket.update.sources", "picket.update.source_outcome", "picket.update.what_is_sent", "picket.component.list"};
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);

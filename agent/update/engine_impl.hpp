@@ -11,6 +11,8 @@
 #include <thread>
 #include <variant>
 
+#include <picket/update/v1/sources.pb.h>
+
 #include "storage/storage.hpp"
 #include "update/history.hpp"
 #include "update/run.hpp"
@@ -59,6 +61,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   void answer(bus::RequestId id, const Message& message, std::string_view type);
   void refuse(bus::RequestId id, Code code, std::string_view text);
   void answer_sources(bus::RequestId id, std::string_view asker);
+  void take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome);
   void enqueue(bus::RequestId id, Job job);
 
   // The engine's thread.

@@ -137,7 +137,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   std::vector<std::unique_ptr<SourceReader>> failed;
   bool worked = false;
   for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
-    const ReadLimits limits{entry.connect_timeout.value_or(settings_.connect_timeout), entry.stall_timeout.value_or(settings_.stall_timeout), settings_.min_bytes_per_second, agent};
+    const auto limits = limits_of(settings_, entry, agent);
     auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
     const auto name = reader->source().name;
     reader->on_note = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };

@@ -28,8 +28,10 @@ Result<> Run::open_stored() {
 }
 
 void Run::open_readers() {
-  const ReadLimits limits{settings_.connect_timeout, settings_.stall_timeout, settings_.min_bytes_per_second};
-  for (auto& entry : shop_.sources.to_try(true, shop_.explain)) readers_.push_back(std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_));
+  for (auto& entry : shop_.sources.to_try(true, shop_.explain)) {
+    const auto limits = limits_of(settings_, entry);
+    readers_.push_back(std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_));
+  }
 }
 
 Result<std::vector<std::string>> Run::components_to_export(const v1::ExportRequest& order) const {

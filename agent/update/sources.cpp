@@ -64,6 +64,7 @@ void Sources::failed(std::string_view name, std::string_view why, std::optional<
   if (health.state != Health::State::failed) health.since = now;
   health.state = Health::State::failed;
   health.why = why;
+  health.is_asked_for = wish && wish->count() > 0;
   if (wish && wish->count() == 0) {
     health.rests_until = health.rest = 0;
     return;
@@ -74,6 +75,19 @@ void Sources::failed(std::string_view name, std::string_view why, std::optional<
   health.failures = std::min(health.failures + 1, 1'000'000U);
   health.rest = std::max(std::min(rest_ << doubled, longest_rest_), wish ? std::min<std::int64_t>(wish->count(), kLongestWish) : 0);
   health.rests_until = now + health.rest;
+}
+
+Sources::Rest Sources::rest_of(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.wall_seconds();
+  const auto& health = health_of(name);
+  if (!rests(health, now)) return {};
+  return {std::chrono::seconds(health.rests_until - now), health.why, health.is_asked_for};
+}
+
+bool Sources::knows(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::find(entries_, name, &SourceEntry::name) != entries_.end();
 }
 
 std::vector<v1::SourceStatus> Sources::status() const {

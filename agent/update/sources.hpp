@@ -32,6 +32,13 @@ class Sources {
   // wish: how long it wants to be left alone, in its own words; 0: asking costs nothing (a drive that is not plugged in), so it does not rest.
   void failed(std::string_view name, std::string_view why, std::optional<std::chrono::seconds> wish = std::nullopt);
   [[nodiscard]] std::vector<v1::SourceStatus> status() const;
+  struct Rest {
+    std::chrono::seconds left{0};      // 0: it does not rest
+    std::string why;
+    bool is_asked_for = false;         // by the source itself
+  };
+  [[nodiscard]] Rest rest_of(std::string_view name) const;
+  [[nodiscard]] bool knows(std::string_view name) const;
 
  private:
   struct Health {
@@ -41,6 +48,7 @@ class Sources {
     std::int64_t rests_until = 0;
     std::int64_t rest = 0;       // its length
     unsigned failures = 0;       // in a row
+    bool is_asked_for = false;   // the rest, by the source
   };
   // A clock that was set back must not make a source rest for years.
   [[nodiscard]] static bool rests(const Health& health, std::int64_t now) { return health.rests_until > now && health.rests_until - now <= health.rest; }

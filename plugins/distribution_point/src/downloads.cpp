@@ -155,9 +155,11 @@ void Downloads::look_for_damage(std::uint64_t bytes) {
 
 void Downloads::perform(Order& order) {
   MirrorSettings settings;
+  bool is_ordered = false;
   {
     const std::lock_guard lock(mutex_);
     settings = settings_;
+    is_ordered = !current_->askers.empty();
   }
   look_for_damage(settings.verify_stored.count() == 0 ? 0 : portion_of(parts_.store.stored_bytes(), settings.verify_stored));
   v1::DownloadResult result;
@@ -171,7 +173,7 @@ void Downloads::perform(Order& order) {
     // Without credit a line of progress is lost, nothing more.
     for (const auto& asker : current_->askers) (void)asker->offer_message(bytes);
   };
-  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_, result.run());
+  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_, result.run(), is_ordered);
   result.set_finished(static_cast<std::int64_t>(std::time(nullptr)));
   judge(order.request.overall_rule().empty() ? settings.overall_rule : order.request.overall_rule(), result);
 

@@ -42,9 +42,9 @@ class Mirror {
   // Serves what was published before; at the start.
   [[nodiscard]] picket::Result<> serve_published();
   // `devices`: what they ask for. Leaves the union with the other wishes in `wishes`, with the releases served.
-  // `id`: of this run.
+  // `id`: of this run. `is_ordered`: by somebody, who wants an attempt even where every source asked to be left alone.
   [[nodiscard]] v1::PointResult run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
-                                    const std::atomic<bool>& cancelled, std::uint64_t id = 0);
+                                    const std::atomic<bool>& cancelled, std::uint64_t id = 0, bool is_ordered = true);
   // Removes sets that nobody is on the way to any more. Also between runs.
   void clean(std::chrono::seconds grace);
   // Reads a portion of what is stored again (scrub.hpp). What is damaged is not served any more when this returns; the next run brings it again.
@@ -66,6 +66,7 @@ class Mirror {
   class Fetcher;
   struct Run;
 
+  [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);

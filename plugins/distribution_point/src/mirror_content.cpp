@@ -110,8 +110,10 @@ Result<> Mirror::fetch(Run& run, const File& file) {
     if (!done && done.error().code == Code::conflict) done = fetch_from(run, road, file);
     if (done) return done;
     parts_.log(cat("source ", road.name, ": ", file.path, ": ", done.error().message));
+    run.say(road.name, cat("failed: ", file.path, ": ", done.error().message));
     if (run.cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
+    if (!is_hopeless(done.error().code)) parts_.upstream.report(road, &done.error());  // it lacks no file: it does not bring it
     // The reason that leaves most hope is the one that is told.
     if (!last || !is_hopeless(done.error().code)) last = std::move(done).error().context(cat(road.name, ": ", file.path));
   }

@@ -315,6 +315,11 @@ void answer_ksn(CtlPicketd& picketd) {
   part.set_files(2);
   part.set_bytes(3000);
   part.set_source("vendor");
+  for (const auto& [source, text] : {std::pair("branch", "rests for 240 s more after: connection refused"), std::pair("vendor", "taken: the first source whose metadata are good")}) {
+    auto& step = *part.add_steps();
+    step.set_source(source);
+    step.set_text(text);
+  }
   picketd.answer_with("picket.distribution_point.status", point);
 }
 
