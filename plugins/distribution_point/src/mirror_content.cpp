@@ -113,7 +113,8 @@ Result<> Mirror::fetch(Run& run, const File& file) {
     run.say(road.name, cat("failed: ", file.path, ": ", done.error().message));
     if (run.cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
-    if (!is_hopeless(done.error().code)) parts_.upstream.report(road, &done.error());  // it lacks no file: it does not bring it
+    // Not for lacking a file, and once a run: it would else rest the longer, the more files there are.
+    if (!is_hopeless(done.error().code) && run.reported.insert(road.name).second) parts_.upstream.report(road, &done.error());
     // The reason that leaves most hope is the one that is told.
     if (!last || !is_hopeless(done.error().code)) last = std::move(done).error().context(cat(road.name, ": ", file.path));
   }

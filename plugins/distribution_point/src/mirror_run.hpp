@@ -36,6 +36,7 @@ struct Mirror::Run {
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
+  std::set<std::string> reported{};             // roads that failed in the middle
   bool incomplete = false;                    // something that counts is missing
   std::uint64_t done = 0, total = 0, target_bytes = 0;
 

@@ -62,9 +62,9 @@ void each_file(const fs::path& folder, const Act& act) {
 std::vector<Store::Stored> Store::stored() const {
   std::vector<Stored> out;
   std::set<Inode> seen;
-  const auto add = [&](const fs::path& path, const struct stat& info, std::string digest, std::string name) {
+  const auto add = [&](const fs::path& path, const struct stat& info, std::string_view digest, std::string name) {
     if (digest.empty() || !seen.insert({info.st_dev, info.st_ino}).second) return;
-    out.push_back({path.lexically_relative(folder_).native(), std::move(name), std::move(digest), static_cast<std::uint64_t>(info.st_size)});
+    out.push_back({path.lexically_relative(folder_).native(), std::move(name), std::string(digest), static_cast<std::uint64_t>(info.st_size)});
   };
   auto sets = earlier();
   if (const auto current = published(); current != 0) sets.push_back(current);
@@ -80,7 +80,8 @@ std::vector<Store::Stored> Store::stored() const {
     const auto digests = digests_of(folder);
     each_file(folder / "metadata", [&](const fs::path& path, const struct stat& info) {
       const auto listed = digests.find(path.lexically_relative(folder).native());
-      if (listed != digests.end()) add(path, info, listed->second, path.lexically_relative(folder_).native());
+      // Without a line the list is damaged: it counts as the file, and both are made anew.
+      add(path, info, listed != digests.end() ? listed->second : "none", path.lexically_relative(folder_).native());
     });
   }
   each_file(folder_ / "files", [&](const fs::path& path, const struct stat& info) { add(path, info, digest_of_name(path.filename().native()), path.filename().native()); });

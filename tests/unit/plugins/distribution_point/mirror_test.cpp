@@ -402,6 +402,24 @@ TEST_F(PointMirror, leaves_a_source_alone_that_rests_and_tells_how_each_did_and_
   EXPECT_EQ(asked, std::set<std::string>{"locked"});
 }
 
+TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_files_it_owes) {
+  for (const char* component : {"a", "b", "c"}) {
+    offer(component, 1);
+    want(component);
+  }
+  publish();
+  upstream_.roads_list = {{.name = "dying", .plugin = "p", .location = "x", .options_json = "{}"}, {.name = "good", .plugin = "p", .location = "x", .options_json = "{}"}};
+  upstream_.trouble = [&](const std::string& name, const std::string& path, std::string&) -> Result<> {
+    return name == "dying" && path.starts_with("targets/") ? fail(Code::io, "connection reset") : Result<>();
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(upstream_.reports.size(), 2u);
+  EXPECT_EQ(upstream_.reports[0], "dying");
+  EXPECT_NE(upstream_.reports[1].find("dying: connection reset"), std::string::npos) << upstream_.reports[1];
+  EXPECT_EQ(result.steps_size(), 2 + 3);
+}
+
 // What a source may do to the point's own download, one kind at a time: the next source helps, or the set in force stays.
 struct Ill {
   const char* name;
