@@ -69,6 +69,7 @@ Outcome<> PointTransfer::use_point() {
 }
 
 Outcome<> PointTransfer::go_to_point() {
+  told_again_ = false;
   if (auto moved = use_point(); !moved) return moved;
   const bool begins = order().request.path() == "metadata/timestamp.json";  // what every check asks for
   if (begins && !order().probe && !demand_.empty() && announced_->claim(candidates_[at_].url(), demand_, Points::Clock::now())) announce();
@@ -143,7 +144,8 @@ bool PointTransfer::try_another(Failure& failure) {
   if (announcing_) announced_->forget(base);
   announcing_ = false;
   if (lack_) failure = *std::exchange(lack_, std::nullopt);
-  else if (failure.status == PICKET_E_NOT_FOUND && !is_absent_root(failure) && !order().probe && !demand_.empty() && announced_->claim_again(base, demand_, Points::Clock::now()) && use_point()) {
+  else if (failure.status == PICKET_E_NOT_FOUND && !is_absent_root(failure) && !order().probe && !demand_.empty() && !told_again_ && announced_->claim_again(base, demand_, Points::Clock::now()) && use_point()) {
+    told_again_ = true;
     lack_ = failure;
     note("point " + candidates_[at_].name + " lacks what this device came for, so it is told once more what is needed");
     announce();

@@ -63,6 +63,7 @@ class PointTransfer final : public curl_source::HttpTransfer {
   const std::string demand_;
   bool announcing_ = false;
   std::optional<curl_source::Failure> lack_;   // while it is announced because of that
+  bool told_again_ = false;                    // this point, by this transfer: once, whatever came of it
   std::string earlier_;  // what the points before this one failed of
   curl_source::List post_headers_;
 };

@@ -213,6 +213,17 @@ TEST_F(PointSource, tells_a_point_again_at_once_when_it_lacks_what_this_device_c
   EXPECT_EQ(posts(), 2u);  // once a check
 }
 
+TEST_F(PointSource, tells_a_point_only_once_for_a_file_even_if_it_cuts_the_line_each_time) {
+  RawServer point([](const std::string& head) { return head.starts_with("POST") ? RawServer::Reply{""} : bad("404 Not Found"); });
+  host_.when_asked("picket.update.status", [](const auto&) { return picket::testing::Reply{PICKET_OK, {}, {}, {}}; });
+  begin({at(point)}, R"("announce":true)");
+  const auto got = get("targets/f");
+  EXPECT_EQ(got.answer.status, PICKET_E_NOT_FOUND) << got.answer.payload;
+  std::size_t posts = 0;
+  for (const auto& head : point.heads()) posts += head.starts_with("POST");
+  EXPECT_EQ(posts, 1u);
+}
+
 TEST_F(PointSource, fetches_all_the_same_from_a_point_that_takes_no_wishes) {
   RawServer point([](const std::string& head) { return head.starts_with("POST") ? bad("403 Forbidden") : good("stamp"); });
   host_.when_asked("picket.update.status", [](const auto&) { return picket::testing::Reply{PICKET_OK, {}, {}, {}}; });
