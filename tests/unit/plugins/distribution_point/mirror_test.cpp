@@ -5,7 +5,6 @@
 
 #include <fstream>
 #include <set>
-#include <tuple>
 
 #include "base/digest.hpp"
 #include "support/point_world.hpp"
@@ -594,7 +593,8 @@ TEST_F(PointMirror, heals_a_bit_that_flipped_in_any_stored_file) {
       kinds.insert(file.begin()->native());
       if (part == 1) open();  // found after a restart too
       const auto found = mirror_->look_for_damage();
-      EXPECT_EQ(found.damaged.empty(), file.native().starts_with("trusted")) << "what is served is found by reading it";
+      // The client finds out about trusted/ by itself, and a set's list may have lost the files that it names by then.
+      if (file.filename() != "digests") EXPECT_EQ(found.damaged.empty(), file.native().starts_with("trusted")) << "what is served is found by reading it";
       for (const auto& name : found.damaged) EXPECT_EQ(name.find(".part"), name.npos) << name;
       const auto result = run();
       EXPECT_EQ(result.result_class(), "ok") << result.reason();
@@ -604,16 +604,32 @@ TEST_F(PointMirror, heals_a_bit_that_flipped_in_any_stored_file) {
   EXPECT_EQ(kinds, (std::set<std::string>{"files", "sets", "trusted", "trusted.highest"}));
 }
 
+TEST_F(PointMirror, makes_a_set_anew_whose_list_of_digests_is_damaged) {
+  offer("a", 1);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  for (const bool in_a_name : {false, true}) {
+    const auto list = store_->set_folder(store_->published()) / "digests";
+    flip(list, in_a_name ? 70 : 0);  // 64 digits, two spaces, the name
+    EXPECT_FALSE(mirror_->look_for_damage().damaged.empty());
+    EXPECT_TRUE(run().published());
+    EXPECT_EQ(seen("a").value_or(0), 1);
+    EXPECT_TRUE(mirror_->look_for_damage().damaged.empty());
+  }
+}
+
 TEST_F(PointMirror, serves_nobody_from_a_damaged_file_even_while_no_source_is_there) {
   offer("a", 1);
   offer("b", 1);
   publish();
   for (const char* component : {"a", "b"}) want(component);
   ASSERT_EQ(run().result_class(), "ok");
-  std::string path, key;
-  for (const auto& [name, bytes] : repository_.tuf.targets)
-    if (name.find("a/full/") == 0) std::tie(path, key) = std::pair("/targets/" + name, picket::sha256_hex(bytes));
-  ASSERT_NE(served_->find(path), nullptr);
+  std::string path;
+  for (const auto& [asked, times] : upstream_.asked)
+    if (asked.starts_with("targets/a/")) path = "/" + asked;
+  ASSERT_NE(served_->find(path), nullptr) << path;
+  const auto key = picket::sha256_hex(upstream_.files.at(path.substr(1)));
   flip(store_->file(key), 50'000);
   EXPECT_EQ(mirror_->look_for_damage().damaged, std::vector<std::string>{path.substr(9)});
   EXPECT_EQ(served_->find(path), nullptr);

@@ -107,6 +107,7 @@ TEST_F(PointUpstream, asks_each_source_with_its_own_patience_and_tells_the_agent
 // Its own plugin does not notice, and bytes never stop coming.
 TEST_F(PointUpstream, gives_a_trickling_source_up_however_alive_it_looks) {
   add("trickle", 100, 300);
+  sources_.set_min_bytes_per_second(10'000'000);  // beyond what single bytes can be here
   std::uint64_t token = 0;
   source_ = [&](std::uint64_t asked, const picket::source::v1::FetchRequest&) -> std::optional<picket::testing::Reply> {
     token = asked;
