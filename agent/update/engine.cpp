@@ -93,7 +93,7 @@ std::vector<std::string> EngineImpl::answerers() const {
 
 Result<> EngineImpl::apply_settings(std::string_view settings_json) {
   PICKET_LET(settings, parse_settings(settings_json));
-  sources_.configure(settings.sources, settings.rest_after_failure, settings.longest_rest);
+  sources_.configure(settings.sources, settings.rest_after_failure, settings.longest_rest, settings.longest_wish);
   board_.set_settings(std::move(settings));
   return {};
 }

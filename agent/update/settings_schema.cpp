@@ -33,6 +33,7 @@ std::string_view settings_schema_text() {
     "min_bytes_per_second": {"description": "Slower than this is as good as standing still.", "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 100},
     "rest_after_failure_seconds": {"description": "A source that failed is passed over for so long, unless an update is forced; twice as long after each further failure.", "type": "integer", "minimum": 0, "maximum": 86400, "default": 300},
     "longest_rest_seconds": {"description": "However often a source failed, it is tried again after so long.", "type": "integer", "minimum": 0, "maximum": 604800, "default": 7200},
+    "longest_wish_seconds": {"description": "A server that asks to be left alone (Retry-After) is, but no longer than this; 0: it rests as after any failure. Where nothing but resting sources is left, they are tried all the same.", "type": "integer", "minimum": 0, "maximum": 604800, "default": 7200},
     "warning_after_hours": {"description": "Databases published longer ago than this are a warning.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 72},
     "critical_after_hours": {"description": "Databases published longer ago than this are critical; more than warning_after_hours.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 168},
     "verify_stored_hours": {"description": "How often an update also reads the set in force again to see whether it is undamaged; 0: at every update.", "type": "integer", "minimum": 0, "maximum": 8760, "default": 24},

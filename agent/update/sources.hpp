@@ -24,7 +24,8 @@ class Sources {
   explicit Sources(const core::Clock& clock) : clock_(clock) {}
 
   // What is known of an entry that did not change stays known.
-  void configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest = std::chrono::hours(2));
+  // longest_wish: how long a server's own wish to be left alone is heard at most; it may be wrong, or hostile.
+  void configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest = std::chrono::hours(2), std::chrono::seconds longest_wish = std::chrono::hours(2));
   // Those to try now, in order. Resting ones are left out, unless `force`, or unless nothing else is left: a rest is there to spare
   // waiting in front of a source that works, not to refuse work.
   [[nodiscard]] std::vector<SourceEntry> to_try(bool force, Explain& explain) const;
@@ -50,7 +51,7 @@ class Sources {
   mutable std::mutex mutex_;
   std::vector<SourceEntry> entries_;
   std::map<std::string, Health, std::less<>> health_;
-  std::int64_t rest_ = 300, longest_rest_ = 7200;
+  std::int64_t rest_ = 300, longest_rest_ = 7200, longest_wish_ = 7200;
 };
 
 }  // namespace picket::update
