@@ -33,7 +33,7 @@ picket_status SourceDistributionPoint::apply(std::string_view settings_json, std
   if (!settings) return host_.fail(-static_cast<picket_status>(settings.error().code), settings.error().message);
   take(std::move(*settings));
   const bool all = desk_.apply(settings_.loop);
-  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches is in force from the next start");
+  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches and fallback_resolvers are in force from the next start");
   return PICKET_OK;
 }
 
