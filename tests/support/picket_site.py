@@ -48,10 +48,17 @@ def wait_for(what, condition, why=lambda: ""):
         time.sleep(0.02)
 
 
+_held = []  # sockets, until this program ends
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody else is given: it stays bound here, without listening. The server it is for listens there all the same, with
+    SO_REUSEADDR as servers do; before that, who connects is refused."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _held.append(held)
+    return held.getsockname()[1]
 
 
 class Running:
