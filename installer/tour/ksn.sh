@@ -1,8 +1,8 @@
 # Sourced by installer/demo: an organisation's own KSN, asked through a proxy and only with consent, and cloud mode that stands on it.
 
 step "6. A private KSN with one command, and a KSN proxy before it"
-ksn_port=$(free_port)
-ksn_proxy_port=$(free_port)
+free_port ksn_port
+free_port ksn_proxy_port
 "$bin/picket-ksn" init "$work/ksn" --name "Example's KSN" --contact security@example.org --server "https://127.0.0.1:$ksn_port" --listen 127.0.0.1
 say "It is filled from public lists of bad files (files of this demo play 80 of them):"
 mkdir "$work/lists" "$work/files"
