@@ -8,8 +8,8 @@
 namespace curl_source {
 namespace {
 
-constexpr std::chrono::hours kRemember(24);
-constexpr std::size_t kMostKnown = 256;
+constexpr std::chrono::hours kNotAgainFor(24);
+constexpr std::size_t kMostPlaces = 256;
 constexpr int kGzipOnly = 15 + 16;  // the largest window, with gzip's header and checksum
 
 struct Inflate {
@@ -60,7 +60,7 @@ void PlainPlaces::add(const std::string& base) {
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(until_, [&](const auto& entry) { return entry.second < now; });
-  if (until_.size() < kMostKnown) until_[base] = now + kRemember;
+  if (until_.size() < kMostPlaces) until_[base] = now + kNotAgainFor;
 }
 
 }  // namespace curl_source
