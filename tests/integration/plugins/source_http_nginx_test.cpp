@@ -85,8 +85,8 @@ TEST_F(SourceHttpNginx, takes_metadata_that_lie_packed_from_a_server_that_packs_
   const std::string metadata(500'000, 'm');  // more than one message of the bus holds
   write_with_packed("metadata/1.snapshot.json", metadata);
   write_with_packed("metadata/1.root.json", "root");
-  for (const char* lines : {"", "add_header Content-Encoding x-gzip;"}) {  // as nginx and Apache send NAME.gz
-    auto& nginx = serve({.location_lines = lines});
+  for (const char* apache : {"", "location ~ gz$ { add_header Content-Encoding x-gzip; }"}) {  // as nginx and Apache send NAME.gz
+    auto& nginx = serve({.server_lines = apache});
     const auto got = finish(ask(fetch_of(nginx.url(), "metadata/1.snapshot.json"), 5000), 5000);
     ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
     EXPECT_TRUE(got.answer.stream == metadata);
