@@ -73,14 +73,21 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 "$ksn" run "$folder/real" --name "Real KSN" --server "https://127.0.0.1:$port" --listen 127.0.0.1 -- \
   --plugin-dir "$PICKET_BUILD/plugins" --plugin-keys "$PICKET_BUILD/devkey" >"$folder/picketd.log" 2>&1 &
 pid=$!
-until curl -sf --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/hello" -o "$folder/hello"; do
+said() { curl -s --cacert "$folder/real/tls/authority.pem" --data-binary "@$folder/asker" "https://127.0.0.1:$port/ksn/v1/$1" -o "$folder/answer" -w '%{http_code}' || :; }
+: >"$folder/asker"
+until [ "$(said hello)" != 000 ]; do
   kill -0 "$pid" 2>/dev/null || { tail -n 20 "$folder/picketd.log"; echo "picketd ended"; exit 1; }
   [ $SECONDS -lt 100 ] || { tail -n 20 "$folder/picketd.log"; echo "no answer"; exit 1; }
   sleep 0.1
 done
-grep -q "Real KSN" "$folder/hello"
-# While it runs, the store can be filled; a question without a licence is refused.
+# A question without a licence is refused, and so is a greeting: who is greeted would be answered.
+[ "$(said ask)" = 403 ]
+grep -q "this KSN needs a licence" "$folder/answer"
+[ "$(said hello)" = 403 ]
+# While it runs, the store can be filled.
 expect "1 objects" "$ksn" import "$folder/good.csv" --ksn "$folder/real"
-[ "$(curl -s --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/ask" -o "$folder/refusal" -w '%{http_code}')" = 403 ]
-grep -q "this KSN needs a licence" "$folder/refusal"
+expect "L-1  known" "$ksn" licence add L-1 --ksn "$folder/real"
+printf '\n\005\n\003L-1' >"$folder/asker"  # HelloRequest and AskRequest alike: asker.licence
+[ "$(said hello)" = 200 ]
+grep -q "Real KSN" "$folder/answer"
 echo ok
