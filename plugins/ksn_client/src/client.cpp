@@ -36,7 +36,7 @@ struct Client::Derived {
 };
 
 Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
-  line_ = std::make_unique<Line>(*channel_, [this](const Way* way, const Error* failure) { attempted(way, failure); });
+  line_ = std::make_unique<Line>(*channel_, [this](const Way* way, std::string_view path, const Error* failure) { attempted(way, path, failure); });
   gate_ = std::make_unique<Gate>(*line_, [this](std::string_view what) { return forbids(what); });
   std::string told;
   outbox_ = std::make_unique<Outbox>(host_.keep, told);
@@ -325,7 +325,9 @@ std::string Client::forbids(std::string_view what) {
   return {};
 }
 
-void Client::attempted(const Way* way, const Error* failure) {
+void Client::attempted(const Way* way, std::string_view path, const Error* failure) {
+  // A proxy takes statistics and files while KSN is away, and NOT_TAKEN says nothing of the licence: what they bring is no sign that questions are answered.
+  const bool would_answer = path == "/ksn/v1/ask" || path == "/ksn/v1/hello";
   bool tell = false;
   {
     const std::lock_guard lock(mutex_);
@@ -333,6 +335,7 @@ void Client::attempted(const Way* way, const Error* failure) {
     const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
     if (failure == nullptr) {
       ++exchanges_;
+      if (!would_answer) return;
       if (is_unavailable(situation_, now)) situation_.available_since = now;
       tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
       situation_.last_exchange = now;

@@ -66,7 +66,7 @@ class Client {
 
   [[nodiscard]] Situation situation();
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
-  void attempted(const Way* way, const Error* failure);
+  void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off

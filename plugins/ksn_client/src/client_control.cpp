@@ -150,7 +150,7 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       row->set_works(works.has_value());
       row->set_text(works ? (reply.proxy() ? "a KSN proxy" : "a KSN server") : works.error().message);
       // Who asks may be less patient than we are with KSN: that is no failure.
-      if (works || patient || works.error().code != Code::timeout) attempted(&one.way, works ? nullptr : &works.error());
+      if (works || patient || works.error().code != Code::timeout) attempted(&one.way, "/ksn/v1/hello", works ? nullptr : &works.error());
     }
     done(std::move(out));
   });

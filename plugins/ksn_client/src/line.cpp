@@ -115,7 +115,7 @@ void Line::next(const std::shared_ptr<Message>& message) {
     if (message->last.message.empty()) message->last = resting;
     if (message->cancelled) message->last = {Code::cancelled, "cancelled"};
   }
-  if (message->roads.empty() && watch_) watch_(nullptr, &message->last);
+  if (message->roads.empty() && watch_) watch_(nullptr, message->path, &message->last);
   finish(message, fail(message->last));
 }
 
@@ -148,14 +148,14 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
     else state->breaker.failed(Clock::now(), spread(), rest);
   }
   if (result) {
-    if (watch_) watch_(&state->way, nullptr);
+    if (watch_) watch_(&state->way, message->path, nullptr);
     return finish(message, {});
   }
   if (gave_up || final) {
-    if (!gave_up && watch_) watch_(&state->way, result.error().code == Code::conflict ? nullptr : &result.error());
+    if (!gave_up && watch_) watch_(&state->way, message->path, result.error().code == Code::conflict ? nullptr : &result.error());
     return finish(message, std::move(result));
   }
-  if (watch_) watch_(&state->way, &result.error());
+  if (watch_) watch_(&state->way, message->path, &result.error());
   message->last = message->last.message.empty() ? result.error() : Error{result.error().code, cat(message->last.message, "; ", result.error().message)};
   next(message);
 }

@@ -24,8 +24,8 @@ struct Way {
 class Line {
  public:
   using Clock = std::chrono::steady_clock;
-  // What became of an attempt, for the status. On the channel's thread, or within post.
-  using Watch = std::function<void(const Way* way, const Error* failure)>;  // failure nullptr: an exchange; way nullptr: no road at all
+  // What became of an attempt at this path, for the status. On the channel's thread, or within post.
+  using Watch = std::function<void(const Way* way, std::string_view path, const Error* failure)>;  // failure nullptr: an exchange; way nullptr: no road at all
 
   Line(ksn_channel::Channel& channel, Watch watch) : channel_(channel), watch_(std::move(watch)) {}
 

@@ -73,6 +73,22 @@ TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
 }
 
 // What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
+TEST_F(KsnExtended, what_a_proxy_puts_aside_is_no_sign_that_ksn_answers) {
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  ksn.mood(Mood::puts_aside);
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits() && status().counters().at("failures") > 0; }));
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+  EXPECT_EQ(status().last_exchange(), 0);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+}
+
 TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
   settings["extended"] = false;
   start();
