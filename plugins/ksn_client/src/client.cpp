@@ -311,8 +311,19 @@ Situation Client::situation() {
     out = situation_;
   }
   out.road = line_->in_force();
-  if (out.failing_since != 0 || !out.has_provider) out.next_attempt = host_.now() + std::chrono::ceil<std::chrono::seconds>(next).count();
+  const auto now = host_.now();
+  if (out.has_provider && out.failing_since == 0 && !is_unavailable(out, now)) return out;
+  const std::lock_guard lock(mutex_);
+  const auto at = std::max({out.has_provider ? greets_at() : greet_at_, now + std::chrono::ceil<std::chrono::seconds>(next).count(), now});
+  // One clock counts seconds, the other the rest of a road: what was said is not taken back for their difference.
+  if (at < next_attempt_ - 1 || at > next_attempt_ + 1) next_attempt_ = at;
+  out.next_attempt = next_attempt_;
   return out;
+}
+
+// After a failure within a minute: it may be over.
+std::int64_t Client::greets_at() const {
+  return situation_.failing_since != 0 ? greet_at_ : std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count());
 }
 
 std::string Client::forbids(std::string_view what) {
@@ -345,7 +356,10 @@ void Client::attempted(const Way* way, std::string_view path, const Error* failu
       situation_.licence_refused = false;
     } else if (failure->code != Code::cancelled) {
       ++failures_;
-      if (!was_failing) situation_.failing_since = now;
+      if (!was_failing) {
+        situation_.failing_since = now;
+        greet_at_ = std::max(greet_at_, now + std::min<std::int64_t>(settings_.heartbeat.count(), 60));
+      }
       tell = !was_failing || situation_.failure != failure->message || was_refused != (failure->code == Code::denied);
       situation_.failure = failure->message;
       situation_.licence_refused = failure->code == Code::denied;

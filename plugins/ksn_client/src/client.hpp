@@ -65,6 +65,7 @@ class Client {
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
+  [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
   void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
@@ -93,7 +94,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false, greeting_ = false;
-  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0;
+  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, next_attempt_ = 0;
   std::uint64_t exchanges_ = 0, failures_ = 0;
   double software_tokens_ = 0;
   std::chrono::steady_clock::time_point software_counted_{};

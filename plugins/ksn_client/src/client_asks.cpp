@@ -72,9 +72,12 @@ void Client::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     wake_ = false;
+    lock.unlock();
+    const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
+    lock.lock();
     const auto now = host_.now();
     const bool on = situation_.is_on() && situation_.has_provider;
-    const bool greets = on && !greeting_ && situation_.directives.permits("hello", now) && now >= greet_at_ && now - situation_.last_exchange >= settings_.heartbeat.count();
+    const bool greets = on && !greeting_ && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const bool looks_again = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
     Settings again;
@@ -99,7 +102,7 @@ void Client::run() {
       if (when > now) next = std::min(next, when);
     };
     if (on) {
-      consider(std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count()));
+      consider(std::max(greets_at(), now + rests));
       consider(counts_at);
       consider(outbox_rests_until_);
     }

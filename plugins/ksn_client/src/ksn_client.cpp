@@ -90,12 +90,14 @@ void KsnClient::publish() {
     if (status == PICKET_OK) published_ = bytes;
     else if (status == PICKET_E_BUSY) host_.set_timer(kPublishTimer, 500);
   }
-  const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", state.text());
+  // Without the next attempt: a device that goes on failing is not reported anew every minute.
+  const std::string text = cat(state.status(), state.cause().empty() ? "" : cat(": ", state.cause()));
+  const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", text);
   if (health == reported_) return;
   // A plugin's health is a warning at most; what policy calls critical is said of the device.
   picket::host::v1::DeviceConcern concern;
   concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
-  concern.set_text(cat("KSN: ", state.text()));
+  concern.set_text(cat("KSN: ", text));
   if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY) {
     host_.set_timer(kPublishTimer, 500);
     return;

@@ -221,14 +221,23 @@ void Line::try_all(std::string_view path, const std::string& body, std::chrono::
 std::string Line::in_force() const {
   const std::lock_guard lock(mutex_);
   if (states_.empty()) return "none";
-  std::string out;
-  bool servers = false;
+  const auto now = Clock::now();
+  std::string proxy;
+  bool proxy_rests = false, servers = false, servers_rest = true;
   for (const auto& state : states_) {
-    if (state->way.is_proxy) out = state->way.name;
-    else servers = true;
+    const bool rests = state->breaker.is_resting(now);
+    if (state->way.is_proxy) {
+      proxy = state->way.name;
+      proxy_rests = rests;
+    } else {
+      servers = true;
+      servers_rest = servers_rest && rests;
+    }
   }
-  if (!servers) return out;
-  return out.empty() ? "servers" : cat(out, ", servers when it is not available");
+  if (proxy.empty()) return servers_rest ? "servers, which rest after failures" : "servers";
+  if (!servers) return proxy_rests ? cat(proxy, ", which rests after failures") : proxy;
+  if (!proxy_rests) return cat(proxy, ", servers when it is not available");
+  return servers_rest ? cat(proxy, " and servers, which all rest after failures") : cat("servers, while ", proxy, " rests after failures");
 }
 
 std::string Line::why_shut() const {

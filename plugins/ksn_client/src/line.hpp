@@ -50,7 +50,7 @@ class Line {
   // Every road in use, whatever its breaker says; the breakers hear only of what works.
   void try_all(std::string_view path, const std::string& body, std::chrono::milliseconds deadline, const Goes& goes, std::function<void(std::vector<Tried>)> done);
 
-  [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none"
+  [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none", and what rests
   [[nodiscard]] std::string why_shut() const;                         // every road rests, or there is none; empty: ask
   [[nodiscard]] std::chrono::milliseconds until_next_attempt() const; // 0: nothing rests
 

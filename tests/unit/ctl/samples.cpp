@@ -199,7 +199,7 @@ policy::v1::ExplainReply sample_explained() {
 ksn::v1::StatusReply sample_ksn() {
   ksn::v1::StatusReply out;
   out.set_status("Enabled. Not available");
-  out.set_line("Enabled. Not available (Private, Extended): proxy ksn.site:13111: no network; since 2027-01-15 07:00:00 UTC; no exchange yet");
+  out.set_line("Enabled. Not available (Private, Extended): proxy ksn.site:13111: no network; since 2027-01-15 07:00:00 UTC; next attempt 2027-01-15 08:01:00 UTC; last exchange 2027-01-15 06:00:00 UTC by proxy ksn.site:13111");
   out.set_kind("Private");
   out.set_mode("Extended");
   out.set_cause("proxy ksn.site:13111: no network");

@@ -28,7 +28,8 @@ TEST_F(KsnClientPlugin, asks_nobody_before_the_statement_is_accepted) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   EXPECT_TRUE(wait([&] { return state().available(); }));
   EXPECT_TRUE(state().in_use());
-  EXPECT_EQ(state().text(), "Enabled (Private)");
+  EXPECT_EQ(state().text(), this->status().line());
+  EXPECT_THAT(state().text(), StartsWith("Enabled (Private, Extended); since 20"));
 }
 
 // A bare listening socket instead of a server: not even a connection is opened. Connections are taken in their order, so once one of the test's
@@ -300,7 +301,8 @@ TEST_F(KsnClientPlugin, directives_end_by_themselves_when_their_date_comes) {
   ASSERT_EQ(activate(std::string(R"({"directives":1,"mode":"stopped","until":")") + until + R"("})").status, PICKET_OK);
   EXPECT_FALSE(state().in_use());
   ASSERT_TRUE(wait([&] { return state().in_use(); })) << "without a question of anybody";
-  EXPECT_EQ(state().text(), "Enabled (Private)");
+  EXPECT_EQ(state().text(), status().line());
+  EXPECT_THAT(state().text(), StartsWith("Enabled (Private, Extended); since 20"));
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
 }
 
@@ -327,6 +329,8 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_THAT(status.cause(), HasSubstr("authentication error, the licence is not known to the provider: this licence is not known"));
   EXPECT_GT(status.since(), 1'600'000'000);
   EXPECT_GT(status.next_attempt(), status.since() - 1);
+  EXPECT_LE(status.next_attempt(), status.since() + 70) << "a minute, and what the road rests";
+  EXPECT_THAT(status.line(), AllOf(HasSubstr("; since 20"), HasSubstr("; next attempt 20"), EndsWith("; no exchange yet")));
   EXPECT_EQ(status.device_status(), "Critical");
   EXPECT_EQ(state().device_status(), "Critical");
   ASSERT_FALSE(host.health().empty());
@@ -380,7 +384,7 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   accept();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
   EXPECT_EQ(ksn.messages(), 0U);
-  EXPECT_EQ(status().road(), "proxy 127.0.0.1:1");
+  EXPECT_THAT(status().road(), StartsWith("proxy 127.0.0.1:1"));
   settings["proxy"] = "";
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(check_one(digest_number(1)).why(), "no KSN proxy is set, and policy does not allow asking KSN's servers directly");
@@ -389,11 +393,14 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   settings["proxy"] = "127.0.0.1:1";
   settings["servers_when_proxy_is_away"] = true;
   ASSERT_EQ(apply(), PICKET_OK);
-  EXPECT_EQ(status().road(), "proxy 127.0.0.1:1, servers when it is not available");
+  EXPECT_THAT(status().road(), HasSubstr("servers"));
   ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
+  unsigned next = 1000;
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(next++)).from() == v1::Checked::SERVER && status().road() == "servers, while proxy 127.0.0.1:1 rests after failures"; })) << status().road();
   settings["proxy"] = ksn.address();
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::PROXY);
+  EXPECT_EQ(status().road(), "proxy " + ksn.address() + ", servers when it is not available");
 }
 
 TEST_F(KsnClientPlugin, a_proxy_with_a_wrong_certificate_is_not_asked) {

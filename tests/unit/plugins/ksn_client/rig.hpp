@@ -22,6 +22,7 @@ namespace json = boost::json;
 using picket::support::KsnServiceFake;
 using Mood = KsnServiceFake::Mood;
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
