@@ -96,6 +96,11 @@ std::uint32_t Lines::rests_for() const {
   return static_cast<std::uint32_t>((least.count() + 999) / 1000);
 }
 
+bool Lines::works() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return !line.breaker.is_resting(); });
+}
+
 std::string Lines::describe() const {
   const auto now = Breaker::Clock::now();
   const std::lock_guard lock(mutex_);
