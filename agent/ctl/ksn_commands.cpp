@@ -363,7 +363,10 @@ Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
 Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
 Result<Exit> ksn_proxy_status(Context& context) {
-  PICKET_LET(reply, context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
+  auto asked = context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest());
+  if (!asked && asked.error().message.find("nobody answers") != std::string::npos)
+    return fail(Code::unavailable, "no KSN proxy runs here: the plugin org.picket.ksn-proxy is not there, or does not run (picketctl plugin list)");
+  PICKET_LET(reply, std::move(asked));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

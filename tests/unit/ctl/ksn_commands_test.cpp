@@ -112,6 +112,13 @@ TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {
   EXPECT_FALSE(asked.accept());
 }
 
+TEST_F(KsnCommands, proxy_status_says_that_none_runs) {
+  picketd.start();
+  const auto ran = run({"ksn", "proxy", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
+}
+
 TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {
   answer_everything(picketd);
   picketd.start();
