@@ -141,9 +141,12 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
     if (!result) result = fail(std::move(result).error(), state->way.name);
   }
   const bool gave_up = !result && (result.error().code == Code::cancelled || result.error().code == Code::busy) && !answer;
+  // It has no room for statistics and files now: that says nothing of its answers.
+  const bool is_full = !result && answer && (message->path == "/ksn/v1/statistics" || message->path == "/ksn/v1/content") &&
+                       (result.error().code == Code::busy || result.error().code == Code::unavailable);
   {
     const std::lock_guard lock(mutex_);
-    if (gave_up) state->breaker.gave_up();
+    if (gave_up || is_full) state->breaker.gave_up();
     else if (result || result.error().code == Code::conflict) state->breaker.succeeded();
     else state->breaker.failed(Clock::now(), spread(), rest);
   }
@@ -155,7 +158,7 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
     if (!gave_up && watch_) watch_(&state->way, message->path, result.error().code == Code::conflict ? nullptr : &result.error());
     return finish(message, std::move(result));
   }
-  if (watch_) watch_(&state->way, message->path, &result.error());
+  if (watch_ && !is_full) watch_(&state->way, message->path, &result.error());
   message->last = message->last.message.empty() ? result.error() : Error{result.error().code, cat(message->last.message, "; ", result.error().message)};
   next(message);
 }

@@ -38,8 +38,8 @@ std::string utc(std::int64_t seconds) {
 
 void Service::handle(const ksn_server::Request& request, ksn_server::Reply reply) {
   if (request.path == "/ksn/v1/ask") return broker_.ask(request.body, std::move(reply));
-  if (request.path == "/ksn/v1/statistics") return forwarder_.statistics(request.body, std::move(reply));
-  if (request.path == "/ksn/v1/content") return forwarder_.content(request.body, std::move(reply));
+  if (request.path == "/ksn/v1/statistics") return forwarder_.statistics(request.body, request.peer, std::move(reply));
+  if (request.path == "/ksn/v1/content") return forwarder_.content(request.body, request.peer, std::move(reply));
   if (request.path != "/ksn/v1/hello")
     return std::move(reply).send(404, ksn_server::refusal(v1::Refusal::UNKNOWN_REQUEST, cat("nothing is served at ", request.path.substr(0, 64))));
   v1::HelloRequest hello;

@@ -89,6 +89,23 @@ TEST_F(KsnExtended, what_a_proxy_puts_aside_is_no_sign_that_ksn_answers) {
   EXPECT_EQ(status().status(), "Enabled. Not available");
 }
 
+TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  ksn.mood(Mood::full);
+  const auto before = ksn.messages();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.messages() >= before + 2; })) << "greeting and statistics";
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_THAT(ksn.seen().statistics, IsEmpty());
+  EXPECT_FALSE(nothing_waits()) << "they are kept";
+  EXPECT_EQ(status().cause(), "");
+}
+
 TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
   settings["extended"] = false;
   start();
