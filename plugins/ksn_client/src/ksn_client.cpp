@@ -18,6 +18,14 @@ std::chrono::milliseconds deadline_of(const Message& request) {
   return std::chrono::milliseconds(request.timeout_ms > margin ? request.timeout_ms - margin : 1);
 }
 
+// For the record. Root's and the agent's own picketctl say who it was; of anybody else the bus knows better, and that stands beside what is said.
+std::string who_asks(std::string_view sender, std::string_view said) {
+  const auto is_own = sender == "picketctl" || sender.starts_with("picketctl#");
+  if (is_own) return std::string(said);
+  const auto who = sender.starts_with("picketctl@") ? cat("uid ", sender.substr(10, sender.find('#', 10) - 10)) : std::string(sender);
+  return said.empty() ? who : cat(said.substr(0, 200), " (", who, ")");
+}
+
 template <class T>
 constexpr std::string_view kName = "";
 template <>
@@ -158,11 +166,13 @@ void KsnClient::on_request(std::uint64_t id, const Message& request) {
   } else if (request.topic == "picket.ksn.decide") {
     v1::DecideRequest message;
     if (!parse(request, message)) return malformed();
+    message.set_who(who_asks(request.sender, message.who()));
     answer(id, client_->decide(message));
     publish();
   } else if (request.topic == "picket.ksn.switch") {
     v1::SwitchRequest message;
     if (!parse(request, message)) return malformed();
+    message.set_who(who_asks(request.sender, message.who()));
     answer(id, client_->switch_to(message));
     publish();
   } else if (request.topic == "picket.ksn.sent") {

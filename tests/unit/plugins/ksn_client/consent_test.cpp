@@ -174,6 +174,20 @@ TEST_F(KsnClientPlugin, a_connection_that_is_tried_ends_when_ksn_is_switched_off
   EXPECT_EQ(reply.tried(0).text(), "cancelled");
 }
 
+TEST_F(KsnClientPlugin, records_beside_a_name_that_is_claimed_who_the_bus_says_it_is) {
+  start();
+  accept();
+  EXPECT_EQ(statement().statement().who(), "ann");
+  asker = "picketctl@1000#2";
+  ASSERT_EQ(decide(true).status, PICKET_OK);
+  EXPECT_EQ(statement().statement().who(), "ann (uid 1000)");
+  asker = "com.vendor.plugin";
+  ASSERT_EQ(decide(true).status, PICKET_OK);
+  EXPECT_EQ(statement().statement().who(), "ann (com.vendor.plugin)");
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  EXPECT_EQ(status().cause(), "switched off by bob (com.vendor.plugin)");
+}
+
 TEST_F(KsnClientPlugin, says_since_when_it_is_off_over_a_restart) {
   start();
   accept();
