@@ -360,9 +360,10 @@ void Client::attempted(const Way* way, std::string_view path, const Error* failu
         situation_.failing_since = now;
         greet_at_ = std::max(greet_at_, now + std::min<std::int64_t>(settings_.heartbeat.count(), 60));
       }
-      tell = !was_failing || situation_.failure != failure->message || was_refused != (failure->code == Code::denied);
+      // Another failure after it is no sign that the licence is known now.
+      situation_.licence_refused = was_refused || failure->code == Code::denied;
+      tell = !was_failing || situation_.failure != failure->message || was_refused != situation_.licence_refused;
       situation_.failure = failure->message;
-      situation_.licence_refused = failure->code == Code::denied;
     }
     if (tell) wake_ = true;
   }

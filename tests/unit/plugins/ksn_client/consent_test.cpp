@@ -356,6 +356,21 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_EQ(host.health().back().health, PICKET_HEALTH_HEALTHY);
 }
 
+TEST_F(KsnClientPlugin, a_licence_that_was_refused_is_not_good_again_because_something_else_fails) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
+  ksn.mood(Mood::licence_unknown);
+  ASSERT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  ASSERT_EQ(status().status(), "Enabled. Not available");
+  ksn.mood(Mood::unavailable);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).why().find("the store is away") != std::string::npos; }));
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+  ksn.mood(Mood::honest);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).from() == v1::Checked::SERVER; }));
+  EXPECT_EQ(status().status(), "Enabled");
+}
+
 TEST_F(KsnClientPlugin, tells_the_device_status_again_when_the_bus_was_busy) {
   settings["when_unavailable"] = "Critical";
   ksn.mood(Mood::licence_unknown);
