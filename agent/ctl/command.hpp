@@ -108,6 +108,7 @@ Result<Exit> policy_explain(Context&);
 Result<Exit> scan(Context&);
 Result<Exit> ksn_status(Context&);
 Result<Exit> ksn_check(Context&);
+Result<Exit> ksn_software(Context&);
 Result<Exit> ksn_last_sent(Context&);
 Result<Exit> ksn_what_is_sent(Context&);
 Result<Exit> ksn_connection(Context&);

@@ -62,6 +62,8 @@ constexpr std::array all_commands{
     Command{"ksn status", "", 0, 0, "Whether the reputation network is in use, by which road and under which statement", "picketctl ksn status", no_options, Completes::nothing, &ksn_status},
     Command{"ksn check", "FILE|URL|DIGEST...", 1, 100000, "What is known of files, web addresses or programs (software:PUBLISHER/PRODUCT)", "picketctl ksn check /usr/bin/ls", ksn_check_options,
             Completes::files, &ksn_check},
+    Command{"ksn software", "FILE", 1, 1, "Whose a program is, and the reputation of its publisher, its product and its content", "picketctl ksn software /usr/bin/ls", no_options,
+            Completes::files, &ksn_software},
     Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and what waits", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
     Command{"ksn what-is-sent", "", 0, 0, "All that basic and extended mode send", "picketctl ksn what-is-sent", no_options, Completes::nothing, &ksn_what_is_sent},
     Command{"ksn connection", "", 0, 0, "Try the KSN proxy and servers now", "picketctl ksn connection", no_options, Completes::nothing, &ksn_connection},

@@ -220,7 +220,9 @@ void Client::put_in_force(Derived derived) {
     situation_.when_unavailable = settings.when_unavailable;
     if (provider) provider_ = std::move(*provider);
     else provider_.reset();
-    programs_ = std::make_shared<Programs>(Programs::Places{.code_authorities = settings.code_authorities});
+    auto places = host_.places;
+    places.code_authorities = settings.code_authorities;
+    programs_ = std::make_shared<Programs>(places);
     went_off = consent_changed();
   });
   line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);

@@ -28,6 +28,7 @@ class Client {
     std::function<void()> changed;     // the state may be another; not under a lock
     std::string version;
     std::function<std::int64_t()> now;  // Unix seconds
+    Programs::Places places{};         // but for the authorities, which are a setting
   };
   [[nodiscard]] static Result<std::unique_ptr<Client>> start(Host host, Settings settings);
   ~Client();

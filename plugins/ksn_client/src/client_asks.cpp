@@ -56,7 +56,10 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
       reply.mutable_software()->set_product(program.product);
       reply.set_identified_by(program.identified_by);
       reply.set_signature_valid(program.valid);
-      const auto& decides = named && reply.checked().facts().verdict() != v1::VERDICT_UNKNOWN && reply.file().facts().verdict() == v1::VERDICT_UNKNOWN ? reply.checked() : reply.file();
+      // What is known of this very content counts before what is known of all that its publisher makes.
+      const bool by_software = named && reply.checked().facts().verdict() != v1::VERDICT_UNKNOWN && reply.file().facts().verdict() == v1::VERDICT_UNKNOWN;
+      const auto& decides = by_software ? reply.checked() : reply.file();
+      if (decides.from() != v1::Checked::NOBODY) reply.set_decided_by(by_software ? "software" : "file");
       const std::string who = program.publisher.empty() ? "of an unknown publisher" : cat(program.product.empty() ? "a program" : program.product, " of ", program.publisher,
                                                                                          program.version.empty() ? "" : cat(", version ", program.version));
       reply.set_text(cat(decides.from() == v1::Checked::NOBODY ? "not known now" : word_of(decides.facts().verdict()), ": ", who, program.note.empty() ? "" : cat(" (", program.note, ")")));

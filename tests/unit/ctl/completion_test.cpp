@@ -24,6 +24,8 @@ TEST(Completion, offers_commands) {
   EXPECT_EQ(after({"ksn", "statement", ""}), "accept\ndecline\nshow\n");
   EXPECT_EQ(after({"help", "ksn", "statement", "a"}), "accept\n");
   EXPECT_EQ(after({"ksn", "check", ""}), "<files>\n");
+  EXPECT_EQ(after({"ksn", "so"}), "software\n");
+  EXPECT_EQ(after({"ksn", "software", ""}), "<files>\n");
   EXPECT_EQ(after({"completion", ""}), "bash\n");
   EXPECT_EQ(after({"status", ""}), "");
   EXPECT_EQ(after({"nonsense", ""}), "");

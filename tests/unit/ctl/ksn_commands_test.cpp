@@ -69,6 +69,39 @@ TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
   EXPECT_THAT(asked, testing::ElementsAre(2000, 1000, 1000, 1000, 1000, 1000));
 }
 
+TEST_F(KsnCommands, software_says_whose_a_program_is_and_which_object_decided) {
+  ksn::v1::SoftwareRequest asked;
+  auto reply = sample_software();
+  picketd.answer<ksn::v1::SoftwareRequest>("picket.ksn.software", [&](const ksn::v1::SoftwareRequest& request) -> Result<std::string> {
+    asked = request;
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto file = picketd.folder() / "program";
+  ASSERT_TRUE(write_file_atomic(file, "content"));
+  std::filesystem::create_symlink(file, picketd.folder() / "link");
+  auto ran = run({"ksn", "software", (picketd.folder() / "link").native()});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(asked.path(), std::filesystem::canonical(file).native());
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("trusted: Tool of Acme"), HasSubstr("its publisher and product"), HasSubstr("Acme, Tool, by dpkg\n"), HasSubstr("250000 users (frequent)"),
+                             HasSubstr("trusted (cache, Our KSN (Private KSN))"), HasSubstr("unknown (server)"), Not(HasSubstr("\x1b[31m"))));
+  reply.set_decided_by("file");
+  reply.mutable_file()->mutable_facts()->set_verdict(ksn::v1::VERDICT_UNTRUSTED);
+  ran = run({"ksn", "software", file.native()});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.out, HasSubstr("its content"));
+  reply.set_decided_by("");
+  reply.set_signature_valid(false);
+  reply.mutable_file()->set_from(ksn::v1::Checked::NOBODY);
+  reply.mutable_file()->set_why("no network");
+  ran = run({"ksn", "software", file.native()});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("no answer: no network"), HasSubstr("by dpkg, not confirmed"), Not(HasSubstr("Decided by"))));
+  ran = run({"ksn", "software", "./no-such-file"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("./no-such-file: No such file"));
+}
+
 TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello"})");

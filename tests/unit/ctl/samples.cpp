@@ -247,11 +247,32 @@ ksn::v1::CheckReply sample_checked() {
   return out;
 }
 
+ksn::v1::SoftwareReply sample_software() {
+  ksn::v1::SoftwareReply out;
+  auto& checked = *out.mutable_checked();
+  checked.set_from(ksn::v1::Checked::CACHE);
+  checked.set_ksn("Our KSN");
+  checked.set_private_ksn(true);
+  checked.mutable_facts()->set_verdict(ksn::v1::VERDICT_TRUSTED);
+  checked.mutable_facts()->set_popularity(250'000);
+  checked.set_matched("Acme, Tool");
+  out.mutable_file()->set_from(ksn::v1::Checked::SERVER);
+  out.mutable_file()->mutable_facts()->set_ttl_seconds(600);
+  out.mutable_software()->set_publisher("Acme");
+  out.mutable_software()->set_product("Tool");
+  out.set_identified_by("dpkg");
+  out.set_signature_valid(true);
+  out.set_text("trusted: Tool of Acme\x1b[31m, version 2");
+  out.set_decided_by("software");
+  return out;
+}
+
 namespace {
 
 void answer_ksn(CtlPicketd& picketd) {
   picketd.answer_with("picket.ksn.status", sample_ksn());
   picketd.answer_with("picket.ksn.check", sample_checked());
+  picketd.answer_with("picket.ksn.software", sample_software());
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello","bytes":30,"asker":{"licence":"lic"}})");
   sent.set_last_when(sample_now - 5);
