@@ -64,7 +64,7 @@ constexpr std::array all_commands{
             Completes::files, &ksn_check},
     Command{"ksn software", "FILE", 1, 1, "Whose a program is, and the reputation of its publisher, its product and its content", "picketctl ksn software /usr/bin/ls", no_options,
             Completes::files, &ksn_software},
-    Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and what waits", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
+    Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and the next", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
     Command{"ksn what-is-sent", "", 0, 0, "All that basic and extended mode send", "picketctl ksn what-is-sent", no_options, Completes::nothing, &ksn_what_is_sent},
     Command{"ksn connection", "", 0, 0, "Try the KSN proxy and servers now", "picketctl ksn connection", no_options, Completes::nothing, &ksn_connection},
     Command{"ksn statement show", "", 0, 0, "The KSN statement, and what was decided about it", "picketctl ksn statement show --language en", statement_options, Completes::nothing,

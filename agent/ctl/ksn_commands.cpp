@@ -83,6 +83,17 @@ json::value parsed(const std::string& text) {
   return error ? json::value(text) : value;
 }
 
+void print_questions(Terminal& terminal, const json::value& group) {
+  const auto* members = group.if_object();
+  const auto* digests = members == nullptr ? nullptr : members->if_contains("digests");
+  if (digests == nullptr || !digests->is_array()) return terminal.out(cat("  questions = ", runtime::printable(json::serialize(group)), "\n"));
+  for (const auto& inner : *members)
+    if (inner.key() != "digests") terminal.out(cat("  questions.", runtime::printable(std::string(inner.key())), " = ", runtime::printable(json::serialize(inner.value())), "\n"));
+  std::string lines;
+  for (const auto& digest : digests->get_array()) lines += cat("    ", runtime::printable(digest.is_string() ? std::string(digest.get_string()) : json::serialize(digest)), "\n");
+  terminal.out(lines);
+}
+
 // A payload as it went, member by member.
 void print_payload(Terminal& terminal, const std::string& text) {
   const auto value = parsed(text);
@@ -92,7 +103,10 @@ void print_payload(Terminal& terminal, const std::string& text) {
   }
   for (const auto& member : value.get_object()) {
     const auto* object = member.value().if_object();
-    if (object != nullptr) {
+    // A thousand digests are a thousand lines.
+    if (const auto* questions = member.value().if_array(); questions != nullptr && member.key() == "questions") {
+      for (const auto& group : *questions) print_questions(terminal, group);
+    } else if (object != nullptr) {
       for (const auto& inner : *object) terminal.out(cat("  ", runtime::printable(std::string(member.key())), ".", runtime::printable(std::string(inner.key())), " = ", runtime::printable(json::serialize(inner.value())), "\n"));
     } else {
       terminal.out(cat("  ", runtime::printable(std::string(member.key())), " = ", runtime::printable(json::serialize(member.value())), "\n"));
@@ -134,7 +148,13 @@ Result<Exit> ksn_status(Context& context) {
 }
 
 Result<Exit> ksn_last_sent(Context& context) {
-  PICKET_LET(reply, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", ksn::v1::SentRequest()));
+  // Each by itself: one message of the bus holds either, of a full batch not both.
+  ksn::v1::SentRequest request;
+  request.set_what(ksn::v1::SentRequest::LAST);
+  PICKET_LET(reply, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", request));
+  request.set_what(ksn::v1::SentRequest::NEXT);
+  PICKET_LET(then, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", request));
+  reply.set_next(then.next());
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -146,7 +166,7 @@ Result<Exit> ksn_last_sent(Context& context) {
     print_payload(context.terminal, reply.last());
   }
   if (!reply.next().empty()) {
-    context.terminal.out("waits to be sent:\n");
+    context.terminal.out("next, as it would go now:\n");
     print_payload(context.terminal, reply.next());
   }
   return Exit::ok;

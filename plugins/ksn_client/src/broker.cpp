@@ -9,6 +9,9 @@ constexpr std::size_t kMostWaitingQuestions = 100'000;
 constexpr unsigned kMostBatches = 8;
 constexpr std::chrono::milliseconds kMargin(15);  // for the way back to who asked
 
+// In a message: one group for each kind and length, and no order that tells which was asked first.
+bool goes_before(const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length != b.length ? a.length < b.length : a.digest < b.digest; }
+
 }  // namespace
 
 struct Broker::Pending {
@@ -142,6 +145,7 @@ v1::AskRequest Broker::request_of(const std::vector<Key>& keys) {
 v1::AskRequest Broker::waiting() const {
   const std::lock_guard lock(mutex_);
   std::vector<Key> keys(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(queue_.size(), picket::ksn::kMostQuestions)));
+  std::sort(keys.begin(), keys.end(), goes_before);
   return request_of(keys);
 }
 
@@ -159,9 +163,7 @@ void Broker::send(std::unique_lock<std::mutex>& lock) {
   }
   flush_at_ = queue_.empty() ? Clock::time_point::max() : now;
   if (batch->keys.empty()) return;
-  std::sort(batch->keys.begin(), batch->keys.end(), [](const Key& a, const Key& b) {
-    return a.kind != b.kind ? a.kind < b.kind : a.length != b.length ? a.length < b.length : a.digest < b.digest;
-  });
+  std::sort(batch->keys.begin(), batch->keys.end(), goes_before);
   batch->trust = trust_;
   batch->cache = cache_;
   batch->generation = generation_;

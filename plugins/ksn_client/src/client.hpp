@@ -49,7 +49,8 @@ class Client {
   [[nodiscard]] Result<v1::StatementReply> statement(const std::string& language);
   [[nodiscard]] Result<v1::DecideReply> decide(const v1::DecideRequest& request);
   [[nodiscard]] Result<v1::SwitchReply> switch_to(const v1::SwitchRequest& request);
-  [[nodiscard]] v1::SentReply sent();
+  // `done` once, perhaps before this returns: to look at what waits it may have to look at a file.
+  void sent(v1::SentRequest::What what, std::function<void(Result<v1::SentReply>)> done);
   // Code::denied while KSN is off: nothing is sent without consent, not even this.
   void connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done);
   // directives.json of a release that was activated.
@@ -72,6 +73,7 @@ class Client {
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
+  [[nodiscard]] std::string next_message();                    // waits for the disk
 
   void run();                                                  // the ticker
   void greet();

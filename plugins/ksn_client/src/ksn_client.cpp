@@ -164,11 +164,12 @@ void KsnClient::on_request(std::uint64_t id, const Message& request) {
     answer(id, client_->switch_to(message));
     publish();
   } else if (request.topic == "picket.ksn.sent") {
-    auto sent = client_->sent();
-    // What does not fit into one message of the bus is cut, and that is said.
-    for (auto* text : {sent.mutable_last(), sent.mutable_next()})
-      if (text->size() > 60'000) *text = cat(text->substr(0, 60'000), " ... (cut: ", std::to_string(text->size()), " characters)");
-    answer(id, Result<v1::SentReply>(std::move(sent)));
+    v1::SentRequest message;
+    if (!parse(request, message)) return malformed();
+    client_->sent(message.what(), [this, id](Result<v1::SentReply> reply) {
+      if (reply && reply->ByteSizeLong() > Checker::kMostReply) reply = fail(Code::too_large, "one message of the bus does not hold the last and the next message: ask for each by itself");
+      answer(id, std::move(reply));
+    });
   } else if (request.topic == "picket.ksn.connection") {
     client_->connection(deadline_of(request), [this, id](Result<v1::ConnectionReply> reply) { answer(id, std::move(reply)); });
   } else if (request.topic == "picket.component.activate") {

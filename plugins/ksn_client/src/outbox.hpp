@@ -57,6 +57,8 @@ class Outbox {
     [[nodiscard]] bool is_content() const { return path == "/ksn/v1/content"; }
   };
   [[nodiscard]] std::optional<Message> next(bool statistics_permitted, bool content_permitted, std::int64_t now);
+  // What next() would give, without a file's bytes: as many zeros stand for them. Nothing is read, and nothing changes.
+  [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
 
@@ -95,7 +97,9 @@ class Outbox {
     std::uint64_t turn = 0;
   };
   // Reads the file, which may take a while: not under the lock. nullopt: it is not sent.
-  [[nodiscard]] static std::optional<Read> read(const Wish& wish, const std::string& path, const Limits& limits);
+  // `only_look`: neither its digest is made nor its bytes read.
+  [[nodiscard]] static std::optional<Read> read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look = false);
+  [[nodiscard]] std::string path_of(const Wish& wish) const;  // under the lock
   [[nodiscard]] bool add(const Sums& sums);  // false: nothing new
   [[nodiscard]] bool is_first(const v1::ContentRequest& content) const;
   void first_is_done();

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 
 #include "base/bytes.hpp"
@@ -110,6 +113,29 @@ TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   picketd.answer_with("picket.ksn.sent", sent);
   picketd.start();
   EXPECT_THAT(run({"ksn", "last-sent"}).out, HasSubstr("to proxy ksn.site:13111, which did not take it, or not yet:"));
+}
+
+TEST_F(KsnCommands, last_sent_asks_for_each_message_by_itself_and_shows_every_digest) {
+  const auto message = [](unsigned digests) {
+    std::string out = R"({"path":"/ksn/v1/ask","questions":[{"kind":"file","length":32,"digests":[)";
+    for (unsigned i = 0; i < digests; ++i) out += cat(i == 0 ? "" : ",", "\"", sha256_hex(std::to_string(i)), "\"");
+    return out + "]}]}";
+  };
+  picketd.answer<ksn::v1::SentRequest>("picket.ksn.sent", [&](const ksn::v1::SentRequest& request) -> Result<std::string> {
+    ksn::v1::SentReply reply;
+    if (request.what() == ksn::v1::SentRequest::BOTH) return fail(Code::too_large, "both");
+    if (request.what() == ksn::v1::SentRequest::LAST) reply.set_last(message(1000)), reply.set_last_when(sample_now), reply.set_last_taken(true);
+    else reply.set_next(message(999));
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto ran = run({"ksn", "last-sent"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(std::ranges::count(ran.out, '\n'), 2 * (1 + 3) + 1999) << ran.out.substr(0, 1000);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("  questions.kind = \"file\"\n"), HasSubstr(cat("\n    ", sha256_hex("999"), "\nnext, as it would go now:\n"))));
+  const auto data = boost::json::parse(run({"--json", "ksn", "last-sent"}).out).at("data");
+  EXPECT_EQ(std::string(data.at("last").as_string()), message(1000));
+  EXPECT_EQ(std::string(data.at("next").as_string()), message(999));
 }
 
 TEST_F(KsnCommands, check_says_why_nobody_answered) {

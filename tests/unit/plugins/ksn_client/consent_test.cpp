@@ -1,5 +1,6 @@
 // Consent, the switch, directives, and the status in its words. The KSN counts what reaches it: the wire is watched.
 #include <ctime>
+#include <set>
 
 #include "../raw_server.hpp"
 #include "picket/host/v1/host.pb.h"
@@ -209,6 +210,57 @@ TEST_F(KsnClientPlugin, shows_what_went_out_and_whether_it_was_taken) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   EXPECT_EQ(sent().last_to(), "server " + ksn.address());
   EXPECT_TRUE(sent().last_taken());
+}
+
+// One message of the bus holds either of them, and never a part of one.
+TEST_F(KsnClientPlugin, shows_a_thousand_digests_that_went_and_those_that_go_next) {
+  const auto shown = [&](v1::SentRequest::What what) {
+    v1::SentRequest request;
+    request.set_what(what);
+    return ask<v1::SentReply>("picket.ksn.sent", request);
+  };
+  const auto digests_in = [](const std::string& text) {
+    std::set<std::string> out;
+    boost::system::error_code error;
+    const auto value = json::parse(text, error);
+    EXPECT_FALSE(error) << text.substr(0, 200);
+    if (error || value.at("path") != "/ksn/v1/ask") return out;
+    for (const auto& group : value.at("questions").as_array())
+      for (const auto& digest : group.at("digests").as_array()) out.emplace(digest.as_string());
+    return out;
+  };
+  const auto numbers = [](unsigned first, unsigned count) {
+    std::vector<std::string> out;
+    for (unsigned i = 0; i < count; ++i) out.push_back(digest_number(first + i));
+    return out;
+  };
+  const auto in_hex = [](const std::vector<std::string>& digests) {
+    std::set<std::string> out;
+    for (const auto& digest : digests) out.insert(picket::to_hex(digest));
+    return out;
+  };
+  settings["batch_ms"] = 1000;
+  start();
+  EXPECT_EQ(shown(v1::SentRequest::NEXT).next(), "") << "nothing goes without consent";
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  EXPECT_EQ(json::parse(shown(v1::SentRequest::NEXT).next()).at("path"), "/ksn/v1/hello") << "the next greeting";
+  const auto went = numbers(1, 1000), goes = numbers(5000, 999);  // a full batch does not wait
+  EXPECT_EQ(check(went).checked_size(), 1000);
+  auto sent = shown(v1::SentRequest::LAST);
+  EXPECT_EQ(digests_in(sent.last()), in_hex(went));
+  EXPECT_EQ(sent.next(), "");
+  EXPECT_TRUE(sent.last_taken());
+  const auto waiting = host.request({.topic = "picket.ksn.check", .payload = files(goes).SerializeAsString(), .timeout_ms = 10'000});
+  sent = shown(v1::SentRequest::NEXT);
+  const auto both = ask_raw("picket.ksn.sent", "");
+  EXPECT_EQ(digests_in(sent.next()), in_hex(goes));
+  EXPECT_EQ(sent.last(), "");
+  EXPECT_EQ(both.status, PICKET_E_TOO_LARGE);
+  EXPECT_THAT(both.payload, HasSubstr("ask for each by itself"));
+  ASSERT_TRUE(wait([&] { return host.answer(waiting).done; }));
+  EXPECT_EQ(digests_in(shown(v1::SentRequest::LAST).last()), in_hex(goes));
+  EXPECT_EQ(shown(v1::SentRequest::LAST).last(), sent.next()) << "what was shown as the next is what went";
 }
 
 TEST_F(KsnClientPlugin, disabling_clears_what_waits_and_nothing_is_sent_any_more) {

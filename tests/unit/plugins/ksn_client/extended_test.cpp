@@ -173,6 +173,30 @@ TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files
   EXPECT_EQ(ksn.seen().content_requests, 0U);
 }
 
+TEST_F(KsnExtended, shows_the_file_that_goes_next_without_its_bytes) {
+  write_program(5000);
+  ksn.wish(digest_of(program));
+  settings["rest_seconds"] = 3600;
+  settings["longest_rest_seconds"] = 3600;
+  start();
+  accept();
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"restricted","allow":["file"]})").status, PICKET_OK);
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 1; }));
+  v1::SentRequest request;
+  request.set_what(v1::SentRequest::NEXT);
+  EXPECT_EQ(ask<v1::SentReply>("picket.ksn.sent", request).next(), "") << "it may not go";
+  ksn.die();
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"normal"})").status, PICKET_OK);
+  const auto next = ask<v1::SentReply>("picket.ksn.sent", request).next();
+  const auto shown = json::parse(next).as_object();
+  EXPECT_EQ(shown.at("path"), "/ksn/v1/content");
+  EXPECT_EQ(shown.at("digest").as_string(), picket::to_hex(digest_of(program)));
+  EXPECT_EQ(shown.at("size"), program.size());
+  EXPECT_EQ(shown.at("part_bytes"), 0U) << "first it is asked how much is there";
+  EXPECT_EQ(next.find("pppp"), std::string::npos);
+}
+
 TEST_F(KsnExtended, disabling_throws_wishes_and_statistics_away) {
   write_program(1000);
   ksn.wish(digest_of(program));
