@@ -140,7 +140,7 @@ class Plugin {
   bool again_ = false;                // start again once stopped
   bool is_hung_ = false;              // in process, at the deadline: another instance would only hang as well
   unsigned starts_ = 0;
-  std::optional<Next> next_;
+  std::unique_ptr<Next> next_;
   std::optional<Leaving> leaving_;
   runtime::Timers::Id next_timer_ = 0, leave_timer_ = 0;
   std::uint64_t next_generation_ = 0, leave_generation_ = 0;

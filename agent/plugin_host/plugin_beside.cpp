@@ -29,7 +29,7 @@ Result<VerifiedPackage> Plugin::verify_place(const Place& place) const {
 void Plugin::start_beside(const Place& place, PluginHost::OnBeside on_started, std::function<void(Result<Beside>)> done) {
   if (next_) return done(fail(Code::busy, cat(id_, ": another version of it is being tried")));
   if (is_disabled()) return done(Beside::not_needed);
-  next_.emplace();
+  next_ = std::make_unique<Next>();
   next_->on_started = std::move(on_started);
   next_->done = std::move(done);
   if (auto made = make_next(place); !made) next_failed(made.error().message);

@@ -17,10 +17,10 @@ pkg_check_modules(YARA REQUIRED IMPORTED_TARGET yara)
 pkg_check_modules(SYSTEMD IMPORTED_TARGET libsystemd)
 pkg_check_modules(SMBCLIENT IMPORTED_TARGET smbclient)
 
-# Flags for all of our own C++: one INTERFACE target, no global flags. -Wshadow of g++ only: clang means names of other files of a unity batch, too.
+# Flags for all of our own C++: one INTERFACE target, no global flags.
 add_library(picket_flags INTERFACE)
 target_compile_options(picket_flags INTERFACE
-  -Wall -Wextra -Wpedantic $<$<CXX_COMPILER_ID:GNU>:-Wshadow> -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual $<$<NOT:$<CONFIG:Debug>>:-fstack-protector-strong>
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual $<$<NOT:$<CONFIG:Debug>>:-fstack-protector-strong>
   $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
 target_compile_definitions(picket_flags INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE PICKET_VERSION="${PROJECT_VERSION}")

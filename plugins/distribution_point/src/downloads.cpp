@@ -18,10 +18,6 @@ constexpr const char* kProto = "application/x-protobuf; messageType=picket.distr
 
 }  // namespace
 
-std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures) {
-  return failures == 0 ? interval : std::min(interval, std::chrono::minutes(1u << std::min(failures - 1, 10u)));
-}
-
 Downloads::Downloads(Parts parts, const Settings& settings)
     : parts_(std::move(parts)), upstream_(parts_.asker, cancelled_),
       mirror_({parts_.store, upstream_, parts_.serve, [] { return static_cast<std::int64_t>(std::time(nullptr)); }, [this](std::string_view text) { parts_.host.info(text); }}),

@@ -20,10 +20,6 @@
 
 namespace distribution_point {
 
-// From the end of one download to the begin of the next. After failures in a row sooner than else: 1, 2, 4, ... minutes, so that a point whose upstream was
-// away for a moment does not leave its devices without updates for an interval.
-[[nodiscard]] std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures);
-
 class Downloads {
  public:
   using Answer = picket::plugin::Answer;

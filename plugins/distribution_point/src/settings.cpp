@@ -1,5 +1,7 @@
 #include "settings.hpp"
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include <unistd.h>
@@ -123,6 +125,10 @@ Result<Settings> parse_settings(std::string_view text) {
     if (const auto* member = object.if_contains(name)) of_server[name] = *member;
   out.server_text = json::serialize(of_server);
   return out;
+}
+
+std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures) {
+  return failures == 0 ? interval : std::min(interval, std::chrono::minutes(1u << std::min(failures - 1, 10u)));
 }
 
 }  // namespace distribution_point

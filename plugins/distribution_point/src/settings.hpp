@@ -44,6 +44,10 @@ struct Settings {
   std::string server_text;                      // what the server was made from: it is only replaced when this differs
 };
 
+// From the end of one download to the begin of the next. After failures in a row sooner than else: 1, 2, 4, ... minutes, so that a point whose upstream was
+// away for a moment does not leave its devices without updates for an interval.
+[[nodiscard]] std::chrono::minutes until_next(std::chrono::minutes interval, unsigned failures);
+
 [[nodiscard]] picket::Result<Settings> parse_settings(std::string_view json);
 
 }  // namespace distribution_point

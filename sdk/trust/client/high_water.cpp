@@ -11,7 +11,7 @@
 namespace picket::trust {
 namespace {
 
-constexpr std::uint64_t max_bytes = 8u << 20;
+constexpr std::uint64_t kMostBytes = 8u << 20;
 
 bool read_mark(const json::object& object, std::string_view name, std::int64_t& out) {
   const auto* value = object.if_contains(name);
@@ -60,7 +60,7 @@ HighWater::HighWater(std::filesystem::path file, Disk& disk, const std::function
 }
 
 Result<> HighWater::load() {
-  PICKET_LET(bytes, disk_.read(path_, max_bytes));
+  PICKET_LET(bytes, disk_.read(path_, kMostBytes));
   auto value = parse_strict(bytes);
   if (!value) return fail(std::move(value).error(), path_.native());
   const auto* object = value->if_object();

@@ -1,6 +1,8 @@
 // The command line: what is understood, and one clear line for what is not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/files.hpp"
 #include "ctl/command.hpp"
 #include "support/ctl_picketd.hpp"
@@ -74,7 +76,7 @@ TEST(Arguments, every_command_has_help_with_an_example) {
     EXPECT_NE(ran.out.find(cat("Usage: picketctl ", command.name)), std::string::npos) << ran.out;
     EXPECT_NE(ran.out.find(cat("\nExample: picketctl ", command.name)), std::string::npos) << ran.out;
     words.back() = "help";
-    std::ranges::rotate(words, words.end() - 1);
+    std::rotate(words.begin(), words.end() - 1, words.end());
     EXPECT_EQ(run_ctl(words).out, ran.out) << "picketctl help " << command.name;
   }
 }

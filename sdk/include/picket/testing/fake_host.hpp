@@ -175,7 +175,7 @@ class FakeHost : public HostTables {
     while (auto due = next_due(until)) {
       if (due->kind == Due::timer) {
         if (timer_of_plugin_ != nullptr && PICKET_HAS(timer_of_plugin_, on_timer)) enter_plugin([&] { timer_of_plugin_->on_timer(plugin_, due->id); });
-      } else if (due->kind == Due::asked) {
+      } else if (due->kind == Due::question) {
         if (close_asked(due->id)) deliver_reply(due->id, {PICKET_E_TIMEOUT, "nobody answered in time", {}, {}});
       } else if (close_request(due->id)) {
         tell_cancelled(due->id);

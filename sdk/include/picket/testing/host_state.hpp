@@ -89,12 +89,12 @@ class HostState {
  protected:
   enum class State { absent, created, running, stopped };
   struct Owed {
-    enum Kind { message, credit, cancelled, answer } kind;
+    enum Kind { message, credit, cancelled, reply } kind;
     std::uint64_t id = 0, bytes = 0;
     Message kept = {};
   };
   struct Due {
-    enum Kind { timer, asked, request } kind;
+    enum Kind { timer, question, request } kind;
     std::uint64_t id, at;
   };
 
@@ -216,7 +216,7 @@ class HostState {
     };
     for (const auto& [id, timer] : timers_) consider({Due::timer, id, timer.due});
     for (const Asked& asked : asked_)
-      if (asked.open) consider({Due::asked, asked.token, asked.deadline});
+      if (asked.open) consider({Due::question, asked.token, asked.deadline});
     for (const auto& [id, answered] : answered_)
       if (!answered.done && answered.wanted) consider({Due::request, id, answered.deadline});
     if (!first) return std::nullopt;

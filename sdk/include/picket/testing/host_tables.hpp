@@ -161,7 +161,7 @@ class HostTables : public HostState {
       ++me.open_requests_;
       note(me.asked_, Asked{token, text(to), Message{text(topic), text(payload), {}, text(content_type), {}, timeout_ms}, initial_credit, initial_credit,
                             true, me.now_ + timeout_ms});
-      me.owed_.push_back({Owed::answer, token});
+      me.owed_.push_back({Owed::reply, token});
       return PICKET_OK;
     });
   }
@@ -171,7 +171,7 @@ class HostTables : public HostState {
       if (found == nullptr) return PICKET_E_NOT_FOUND;
       found->credit += bytes;
       found->granted += bytes;
-      me.owed_.push_back({Owed::answer, token});
+      me.owed_.push_back({Owed::reply, token});
       return PICKET_OK;
     });
   }

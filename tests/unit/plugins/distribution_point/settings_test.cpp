@@ -1,4 +1,4 @@
-#include "downloads.hpp"
+#include "settings.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Downloads, come_sooner_after_a_failure_and_slower_the_more_there_are) {
+TEST(Settings, downloads_come_sooner_after_a_failure_and_slower_the_more_there_are) {
   EXPECT_EQ(until_next(60min, 0), 60min);
   EXPECT_EQ(until_next(60min, 1), 1min);
   EXPECT_EQ(until_next(60min, 2), 2min);
