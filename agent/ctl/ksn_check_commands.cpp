@@ -47,6 +47,24 @@ std::string frequency(std::uint64_t popularity) {
   return cat(std::to_string(popularity), " users (", word, ")");
 }
 
+std::string_view trust_group(ksn::v1::TrustGroup value) {
+  switch (value) {
+    case ksn::v1::TRUST_GROUP_TRUSTED: return "trusted";
+    case ksn::v1::TRUST_GROUP_LOW_RESTRICTED: return "low restricted";
+    case ksn::v1::TRUST_GROUP_HIGH_RESTRICTED: return "high restricted";
+    case ksn::v1::TRUST_GROUP_UNTRUSTED: return "untrusted";
+    default: return "not known";
+  }
+}
+std::string_view signature(ksn::v1::Signature value) {
+  switch (value) {
+    case ksn::v1::SIGNATURE_VALID: return "valid";
+    case ksn::v1::SIGNATURE_NONE: return "it is not signed";
+    case ksn::v1::SIGNATURE_INVALID: return "invalid";
+    default: return "not known";
+  }
+}
+
 Result<std::string> digest_of_file(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(path);
@@ -103,6 +121,8 @@ void add_facts(Table& table, const Checked& checked) {
   if (!facts.category().empty()) table.add({"Category", facts.category()});
   if (!checked.matched().empty()) table.add({"Matched", checked.matched()});
   if (!facts.publisher().empty()) table.add({"Publisher", cat(facts.publisher(), facts.product().empty() ? "" : ", ", facts.product())});
+  if (facts.signature() != ksn::v1::SIGNATURE_NOT_KNOWN) table.add({"Signature", signature(facts.signature())});
+  if (facts.trust_group() != ksn::v1::TRUST_GROUP_NOT_KNOWN) table.add({"Trust group", trust_group(facts.trust_group())});
   if (facts.popularity() != 0) table.add({"Used by", frequency(facts.popularity())});
   if (facts.first_seen() != 0) table.add({"First seen", date(facts.first_seen())});
   std::string countries;

@@ -53,7 +53,7 @@ def main(work):
     repository = Publisher(work / "publisher")
     repository.publish()
     with Ksn(work / "server") as ksn, Agent(work / "agent", repository, {"log-file": work / "agent" / "log"}, plugins=[CLIENT]) as agent:
-        ksn.knows("publisher,product,verdict,category", publisher, product, "trusted", "packer")
+        ksn.knows("publisher,product,verdict,category,trust_group", publisher, product, "trusted", "packer", "low-restricted")
         ksn.start()
         keys = work / "keys"
         keys.mkdir()
@@ -77,8 +77,9 @@ def main(work):
         assert first["checked"]["ksn"] == "Test KSN" and first["checked"]["private_ksn"] and first["checked"]["from"] == "SERVER", first
         assert first["file"]["facts"]["verdict"] == "VERDICT_UNKNOWN", first
         assert first["text"] == f"trusted: {product} of {publisher}, version {version}", first
+        assert first["checked"]["facts"]["trust_group"] == "TRUST_GROUP_LOW_RESTRICTED", first
         text = agent.ctl("ksn", "software", program)
-        assert "its publisher and product" in text and "packer" in text and f"{publisher}, {product}, by dpkg\n" in text, text
+        assert "low restricted" in text and "its publisher and product" in text and "packer" in text and f"{publisher}, {product}, by dpkg\n" in text, text
 
         asked = counter("questions")
         second = agent.json("ksn", "software", program)

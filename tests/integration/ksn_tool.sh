@@ -38,7 +38,7 @@ expect "Retired" "$ksn" key retire --at-once yes --ksn "$folder/k"
 [ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 1 ]
 
 printf '# IOCs\n%s;Test.Threat\nd41d8cd98f00b204e9800998ecf8427e;md5\nevil.example\n' "$a" >"$folder/iocs.txt"
-printf 'sha256,verdict,publisher\n%s,trusted,Example\n' "$b" >"$folder/good.csv"
+printf 'sha256,verdict,publisher,signature_state,trust_group\n%s,trusted,Example,valid,low-restricted\n' "$b" >"$folder/good.csv"
 printf '{"name":"Top","type":"hostname","list":["example.com"]}' >"$folder/list.json"
 expect "2 objects (1 files, 1 addresses, 0 software), 1 lines not understood, the first: line 3" "$ksn" import "$folder/iocs.txt" --verdict untrusted --category malware --ksn "$folder/k"
 expect "1 objects" "$ksn" import "$folder/good.csv" "$folder/list.json" --ksn "$folder/k"
@@ -47,7 +47,7 @@ refuse 2 "--verdict: 'bad'" "$ksn" import "$folder/iocs.txt" --verdict bad --ksn
 refuse 1 "$folder/none" "$ksn" import "$folder/none" --verdict trusted --ksn "$folder/k"
 refuse 1 "there is none: picket-ksn init makes it" "$ksn" stats --store "$folder/nowhere"
 expect "untrusted  category: malware  threat: Test.Threat" "$ksn" show "$a" --ksn "$folder/k"
-expect "trusted  publisher: Example" "$ksn" show "$b" --ksn "$folder/k"
+expect "trusted  publisher: Example  trust group: low-restricted  signature: valid" "$ksn" show "$b" --ksn "$folder/k"
 expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.example/x?y" --ksn "$folder/k"
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"

@@ -82,6 +82,8 @@ void print_facts(std::string_view name, const char* kind, std::string_view bytes
   if (facts.popularity() != 0) show("popularity", std::to_string(facts.popularity()));
   if (facts.first_seen() != 0) show("first seen", trust::format_time(facts.first_seen()));
   for (const auto& country : facts.countries()) show("country", country);
+  if (facts.trust_group() != 0) show("trust group", std::string(trust_group_name(facts.trust_group())));
+  if (facts.signature() != 0) show("signature", std::string(signature_name(facts.signature())));
   std::printf("\n");
 }
 

@@ -52,7 +52,7 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_EQ(asked.objects(2).address(), "http://example.org/x");
   EXPECT_EQ(asked.objects(3).software().publisher(), "Acme");
   EXPECT_EQ(asked.objects(3).software().product(), "Tool");
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("high restricted"), HasSubstr("it is not signed"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
 }
 
 TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {

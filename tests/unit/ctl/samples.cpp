@@ -244,6 +244,8 @@ ksn::v1::CheckReply sample_checked() {
   facts.set_first_seen(sample_now - 86400);
   facts.add_countries("DE");
   facts.set_ttl_seconds(3600);
+  facts.set_trust_group(ksn::v1::TRUST_GROUP_HIGH_RESTRICTED);
+  facts.set_signature(ksn::v1::SIGNATURE_NONE);
   return out;
 }
 
