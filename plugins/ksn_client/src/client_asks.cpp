@@ -1,6 +1,7 @@
 // What the client says and asks of its own: greetings, statistics, files; and programs for others.
 #include "base/bytes.hpp"
 #include "client.hpp"
+#include "greeting.hpp"
 #include "printed.hpp"
 
 namespace ksn_client {
@@ -124,10 +125,8 @@ void Client::greet() {
   gate_->post(
       "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
       [this, ksn](const ksn_channel::Answer& answer, const Way&) -> Result<> {
-        v1::HelloReply reply;
-        if (!reply.ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
-        if (reply.ksn() != ksn) return fail(Code::untrusted, cat("it speaks for the KSN '", reply.ksn().substr(0, 100), "', not for '", ksn, "'"));
-        const auto skew = reply.now() - host_.now();
+        PICKET_LET(reply, greeting_in(answer.body, ksn));
+        const auto skew = clock_ahead(reply, host_.now());
         if (skew > picket::ksn::kClockSkewSeconds || skew < -picket::ksn::kClockSkewSeconds)
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
         return {};
