@@ -57,6 +57,8 @@ expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 
 expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"
 expect "L-1  known" "$ksn" licence unblock L-1 --ksn "$folder/k"
 expect "L-2  expired" "$ksn" licence add L-2 --until 2001-01-01 --ksn "$folder/k"
+refuse 2 "without control characters" "$ksn" licence add $'L\n3' --ksn "$folder/k"
+refuse 2 "without control characters" "$ksn" licence add L-3 --holder $'E\e[31m' --ksn "$folder/k"
 refuse 1 "licence L-9 is not known" "$ksn" licence block L-9 --ksn "$folder/k"
 [ "$("$ksn" licence list --ksn "$folder/k" | wc -l)" = 2 ]
 expect "Licences   2" "$ksn" stats --ksn "$folder/k"

@@ -1,4 +1,5 @@
 // import, remove, licence, show, stats.
+#include <algorithm>
 #include <cstdio>
 #include <cinttypes>
 #include <ctime>
@@ -156,6 +157,9 @@ Result<> run_licence(const std::vector<std::string>& text) {
   ksn_store::Licence licence;
   licence.id = words[1];
   if (licence.id.empty() || licence.id.size() > ksn::kMostTextBytes) return fail(Code::invalid, "a licence's id has 1 to 256 bytes");
+  for (const auto& said : {licence.id, arguments.get("holder")})
+    if (!is_valid_utf8(said) || std::any_of(said.begin(), said.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+      return fail(Code::invalid, "a licence's id and holder are UTF-8 without control characters");
   PICKET_LET(before, store->licence(licence.id));
   if (action != "add" && !before) return fail(Code::not_found, cat("licence ", licence.id, " is not known"));
   if (before) licence = *before;
