@@ -79,9 +79,18 @@ Result<std::string> digest_of_file(const std::string& path) {
   return *from_hex(digest.finish_hex());
 }
 
+// A file's name that was mistyped is not sent as the name of a host: that has a dot, a scheme or a port.
+bool looks_like_address(std::string_view text) {
+  if (text.starts_with('/') || text.starts_with("./") || text.starts_with("../")) return false;
+  if (text.find('.') != text.npos || text.find("://") != text.npos) return true;
+  const auto colon = text.find(':');
+  return colon != text.npos && text.substr(0, colon).find('/') == text.npos && colon + 1 < text.size() && text[colon + 1] >= '0' && text[colon + 1] <= '9';
+}
+
 // A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
 Result<ksn::v1::Object> object_of(const std::string& argument) {
   ksn::v1::Object out;
+  if (argument.empty()) return fail(Code::invalid, "an empty name names nothing");
   std::error_code error;
   const auto kind = std::filesystem::status(argument, error).type();
   if (kind == std::filesystem::file_type::regular) {
@@ -104,8 +113,8 @@ Result<ksn::v1::Object> object_of(const std::string& argument) {
     return out;
   }
   if (!is_valid_utf8(argument)) return fail(Code::unsupported, "the name is not UTF-8");
-  if (argument.starts_with("/") || argument.starts_with("./") || argument.find('.') == argument.npos)
-    return fail(Code::not_found, cat(argument, ": no such file, and neither a SHA-256 nor a web address"));
+  if (!looks_like_address(argument))
+    return fail(Code::not_found, cat(argument, ": no such file, and neither a SHA-256 nor a web address (a host without a dot: http://HOST/)"));
   out.set_address(argument);
   return out;
 }

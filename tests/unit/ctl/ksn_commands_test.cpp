@@ -55,6 +55,18 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("high restricted"), HasSubstr("it is not signed"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
 }
 
+TEST_F(KsnCommands, check_asks_about_hosts_without_a_dot) {
+  std::vector<std::string> asked;
+  picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
+    for (const auto& object : request.objects()) asked.push_back(object.address());
+    return sample_checked().SerializeAsString();
+  });
+  picketd.start();
+  const std::vector<std::string> words{"localhost:8080/x", "http://intranet/", "intranet:8080", "example.org"};
+  for (const auto& word : words) EXPECT_EQ(run({"ksn", "check", word}).code, 4) << word;
+  EXPECT_EQ(asked, words);
+}
+
 TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
   std::vector<int> asked;
   picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
@@ -148,7 +160,10 @@ TEST_F(KsnCommands, check_says_why_nobody_answered) {
   EXPECT_EQ(ran.code, 5);
   EXPECT_THAT(ran.out, HasSubstr("the KSN statement is not accepted"));
   EXPECT_EQ(run({"ksn", "check", "./no-such-file"}).code, 1);
-  EXPECT_THAT(run({"ksn", "check", "nonsense"}).err, HasSubstr("no such file, and neither a SHA-256 nor a web address"));
+  for (const auto* word : {"nonsense", "notes/todo", "../no.such.file", "user:name"}) {
+    EXPECT_THAT(run({"ksn", "check", word}).err, HasSubstr("no such file, and neither a SHA-256 nor a web address (a host without a dot: http://HOST/)")) << word;
+  }
+  EXPECT_THAT(run({"ksn", "check", ""}).err, HasSubstr("an empty name names nothing"));
   EXPECT_THAT(run({"ksn", "check", "/"}).err, HasSubstr("picketctl scan"));
 }
 
