@@ -39,7 +39,7 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
   line_ = std::make_unique<Line>(*channel_, [this](const Way* way, const Error* failure) { attempted(way, failure); });
   gate_ = std::make_unique<Gate>(*line_, [this](std::string_view what) { return forbids(what); });
   std::string told;
-  outbox_ = std::make_unique<Outbox>(host_.keep, told);
+  outbox_ = std::make_unique<Outbox>(host_.keep, told, [this](std::string_view text) { host_.log(true, text); });
   if (!told.empty()) host_.log(true, told);
   broker_ = std::make_unique<Broker>(Broker::Parts{
       .now = host_.now,

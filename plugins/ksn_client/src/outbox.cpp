@@ -21,6 +21,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kRecord = "outbox";
 constexpr std::size_t kMostPath = 4096, kMostCounters = 64;
+constexpr std::uint64_t kMostOfPart = 16;  // times the limit: a file of which a part may be sent
 
 bool starts(std::string_view head, std::string_view with) { return head.starts_with(with); }
 
@@ -73,7 +74,7 @@ std::optional<Outbox::Part> Outbox::Part::of(std::string_view text) {
   return bytes.ec == std::errc() && bytes.ptr == end ? std::optional(std::move(out)) : std::nullopt;
 }
 
-Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
+Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep)), warn_(std::move(warn)) {
   const auto text = keep_.load(kRecord);
   if (!text) return;
   boost::system::error_code error;
@@ -213,7 +214,7 @@ void Outbox::keep_counted(const Sums& sums) {
   if (limits_.extended && (add(sums) || unsaved_)) save();
 }
 
-std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look) {
+std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look) const {
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;
@@ -221,7 +222,13 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
   const auto& [wanted, first, most] = wish.part;
   if (first >= size) return std::nullopt;
   const std::uint64_t bytes = most == 0 ? size - first : std::min(most, size - first);
-  if (bytes > limits.most_bytes || size > limits.most_bytes * 16) return std::nullopt;
+  // Even for a part the whole file is read, for its digest.
+  if (bytes > limits.most_bytes || size / kMostOfPart > limits.most_bytes) {
+    if (!only_look && warn_)
+      warn_(cat("KSN wishes for ", std::to_string(bytes), " bytes of ", path, ", which has ", std::to_string(size), ": more than the setting content_mb allows, of a whole file ",
+                std::to_string(kMostOfPart), " times as much; not sent"));
+    return std::nullopt;
+  }
   Read out{{}, {info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}};
   out.request.set_digest(wanted);
   out.request.set_size(size);

@@ -161,7 +161,7 @@ TEST_F(KsnExtended, sends_only_a_part_when_a_part_is_wished_for) {
   EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program.substr(100, 50));
 }
 
-TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files_that_changed) {
+TEST_F(KsnExtended, refuses_kinds_that_policy_does_not_allow_and_files_that_are_not_here) {
   settings["content_kinds"] = json::array{"document"};
   write_program(1000);
   ksn.wish(digest_of(program));
