@@ -205,7 +205,7 @@ Result<> Broker::take(Batch& batch, const ksn_channel::Answer& answer, const Way
     if (static_cast<std::uint8_t>(record.kind()) != key.kind || record.asked() != key.asked()) return fail(Code::untrusted, "it answered other questions than were asked");
     fresh[i].fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
     if (fresh[i].fresh_until + picket::ksn::kClockSkewSeconds < now)
-      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - fresh[i].fresh_until), " s: are the clocks right?"));
+      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh[i].fresh_until, 0)), " s: are the clocks right?"));
     if (key.is_prefix()) {
       for (const auto& found : record.found())
         if (found.digest().size() != picket::ksn::kDigestBytes || !found.digest().starts_with(key.asked())) return fail(Code::untrusted, "it listed a digest under a wrong prefix");
