@@ -74,7 +74,8 @@ v1::CheckReply ask(World& world, bool address) {
 void unsigned_answer(World& world, std::string_view bytes) {
   world.forget(4);
   world.answer = bytes;
-  for (const auto& one : ask(world, true).checked())
+  const auto reply = ask(world, true);
+  for (const auto& one : reply.checked())
     if (one.from() != v1::Checked::NOBODY || one.facts().verdict() != v1::VERDICT_UNKNOWN) std::abort();
 }
 
