@@ -52,12 +52,10 @@ std::string make_splice(std::string_view old, std::string_view fresh, const Suff
   return std::move(*chosen);
 }
 
-}  // namespace
-
-Result<std::string> make_with(Method method, std::string_view old, std::string_view fresh, const MakeOptions& options) {
+Result<std::string> make_against(std::size_t rival, Method method, std::string_view old, std::string_view fresh, const MakeOptions& options) {
   auto out = write_header({method, fresh.size(), old.size()});
   if (method == Method::zstd) {
-    PICKET_LET(body, write_zstd(old, fresh, options));
+    PICKET_LET(body, write_zstd(old, fresh, options, rival));
     out += body;
   } else {
     PICKET_LET(index, SuffixIndex::build(old));
@@ -67,11 +65,17 @@ Result<std::string> make_with(Method method, std::string_view old, std::string_v
   return out;
 }
 
+}  // namespace
+
+Result<std::string> make_with(Method method, std::string_view old, std::string_view fresh, const MakeOptions& options) {
+  return make_against(SIZE_MAX, method, old, fresh, options);
+}
+
 Result<Made> make(std::string_view old, std::string_view fresh, const MakeOptions& options) {
   Made best;
   Error why;
   for (const auto method : {Method::splice, Method::zstd}) {
-    auto made = make_with(method, old, fresh, options);
+    auto made = make_against(best.bytes.empty() ? SIZE_MAX : best.bytes.size(), method, old, fresh, options);
     if (!made) {
       if (made.error().code != Code::too_large) return fail(std::move(made).error());
       why = std::move(made).error();

@@ -10,7 +10,6 @@
 namespace picket::delta {
 
 struct MakeOptions {
-  int zstd_level = 19;
   std::uint64_t memory = 64ull << 20;  // what applying it may take: no method that needs more is tried
 };
 
