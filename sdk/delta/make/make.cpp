@@ -22,12 +22,11 @@ Result<> check(std::string_view old, std::string_view fresh, std::string_view de
 }
 
 // What applying costs, in nanoseconds on a machine of today; measured, and rough.
-std::uint64_t effort(const std::vector<Step>& steps, std::uint8_t flags) {
+std::uint64_t effort(const std::vector<Step>& steps, Coding coding) {
   std::uint64_t literals = 0;
   for (const auto& step : steps)
     if (step.event == Event::insert || step.event == Event::substitute) literals += step.count;
-  const bool quick = flags & splice_quick;
-  return literals * ((flags & splice_raw_literals) != 0 ? 60 : quick ? 150 : 550) + steps.size() * (quick ? 450 : 1500);
+  return literals * (coding == Coding::mixed ? 550 : 60) + steps.size() * (coding == Coding::words ? 200 : 1500);
 }
 
 // The smallest that is read as fast as other tools would read theirs: like a copy with matches, else like bsdiff, which sorts out more.
@@ -38,10 +37,10 @@ std::string make_splice(std::string_view old, std::string_view fresh, const Suff
   for (const auto& options : {ParseOptions{.words = false, .least_gain = 24, .quote_from = 0}, ParseOptions{.words = false, .least_gain = 24, .quote_from = 16},
                               ParseOptions{.words = true, .least_gain = 8, .quote_from = 0}, ParseOptions{.words = true, .least_gain = 4, .quote_from = 0}}) {
     const auto steps = parse(old, fresh, index, options);
-    for (const auto flags : {std::uint8_t{0}, splice_raw_literals, splice_quick}) {
-      const auto cost = effort(steps, flags);
+    for (const auto coding : {Coding::mixed, Coding::raw, Coding::words}) {
+      const auto cost = effort(steps, coding);
       const auto place = static_cast<std::size_t>(std::ranges::find_if(budgets, [&](auto budget) { return cost <= budget; }) - budgets.begin());
-      auto made = write_splice(old, fresh, steps, flags);
+      auto made = write_splice(old, fresh, steps, coding);
       if (best[place].empty() || made.size() < best[place].size()) best[place] = std::move(made);
     }
   }
