@@ -43,7 +43,7 @@ Result<std::string> write_zstd(std::string_view old, std::string_view fresh, con
     return fail(Code::too_large, cat("zstd would need a window of 2^", std::to_string(window), " bytes to apply it"));
   // Much that is new wants longer matches than the level takes, little the most patient level: no one set of parameters is always smaller.
   PICKET_LET(out, write(old, fresh, window, {19, 6}));
-  if (out.size() / 8 * 7 > rival) return out;  // another set will not save an eighth
+  if (out.size() / 5 * 4 > rival) return out;  // it will not be chosen
   PICKET_LET(patient, write(old, fresh, window, {ZSTD_maxCLevel(), 0}));
   return patient.size() < out.size() ? std::move(patient) : std::move(out);
 }
