@@ -1,7 +1,5 @@
 #include "app/agent.hpp"
 
-#include <map>
-#include <mutex>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -9,6 +7,7 @@
 #include "app/control_socket.hpp"
 #include "app/device_status.hpp"
 #include "app/host_service.hpp"
+#include "app/plugin_log.hpp"
 #include "app/policy_service.hpp"
 #include "app/watch_service.hpp"
 #include "base/files.hpp"
@@ -130,8 +129,15 @@ class RunningAgent final : public Agent {
     options.identity = {config_.tenant, config_.device, config_.groups};
     PICKET_LET(policy, policy::Policy::open(std::move(options), clock_));
     policy_ = std::move(policy);
-    if (const auto shown = policy_->shown(); !shown.text.empty()) log_->part("policy").warning(shown.text);
+    for (const auto& problem : policy_->shown().problems) log_->part("policy").warning(problem);
     return {};
+  }
+
+  // What is left out of them stands in the log, whoever they are for.
+  Result<policy::Effective> settings_of(const std::string& id, const std::string& schema) const {
+    PICKET_LET(settings, policy_->effective(id, schema));
+    for (const auto& warning : settings.warnings) log_->part("policy").warning(warning);
+    return std::move(settings);
   }
 
   Result<> open_updates() {
@@ -139,10 +145,11 @@ class RunningAgent final : public Agent {
     options.data_dir = config_.data_dir / "update";
     options.root_file = config_.update_root;
     options.agent_version = PICKET_VERSION;
+    options.own_component = config_.agent_component;
     auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); }});
     if (!engine) return fail(std::move(engine).error(), "updates");
     updates_ = std::move(*engine);
-    PICKET_LET(settings, policy_->effective(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
+    PICKET_LET(settings, settings_of(std::string(kUpdateId), std::string(update::Engine::settings_schema())));
     return updates_->apply_settings(settings.json);
   }
 
@@ -162,7 +169,7 @@ class RunningAgent final : public Agent {
   }
 
   Result<> start_tasks() {
-    PICKET_LET(settings, policy_->effective(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
+    PICKET_LET(settings, settings_of(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
     if (auto taken = tasks_->apply_settings(settings.json); !taken) {
       // Local values that the schema accepts and that are wrong all the same: an agent that does not start protects nobody.
       log_->part("tasks").error(taken.error().message, "; only the built-in tasks run");
@@ -208,8 +215,8 @@ class RunningAgent final : public Agent {
     plugins_ = plugin_host::PluginHost::make(
         std::move(options), {*router_, *executor_, *timers_, *io_, clock_, *log_},
         [this](const std::string& id, const std::string& schema) -> Result<plugin_host::Settings> {
-          PICKET_LET(settings, policy_->effective(id, schema));
-          return plugin_host::Settings{std::move(settings.json), settings.revision};
+          PICKET_LET(settings, settings_of(id, schema));
+          return plugin_host::Settings{std::move(settings.json), settings.revision, limits_of(std::move(settings.topics))};
         },
         [this](const plugin_host::Status& status) { plugin_changed(status); });
     return {};
@@ -238,26 +245,9 @@ class RunningAgent final : public Agent {
     return {};
   }
 
-  // What a change is about: a status also changes for revisions and counters.
-  struct Change {
-    bool worth_a_line = false, came_up = false;
-  };
-  Change change_of(const plugin_host::Status& status) {
-    const std::lock_guard lock(seen_mutex_);
-    const auto before = std::exchange(seen_[status.id], status);
-    const bool state_changed = before.id.empty() || before.state != status.state;
-    return {state_changed || before.health != status.health || before.text != status.text, state_changed && status.state == plugin_host::State::running};
-  }
-
   void plugin_changed(const plugin_host::Status& status) {
-    const auto log = log_->part("plugin");
-    const auto level = status.state == plugin_host::State::failed || status.state == plugin_host::State::refused ? runtime::Level::error
-                       : status.state == plugin_host::State::backing_off                                         ? runtime::Level::warning
-                                                                                                                 : runtime::Level::info;
-    const auto change = change_of(status);
-    if (change.worth_a_line)
-      log.put(level, status.id, " ", status.version, ": ", to_string(status.state),
-              status.state == plugin_host::State::running ? cat(", ", to_string(status.health)) : "", status.text.empty() ? "" : ": ", status.text);
+    const auto change = plugin_log_.change_of(status);
+    if (!change.line.empty()) log_->part("plugin").put(change.level, change.line);
     if (host_service_) host_service_->plugin_changed(status);
     if (change.came_up)
       worker_->post([this, id = status.id] {
@@ -271,7 +261,7 @@ class RunningAgent final : public Agent {
         config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems(), host_service_ ? host_service_->concerns() : std::vector<Concern>()); },
         [this] { return self_update_->shown(); }});
     PICKET_TRY(host_service_->start());
-    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }});
+    policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }, log_->part("policy")});
     PICKET_TRY(policy_service_->start());
     watch_service_ = std::make_unique<WatchService>(*router_, *executor_);
     PICKET_TRY(watch_service_->start());
@@ -283,8 +273,7 @@ class RunningAgent final : public Agent {
   const std::filesystem::path slot_programs_ = link_ && link_->slot() != launcher::Slot::package ? program_of(link_->folder(), link_->slot()).parent_path() : std::filesystem::path();
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
-  std::mutex seen_mutex_;
-  std::map<std::string, plugin_host::Status> seen_;
+  PluginLog plugin_log_;
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;

@@ -1,17 +1,21 @@
 #include "app/config.hpp"
 
-#include <fstream>
+#include <cerrno>
 #include <map>
 #include <sstream>
 
 #include <boost/program_options.hpp>
+#include <fcntl.h>
 #include <unistd.h>
+
+#include "base/files.hpp"
 
 namespace picket::app {
 namespace {
 
 namespace po = boost::program_options;
 using Paths = std::vector<std::string>;
+constexpr std::uint64_t kMostConfig = 1u << 20;
 
 std::string host_name() {
   char name[256] = {};
@@ -75,9 +79,12 @@ Result<po::variables_map> parse(int argc, const char* const* argv, std::map<std:
     const bool named = map.count("config") != 0 && !map["config"].defaulted();
     const std::string file = map["config"].as<std::string>();
     where = file;
-    std::ifstream stream(file);
-    if (!stream && named) return fail_errno(cat("open ", file));
-    if (stream) {
+    const UniqueFd open(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!open && (named || errno != ENOENT)) return fail_errno(cat("open ", file));
+    if (open) {
+      auto text = read_all(open.get(), kMostConfig);
+      if (!text) return fail(std::move(text).error(), file);
+      std::istringstream stream(*text);
       const auto parsed = po::parse_config_file(stream, in_file);
       for (const auto& option : parsed.options) from.emplace(option.string_key, "file");
       po::store(parsed, map);
@@ -91,11 +98,11 @@ Result<po::variables_map> parse(int argc, const char* const* argv, std::map<std:
 
 }  // namespace
 
-Result<CommandLine> read_config(int argc, const char* const* argv) {
+Result<CommandLine> read_config(int argc, const char* const* argv, const std::string& usual_file) {
   const auto in_file = settings();
   po::options_description general("General");
   general.add_options()("help,h", "print this and leave")("version", "print the version and leave")(
-      "config,c", po::value<std::string>()->default_value("/etc/picket/picketd.conf"), "the file to read settings from");
+      "config,c", po::value<std::string>()->default_value(usual_file), "the file to read settings from");
   po::options_description all;
   all.add(general).add(in_file);
 

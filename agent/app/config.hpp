@@ -29,7 +29,8 @@ struct CommandLine {
   std::string text;  // not empty: print it and leave (--help, --version)
 };
 
-// Code::invalid says which option, where, and what is wrong.
-[[nodiscard]] Result<CommandLine> read_config(int argc, const char* const* argv);
+// An Error says which option, where, and what is wrong. Only the file that nobody named may be absent; one that is there and cannot be read
+// is an error too: running without what it says would be running as another device.
+[[nodiscard]] Result<CommandLine> read_config(int argc, const char* const* argv, const std::string& usual_file = "/etc/picket/picketd.conf");
 
 }  // namespace picket::app

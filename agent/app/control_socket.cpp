@@ -58,6 +58,10 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const Config& config,
     log.warning("refused a connection of user ", caller.uid, ", process ", caller.pid);
     return fail(Code::denied, "only root, picketd's own user and members of socket-group may talk with picketd");
   };
+  // Of whom the kernel says that it is another user than root and picketd's own: plugins may write it down.
+  options.name = [](const bus::wire::PeerCredentials& caller) {
+    return caller.uid == 0 || caller.uid == ::geteuid() ? std::string("picketctl") : cat("picketctl@", std::to_string(caller.uid));
+  };
   PICKET_LET(server, bus::wire::Server::start(router, io, std::move(options)));
   return std::make_unique<Listening>(std::move(server));
 }

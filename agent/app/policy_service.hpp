@@ -6,6 +6,7 @@
 #include "app/answering.hpp"
 #include "plugin_host/plugin_host.hpp"
 #include "policy/policy.hpp"
+#include "runtime/log.hpp"
 #include "runtime/worker.hpp"
 #include "tasks/tasks.hpp"
 #include "update/update.hpp"
@@ -14,6 +15,8 @@ namespace picket::app {
 
 inline constexpr std::string_view kUpdateId = "org.picket.update";
 inline constexpr std::string_view kTasksId = "org.picket.tasks";
+
+[[nodiscard]] plugin_host::TopicLimits limits_of(policy::Topics topics);
 
 class PolicyService : public Answering, public policy::Consumers {
  public:
@@ -24,6 +27,7 @@ class PolicyService : public Answering, public policy::Consumers {
     std::function<plugin_host::PluginHost*()> plugins;
     std::function<update::Engine*()> updates;
     std::function<tasks::Tasks*()> tasks;
+    runtime::LogPart log;
   };
   explicit PolicyService(Parts parts);
   [[nodiscard]] Result<> start();

@@ -2,7 +2,9 @@
 
 #include <chrono>
 
+#include "bus/names.hpp"
 #include "picket/host/v1/watch.pb.h"
+#include "runtime/log_text.hpp"
 
 namespace picket::app {
 namespace {
@@ -24,12 +26,6 @@ std::string_view name_of(bus::Seen::What what) {
   return "unknown";
 }
 
-bool matches(std::string_view filter, std::string_view topic) {
-  if (filter.empty() || filter == "*") return true;
-  if (filter.ends_with(".*")) return topic.starts_with(filter.substr(0, filter.size() - 1));
-  return filter == topic;
-}
-
 v1::WatchEvent to_proto(const bus::Seen& seen) {
   v1::WatchEvent event;
   event.set_at_us(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
@@ -48,6 +44,8 @@ v1::WatchEvent to_proto(const bus::Seen& seen) {
 
 WatchService::WatchService(bus::Router& router, runtime::Executor& executor) : router_(router), strand_(executor.make_strand("watch")) {
   answer_later<v1::WatchRequest>(std::string(kTopic), [this](bus::RequestId id, const v1::WatchRequest& request) {
+    if (!request.filter().empty() && !bus::is_filter(request.filter()))
+      return reply<v1::WatchReply>(id, fail(Code::invalid, cat("'", runtime::printable(request.filter().substr(0, 128)), "' is neither a topic nor a prefix that ends in .*")));
     {
       const std::lock_guard lock(mutex_);
       watchers_[id] = {request.filter(), request.payloads(), 0, {}};
@@ -73,7 +71,7 @@ void WatchService::seen(const bus::Seen& seen) {
   const std::lock_guard lock(mutex_);
   std::string plain, with_payload;
   for (auto& [id, watcher] : watchers_) {
-    if (!matches(watcher.filter, seen.message->topic())) continue;
+    if (!watcher.filter.empty() && !bus::matches(watcher.filter, seen.message->topic())) continue;
     if (events_.size() >= kMaxWaiting) {
       ++watcher.missed;
       continue;

@@ -39,7 +39,6 @@ class WatchService : public Answering {
   std::atomic<std::thread::id> telling_{};  // holds the mutex while it writes to a watcher, which the bus shows to the tap on the same thread
   std::map<bus::RequestId, Watcher> watchers_;
   std::deque<std::pair<bus::RequestId, std::string>> events_;
-  std::uint64_t dropped_ = 0;
   bool scheduled_ = false;
 };
 

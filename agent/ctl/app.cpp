@@ -20,7 +20,8 @@ namespace po = boost::program_options;
 constexpr const char* default_config = "/etc/picket/picketd.conf";
 constexpr const char* default_run_dir = "/run/picket";
 
-// run-dir of picketd.conf; a file that is absent or not readable for this user means the default, unless it was named.
+}  // namespace
+
 Result<std::filesystem::path> socket_path(const std::optional<std::string>& socket, const std::optional<std::string>& config) {
   if (socket) return std::filesystem::path(*socket);
   const bool named = config.has_value();
@@ -42,6 +43,8 @@ Result<std::filesystem::path> socket_path(const std::optional<std::string>& sock
   }
   return std::filesystem::path(run_dir) / "picketd.sock";
 }
+
+namespace {
 
 Result<std::chrono::milliseconds> timeout(const Invocation& asked) {
   Terminal none(-1, -1);
@@ -131,6 +134,10 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
   if (asked.has("timeout")) session.limit_long_work();
   Context context(asked, terminal, session, now, cancel);
   const auto done = asked.command->run(context);
+  if (!done && context.is_wrong_usage()) {
+    report(done.error(), asked.command->name, false, terminal);
+    return static_cast<int>(Exit::usage);
+  }
   if (!done) {
     report(done.error(), asked.command->name, as_json, terminal);
     return static_cast<int>(exit_of(done.error(), &session));

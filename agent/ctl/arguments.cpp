@@ -172,8 +172,8 @@ std::string help_text(const Command* command) {
       out << "  " << usage << std::string(usage.size() < 32 ? 32 - usage.size() : 1, ' ') << each.summary << '\n';
     }
     out << '\n' << describe("Options of every command", global_options());
-    out << "\nExit codes: 0 ok, 1 the operation failed, 2 wrong usage, 3 picketd cannot be reached, 4 a scan found something,\n"
-           "5 only a part succeeded, 130 interrupted.\nExample: picketctl status\n";
+    out << "\nExit codes: 0 ok, 1 the operation failed, 2 wrong usage, 3 picketd cannot be reached, 4 a scan or a ksn check\n"
+           "found something, 5 only a part succeeded, 130 interrupted.\nExample: picketctl status\n";
     return out.str();
   }
   out << "Usage: picketctl " << command->name << (*command->arguments == '\0' ? "" : " ") << command->arguments << " [options]\n"
@@ -183,13 +183,18 @@ std::string help_text(const Command* command) {
   return out.str();
 }
 
-Result<std::uint64_t> Context::number(std::string_view option, std::uint64_t otherwise, std::uint64_t most) const {
+tl::unexpected<Error> Context::wrong_usage(std::string_view what) {
+  is_wrong_usage_ = true;
+  return fail(Code::invalid, cat(what, see(invocation.command)));
+}
+
+Result<std::uint64_t> Context::number(std::string_view option, std::uint64_t otherwise, std::uint64_t most, std::uint64_t least) {
   if (!invocation.has(option)) return otherwise;
   const auto text = invocation.value(option);
   std::uint64_t out = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc{} || stop != text.data() + text.size() || out > most)
-    return fail(Code::invalid, cat("--", option, ": '", text, "' is not a number from 0 to ", std::to_string(most)));
+  if (error != std::errc{} || stop != text.data() + text.size() || out > most || out < least)
+    return wrong_usage(cat("--", option, ": '", text, "' is not a number from ", std::to_string(least), " to ", std::to_string(most)));
   return out;
 }
 

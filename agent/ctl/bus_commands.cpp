@@ -3,6 +3,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "bus/names.hpp"
 #include "ctl/command.hpp"
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
@@ -56,7 +57,11 @@ std::string line_of(const Terminal& terminal, const host::v1::WatchEvent& event,
 Result<Exit> bus_watch(Context& context) {
   PICKET_LET(most, context.number("count", 0, 1'000'000'000));
   host::v1::WatchRequest request;
-  if (!context.arguments().empty()) request.set_filter(context.arguments().front());
+  if (!context.arguments().empty()) {
+    const auto& filter = context.arguments().front();
+    if (!bus::is_filter(filter)) return context.wrong_usage(cat("'", filter.substr(0, 128), "' is neither a topic nor a prefix that ends in .*"));
+    request.set_filter(filter);
+  }
   const bool payloads = context.invocation.has("payloads");
   request.set_payloads(payloads);
   host::v1::WatchReply reply;

@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +25,7 @@ namespace json = boost::json;
 // The exit codes; JSON.md documents them.
 enum class Exit : int { ok = 0, failed = 1, usage = 2, unreachable = 3, found = 4, partial = 5, interrupted = 130 };
 
-enum class Completes { nothing, plugins, components, tasks, files, commands, shells };
+enum class Completes { nothing, plugins, plugin_settings, components, tasks, files, commands, shells };  // plugin_settings: a plugin, then one of its settings
 
 struct OptionSpec {
   const char* name;        // without dashes
@@ -79,8 +81,14 @@ class Context {
   [[nodiscard]] bool is_json() const { return invocation.has("json"); }
   // {"schema":"picketctl/1","command":...,"data":...}
   void print_json(json::value data);
-  // A count given as option; Code::invalid names it.
-  [[nodiscard]] Result<std::uint64_t> number(std::string_view option, std::uint64_t otherwise, std::uint64_t most) const;
+  // What is wrong lies in the command line, after all: exit code 2.
+  [[nodiscard]] tl::unexpected<Error> wrong_usage(std::string_view what);
+  [[nodiscard]] bool is_wrong_usage() const { return is_wrong_usage_; }
+  // A count given as option; wrong_usage() names it.
+  [[nodiscard]] Result<std::uint64_t> number(std::string_view option, std::uint64_t otherwise, std::uint64_t most, std::uint64_t least = 0);
+
+ private:
+  bool is_wrong_usage_ = false;
 };
 
 // The commands, in the files named after them.
@@ -108,6 +116,7 @@ Result<Exit> policy_explain(Context&);
 Result<Exit> scan(Context&);
 Result<Exit> ksn_status(Context&);
 Result<Exit> ksn_check(Context&);
+Result<Exit> ksn_software(Context&);
 Result<Exit> ksn_last_sent(Context&);
 Result<Exit> ksn_what_is_sent(Context&);
 Result<Exit> ksn_connection(Context&);
@@ -125,6 +134,10 @@ Result<Exit> doctor(Context&);
 Result<Exit> help(Context&);
 Result<Exit> version(Context&);
 Result<Exit> completion(Context&);
+
+// picketd's control socket: the one that was named, else in run-dir of picketd.conf. A file that is absent or not readable for this user means
+// the default, unless it was named.
+[[nodiscard]] Result<std::filesystem::path> socket_path(const std::optional<std::string>& socket, const std::optional<std::string>& config);
 
 // What may follow the words (the last is being typed), one a line; "<files>": file names.
 [[nodiscard]] std::string complete(std::span<const std::string> words);

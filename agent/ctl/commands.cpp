@@ -22,7 +22,7 @@ constexpr std::array run_options{OptionSpec{"prefetch", nullptr, "bring and veri
 constexpr std::array history_options{OptionSpec{"limit", "N", "how many runs (default: 20)"}};
 constexpr std::array rollback_options{OptionSpec{"steps", "N", "how many releases back (default: 1)"}};
 constexpr std::array task_run_options{OptionSpec{"detach", nullptr, "do not wait for its end"}};
-constexpr std::array show_options{OptionSpec{"document", nullptr, "only the policy document itself, as it was signed"}};
+constexpr std::array show_options{OptionSpec{"document", nullptr, "only the policy document itself, as it was signed (--json: in policy_json)"}};
 constexpr std::array scan_options{OptionSpec{"max-file-bytes", "N", "skip larger files (default: the scanner's setting)"}};
 constexpr std::array ksn_check_options{OptionSpec{"known-only", nullptr, "ask nobody outside this computer"}};
 constexpr std::array statement_options{OptionSpec{"language", "LANGUAGE", "of the text, e.g. de (default: the setting)"}};
@@ -56,13 +56,15 @@ constexpr std::array all_commands{
     Command{"policy apply", "FILE", 1, 1, "Put a signed policy in force, for all plugins or for none (- reads standard input)", "picketctl policy apply policy.dsse", no_options,
             Completes::files, &policy_apply},
     Command{"policy show", "", 0, 0, "The policy in force", "picketctl policy show", show_options, Completes::nothing, &policy_show},
-    Command{"policy explain", "PLUGIN [SETTING]", 1, 2, "Which layer gave each setting its value", "picketctl policy explain org.picket.update schedule", no_options,
-            Completes::plugins, &policy_explain},
+    Command{"policy explain", "PLUGIN [SETTING]", 1, 2, "Which layer gave each setting its value", "picketctl policy explain org.picket.update interval_minutes", no_options,
+            Completes::plugin_settings, &policy_explain},
     Command{"scan", "PATH...", 1, any, "Scan files and folders", "picketctl scan /home", scan_options, Completes::files, &scan},
     Command{"ksn status", "", 0, 0, "Whether the reputation network is in use, by which road and under which statement", "picketctl ksn status", no_options, Completes::nothing, &ksn_status},
     Command{"ksn check", "FILE|URL|DIGEST...", 1, 100000, "What is known of files, web addresses or programs (software:PUBLISHER/PRODUCT)", "picketctl ksn check /usr/bin/ls", ksn_check_options,
             Completes::files, &ksn_check},
-    Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and what waits", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
+    Command{"ksn software", "FILE", 1, 1, "Whose a program is, and the reputation of its publisher, its product and its content", "picketctl ksn software /usr/bin/ls", no_options,
+            Completes::files, &ksn_software},
+    Command{"ksn last-sent", "", 0, 0, "The exact last message to KSN, and the next", "picketctl ksn last-sent", no_options, Completes::nothing, &ksn_last_sent},
     Command{"ksn what-is-sent", "", 0, 0, "All that basic and extended mode send", "picketctl ksn what-is-sent", no_options, Completes::nothing, &ksn_what_is_sent},
     Command{"ksn connection", "", 0, 0, "Try the KSN proxy and servers now", "picketctl ksn connection", no_options, Completes::nothing, &ksn_connection},
     Command{"ksn statement show", "", 0, 0, "The KSN statement, and what was decided about it", "picketctl ksn statement show --language en", statement_options, Completes::nothing,

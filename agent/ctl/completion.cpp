@@ -6,6 +6,7 @@
 #include "bash_script.hpp"
 #include "ctl/command.hpp"
 #include "picket/host/v1/host.pb.h"
+#include "picket/policy/v1/policy.pb.h"
 #include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
 
@@ -13,7 +14,6 @@ namespace picket::ctl {
 namespace {
 
 constexpr std::chrono::milliseconds patience{500};
-constexpr std::string_view default_socket = "/run/picket/picketd.sock";
 
 // One that a shell need not quote.
 bool is_plain(std::string_view id) {
@@ -34,6 +34,17 @@ std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
       for (const auto& component : reply->components()) out.insert(component.component());
   }
   std::erase_if(out, [](const auto& id) { return !is_plain(id); });
+  return out;
+}
+
+std::set<std::string> settings_of(const std::string& plugin, const std::filesystem::path& socket) {
+  Session session(socket, patience, {});
+  policy::v1::ExplainRequest request;
+  request.set_plugin(plugin);
+  std::set<std::string> out;
+  if (const auto reply = session.ask<policy::v1::ExplainReply>("picket.policy.explain", request))
+    for (const auto& setting : reply->settings()) out.insert(setting.setting());
+  std::erase_if(out, [](const auto& name) { return !is_plain(name); });
   return out;
 }
 
@@ -86,11 +97,13 @@ std::string complete(std::span<const std::string> words) {
   if (words.empty()) return {};
   const std::string& current = words.back();
   std::vector<std::string> typed;
-  std::filesystem::path socket = default_socket;
+  std::optional<std::string> socket_given, config_given;
   std::string waiting;  // an option that still needs its value
   for (const auto& word : words.first(words.size() - 1)) {
     if (!waiting.empty()) {
-      if (waiting == "--socket") socket = word;
+      if (word == "=") continue;  // bash gives "--config=x" as three words
+      if (waiting == "--socket") socket_given = word;
+      if (waiting == "--config") config_given = word;
       waiting.clear();
     } else if (word.starts_with("-")) {
       const auto* option = option_of(command_of(typed), word);
@@ -102,6 +115,8 @@ std::string complete(std::span<const std::string> words) {
   if (waiting == "--socket" || waiting == "--config") return "<files>\n";
   if (!waiting.empty()) return {};
 
+  const auto socket = socket_path(socket_given, config_given);
+  if (!socket) return {};
   const auto* command = command_of(typed);
   if (current.starts_with("-")) {
     std::set<std::string> out{"--help"};
@@ -118,9 +133,12 @@ std::string complete(std::span<const std::string> words) {
     case Completes::files: return "<files>\n";
     case Completes::shells: return lines({"bash"}, current);
     case Completes::commands: return lines(command_words({typed.begin() + 1, typed.end()}), current);
+    case Completes::plugin_settings:
+      if (arguments == 0) return lines(ids(Completes::plugins, *socket), current);
+      return arguments == 1 ? lines(settings_of(typed.back(), *socket), current) : std::string();
     case Completes::tasks:
     case Completes::plugins:
-    case Completes::components: return arguments < command->most && !(command->completes == Completes::plugins && arguments > 0) ? lines(ids(command->completes, socket), current) : std::string();
+    case Completes::components: return arguments < command->most ? lines(ids(command->completes, *socket), current) : std::string();
   }
   return {};
 }

@@ -1,23 +1,15 @@
 // picketctl ksn: the reputation network, as the plugins ksn_client and ksn_proxy tell it.
-#include <filesystem>
-
-#include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/bytes.hpp"
-#include "base/digest.hpp"
-#include "base/files.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
-#include "ksn/check.hpp"
-#include "picket/ksn/v1/check.pb.h"
 #include "picket/ksn/v1/control.pb.h"
 #include "runtime/log_text.hpp"
 
@@ -33,77 +25,6 @@ std::string user() {
   // Who became root to say it.
   if (const char* before = std::getenv("SUDO_USER"); uid == 0 && before != nullptr && *before != '\0') out += cat(" (", before, ")");
   return runtime::printable(out);
-}
-
-std::string_view verdict(ksn::v1::Verdict value) {
-  switch (value) {
-    case ksn::v1::VERDICT_TRUSTED: return "trusted";
-    case ksn::v1::VERDICT_ABUSABLE: return "legitimate, but abusable";
-    case ksn::v1::VERDICT_UNTRUSTED: return "untrusted";
-    default: return "unknown";
-  }
-}
-Style style_of_verdict(ksn::v1::Verdict value) {
-  return value == ksn::v1::VERDICT_TRUSTED ? Style::good : value == ksn::v1::VERDICT_UNTRUSTED ? Style::bad : value == ksn::v1::VERDICT_ABUSABLE ? Style::warning : Style::plain;
-}
-std::string_view from(ksn::v1::Checked::From value) {
-  switch (value) {
-    case ksn::v1::Checked::LOCAL: return "local list";
-    case ksn::v1::Checked::CACHE: return "cache";
-    case ksn::v1::Checked::PROXY: return "proxy";
-    case ksn::v1::Checked::SERVER: return "server";
-    default: return "nobody";
-  }
-}
-std::string frequency(std::uint64_t popularity) {
-  if (popularity == 0) return "not known";
-  const std::string_view word = popularity < 100 ? "very rare" : popularity < 1000 ? "rare" : popularity > 100'000 ? "frequent" : "common";
-  return cat(std::to_string(popularity), " users (", word, ")");
-}
-
-Result<std::string> digest_of_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail_errno(path);
-  Digest digest;
-  std::string block(1 << 17, '\0');
-  while (true) {
-    const auto got = ::read(fd.get(), block.data(), block.size());
-    if (got < 0) return fail_errno(path);
-    if (got == 0) break;
-    digest.update(std::string_view(block).substr(0, static_cast<std::size_t>(got)));
-  }
-  return *from_hex(digest.finish_hex());
-}
-
-// A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
-Result<ksn::v1::Object> object_of(const std::string& argument) {
-  ksn::v1::Object out;
-  std::error_code error;
-  const auto kind = std::filesystem::status(argument, error).type();
-  if (kind == std::filesystem::file_type::regular) {
-    PICKET_LET(digest, digest_of_file(argument));
-    out.set_file_digest(digest);
-    if (const auto path = std::filesystem::canonical(argument, error); !error && is_valid_utf8(path.native())) out.set_path(path.native());
-    return out;
-  }
-  if (kind == std::filesystem::file_type::directory) return fail(Code::invalid, cat(argument, ": a folder has no reputation; use picketctl scan"));
-  if (argument.size() == 64)
-    if (const auto digest = from_hex(argument)) {
-      out.set_file_digest(*digest);
-      return out;
-    }
-  if (constexpr std::string_view prefix = "software:"; argument.starts_with(prefix)) {
-    const auto name = argument.substr(prefix.size());
-    const auto slash = name.find('/');
-    out.mutable_software()->set_publisher(name.substr(0, slash));
-    if (slash != name.npos) out.mutable_software()->set_product(name.substr(slash + 1));
-    return out;
-  }
-  if (!is_valid_utf8(argument)) return fail(Code::unsupported, "the name is not UTF-8");
-  if (argument.starts_with("/") || argument.starts_with("./") || argument.find('.') == argument.npos)
-    return fail(Code::not_found, cat(argument, ": no such file, and neither a SHA-256 nor a web address"));
-  out.set_address(argument);
-  return out;
 }
 
 void print_statement(Table& table, const ksn::v1::Statement& statement) {
@@ -162,6 +83,17 @@ json::value parsed(const std::string& text) {
   return error ? json::value(text) : value;
 }
 
+void print_questions(Terminal& terminal, const json::value& group) {
+  const auto* members = group.if_object();
+  const auto* digests = members == nullptr ? nullptr : members->if_contains("digests");
+  if (digests == nullptr || !digests->is_array()) return terminal.out(cat("  questions = ", runtime::printable(json::serialize(group)), "\n"));
+  for (const auto& inner : *members)
+    if (inner.key() != "digests") terminal.out(cat("  questions.", runtime::printable(std::string(inner.key())), " = ", runtime::printable(json::serialize(inner.value())), "\n"));
+  std::string lines;
+  for (const auto& digest : digests->get_array()) lines += cat("    ", runtime::printable(digest.is_string() ? std::string(digest.get_string()) : json::serialize(digest)), "\n");
+  terminal.out(lines);
+}
+
 // A payload as it went, member by member.
 void print_payload(Terminal& terminal, const std::string& text) {
   const auto value = parsed(text);
@@ -171,7 +103,10 @@ void print_payload(Terminal& terminal, const std::string& text) {
   }
   for (const auto& member : value.get_object()) {
     const auto* object = member.value().if_object();
-    if (object != nullptr) {
+    // A thousand digests are a thousand lines.
+    if (const auto* questions = member.value().if_array(); questions != nullptr && member.key() == "questions") {
+      for (const auto& group : *questions) print_questions(terminal, group);
+    } else if (object != nullptr) {
       for (const auto& inner : *object) terminal.out(cat("  ", runtime::printable(std::string(member.key())), ".", runtime::printable(std::string(inner.key())), " = ", runtime::printable(json::serialize(inner.value())), "\n"));
     } else {
       terminal.out(cat("  ", runtime::printable(std::string(member.key())), " = ", runtime::printable(json::serialize(member.value())), "\n"));
@@ -212,56 +147,14 @@ Result<Exit> ksn_status(Context& context) {
   return Exit::ok;
 }
 
-Result<Exit> ksn_check(Context& context) {
-  ksn::v1::CheckRequest request;
-  request.set_known_only(context.invocation.has("known-only"));
-  for (const auto& argument : context.arguments()) {
-    PICKET_LET(object, object_of(argument));
-    *request.add_objects() = object;
-  }
-  PICKET_LET(reply, ksn::check(request, [&](const ksn::v1::CheckRequest& some) { return context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", some); }));
-  bool untrusted = false, unanswered = false;
-  for (const auto& checked : reply.checked()) {
-    untrusted = untrusted || checked.facts().verdict() == ksn::v1::VERDICT_UNTRUSTED;
-    unanswered = unanswered || checked.from() == ksn::v1::Checked::NOBODY;
-  }
-  const Exit exit = untrusted ? Exit::found : unanswered ? Exit::partial : Exit::ok;
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return exit;
-  }
-  for (int i = 0; i < reply.checked_size(); ++i) {
-    const auto& checked = reply.checked(i);
-    const auto& facts = checked.facts();
-    if (i > 0) context.terminal.out("\n");
-    Table table;
-    table.add({"Object", context.arguments()[static_cast<std::size_t>(i)]});
-    if (checked.from() == ksn::v1::Checked::NOBODY) {
-      table.add({"Verdict", {"no answer", Style::warning}});
-      table.add({"Why", checked.why()});
-    } else {
-      table.add({"Verdict", {verdict(facts.verdict()), style_of_verdict(facts.verdict())}});
-      if (!facts.threat().empty()) table.add({"Threat", facts.threat()});
-      if (!facts.category().empty()) table.add({"Category", facts.category()});
-      if (!checked.matched().empty()) table.add({"Matched", checked.matched()});
-      if (!facts.publisher().empty()) table.add({"Publisher", cat(facts.publisher(), facts.product().empty() ? "" : ", ", facts.product())});
-      if (facts.popularity() != 0) table.add({"Used by", frequency(facts.popularity())});
-      if (facts.first_seen() != 0) table.add({"First seen", date(facts.first_seen())});
-      std::string countries;
-      for (const auto& country : facts.countries()) countries += cat(countries.empty() ? "" : ", ", country);
-      if (!countries.empty()) table.add({"Countries", countries});
-      table.add({"Answered by", cat(from(checked.from()), checked.ksn().empty() ? "" : cat(", ", checked.ksn(), checked.private_ksn() ? " (Private KSN)" : " (Global KSN)"))});
-      if (facts.ttl_seconds() != 0) table.add({"Valid for", span(facts.ttl_seconds())});
-      if (!checked.why().empty()) table.add({"Note", checked.why()});
-    }
-    table.print(context.terminal);
-  }
-  if (unanswered && !reply.status().empty()) context.terminal.err(cat(runtime::printable(reply.status()), "\n"));
-  return exit;
-}
-
 Result<Exit> ksn_last_sent(Context& context) {
-  PICKET_LET(reply, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", ksn::v1::SentRequest()));
+  // Each by itself: one message of the bus holds either, of a full batch not both.
+  ksn::v1::SentRequest request;
+  request.set_what(ksn::v1::SentRequest::LAST);
+  PICKET_LET(reply, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", request));
+  request.set_what(ksn::v1::SentRequest::NEXT);
+  PICKET_LET(then, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", request));
+  reply.set_next(then.next());
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -273,7 +166,7 @@ Result<Exit> ksn_last_sent(Context& context) {
     print_payload(context.terminal, reply.last());
   }
   if (!reply.next().empty()) {
-    context.terminal.out("waits to be sent:\n");
+    context.terminal.out("next, as it would go now:\n");
     print_payload(context.terminal, reply.next());
   }
   return Exit::ok;
@@ -363,7 +256,10 @@ Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
 Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
 Result<Exit> ksn_proxy_status(Context& context) {
-  PICKET_LET(reply, context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
+  auto asked = context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest());
+  if (!asked && asked.error().message.find("nobody answers") != std::string::npos)
+    return fail(Code::unavailable, "no KSN proxy runs here: the plugin org.picket.ksn-proxy is not there, or does not run (picketctl plugin list)");
+  PICKET_LET(reply, std::move(asked));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

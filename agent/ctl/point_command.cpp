@@ -19,6 +19,7 @@ void add_last(const v1::DownloadResult& last, std::int64_t now, Table& table) {
   for (const auto& point : last.points()) {
     table.add({"", {cat(point.point(), ": ", point.result_class(), point.reason().empty() ? "" : cat(": ", point.reason())), style_of(point.result_class())}});
     table.add({"", cat(std::to_string(point.files()), " files, ", human_bytes(point.bytes()), point.source().empty() ? "" : cat(" from ", point.source()), point.published() ? cat(", published set ", std::to_string(point.set())) : ", nothing new to publish")});
+    for (const auto& step : point.steps()) table.add({"", step.source().empty() ? step.text() : cat("source ", step.source(), ": ", step.text())});
     for (const auto& missing : point.missing()) table.add({"", {cat("not here: ", missing), Style::warning}});
   }
 }

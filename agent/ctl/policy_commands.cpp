@@ -33,6 +33,12 @@ void print_text(Terminal& terminal, std::string_view text, Style style) {
   }
 }
 
+std::string list_of(const google::protobuf::RepeatedPtrField<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
+  return out.empty() ? "none" : out;
+}
+
 }  // namespace
 
 Result<Exit> policy_apply(Context& context) {
@@ -63,8 +69,10 @@ Result<Exit> policy_show(Context& context) {
   auto& terminal = context.terminal;
   if (context.invocation.has("document")) {
     if (reply.policy_json().empty()) return fail(Code::not_found, "no policy is in force");
-    terminal.out(reply.policy_json());
-    return Exit::ok;
+    if (!context.is_json()) {
+      terminal.out(reply.policy_json());
+      return Exit::ok;
+    }
   }
   if (context.is_json()) {
     context.print_json(to_json(reply));
@@ -101,7 +109,7 @@ Result<Exit> policy_explain(Context& context) {
     context.print_json(to_json(reply));
     return Exit::ok;
   }
-  if (reply.settings().empty()) {
+  if (reply.settings().empty() && reply.topics().empty()) {
     context.terminal.out(cat(runtime::printable(request.plugin()), " has no settings\n"));
     return Exit::ok;
   }
@@ -116,7 +124,12 @@ Result<Exit> policy_explain(Context& context) {
     // A value that no layer gives as a whole: a default within an element of an array.
     if (first) table.add({{setting.setting(), Style::strong}, "", setting.value_json(), "in force"});
   }
-  table.print(context.terminal);
+  if (!reply.settings().empty()) table.print(context.terminal);
+  if (reply.topics().empty()) return Exit::ok;
+  if (!reply.settings().empty()) context.terminal.out("\n");
+  Table topics{"TOPICS", "ALLOWED", "TAKEN AWAY BY THE POLICY"};
+  for (const auto& list : reply.topics()) topics.add({{list.list(), Style::strong}, list_of(list.allowed()), {list_of(list.taken_away()), Style::warning}});
+  topics.print(context.terminal);
   return Exit::ok;
 }
 

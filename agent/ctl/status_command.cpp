@@ -26,6 +26,7 @@ struct Page {
   std::optional<update::v1::StatusReply> updates;
   std::optional<policy::v1::ShowReply> policy;
   std::optional<ksn::v1::KsnState> ksn;
+  bool is_point = false;   // asked only where there was no update
   std::vector<Missing> missing;
 };
 
@@ -43,6 +44,7 @@ Result<Page> ask(Session& session) {
   page.host = host;
   page.plugins = part<host::v1::PluginListReply>(page, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest());
   page.updates = part<update::v1::StatusReply>(page, session, "updates", "picket.update.status", update::v1::StatusRequest());
+  if (page.updates && !page.updates->has_last()) page.is_point = is_point(session);
   page.policy = part<policy::v1::ShowReply>(page, session, "policy", "picket.policy.show", policy::v1::ShowRequest());
   ksn::v1::KsnState ksn;
   if (const auto known = session.state("picket.ksn.state", ksn)) page.ksn = ksn;
@@ -73,7 +75,7 @@ void add_plugins(Table& table, const host::v1::PluginListReply& list) {
   }
 }
 
-void add_updates(Table& table, const update::v1::StatusReply& updates, std::int64_t now) {
+void add_updates(Table& table, const update::v1::StatusReply& updates, std::int64_t now, bool is_point) {
   bool first = true;
   for (const auto& component : updates.components()) {
     const auto release = component.release() == 0 ? std::string("none yet")
@@ -87,7 +89,7 @@ void add_updates(Table& table, const update::v1::StatusReply& updates, std::int6
     table.add({"Variant", {cat("changes to ", updates.wanted_variant(), " at the next update"), Style::warning}, updates.variant_reason()});
   else if (!updates.wanted_variant().empty())
     table.add({"Variant", updates.wanted_variant(), updates.variant_reason()});
-  table.add({"Last update", updates.state() == "running" ? cat("running: ", updates.step()) : updates.has_last() ? run_summary(updates.last(), now) : std::string("never")});
+  table.add({"Last update", updates.state() == "running" ? cat("running: ", updates.step()) : last_run(updates, now, is_point)});
   if (updates.next_run() != 0) table.add({"Next update", ago(updates.next_run(), now)});
 }
 
@@ -107,7 +109,7 @@ void print(Terminal& terminal, const Page& page, std::int64_t now) {
     if (!page.host.slot_text().empty()) table.add({"", {cat("  ", page.host.slot_text()), page.host.taken_back() ? Style::warning : Style::plain}});
   });
   if (page.plugins) show([&](Table& table) { add_plugins(table, *page.plugins); });
-  if (page.updates) show([&](Table& table) { add_updates(table, *page.updates, now); });
+  if (page.updates) show([&](Table& table) { add_updates(table, *page.updates, now, page.is_point); });
   show([&](Table& table) {
     table.add({"KSN", !page.ksn ? "not in use" : !page.ksn->text().empty() ? page.ksn->text() : page.ksn->in_use() ? "in use" : "not in use"});
     if (page.policy) {

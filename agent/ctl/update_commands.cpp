@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "base/bytes.hpp"
@@ -48,7 +49,7 @@ Result<Exit> update_run(Context& context) {
 }
 
 Result<Exit> update_rollback(Context& context) {
-  PICKET_LET(steps, context.number("steps", 1, 1000));
+  PICKET_LET(steps, context.number("steps", 1, 1000, 1));
   update::v1::RollbackRequest request;
   request.set_component(context.arguments().front());
   request.set_steps(static_cast<std::uint32_t>(steps));
@@ -74,7 +75,7 @@ Result<Exit> update_status(Context& context) {
   }
   Table head;
   head.add({"state", {reply.state(), style_of(reply.state())}, reply.step()});
-  head.add({"last run", reply.has_last() ? run_summary(reply.last(), context.now) : "never"});
+  head.add({"last run", last_run(reply, context.now, !reply.has_last() && is_point(context.session))});
   head.add({"next run", reply.next_run() == 0 ? "only by hand" : ago(reply.next_run(), context.now)});
   head.add({"variant", cat(reply.wanted_variant(), reply.variant_reason().empty() ? "" : " (", reply.variant_reason(), reply.variant_reason().empty() ? "" : ")",
                            reply.change_pending() ? ", changes at the next update" : "")});
@@ -139,11 +140,18 @@ Result<Exit> update_explain(Context& context) {
   update::v1::ExplainRequest request;
   if (!context.arguments().empty()) request.set_component(context.arguments().front());
   PICKET_LET(reply, context.session.ask<update::v1::ExplainReply>("picket.update.explain", request));
+  const auto& component = request.component();
+  const auto is_it = [&](const auto& one) { return one.component() == component; };
+  if (!component.empty() && std::none_of(reply.steps().begin(), reply.steps().end(), is_it)) {
+    PICKET_LET(known, ask_status(context, "picket.component.list"));
+    if (std::none_of(known.components().begin(), known.components().end(), is_it))
+      return fail(Code::not_found, cat("there is no component '", component.substr(0, 128), "'; see picketctl component list"));
+  }
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
   }
-  if (reply.steps().empty()) {
+  if (reply.run() == 0) {
     context.terminal.out("nothing has run yet\n");
     return Exit::ok;
   }

@@ -7,6 +7,7 @@
 #include "ctl/humane.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 
 namespace picket::ctl {
 namespace {
@@ -21,6 +22,12 @@ std::string joined(const auto& list) {
   return out;
 }
 
+// "application, approved": an administrator's word stands beside the classes that may need it.
+std::string class_of(const update::v1::ComponentStatus& component) {
+  const bool is_said = !component.approval().empty() && (component.approval() != "undefined" || component.class_() == "application");
+  return is_said ? cat(component.class_(), ", ", component.approval()) : component.class_();
+}
+
 }  // namespace
 
 void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now) {
@@ -31,7 +38,7 @@ void print_components(Terminal& terminal, const update::v1::StatusReply& status,
   Table table{"COMPONENT", "CLASS", "VARIANT", "RELEASE", "VERSION", "PUBLISHED", "FRESHNESS", "DEMANDED BY", "KEPT", "TEXT"};
   for (const auto& component : status.components()) {
     const bool changes = !component.wanted_variant().empty() && component.wanted_variant() != component.variant();
-    table.add({{component.component(), Style::strong}, component.class_(),
+    table.add({{component.component(), Style::strong}, class_of(component),
                changes ? Cell(cat(component.variant().empty() ? "-" : component.variant(), " > ", component.wanted_variant()), Style::warning) : Cell(component.variant()),
                component.release() == 0 ? std::string("-") : std::to_string(component.release()), component.version(),
                component.release() == 0 ? std::string("-") : ago(component.published(), now), {component.freshness(), style_of(component.freshness())},
@@ -82,6 +89,16 @@ std::string run_summary(const update::v1::RunResult& run, std::int64_t now) {
   if (run.bytes() != 0) details += cat(details.empty() ? "" : ", ", human_bytes(run.bytes()));
   if (!run.text().empty()) details += cat(details.empty() ? "" : "; ", run.text());
   return details.empty() ? out : cat(out, ": ", details);
+}
+
+std::string last_run(const update::v1::StatusReply& status, std::int64_t now, bool is_point) {
+  if (status.has_last()) return run_summary(status.last(), now);
+  return is_point ? "never; what this distribution point downloads is shown by picketctl point status" : "never";
+}
+
+bool is_point(Session& session) {
+  const auto point = session.ask<distribution_point::v1::StatusReply>("picket.distribution_point.status", distribution_point::v1::StatusRequest());
+  return point && point->state() != "off";
 }
 
 }  // namespace picket::ctl

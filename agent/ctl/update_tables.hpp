@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ctl/session.hpp"
 #include "ctl/terminal.hpp"
 #include "picket/update/v1/report.pb.h"
 
@@ -14,5 +15,8 @@ void print_sources(Terminal& terminal, const update::v1::StatusReply& status, st
 void print_run(Terminal& terminal, const update::v1::RunResult& run);
 // "ok 5 min ago from mirror: 2 updated, 1 current, 1.4 MB"
 [[nodiscard]] std::string run_summary(const update::v1::RunResult& run, std::int64_t now);
+// The last run, or that there was none: on a distribution point also where its downloads are shown, which are no updates of this computer.
+[[nodiscard]] std::string last_run(const update::v1::StatusReply& status, std::int64_t now, bool is_point);
+[[nodiscard]] bool is_point(Session& session);
 
 }  // namespace picket::ctl

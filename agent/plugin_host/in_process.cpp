@@ -179,6 +179,7 @@ class InProcess final : public Instance {
   void stop(std::chrono::milliseconds deadline) override { core_->post_stop(deadline); }
   [[nodiscard]] Result<> take_over() override { return core_->peer().take_over(); }
   [[nodiscard]] bool leave_if_idle() override { return core_->peer().leave_if_idle(); }
+  void narrow(const bus::AllowList& allow) override { core_->peer().narrow(allow); }
   [[nodiscard]] bool can_apply() const override { return core_->can_apply(); }
   [[nodiscard]] int pid() const override { return 0; }
   [[nodiscard]] bus::PeerCounters counters() const override { return core_->counters(); }

@@ -39,6 +39,7 @@ class Instance {
   // Of one that was made to stand by: it answers and listens from here on. Code::conflict: it is gone.
   [[nodiscard]] virtual Result<> take_over() = 0;
   [[nodiscard]] virtual bool leave_if_idle() = 0;  // bus::Peer's
+  virtual void narrow(const bus::AllowList& allow) = 0;  // bus::Peer's
   [[nodiscard]] virtual bool can_apply() const = 0;  // once started
   [[nodiscard]] virtual int pid() const = 0;         // 0: in process
   [[nodiscard]] virtual bus::PeerCounters counters() const = 0;

@@ -284,6 +284,7 @@ class Isolated final : public Instance {
   void stop(milliseconds deadline) override { core_->stop(deadline); }
   [[nodiscard]] Result<> take_over() override { return core_->peer().take_over(); }
   [[nodiscard]] bool leave_if_idle() override { return core_->peer().leave_if_idle(); }
+  void narrow(const bus::AllowList& allow) override { core_->peer().narrow(allow); }
   [[nodiscard]] bool can_apply() const override { return core_->can_apply(); }
   [[nodiscard]] int pid() const override { return core_->pid(); }
   [[nodiscard]] bus::PeerCounters counters() const override { return core_->counters(); }

@@ -10,6 +10,7 @@
 #include "plugin_host/isolated.hpp"
 #include "plugin_host/library.hpp"
 #include "plugin_host/plugin_events.hpp"
+#include "plugin_host/topic_limits.hpp"
 
 namespace picket::plugin_host {
 
@@ -197,6 +198,7 @@ void Plugin::launch() {
 
 Result<> Plugin::make_instance() {
   const auto storage = all_.options.storage_dir / id_;
+  auto manifest = narrowed(package_->manifest, settings_->topics);
   std::unique_ptr<Instance> made;
   if (status().home == Home::in_process) {
     if (entry_ == nullptr || loaded_sha256_ != package_->manifest.sha256) {
@@ -206,10 +208,10 @@ Result<> Plugin::make_instance() {
       entry_ = entry;
       loaded_sha256_ = package_->manifest.sha256;
     }
-    PICKET_LET(instance, make_in_process({entry_, package_->manifest, storage}, all_.parts, events_));
+    PICKET_LET(instance, make_in_process({entry_, std::move(manifest), storage}, all_.parts, events_));
     made = std::move(instance);
   } else {
-    IsolatedOptions options{all_.options.child_program, package_->library.get(), package_->manifest, storage, all_.options.ping_period};
+    IsolatedOptions options{all_.options.child_program, package_->library.get(), std::move(manifest), storage, all_.options.ping_period};
     PICKET_LET(instance, make_isolated(std::move(options), all_.parts, events_));
     made = std::move(instance);
   }
@@ -313,8 +315,10 @@ void Plugin::overran(const std::string& what, milliseconds so_far) {
 
 void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) {
   finish_apply(Health::failed, "newer settings came", false);
+  const bool other_topics = settings.topics != (settings_ ? settings_->topics : TopicLimits());
   settings_ = settings;
   const auto state = status().state;
+  if (other_topics) end_beside("the policy changed its topics");
   change([&](Status& status) {
     status.expected_revision = settings.revision;
     settings_json_ = settings.json;
@@ -324,10 +328,12 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
     return done({id_, settings.revision, settings.revision, Health::healthy, cat("not running (", to_string(state), "); takes effect at its next start")});
   }
   applying_ = Applying{settings, std::move(done)};
-  if (state == State::running && instance_->can_apply()) return instance_->apply(settings);
+  if (state == State::running && !other_topics && instance_->can_apply()) return instance_->apply(settings);
+  // Nothing that was taken away is said or heard while it stops; what was given back comes with the start.
+  if (other_topics && instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics)).allow);
   applying_->by_restart = true;
   again_ = true;
-  take(Event::restart_wanted, "new settings");
+  take(Event::restart_wanted, other_topics ? "its topics changed" : "new settings");
 }
 
 void Plugin::applied(std::uint64_t revision, Result<> result) {

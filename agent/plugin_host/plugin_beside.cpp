@@ -6,6 +6,7 @@
 #include "plugin_host/isolated.hpp"
 #include "plugin_host/plugin.hpp"
 #include "plugin_host/plugin_events.hpp"
+#include "plugin_host/topic_limits.hpp"
 
 namespace picket::plugin_host {
 
@@ -69,7 +70,7 @@ Result<> Plugin::make_next(const Place& place) {
     next.trial = std::move(trial);
     return {};
   }
-  IsolatedOptions options{all_.options.child_program, next.package->library.get(), manifest, all_.options.storage_dir / id_, all_.options.ping_period, true};
+  IsolatedOptions options{all_.options.child_program, next.package->library.get(), narrowed(manifest, next.settings.topics), all_.options.storage_dir / id_, all_.options.ping_period, true};
   PICKET_LET(instance, make_isolated(std::move(options), all_.parts, next.events));
   next.instance = std::move(instance);
   arm_next(all_.options.start_deadline);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,9 +64,16 @@ struct Demand {
   bool optional = false;        // the plugin works without
 };
 
+// What the administrator leaves of a manifest's topics: topics or filters of the bus. Not set: all of that list.
+struct TopicLimits {
+  std::optional<std::vector<std::string>> publishes = {}, subscribes = {}, answers = {}, asks = {};
+  [[nodiscard]] bool operator==(const TopicLimits&) const = default;
+};
+
 struct Settings {
   std::string json;        // complete and valid
   std::uint64_t revision = 0;
+  TopicLimits topics = {};
 };
 
 // What came of offering settings to a plugin.
@@ -152,7 +160,7 @@ class PluginHost {
   virtual void end_beside(const std::string& id) = 0;
 
   // Offers settings to a running plugin and waits for what it observed, at most `limit`. A plugin without picket.settings/1 is restarted
-  // with them. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.
+  // with them, and so is one whose topics change; what is taken away is denied at once. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.
   [[nodiscard]] virtual Outcome apply(const std::string& id, const Settings& settings, std::chrono::milliseconds limit) = 0;
 };
 

@@ -21,6 +21,16 @@ std::vector<std::string> strings(const json::object& object, std::string_view na
   return out;
 }
 
+Result<Topics> topics_of(std::string_view plugin, const json::value* topics) {
+  Topics out;
+  if (topics == nullptr) return out;
+  if (plugin == kUpdatePart || plugin == kTasksPart) return fail(Code::invalid, cat("policy: plugins.", plugin, ".topics: it is a part of the host, without a manifest"));
+  const auto& object = topics->get_object();
+  for (const auto& [name, list] : {std::pair("publishes", &out.publishes), std::pair("subscribes", &out.subscribes), std::pair("answers", &out.answers), std::pair("asks", &out.asks)})
+    if (object.contains(name)) *list = strings(object, name);
+  return out;
+}
+
 Result<Locks> locks_of(std::string_view plugin, const json::value* locked) {
   Locks locks;
   if (locked == nullptr) return locks;
@@ -127,6 +137,8 @@ Result<Document> Document::read(std::string_view payload) {
       if (const auto* settings = object.if_contains("settings")) plugin.settings = settings->get_object();
       PICKET_LET(locks, locks_of(member.key(), object.if_contains("locked")));
       plugin.locks = std::move(locks);
+      PICKET_LET(topics, topics_of(member.key(), object.if_contains("topics")));
+      plugin.topics = std::move(topics);
       out.plugins.emplace(member.key(), std::move(plugin));
     }
   }

@@ -32,6 +32,7 @@ struct Audience {
 struct PluginPolicy {
   json::object settings;
   Locks locks;
+  Topics topics;
 };
 
 struct Document {

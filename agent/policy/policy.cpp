@@ -11,6 +11,7 @@
 #include "policy/store.hpp"
 #include "policy/transaction.hpp"
 #include "policy/verify.hpp"
+#include "runtime/log_text.hpp"
 #include "trust/metadata.hpp"
 
 namespace picket::policy {
@@ -67,7 +68,7 @@ class LayeredPolicy final : public Policy {
     PICKET_LET(settings, compute(id, schema, document(), local(id), local_problems_[id]));
     auto& given = given_[id];
     // A new version of a plugin may bring other defaults: another revision too.
-    if (!given.json.empty() && given.json != settings.json && given.revision == state_.generation) ++state_.generation;
+    if (!given.json.empty() && !given.says_the_same(settings) && given.revision == state_.generation) ++state_.generation;
     settings.revision = state_.generation;
     given = settings;
     return settings;
@@ -119,17 +120,22 @@ class LayeredPolicy final : public Policy {
     Locals fresh;
     for (const auto& schema : schemas) {
       auto file = read_local(options_.local_dir, schema.id);
-      if (!file.problem.empty()) return Applied{false, revision(), cat("local values stay as they were: ", file.problem), {}};
+      if (!file.problem.empty()) return refuse_reload(file.problem);
       fresh.emplace(schema.id, std::move(file));
     }
     auto changes = plan(schemas, document(), &fresh);
-    if (!changes) return Applied{false, revision(), cat("local values stay as they were: ", changes.error().message), {}};
+    if (!changes) return refuse_reload(changes.error().message);
     auto result = carry_out(*changes, consumers, [] { return Result<>(); });
+    if (!result.applied) {
+      auto refused = refuse_reload(result.text);
+      refused.outcomes = std::move(result.outcomes);
+      return refused;
+    }
     result.policy_revision = revision();
-    if (!result.applied) return result;
     const std::lock_guard lock(mutex_);
     locals_ = std::move(fresh);
     local_problems_.clear();
+    reload_refusal_.clear();
     if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
     return result;
   }
@@ -151,6 +157,7 @@ class LayeredPolicy final : public Policy {
     if (state_.refused != 0) out.problems.push_back(cat("last refusal, ", trust::format_time(state_.refused), ": ", state_.refusal));
     for (const auto& [id, problem] : local_problems_)
       if (!problem.empty()) out.problems.push_back(local_warning(id, problem));
+    if (!reload_refusal_.empty()) out.problems.push_back(reload_refusal_);
     for (const auto& problem : out.problems) out.text += cat(out.text.empty() ? "" : "\n", problem);
     return out;
   }
@@ -158,6 +165,12 @@ class LayeredPolicy final : public Policy {
   HostSection host() const override {
     const std::lock_guard lock(mutex_);
     return in_force_ ? in_force_->document.host : HostSection{};
+  }
+
+  Topics topics(std::string_view id) const override {
+    const std::lock_guard lock(mutex_);
+    const auto* says = section(document(), id);
+    return says == nullptr ? Topics{} : says->topics;
   }
 
   Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) override {
@@ -187,6 +200,7 @@ class LayeredPolicy final : public Policy {
     problem = composed.local_problem;
     Effective out;
     out.json = json::serialize(composed.settings);
+    if (const auto* says = section(document, id)) out.topics = says->topics;
     if (!problem.empty()) out.warnings.push_back(local_warning(id, problem));
     return out;
   }
@@ -218,7 +232,7 @@ class LayeredPolicy final : public Policy {
         change.before = std::move(*before);
         change.has_before = true;
       }
-      if (!change.has_before || change.before.json != change.after.json) changes.push_back(std::move(change));
+      if (!change.has_before || !change.before.says_the_same(change.after)) changes.push_back(std::move(change));
     }
     if (count > most_shown) errors += cat("; and ", std::to_string(count - most_shown), " more");
     if (count > 0) return fail(Code::invalid, std::move(errors));
@@ -259,11 +273,21 @@ class LayeredPolicy final : public Policy {
     return Applied{false, 0, std::move(text), std::move(offered.outcomes)};
   }
 
-  Applied refuse(std::string text) {
+  // A plugin that refuses its settings may quote an address with a password in it: this is stored, and logged at the next start.
+  Applied refuse(std::string_view why) {
+    auto text = runtime::redact(why);
     const std::lock_guard lock(mutex_);
     state_.refused = clock_.wall_seconds();
     state_.refusal = text;
     if (auto saved = store_.save(state_); !saved) text += cat(" (and the refusal could not be recorded: ", saved.error().message, ")");
+    return Applied{false, revision(), std::move(text), {}};
+  }
+
+  // Not kept on the disk: a start reads the files again, and says itself what is wrong with them.
+  Applied refuse_reload(std::string_view why) {
+    auto text = cat("local values stay as they were: ", runtime::redact(why));
+    const std::lock_guard lock(mutex_);
+    reload_refusal_ = cat("last reload, ", trust::format_time(clock_.wall_seconds()), ": ", text);
     return Applied{false, revision(), std::move(text), {}};
   }
 
@@ -287,6 +311,7 @@ class LayeredPolicy final : public Policy {
   std::map<std::string, std::string, std::less<>> local_problems_;
   std::vector<Change> changes_;                                   // of the transaction under way
   std::vector<std::string> open_problems_;
+  std::string reload_refusal_;                                    // of the last reload_local(), when it was refused
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +20,18 @@ struct Schema {
   std::string id;
   std::string schema_json;  // JSON Schema draft 7, an object
 };
+// What the policy leaves of the topics in a plugin's manifest: topics, prefixes that end in ".*", or "*". Not set: all of that list.
+struct Topics {
+  std::optional<std::vector<std::string>> publishes, subscribes, answers, asks;
+  [[nodiscard]] bool operator==(const Topics&) const = default;
+};
 struct Effective {
   std::string json;
   std::uint64_t revision = 0;  // grows with every change of anything
   std::vector<std::string> warnings;  // what was left out, and why: to be logged loudly
+  Topics topics;
+
+  [[nodiscard]] bool says_the_same(const Effective& other) const { return json == other.json && topics == other.topics; }
 };
 struct Outcome {
   std::string id;
@@ -79,10 +88,10 @@ struct Shown {
   std::string signed_by;                // key ids
   std::string text;                     // the problems, one a line
   std::int64_t applied = 0, expires = 0;
-  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files: what `picketctl doctor` lists
+  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files, a refused reload: what `picketctl doctor` lists
 };
 
-// Calls are any-thread and may wait for each other, except that effective(), shown(), host() and explain() never wait for an
+// Calls are any-thread and may wait for each other, except that effective(), shown(), host(), topics() and explain() never wait for an
 // apply: a plugin that is restarted within one gets the settings that are being offered.
 class Policy {
  public:
@@ -96,10 +105,12 @@ class Policy {
   [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
   // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
   [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;
-  // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole.
+  // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole; shown() says so until the
+  // next reload that is taken.
   [[nodiscard]] virtual Applied reload_local(Consumers& consumers) = 0;
   [[nodiscard]] virtual Shown shown() const = 0;
   [[nodiscard]] virtual HostSection host() const = 0;
+  [[nodiscard]] virtual Topics topics(std::string_view id) const = 0;
   [[nodiscard]] virtual Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) = 0;
 };
 

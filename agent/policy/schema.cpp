@@ -17,6 +17,7 @@
 #include "policy/one_line.hpp"
 #include "policy/pattern.hpp"
 #include "policy/schema_examine.hpp"
+#include "policy/secrets.hpp"
 #include "trust/json.hpp"
 
 namespace picket::policy {
@@ -149,7 +150,8 @@ Violation describe(const valijson::ValidationResults::Error& error, const json::
     out.what = "is required and not given";
     return out;
   }
-  const std::string subject = at == nullptr ? std::string("the value") : shown(*at);
+  // The message is logged, stored as the last refusal and shown to who may not read the file.
+  const std::string subject = at == nullptr || is_secret(out.path) ? std::string("the value") : shown(without_secrets(*at));
   if (const auto* rules = schema_at(schema, out.path)) {
     for (const auto& wording : wordings) {
       if (description.find(wording.part) == description.npos) continue;

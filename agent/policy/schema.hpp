@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 struct Violation {
   Path path;         // of the value that is wrong; array elements as "[3]"
-  std::string what;  // value and rule: `70000 breaks the rule "maximum": 65535`
+  std::string what;  // value and rule: `70000 breaks the rule "maximum": 65535`; no value of a secret (secrets.hpp)
 };
 
 // Draft 7, of an object. Not taken: patternProperties, references elsewhere than "#/definitions/NAME", recursive references,

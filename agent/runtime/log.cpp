@@ -136,7 +136,7 @@ class LogPart::Core {
   }
 
   void write(const State& part, Level level, std::string_view text) {
-    const auto line = line_of(part, level, printable(text));
+    const auto line = line_of(part, level, printable(redact(text)));
     const std::lock_guard lock(mutex_);
     if (options_.sink) return options_.sink(level, line);
     if (file_ == nullptr) {

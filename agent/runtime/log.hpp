@@ -1,6 +1,7 @@
 // The log. One object, made by the composition root and passed by reference; a part is a cheap value named after who writes.
 //   const auto log = the_log.part("update");
 //   log.info("fetched ", name, ", ", bytes, " bytes");   // nothing is put together when the level is off
+// What is written is redacted (log_text.hpp) and one line, whoever wrote it: a plugin, a child's standard error, an error's text.
 // All calls any-thread. Target picket_log; spdlog stays in the .cpp.
 #pragma once
 

@@ -30,7 +30,7 @@ void Runner::on_message(const bus::MessagePtr& message) {
   if (message->topic() == "picket.update.finished" && parse(update)) {
     if (std::ranges::none_of(update.components(), [](const auto& component) { return component.result() == "updated"; })) return;
     const std::lock_guard lock(mutex_);
-    new_updates("", "update");
+    new_updates("", update.kind() == "verification" ? "verification" : "update");
   } else if (message->topic() == "picket.distribution_point.finished" && parse(download)) {
     if (std::ranges::none_of(download.points(), [](const auto& each) { return each.published(); })) return;
     const std::lock_guard lock(mutex_);

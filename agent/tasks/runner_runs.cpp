@@ -138,8 +138,8 @@ void Runner::conclude(Going& going) {
   if (own_peer().publish("picket.task.finished", "", type, run.SerializeAsString()) != bus::kOk)
     say(true, "picket.task.finished could not be delivered: a subscriber's queue is full");
   if (stopping_) return;
-  // What an update or a distribution point brought is told by themselves, whoever started it.
-  if (run.news() && run.type() != "update" && run.type() != "distribution-point") new_updates(run.task(), run.type());
+  // What an update, a verification or a distribution point brought is told by themselves, whoever started it.
+  if (run.news() && run.type() != "update" && run.type() != "verification" && run.type() != "distribution-point") new_updates(run.task(), run.type());
 }
 
 void Runner::forget_running(const v1::Run& run) {

@@ -46,7 +46,7 @@ std::string_view settings_schema_text() {
                 }
               },
               "at_start": {"description": "When the agent has started.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
-              "new_updates": {"description": "When a task has brought something new.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
+              "new_updates": {"description": "When a task of this computer has brought something new. What a distribution point or a server has got is seen at the next check: by interval, schedule or automatic.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
               "after": {
                 "type": "object", "additionalProperties": false, "required": ["task"],
                 "properties": {

@@ -48,7 +48,7 @@ v1::WorkReply EngineWork::reply_of(const update::v1::RunResult& run) {
     part.set_result(component.result());
     part.set_text(component.text());
     if (component.result() == "updated") out.set_news(true);
-    if (component.result() != "updated" && component.result() != "rolled-back") continue;
+    if (component.result() != "updated" && component.result() != "rolled-back" && component.result() != "removed") continue;
     changed += cat(changed.empty() ? "" : ", ", component.component(), " ", std::to_string(component.release_before()), " > ", std::to_string(component.release_after()));
   }
   out.set_text(!run.text().empty() ? run.text() : changed.empty() ? std::string("nothing new") : changed);

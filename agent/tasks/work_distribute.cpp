@@ -45,8 +45,8 @@ class CopyWork final : public EngineWork {
   }
 };
 
-// This computer is the test device: it takes the update, the testers (types of plugins' tasks) try it, and what fails goes back. What comes
-// after the task on success (a copy, a distribution point's download) never sees a set that was not tried.
+// This computer is the test device: it takes the update on trial, the testers (types of plugins' tasks) try it, and what fails goes back. Until
+// the verdict the engine tells nobody of it and hands it to nobody, neither a copy nor a distribution point; also not after a kill in between.
 class VerificationWork final : public EngineWork {
  public:
   using EngineWork::EngineWork;
@@ -58,8 +58,14 @@ class VerificationWork final : public EngineWork {
 
   [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
     PICKET_LET(plan, read(request.options_json()));
-    PICKET_LET(updated, ask_engine("picket.update.run", plan.order, tell, cancel));
-    auto reply = reply_of(updated);
+    auto updated = ask_engine("picket.update.run", plan.order, tell, cancel);
+    if (!updated) {
+      // Part of it may be in force already.
+      if (updated.error().code == Code::cancelled) (void)judge(plan, "untried", "cancelled");
+      return fail(std::move(updated).error());
+    }
+    auto reply = reply_of(*updated);
+    reply.set_news(false);  // with the verdict
     if (reply.result() != "ok" && reply.result() != "partial") return reply;
     // Also when nothing is new: a run that was killed before its testers ended leaves a set that nobody has tried.
     for (const auto& tester : plan.testers) {
@@ -76,11 +82,15 @@ class VerificationWork final : public EngineWork {
       part.set_text(tried ? tried->text() : tried.error().message);
       if (part.result() == "ok") continue;
       const auto why = cat(tester, part.text().empty() ? cat(" ended with ", part.result()) : cat(": ", part.text()));
+      // A tester that is not there says nothing about the set.
+      const bool is_untried = part.result() == "cancelled" || (!tried && tried.error().code == Code::unavailable);
       reply.set_result(part.result() == "cancelled" ? "cancelled" : "failed");
-      reply.set_text(cat("not verified: ", why, take_back(updated)));
-      reply.set_news(false);
+      reply.set_text(cat("not verified: ", why, in_words(judge(plan, is_untried ? "untried" : "failed", why))));
       return reply;
     }
+    PICKET_LET(passed, judge(plan, "passed", ""));
+    if (passed.result() == "failed") return fail(Code::io, passed.text());
+    reply.set_news(!passed.components().empty());
     return reply;
   }
 
@@ -94,6 +104,7 @@ class VerificationWork final : public EngineWork {
   [[nodiscard]] static Result<Plan> read(std::string_view text) {
     PICKET_LET(options, options_of(text));
     Plan plan;
+    plan.order.set_trial(true);
     for (const auto& option : options) {
       if (option.key() == "components" || option.key() == "testers") {
         PICKET_LET(names, names_of(option.value(), option.key()));
@@ -112,16 +123,23 @@ class VerificationWork final : public EngineWork {
   }
 
   // A user's cancel does not reach this: an untried set must not stay.
-  [[nodiscard]] std::string take_back(const update::v1::RunResult& updated) {
+  [[nodiscard]] Result<update::v1::RunResult> judge(const Plan& plan, std::string_view verdict, std::string_view why) {
+    update::v1::VerdictRequest order;
+    order.set_verdict(std::string(verdict));
+    order.set_why(std::string(why));
+    *order.mutable_components() = plan.order.components();
+    return ask_engine("picket.update.verdict", order, [](const auto&) {}, {});
+  }
+
+  // What went back.
+  [[nodiscard]] static std::string in_words(const Result<update::v1::RunResult>& judged) {
+    if (!judged) return cat("; what was on trial could not go back: ", judged.error().message);
     std::string out;
-    for (const auto& component : updated.components()) {
-      if (component.result() != "updated") continue;
-      update::v1::RollbackRequest order;
-      order.set_component(component.component());
-      auto back = ask_engine("picket.update.rollback", order, [](const auto&) {}, {});
-      const bool done = back && back->result() == "ok";
-      out += done ? cat("; ", component.component(), " is back at ", std::to_string(component.release_before()))
-                  : cat("; ", component.component(), " could not go back: ", !back ? back.error().message : back->text());
+    for (const auto& component : judged->components()) {
+      const auto& name = component.component();
+      if (component.result() == "failed") out += cat("; ", name, " could not go back: ", component.text());
+      else if (component.release_after() == 0) out += cat("; nothing of ", name, " is in force");
+      else out += cat("; ", name, " is back at ", std::to_string(component.release_after()));
     }
     return out;
   }

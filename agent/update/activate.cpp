@@ -7,7 +7,7 @@ namespace picket::update {
 
 Result<> Activation::switch_to(const std::string& component, const std::string& set, Why why) {
   const auto from = ledger_.record(component).in_force;
-  PICKET_TRY(ledger_.begin(component, {from, set, why == Why::restore, why != Why::update}));
+  PICKET_TRY(ledger_.begin(component, {from, set, why == Why::restore, why == Why::rollback || why == Why::restore, why == Why::trial}));
   if (auto switched = sets_.point_current(component, set); !switched) {
     // The link did not move: nothing happened. If not even this can be written, the next start finds it out.
     (void)ledger_.abandoned(component);
@@ -100,6 +100,7 @@ Result<std::size_t> Activation::collect(const std::string& component, std::size_
   auto earlier = kept(component);
   for (std::size_t i = 0; i < earlier.size() && i < keep; ++i) wanted.insert(earlier[i].name());
   if (auto ahead = fetched_ahead(component)) wanted.insert(ahead->name());
+  if (record.verified) wanted.insert(*record.verified);  // where a trial that fails leads back to
   std::size_t gone = 0;
   for (const auto& info : sets_.list(component)) {
     if (wanted.contains(info.name())) continue;

@@ -17,7 +17,7 @@ class Activation {
  public:
   Activation(SetStore& sets, Ledger& ledger, const core::Clock& clock) : sets_(sets), ledger_(ledger), clock_(clock) {}
 
-  enum class Why { update, rollback, restore };
+  enum class Why { update, trial, rollback, restore };  // trial: an update that is to be tried before others get it
   // Journal, one rename, journal. When it fails, the earlier set is still in force.
   [[nodiscard]] Result<> switch_to(const std::string& component, const std::string& set, Why why);
 

@@ -11,6 +11,13 @@ std::string days_ago(std::int64_t seconds) {
   return hours < 48 ? cat(std::to_string(hours), " hours ago") : cat(std::to_string(hours / 24), " days ago");
 }
 
+std::string_view approval_of(const Settings& settings, std::string_view component, std::uint64_t release) {
+  const auto in = [&](const std::vector<ReleaseRef>& list) {
+    return std::ranges::any_of(list, [&](const auto& ref) { return ref.component == component && (ref.release == 0 || ref.release == release); });
+  };
+  return in(settings.declined) ? "declined" : in(settings.approved) ? "approved" : "undefined";
+}
+
 }  // namespace
 
 void Board::set_settings(Settings settings) {
@@ -120,7 +127,10 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_optional(!demanded[name].empty() && !demanded[name].contains("settings") &&
                         std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != name || demand.optional; }));
     for (const auto release : view.kept) status.add_kept(release);
-    for (const auto release : view.refused) status.add_refused(release);
+    for (const auto& refusal : view.refused) status.add_refused(refusal.release);
+    status.set_offered(view.offered);
+    status.set_approval(std::string(approval_of(settings_, name, view.offered != 0 ? view.offered : view.set.release())));
+    status.set_trial(view.is_on_trial);
     status.set_path(view.set.path());
     status.set_bytes(view.bytes);
     const auto age = now - view.set.published();
@@ -134,8 +144,31 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
                     : !view.text.empty()        ? view.text
                     : view.set.release() == 0   ? "not brought yet"
+                    : view.is_on_trial          ? "on trial: handed on when a verification has passed"
                     : !view.confirmed           ? "in force, not yet loaded by a plugin"
                                                 : "");
+  }
+  return out;
+}
+
+std::vector<v1::HeldRelease> Board::held() const {
+  std::vector<v1::HeldRelease> out;
+  const std::lock_guard lock(mutex_);
+  const auto hold = [&](const std::string& component, std::uint64_t release, bool newer, std::string why) {
+    auto& one = out.emplace_back();
+    one.set_component(component);
+    one.set_release(release);
+    one.set_newer(newer);
+    one.set_why(std::move(why));
+  };
+  for (const auto& entry : views_) {
+    const auto& component = entry.first;
+    const auto& view = entry.second;
+    for (const auto& refusal : view.refused) {
+      const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == refusal.release; });
+      if (!(is_pinned && refusal.by_rollback)) hold(component, refusal.release, false, cat("refused: ", refusal.why));
+    }
+    if (view.passes_up_to) hold(component, *view.passes_up_to + 1, true, "no verification has passed it yet");
   }
   return out;
 }
@@ -146,11 +179,12 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
   for (const auto& component : all.components()) {
     if (component.demanded_by().empty()) continue;
     const auto& name = component.component();
+    // Of what was never offered nobody knows the class: as bad as missing databases, until an offer says that it is something else.
     const bool databases = component.class_() == "databases" || component.class_().empty();
     // An optional one is only missed when it could not be brought, and then not badly.
     if (component.release() == 0 && component.optional()) {
       if (const auto why = view(name).text; !why.empty()) out.push_back({false, cat(name, ": ", why)});
-    } else if (component.release() == 0) out.push_back({databases, cat(name, databases ? ": without databases: " : ": ", component.text())});
+    } else if (component.release() == 0) out.push_back({databases, cat(name, component.class_() == "databases" ? ": without databases: " : ": ", component.text())});
     else if (databases && component.freshness() == "critical") out.push_back({true, cat(name, ": published ", days_ago(now - component.published()))});
     else if (databases && component.freshness() == "warning") out.push_back({false, cat(name, ": published ", days_ago(now - component.published()))});
     if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});

@@ -4,12 +4,15 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <picket/component/v1/component.pb.h>
 #include <picket/update/v1/report.pb.h>
+#include <picket/update/v1/sources.pb.h>
 
+#include "update/ledger.hpp"
 #include "update/settings.hpp"
 #include "update/update.hpp"
 
@@ -22,7 +25,11 @@ struct ComponentView {
   std::string refusal;                 // of a release newer than the one in force that a plugin could not use
   bool confirmed = false;
   std::uint64_t bytes = 0;
-  std::vector<std::uint64_t> kept, refused;
+  std::vector<std::uint64_t> kept;
+  std::vector<Refusal> refused;
+  std::uint64_t offered = 0;           // the newest release, when a run last looked
+  bool is_on_trial = false;
+  std::optional<std::uint64_t> passes_up_to;  // where verifications decide: the release that passed last
 };
 
 class Board {
@@ -42,6 +49,8 @@ class Board {
   [[nodiscard]] std::vector<component::v1::ActiveSet> in_force() const;
 
   [[nodiscard]] std::vector<Engine::Problem> problems(const std::vector<Demand>& demands, std::int64_t now) const;
+  // What others are not to get from here, whoever declined it or not.
+  [[nodiscard]] std::vector<v1::HeldRelease> held() const;
   // Everything but the sources.
   [[nodiscard]] v1::StatusReply status(const std::vector<Demand>& demands, std::int64_t now) const;
 

@@ -45,8 +45,8 @@ Result<> EngineImpl::start() {
   options.name = "picket.update";
   options.allow.publishes = {{"picket.component.active", bus::Kind::state}, {"picket.update.finished", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.variant"};
-  options.allow.answers = {"picket.update.run",     "picket.update.status",  "picket.update.history",      "picket.update.rollback", "picket.update.export",
-                           "picket.update.explain", "picket.update.sources", "picket.update.what_is_sent", "picket.component.list"};
+  options.allow.answers = {"picket.update.run",     "picket.update.status",  "picket.update.history",        "picket.update.rollback",      "picket.update.export", "picket.update.verdict",
+                           "picket.update.explain", "picket.update.sources", "picket.update.source_outcome", "picket.update.what_is_sent", "picket.component.list"};
   options.allow.asks = {std::string(kActivateTopic)};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));
   peer_ = std::move(peer);
@@ -61,7 +61,7 @@ Result<> EngineImpl::start() {
   auto shop = workshop();
   Run run(shop, nullptr, {});
   for (const auto& [component, record] : ledger_.records())
-    if (!record.in_force.empty()) run.show(component, true);
+    run.show(component, !record.in_force.empty());  // what is refused is known also where nothing is in force
   if (const auto status = peer_->subscribe("picket.update.variant"); status != bus::kOk) return fail(Code::internal, "subscribe to picket.update.variant");
   thread_ = std::thread([this] { work(); });
   return {};
@@ -93,7 +93,7 @@ std::vector<std::string> EngineImpl::answerers() const {
 
 Result<> EngineImpl::apply_settings(std::string_view settings_json) {
   PICKET_LET(settings, parse_settings(settings_json));
-  sources_.configure(settings.sources, settings.rest_after_failure, settings.longest_rest);
+  sources_.configure(settings.sources, settings.rest_after_failure, settings.longest_rest, settings.longest_wish);
   board_.set_settings(std::move(settings));
   return {};
 }
@@ -146,17 +146,29 @@ void EngineImpl::perform(Job& job) {
   auto note = [&](const v1::RunResult& result) {
     if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
   };
-  auto conclude = [&](const v1::RunResult& result, const Asker& who) {
+  auto conclude = [&](const v1::RunResult& result, const Asker& who, bool is_told = true) {
     // What was fetched in advance or handed on changes nothing here: it is in the history, but it is not how the updates are.
-    const bool counts = result.kind() == "update" || result.kind() == "rollback";
+    const bool counts = result.kind() == "update" || result.kind() == "rollback" || result.kind() == "verification";
     if (counts) board_.set_last(result);
     note(result);
     board_.set_step("idle", "");
     answer_result(who, result);
-    if (counts) publish_finished(result);
+    if (counts && is_told) publish_finished(result);
   };
   if (auto* update = std::get_if<RunJob>(&job)) {
-    conclude(run.update(update->order), update->asker);
+    const auto result = run.update(update->order);
+    // What is on trial is no news yet: told with the verdict.
+    const bool is_held = update->order.trial() && std::ranges::any_of(result.components(), [&](const auto& one) { return one.result() == "updated" && ledger_.record(one.component()).is_on_trial(); });
+    conclude(result, update->asker, !is_held);
+  } else if (auto* verdict = std::get_if<VerdictJob>(&job)) {
+    bool is_told = false;
+    const auto result = run.verdict(verdict->order, [&](const v1::RunResult& passed) {
+      publish_finished(passed);
+      is_told = true;
+    });
+    board_.set_step("idle", "");
+    if (result.components().empty()) answer_result(verdict->asker, result);  // nothing was on trial, nothing happened
+    else conclude(result, verdict->asker, !is_told);
   } else if (auto* copy = std::get_if<ExportJob>(&job)) {
     conclude(run.export_to(copy->order), copy->asker);
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {

@@ -50,6 +50,12 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.update.export") {
     ExportJob job{{}, {id}};
     if (parse(job.order)) enqueue(id, std::move(job));
+  } else if (topic == "picket.update.verdict") {
+    VerdictJob job{{}, {id}};
+    if (!parse(job.order)) return;
+    const auto& word = job.order.verdict();
+    if (word != "passed" && word != "failed" && word != "untried") return refuse(id, Code::invalid, "a verdict is passed, failed or untried");
+    enqueue(id, std::move(job));
   } else if (topic == "picket.update.status" || topic == "picket.component.list") {
     auto status = board_.status(parts_.demands(), parts_.clock.wall_seconds());
     for (auto& source : sources_.status()) *status.add_sources() = std::move(source);
@@ -67,6 +73,9 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     answer(id, what_is_sent(options_, board_.settings(), installation_, counters_.get("run") + 1), "WhatIsSentReply");
   } else if (topic == "picket.update.sources") {
     answer_sources(id, message->sender());
+  } else if (topic == "picket.update.source_outcome") {
+    v1::SourceOutcome outcome;
+    if (parse(outcome)) take_outcome(id, message->sender(), outcome);
   } else {
     refuse(id, Code::unsupported, cat(topic, " is not answered here"));
   }
@@ -86,6 +95,13 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
     road.mutable_source()->set_name(entry.name);
     road.mutable_source()->set_location(entry.location);
     road.mutable_source()->set_options_json(entry.options_json);
+    const auto limits = limits_of(settings, entry);
+    road.set_connect_timeout_ms(static_cast<std::uint32_t>(limits.connect_timeout.count()));
+    road.set_stall_timeout_ms(static_cast<std::uint32_t>(limits.stall_timeout.count()));
+    const auto rest = sources_.rest_of(entry.name);
+    road.set_rests_seconds(static_cast<std::uint32_t>(rest.left.count()));
+    road.set_rests_after(rest.why);
+    road.set_rest_is_asked_for(rest.is_asked_for);
   }
   reply.set_initial_root(*root);
   reply.set_connect_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.connect_timeout).count()));
@@ -100,7 +116,18 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
     one.set_component(declined.component);
     one.set_release(declined.release);
   }
+  for (auto& held : board_.held()) *reply.add_held() = std::move(held);
   answer(id, reply, "SourcesReply");
+}
+
+// A plugin that downloads for others finds out how sources do, too: one memory for both, so that neither disturbs a rest that the other knows of.
+void EngineImpl::take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome) {
+  if (asker.starts_with("picketctl")) return refuse(id, Code::denied, "picket.update.source_outcome is for plugins that download");
+  if (!sources_.knows(outcome.source())) return refuse(id, Code::not_found, "the settings name no such source");
+  constexpr std::size_t kMostText = 1000;
+  if (outcome.error().empty()) sources_.worked(outcome.source());
+  else sources_.failed(outcome.source(), outcome.error().substr(0, kMostText), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
+  answer(id, v1::SourceOutcomeReply(), "SourceOutcomeReply");
 }
 
 void EngineImpl::enqueue(bus::RequestId id, Job job) {

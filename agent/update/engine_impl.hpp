@@ -11,6 +11,8 @@
 #include <thread>
 #include <variant>
 
+#include <picket/update/v1/sources.pb.h>
+
 #include "storage/storage.hpp"
 #include "update/history.hpp"
 #include "update/run.hpp"
@@ -39,9 +41,10 @@ class EngineImpl final : public Engine, private bus::Handler {
   struct RunJob { v1::RunRequest order; Asker asker; };
   struct RollbackJob { v1::RollbackRequest order; Asker asker; };
   struct ExportJob { v1::ExportRequest order; Asker asker; };
+  struct VerdictJob { v1::VerdictRequest order; Asker asker; };
   struct RefusedJob { std::string component, set, plugin, why; bool over = false; };
   struct LoadedJob { std::string component, set, text; };
-  using Job = std::variant<RunJob, RollbackJob, ExportJob, RefusedJob, LoadedJob>;
+  using Job = std::variant<RunJob, RollbackJob, ExportJob, VerdictJob, RefusedJob, LoadedJob>;
 
   [[nodiscard]] static bus::RequestId asker_of(const Job& job) {
     return std::visit([](const auto& one) -> bus::RequestId {
@@ -59,6 +62,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   void answer(bus::RequestId id, const Message& message, std::string_view type);
   void refuse(bus::RequestId id, Code code, std::string_view text);
   void answer_sources(bus::RequestId id, std::string_view asker);
+  void take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome);
   void enqueue(bus::RequestId id, Job job);
 
   // The engine's thread.

@@ -1,6 +1,8 @@
 #include "update/ledger.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -28,20 +30,33 @@ void put_in_force(Record& record, const std::string& set, std::int64_t at) {
   record.activated = at;
 }
 
+// Back at what was good, or before it: nothing is on trial any more.
+void end_trial(Record& record) {
+  if (record.verified && release_in(record.in_force) <= release_in(*record.verified)) record.verified = record.in_force;
+}
+
+void finish_switch(Record& record, std::int64_t at) {
+  const auto done = *std::exchange(record.pending, std::nullopt);
+  if (done.trial && !record.verified) record.verified = record.in_force;
+  if (!done.trial && !done.back) record.verified.reset();  // an update that nobody verifies: others get what it brings
+  put_in_force(record, done.to, at);
+  if (done.back) end_trial(record);
+  record.confirmed = done.restoring;  // what comes back was in force before
+  if (done.back) std::erase(record.earlier, done.from);
+}
+
 // One line of the journal applied; the same for what is written and what is read back.
 void apply(Record& record, const json::object& line) {
   const auto did = text_of(line, "did");
   if (did == "begin") {
-    record.pending = Pending{text_of(line, "from"), text_of(line, "to"), flag_of(line, "restoring"), flag_of(line, "back")};
+    record.pending = Pending{text_of(line, "from"), text_of(line, "to"), flag_of(line, "restoring"), flag_of(line, "back"), flag_of(line, "trial")};
   } else if (did == "switched" && record.pending) {
-    put_in_force(record, record.pending->to, number_of(line, "at"));
-    record.confirmed = record.pending->restoring;  // what comes back was in force before
-    if (record.pending->back) std::erase(record.earlier, record.pending->from);
-    record.pending.reset();
+    finish_switch(record, number_of(line, "at"));
   } else if (did == "abandoned") {
     record.pending.reset();
   } else if (did == "found") {
     put_in_force(record, text_of(line, "set"), number_of(line, "at"));
+    end_trial(record);
     record.confirmed = true;
     record.pending.reset();
   } else if (did == "confirmed") {
@@ -53,6 +68,10 @@ void apply(Record& record, const json::object& line) {
     if (record.refused.size() > Ledger::kMaxRefused) record.refused.resize(Ledger::kMaxRefused);
   } else if (did == "allow") {
     std::erase_if(record.refused, [&](const auto& other) { return other.release == number_of<std::uint64_t>(line, "release"); });
+  } else if (did == "passed") {
+    record.verified = record.in_force;
+  } else if (did == "class") {
+    record.cls = text_of(line, "class");
   } else if (did == "avoid-delta") {
     record.avoided_delta = number_of<std::uint64_t>(line, "release");
   } else if (did == "forget") {
@@ -63,6 +82,8 @@ void apply(Record& record, const json::object& line) {
     record.activated = number_of(line, "at");
     record.confirmed = flag_of(line, "confirmed");
     record.avoided_delta = number_of<std::uint64_t>(line, "avoided_delta");
+    record.cls = text_of(line, "class");
+    if (line.contains("verified")) record.verified = text_of(line, "verified");
     if (const auto* earlier = line.if_contains("earlier"); earlier != nullptr && earlier->is_array())
       for (const auto& set : earlier->get_array())
         if (set.is_string()) record.earlier.emplace_back(set.get_string());
@@ -72,6 +93,12 @@ void apply(Record& record, const json::object& line) {
 json::object line_of(std::string_view did, std::string_view component) { return {{"did", did}, {"component", component}}; }
 
 }  // namespace
+
+std::uint64_t release_in(std::string_view set) {
+  std::uint64_t number = 0;
+  std::from_chars(set.data(), set.data() + set.size(), number);
+  return number;
+}
 
 Result<Ledger> Ledger::open(std::filesystem::path path, Steps steps) {
   std::map<std::string, Record, std::less<>> records;
@@ -96,6 +123,8 @@ Result<> Ledger::compact() {
     state["at"] = record.activated;
     state["confirmed"] = record.confirmed;
     if (record.avoided_delta != 0) state["avoided_delta"] = static_cast<std::int64_t>(record.avoided_delta);
+    if (!record.cls.empty()) state["class"] = record.cls;
+    if (record.verified) state["verified"] = *record.verified;
     auto& earlier = state["earlier"].emplace_array();
     for (const auto& set : record.earlier) earlier.emplace_back(set);
     lines.push_back(json::serialize(state));
@@ -112,6 +141,7 @@ Result<> Ledger::compact() {
       line["to"] = record.pending->to;
       line["restoring"] = record.pending->restoring;
       line["back"] = record.pending->back;
+      line["trial"] = record.pending->trial;
       lines.push_back(json::serialize(line));
     }
   }
@@ -132,6 +162,7 @@ Result<> Ledger::begin(const std::string& component, const Pending& pending) {
   line["to"] = pending.to;
   line["restoring"] = pending.restoring;
   line["back"] = pending.back;
+  line["trial"] = pending.trial;
   return write("journal.begin", json::serialize(line));
 }
 
@@ -164,6 +195,15 @@ Result<> Ledger::allow(const std::string& component, std::uint64_t release) {
   auto line = line_of("allow", component);
   line["release"] = static_cast<std::int64_t>(release);
   return write("journal.allow", json::serialize(line));
+}
+
+Result<> Ledger::passed(const std::string& component) { return write("journal.passed", json::serialize(line_of("passed", component))); }
+
+Result<> Ledger::learn_class(const std::string& component, const std::string& cls) {
+  if (record(component).cls == cls) return {};
+  auto line = line_of("class", component);
+  line["class"] = cls;
+  return write("journal.class", json::serialize(line));
 }
 
 Result<> Ledger::avoid_delta(const std::string& component, std::uint64_t release) {

@@ -16,9 +16,14 @@
 
 namespace picket::update {
 
+// Names of sets begin with the number of their release; 0: no set.
+[[nodiscard]] std::uint64_t release_in(std::string_view set);
+
+inline constexpr std::string_view kRolledBack = "rolled back";  // the reason of an administrator's own rollback
+
 struct Refusal {
   std::uint64_t release = 0;
-  bool by_rollback = false;  // by an administrator; else by a plugin that could not use it
+  bool by_rollback = false;  // by an administrator or a verification, which a pin overrides; else by a plugin that could not use it
   std::string why;
 };
 
@@ -26,6 +31,7 @@ struct Pending {
   std::string from, to;      // set names; from empty: nothing was in force; to empty: nothing is to be in force
   bool restoring = false;    // going back because of a refusal: always carried on after a crash
   bool back = false;         // `from` is nothing to come back to
+  bool trial = false;        // `to` is to be tried before others get it
 };
 
 struct Record {
@@ -36,6 +42,11 @@ struct Record {
   std::vector<Refusal> refused;        // newest first
   std::optional<Pending> pending;
   std::uint64_t avoided_delta = 0;     // a release for which deltas failed: brought as a whole
+  std::string cls;                     // as the repository says; known before anything was in force
+  // Where verifications decide what others get: the set that passed last, empty when none did. Another one in force is on trial.
+  std::optional<std::string> verified;
+
+  [[nodiscard]] bool is_on_trial() const { return verified && *verified != in_force; }
 };
 
 class Ledger {
@@ -55,6 +66,9 @@ class Ledger {
   [[nodiscard]] Result<> confirmed(const std::string& component);
   [[nodiscard]] Result<> refuse(const std::string& component, const Refusal& refusal);
   [[nodiscard]] Result<> allow(const std::string& component, std::uint64_t release);  // takes a refusal back
+  // What is in force has passed its trial.
+  [[nodiscard]] Result<> passed(const std::string& component);
+  [[nodiscard]] Result<> learn_class(const std::string& component, const std::string& cls);
   [[nodiscard]] Result<> avoid_delta(const std::string& component, std::uint64_t release);
   [[nodiscard]] Result<> forget_set(const std::string& component, const std::string& set);
 

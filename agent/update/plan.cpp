@@ -27,7 +27,7 @@ std::string objection(const PlanQuestion& question, const Release& release, bool
   if (compare_versions(release.minimum_agent, question.agent_version) > 0)
     return cat("needs agent ", release.minimum_agent, ", this is ", question.agent_version);
   const bool approval = (release.cls == "agent" && question.settings.approve_agent) || (release.cls == "application" && question.settings.approve_application);
-  if (approval && !pinned && find(question.settings.approved, question.component, number) == nullptr) return cat(kApproval, " (class ", release.cls, ")");
+  if (approval && find(question.settings.approved, question.component, number) == nullptr) return cat(kApproval, " (class ", release.cls, ")");
   return {};
 }
 
@@ -60,7 +60,7 @@ Plan make_plan(const PlanQuestion& question) {
 
   const bool leave = pin == nullptr && question.active && find(question.settings.declined, question.component, active) != nullptr;
 
-  std::string obstacle;  // of the newest release that is not taken
+  auto& obstacle = plan.obstacle;
   for (const auto& [number, variants] : offered) {
     if (pin != nullptr && number != pin->release) continue;
     if (pin == nullptr && number < active && !leave) {

@@ -34,6 +34,7 @@ struct Plan {
   bool by_choice = false;                    // impossible: because an administrator declined it or has not approved it yet
   bool leave = false;                        // keep: the release in force is declined, and nothing offered may take its place
   std::vector<std::string> notes;            // what was passed over, and why
+  std::string obstacle;                      // why the newest offered, or the pinned, is not taken; empty: nothing hinders
 };
 
 [[nodiscard]] Plan make_plan(const PlanQuestion& question);

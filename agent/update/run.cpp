@@ -137,7 +137,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   std::vector<std::unique_ptr<SourceReader>> failed;
   bool worked = false;
   for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
-    const ReadLimits limits{entry.connect_timeout.value_or(settings_.connect_timeout), entry.stall_timeout.value_or(settings_.stall_timeout), settings_.min_bytes_per_second, agent};
+    const auto limits = limits_of(settings_, entry, agent);
     auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
     const auto name = reader->source().name;
     reader->on_note = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
@@ -176,6 +176,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
 v1::RunResult Run::update(const v1::RunRequest& order) {
   v1::RunResult result;
   only_fetch_ = order.prefetch();
+  if (order.trial()) why_ = Activation::Why::trial;
   begin(result, only_fetch_ ? "prefetch" : "update");
   const auto wanted = wishes(order, result);
   shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));
@@ -241,7 +242,10 @@ bool Run::use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunRe
 }
 
 // It is in force, and the administrator declined it since. The repository offers no way back, but an earlier set may be at hand.
-void Run::leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out) {
+void Run::leave_declined(Turn& turn) {
+  const auto& component = turn.component;
+  const auto& why = turn.plan->why;
+  auto& out = turn.out;
   const auto declined = [&](std::uint64_t release) {
     return std::ranges::any_of(settings_.declined, [&](const auto& ref) { return ref.component == component && (ref.release == 0 || ref.release == release); });
   };
@@ -258,8 +262,31 @@ void Run::leave_declined(const std::string& component, const std::string& why, v
     out.set_text(why);
     return;
   }
+  // Without databases a computer is worse off than with those; other components it can do without.
+  const auto& cls = turn.active->cls;
+  const bool is_program = component == shop_.options.own_component;
+  if ((cls == "application" || cls == "agent") && !is_program) {
+    if (auto gone = remove_declined(component); !gone) {
+      out.set_result("failed");
+      out.set_text(cat(why, ", and could not be removed: ", gone.error().message));
+      return;
+    }
+    out.set_result("removed");
+    out.set_release_after(0);
+    out.set_text(cat(why, ", and nothing earlier is at hand: removed, nothing is in force"));
+    return;
+  }
   out.set_result("current");
-  out.set_text(cat(why, ", and nothing earlier is at hand"));
+  out.set_text(cat(why, ", and nothing earlier is at hand: it stays, ", is_program ? "for it is this program" : "for without it there would be no databases"));
+  turn.note = out.text();
+}
+
+// The plugins that use it hear of it as of any set; its files are theirs no longer.
+Result<> Run::remove_declined(const std::string& component) {
+  const auto set = shop_.ledger.record(component).in_force;
+  PICKET_TRY(activation_.switch_to(component, "", Activation::Why::rollback));
+  show(component, true);
+  return shop_.sets.remove(component, set);
 }
 
 bool Run::is_damaged(const std::string& component) {

@@ -58,6 +58,8 @@ class Run {
 
   [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
+  // What came of a trial. `tell_all` gets the result of one that passed before the trial is over: after a power cut it is told again rather than never.
+  [[nodiscard]] v1::RunResult verdict(const v1::VerdictRequest& order, const std::function<void(const v1::RunResult&)>& tell_all);
   [[nodiscard]] v1::RunResult export_to(const v1::ExportRequest& order);
   // A plugin could not use the set in force when it started. Goes back if nobody else could either, or if it is `over` with this set, which was
   // good before. The result is for the history; nullopt: nothing changed.
@@ -88,6 +90,7 @@ class Run {
     std::optional<SetInfo> active;
     Catalogue::Offer offer;
     std::optional<Plan> plan;  // points into the offer; none: `out` says why
+    std::string note;          // what the status says of it when nothing failed: an obstacle to what is newer
 
     // What is fetched ahead. The thread has these for itself until it is joined.
     struct File {
@@ -111,7 +114,8 @@ class Run {
   [[nodiscard]] bool is_optional(std::string_view component) const;
   [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
   [[nodiscard]] bool is_stored(const trust::Release& release) const;
-  void leave_declined(const std::string& component, const std::string& why, v1::ComponentResult& out);
+  void leave_declined(Turn& turn);
+  [[nodiscard]] Result<> remove_declined(const std::string& component);
   [[nodiscard]] Result<> install(const std::string& component, const trust::Release& release, const Catalogue::Offer& offer, v1::ComponentResult& out);
   [[nodiscard]] Result<> adopt(const SetInfo& info);
   [[nodiscard]] Result<SetInfo> install_full(const trust::Release& release, const Wanted& wanted);
@@ -130,6 +134,9 @@ class Run {
   [[nodiscard]] std::optional<std::filesystem::path> brought_earlier(const std::string& component, const Wanted& wanted);
   [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
+  // Of a verdict, in run_trial.cpp.
+  [[nodiscard]] std::vector<std::string> on_trial(const v1::VerdictRequest& order) const;
+  [[nodiscard]] Result<> take_back(const std::string& component, const std::string& refused_why);
   [[nodiscard]] bool is_damaged(const std::string& component);
   void tidy(const std::vector<std::string>& components, bool all);
   // Of an export, in run_export.cpp.
@@ -166,6 +173,7 @@ class Run {
   std::mutex telling_;
   std::string pending_text_;  // why what was activated last is not confirmed yet
   bool only_fetch_ = false;   // nothing is put in force
+  Activation::Why why_ = Activation::Why::update;  // or a trial
   bool offline_ = false;      // no source works: only what was fetched in advance can be taken
 };
 

@@ -40,11 +40,15 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   if (!offer && offer.error().code == Code::not_found && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
   if (!offer) return give_up(offer.error().message);
   turn->offer = std::move(*offer);
+  const auto newest = std::ranges::max_element(turn->offer.releases, {}, &trust::Release::release);
+  if (newest != turn->offer.releases.end() && !turn->active)
+    if (auto learned = shop_.ledger.learn_class(component, newest->cls); !learned) shop_.explain.say({.component = component}, learned.error().message);
   auto plan = plan_of(component, turn->offer.releases);
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
   shop_.explain.say({.component = component}, plan.why);
   auto view = shop_.board.view(component);
   view.decided_for = variant_;
+  view.offered = newest == turn->offer.releases.end() ? 0 : static_cast<std::uint64_t>(newest->release);
   shop_.board.set_view(component, view);
   if (offline_ && (plan.what != Plan::What::install || !is_stored(*plan.release))) return give_up("no source works, and nothing newer was fetched in advance");
   turn->plan = std::move(plan);
@@ -107,7 +111,7 @@ void Run::finish_turn(Turn& turn) {
   const auto& name = turn.component;
   shop_.explain.say({.component = name}, cat(out.result(), ": ", out.text()));
   if (out.result() == "failed") tell("failed", name, out.text());
-  shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? "" : out.text());
+  shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
   show(name, false);
 }
 
@@ -120,12 +124,17 @@ void Run::carry_out(Turn& turn) {
     out.set_text("cancelled");
     return;
   }
-  if (plan.what == Plan::What::keep && plan.leave && !only_fetch_) return leave_declined(component, plan.why, out);
+  turn.note = plan.obstacle;
+  if (plan.what == Plan::What::keep && plan.leave) {
+    if (!only_fetch_) return leave_declined(turn);
+    turn.note = plan.why;
+  }
   if (settings_.keep_archives && plan.release != nullptr) wanted_keys_.insert(catalogue_->wanted(*plan.release).key());
   if (plan.what == Plan::What::impossible) {
     const bool without = turn.offer.releases.empty() && is_optional(component);
     out.set_result(plan.by_choice || without ? "current" : "failed");
     out.set_text(plan.why);
+    if (plan.by_choice) turn.note = plan.why;
     return;
   }
   if (plan.what == Plan::What::keep && (plan.release == nullptr || !is_damaged(component))) {
@@ -134,7 +143,7 @@ void Run::carry_out(Turn& turn) {
     // In force since a crash or a time when no plugin ran: nobody has said yet that it is good.
     if (!only_fetch_ && !shop_.ledger.record(component).confirmed && !running_consumers(component).empty()) {
       if (auto good = activate(component, *turn.active, Activation::Why::update, out); !good) out.set_text(good.error().message);
-      else if (!pending_text_.empty()) out.set_text(pending_text_);
+      else if (!pending_text_.empty()) out.set_text(turn.note = pending_text_);
     }
     return;
   }

@@ -28,8 +28,10 @@ Result<> Run::open_stored() {
 }
 
 void Run::open_readers() {
-  const ReadLimits limits{settings_.connect_timeout, settings_.stall_timeout, settings_.min_bytes_per_second};
-  for (auto& entry : shop_.sources.to_try(true, shop_.explain)) readers_.push_back(std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_));
+  for (auto& entry : shop_.sources.to_try(true, shop_.explain)) {
+    const auto limits = limits_of(settings_, entry);
+    readers_.push_back(std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_));
+  }
 }
 
 Result<std::vector<std::string>> Run::components_to_export(const v1::ExportRequest& order) const {
@@ -52,6 +54,7 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   const auto& in_force = shop_.ledger.record(component).in_force;
   if (in_force.empty()) return fail(Code::not_found, "nothing of it is in force");
   PICKET_LET(info, shop_.sets.info(component, in_force));
+  if (shop_.ledger.record(component).is_on_trial()) return fail(Code::conflict, cat("release ", std::to_string(info.release), " is on trial: handed on when a verification has passed"));
   out.set_variant(info.variant);
   out.set_release_before(info.release);
   out.set_release_after(info.release);

@@ -16,7 +16,7 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
   auto stored = shop_.sets.info(component, probe.name());
   if (stored && stored->content_sha256 == release.content_sha256 && shop_.sets.verify(*stored, cancel_)) {
     shop_.explain.say({.component = component}, cat("set ", stored->name(), " is stored already"));
-    return activate(component, *stored, Activation::Why::update, out);
+    return activate(component, *stored, why_, out);
   }
   const auto wanted = catalogue_->wanted(release);
   wanted_keys_.insert(wanted.key());  // whatever happens next, it need not be fetched again
@@ -28,7 +28,7 @@ Result<> Run::install(const std::string& component, const trust::Release& releas
   }
   if (!settings_.keep_archives) PICKET_TRY(shop_.downloads.remove(wanted));
   shop_.checked[component] = shop_.clock.wall_seconds();
-  return activate(component, *info, Activation::Why::update, out);
+  return activate(component, *info, why_, out);
 }
 
 Result<SetInfo> Run::install_full(const trust::Release& release, const Wanted& wanted) {
@@ -122,17 +122,21 @@ void Run::show(const std::string& component, bool announce) {
   view.set = describe(component);
   view.confirmed = record.confirmed;
   view.kept.clear();
-  view.refused.clear();
   for (const auto& info : activation_.kept(component)) view.kept.push_back(info.release);
+  view.refused = record.refused;
+  view.is_on_trial = record.is_on_trial();
+  view.passes_up_to.reset();
+  if (record.verified) view.passes_up_to = release_in(*record.verified);
   view.refusal.clear();
   for (const auto& refusal : record.refused) {
-    view.refused.push_back(refusal.release);
-    if (view.refusal.empty() && !refusal.by_rollback && refusal.release > view.set.release())
+    if (view.refusal.empty() && refusal.why != kRolledBack && refusal.release > view.set.release())
       view.refusal = cat("release ", std::to_string(refusal.release), " was refused by ", refusal.why);
   }
   if (auto info = shop_.sets.info(component, record.in_force)) {
     view.cls = info->cls;
     view.bytes = info->bytes;
+  } else if (!record.cls.empty()) {
+    view.cls = record.cls;
   }
   shop_.board.set_view(component, view);
   if (announce) shop_.announce(view.set);
@@ -140,11 +144,12 @@ void Run::show(const std::string& component, bool announce) {
 
 Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
-  if (only_fetch_ && why == Activation::Why::update) return {};
+  if (only_fetch_ && why != Activation::Why::rollback) return {};
   pending_text_.clear();
   const auto before = shop_.ledger.record(component).in_force;
   tell("activate", component, cat("release ", std::to_string(info.release)));
   if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));
+  if (why == Activation::Why::trial) show(component, false);  // from here on nobody is handed it
 
   // From here a user's cancel comes too late: plugins are loading the set.
   tell("confirm", component, "");
@@ -214,7 +219,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     // release in force is merely one that nothing newer has replaced yet.
     std::vector<std::uint64_t> left{active->release};
     for (std::size_t i = 0; i + 1 < steps; ++i) left.push_back(kept[i].release);
-    for (const auto release : left) PICKET_TRY(shop_.ledger.refuse(component, {release, true, "rolled back"}));
+    for (const auto release : left) PICKET_TRY(shop_.ledger.refuse(component, {release, true, std::string(kRolledBack)}));
     if (auto done = activate(component, target, Activation::Why::rollback, out); !done) {
       for (const auto release : left) (void)shop_.ledger.allow(component, release);
       return done;

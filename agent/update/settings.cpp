@@ -101,6 +101,7 @@ Result<Settings> parse_settings(std::string_view text) {
   out.min_bytes_per_second = static_cast<std::uint32_t>(reader.number("min_bytes_per_second", 100, 1, 1'000'000'000));
   out.rest_after_failure = std::chrono::seconds(reader.number("rest_after_failure_seconds", 300, 0, 86400));
   out.longest_rest = std::max(out.rest_after_failure, std::chrono::seconds(reader.number("longest_rest_seconds", 7200, 0, 604800)));
+  out.longest_wish = std::chrono::seconds(reader.number("longest_wish_seconds", 7200, 0, 604800));
   out.warning_after = std::chrono::hours(reader.number("warning_after_hours", 72, 1, 87600));
   out.critical_after = std::chrono::hours(reader.number("critical_after_hours", 168, 1, 87600));
   out.verify_stored = std::chrono::hours(reader.number("verify_stored_hours", 24, 0, 8760));

@@ -30,7 +30,7 @@ struct Settings {
   std::size_t keep_sets = 3;
   std::chrono::seconds connect_timeout{10}, stall_timeout{30};
   std::uint32_t min_bytes_per_second = 100;
-  std::chrono::seconds rest_after_failure{300}, longest_rest{7200};
+  std::chrono::seconds rest_after_failure{300}, longest_rest{7200}, longest_wish{7200};
   std::chrono::hours warning_after{72}, critical_after{168};
   std::chrono::hours verify_stored{24};
   std::chrono::seconds confirm_timeout{60};

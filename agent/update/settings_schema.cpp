@@ -33,6 +33,7 @@ std::string_view settings_schema_text() {
     "min_bytes_per_second": {"description": "Slower than this is as good as standing still.", "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 100},
     "rest_after_failure_seconds": {"description": "A source that failed is passed over for so long, unless an update is forced; twice as long after each further failure.", "type": "integer", "minimum": 0, "maximum": 86400, "default": 300},
     "longest_rest_seconds": {"description": "However often a source failed, it is tried again after so long.", "type": "integer", "minimum": 0, "maximum": 604800, "default": 7200},
+    "longest_wish_seconds": {"description": "A server that asks to be left alone (Retry-After) is, but no longer than this; 0: it rests as after any failure. Where nothing but resting sources is left, they are tried all the same.", "type": "integer", "minimum": 0, "maximum": 604800, "default": 7200},
     "warning_after_hours": {"description": "Databases published longer ago than this are a warning.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 72},
     "critical_after_hours": {"description": "Databases published longer ago than this are critical; more than warning_after_hours.", "type": "integer", "minimum": 1, "maximum": 87600, "default": 168},
     "verify_stored_hours": {"description": "How often an update also reads the set in force again to see whether it is undamaged; 0: at every update.", "type": "integer", "minimum": 0, "maximum": 8760, "default": 24},
@@ -48,8 +49,8 @@ std::string_view settings_schema_text() {
       "description": "Components to bring although no plugin asks for them.",
       "type": "array", "maxItems": 1000, "uniqueItems": true, "default": [], "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"}
     },
-    "declined": {"description": "Releases that are never installed, and left where an earlier one is at hand.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
-    "pinned": {"description": "Components that stay at one release, also an earlier one.", "type": "array", "maxItems": 1000, "default": [], "items": {"$ref": "#/definitions/release"}},
+    "declined": {"description": "Releases that are never installed. One that is in force is left for an earlier one where one is at hand; without one, databases stay, and components of the classes agent and application are removed.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
+    "pinned": {"description": "Components that stay at one release, also an earlier one. A pin approves nothing: where approval is needed, the pinned release needs it too, and a declined one is not taken.", "type": "array", "maxItems": 1000, "default": [], "items": {"$ref": "#/definitions/release"}},
     "approved": {"description": "Releases that wait for approval and have it.", "type": "array", "maxItems": 10000, "default": [], "items": {"$ref": "#/definitions/releases"}},
     "approval_needed": {
       "description": "Classes of components whose releases are installed only when approved.",

@@ -1,9 +1,8 @@
 #include "update/source_reader.hpp"
 
-#include <charconv>
-
 #include <picket/source/v1/source.pb.h>
 
+#include "base/fetching.hpp"
 #include "base/progress.hpp"
 
 namespace picket::update {
@@ -16,56 +15,16 @@ constexpr milliseconds kWhole{86'400'000};              // the bus's longest; a 
 
 std::string in_seconds(milliseconds time) { return cat(std::to_string(time.count() / 1000), " s"); }
 
-// From an error's content type: "text/plain; retry-after=33" (source.proto).
-std::optional<std::chrono::seconds> retry_after(std::string_view content_type) {
-  constexpr std::string_view kName = "; retry-after=";
-  const auto at = content_type.find(kName);
-  if (at == content_type.npos) return std::nullopt;
-  const auto number = content_type.substr(at + kName.size());
-  std::uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), seconds);
-  if (error != std::errc() || (end != number.data() + number.size() && *end != ';')) return std::nullopt;
-  return std::chrono::seconds(seconds);
-}
-
-constexpr unsigned kMostRoads = 8;  // that a plugin may go, one after the other, for one file
-
-// Fails when fewer bytes than the least came within any one window of time. A plugin does the same within `stall_timeout`, and goes another road in
-// the middle if it has one: the window here is twice as long, so that it finds out first, and a pause while it connects begins a new one.
-class Pace {
- public:
-  Pace(const core::Clock& clock, const ReadLimits& limits) : clock_(&clock), limits_(&limits), began_(clock.monotonic()), last_(began_) {}
-  [[nodiscard]] Result<> arrived(std::size_t bytes) {
-    const auto now = clock_->monotonic();
-    if (now - std::exchange(last_, now) >= limits_->stall_timeout && has_begun_ && ++roads_ <= kMostRoads) {
-      began_ = now;
-      bytes_ = 0;
-    }
-    has_begun_ = true;
-    bytes_ += bytes;
-    if (now - began_ < 2 * limits_->stall_timeout) return {};
-    const auto least = static_cast<std::uint64_t>(limits_->min_bytes_per_second) * static_cast<std::uint64_t>((now - began_).count()) / 1000;
-    if (bytes_ < least)
-      return fail(Code::timeout, cat("too slow: ", human_bytes(bytes_), " in ", in_seconds(now - began_), ", at least ",
-                                     human_bytes(limits_->min_bytes_per_second), " a second are wanted"));
-    bytes_ = 0;
-    began_ = now;
-    return {};
-  }
-
- private:
-  const core::Clock* clock_;
-  const ReadLimits* limits_;
-  milliseconds began_, last_;
-  std::uint64_t bytes_ = 0;
-  unsigned roads_ = 0;
-  bool has_begun_ = false;
-};
-
 }  // namespace
 
+ReadLimits limits_of(const Settings& settings, const SourceEntry& source, std::string told) {
+  ReadLimits out{source.connect_timeout.value_or(settings.connect_timeout), source.stall_timeout.value_or(settings.stall_timeout), settings.min_bytes_per_second, std::move(told)};
+  if (out.connect_timeout.count() == 0) out.connect_timeout = out.stall_timeout;
+  return out;
+}
+
 SourceReader::SourceReader(bus::Caller& caller, const core::Clock& clock, SourceEntry source, ReadLimits limits, core::CancelToken cancel)
-    : caller_(caller), clock_(clock), source_(std::move(source)), limits_(limits), cancel_(std::move(cancel)) {
+    : caller_(caller), clock_(clock), source_(std::move(source)), limits_(std::move(limits)), cancel_(std::move(cancel)) {
   if (limits_.connect_timeout.count() == 0) limits_.connect_timeout = limits_.stall_timeout;
 }
 
@@ -90,7 +49,8 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
   question.set_min_bytes_per_second(limits_.min_bytes_per_second);
   question.set_told(limits_.told);
   const auto payload = question.SerializeAsString();
-  Pace pace(clock_, limits_);  // from the question on: what comes in one burst after a long wait was slow too
+  const Pace::Limits least{limits_.stall_timeout, limits_.min_bytes_per_second};
+  Pace pace(least, clock_.monotonic());
   auto opened = caller_.open({.topic = "picket.source.fetch", .to = source_.plugin,
                               .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest", .payload = payload, .timeout = kWhole},
                              kWindow, cancel_);
@@ -111,7 +71,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
     if (!chunk) {
       if (const auto now = arrivals_->load(); chunk.error().code == Code::timeout && got.bytes == 0 && now != arrivals) {
         arrivals = now;
-        pace = Pace(clock_, limits_);
+        pace = Pace(least, clock_.monotonic());
         continue;
       }
       // The plugin's own timeout comes earlier and says more.
@@ -127,7 +87,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
     if (bytes.size() > max_bytes - got.bytes)
       return fail(Code::too_large, cat("sends more than the ", human_bytes(max_bytes), " it was asked for"));
     got.bytes += bytes.size();
-    PICKET_TRY(pace.arrived(bytes.size()));
+    PICKET_TRY(pace.arrived(bytes.size(), clock_.monotonic()));
     PICKET_TRY(sink(bytes));
   }
   source::v1::FetchReply answer;

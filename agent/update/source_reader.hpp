@@ -25,6 +25,9 @@ struct ReadLimits {
   std::string told{};   // to web servers, as User-Agent; empty: nothing
 };
 
+// What the entry says for itself, else what the settings say for all.
+[[nodiscard]] ReadLimits limits_of(const Settings& settings, const SourceEntry& source, std::string told = {});
+
 class SourceReader : public trust::Fetcher {
  public:
   SourceReader(bus::Caller& caller, const core::Clock& clock, SourceEntry source, ReadLimits limits, core::CancelToken cancel);

@@ -4,7 +4,7 @@
 
 namespace picket::update {
 
-void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest) {
+void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest, std::chrono::seconds longest_wish) {
   const std::lock_guard lock(mutex_);
   std::map<std::string, Health, std::less<>> health;
   for (const auto& entry : entries) {
@@ -16,6 +16,7 @@ void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds r
   health_ = std::move(health);
   rest_ = rest.count();
   longest_rest_ = std::max(rest, longest_rest).count();
+  longest_wish_ = longest_wish.count();
 }
 
 const Sources::Health& Sources::health_of(std::string_view name) const {
@@ -64,16 +65,28 @@ void Sources::failed(std::string_view name, std::string_view why, std::optional<
   if (health.state != Health::State::failed) health.since = now;
   health.state = Health::State::failed;
   health.why = why;
+  health.is_asked_for = wish && wish->count() > 0;
   if (wish && wish->count() == 0) {
     health.rests_until = health.rest = 0;
     return;
   }
-  // What a server wishes is heard, but not for ever: it may be wrong, or hostile.
-  constexpr std::int64_t kLongestWish = 86'400;
   const auto doubled = std::min<unsigned>(health.failures, 30);
   health.failures = std::min(health.failures + 1, 1'000'000U);
-  health.rest = std::max(std::min(rest_ << doubled, longest_rest_), wish ? std::min<std::int64_t>(wish->count(), kLongestWish) : 0);
+  health.rest = std::max(std::min(rest_ << doubled, longest_rest_), wish ? std::min<std::int64_t>(wish->count(), longest_wish_) : 0);
   health.rests_until = now + health.rest;
+}
+
+Sources::Rest Sources::rest_of(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.wall_seconds();
+  const auto& health = health_of(name);
+  if (!rests(health, now)) return {};
+  return {std::chrono::seconds(health.rests_until - now), health.why, health.is_asked_for};
+}
+
+bool Sources::knows(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::find(entries_, name, &SourceEntry::name) != entries_.end();
 }
 
 std::vector<v1::SourceStatus> Sources::status() const {

@@ -28,6 +28,7 @@ struct Options {
   std::filesystem::path data_dir;       // sets, journal, metadata, downloads: all below it
   std::filesystem::path root_file;      // shipped initial TUF root
   std::string agent_version;            // for minimum_agent
+  std::string own_component;            // that brings this very program, which cannot be left for nothing; empty: none does
   // Test hook: called before every step that touches the disk, with its name; a test kills the process there. Empty in production.
   std::function<void(std::string_view step)> at_step;
 };

@@ -35,7 +35,7 @@ v1::WhatIsSentReply what_is_sent(const Options& options, const Settings& setting
   add("application", cat(told.application, "/", told.version), "which program downloads, and its version");
   add("installation", told.installation, "drawn when it was installed; says nothing of this computer or its users");
   add("licence", told.licence_key.empty() ? "-" : told.licence_key, "id of the licence key in use (setting licence_key_id), not the key");
-  add("run", told.run, "the next run; each has its own number");
+  add("run", told.run, "this of the next update; a distribution point on this computer sends the number of its task's run, or else the second in which its download began");
   if (settings.tell_servers) out.set_user_agent(user_agent(told));
   return out;
 }

@@ -1,8 +1,8 @@
 # Sourced by installer/demo: an organisation's own KSN, asked through a proxy and only with consent, and cloud mode that stands on it.
 
 step "6. A private KSN with one command, and a KSN proxy before it"
-ksn_port=$(free_port)
-ksn_proxy_port=$(free_port)
+free_port ksn_port
+free_port ksn_proxy_port
 "$bin/picket-ksn" init "$work/ksn" --name "Example's KSN" --contact security@example.org --server "https://127.0.0.1:$ksn_port" --listen 127.0.0.1
 say "It is filled from public lists of bad files (files of this demo play 80 of them):"
 mkdir "$work/lists" "$work/files"
@@ -14,9 +14,19 @@ while read -r trail; do
 done <"$data/digests/trails.txt" >"$work/lists/trails.txt"
 "$bin/picket-ksn" import "$data/digests/hash-iocs.txt" "$work/lists/trails.txt" --verdict untrusted --kind file --category malware --ksn "$work/ksn"
 "$bin/picket-ksn" licence add L-DEMO --until 2099-12-31 --ksn "$work/ksn"
-"$bin/picket-ksn" run "$work/ksn" -- --plugin-dir "$out/plugins" --plugin-keys "$out/devkey" </dev/null >"$work/ksn.out" 2>&1 &
-others+=($!)
-wait_for "the private KSN" bash -c "exec 3<>/dev/tcp/127.0.0.1/$ksn_port"
+start_ksn() {
+  "$bin/picket-ksn" run "$work/ksn" -- --plugin-dir "$out/plugins" --plugin-keys "$out/devkey" </dev/null >>"$work/ksn.out" 2>&1 &
+  ksn_pid=$!
+  others+=("$ksn_pid")
+  wait_for "the private KSN" bash -c "exec 3<>/dev/tcp/127.0.0.1/$ksn_port"
+}
+end_ksn() {
+  local other left=()
+  kill "$ksn_pid" && wait "$ksn_pid" || true
+  for other in "${others[@]}"; do [ "$other" = "$ksn_pid" ] || left+=("$other"); done
+  others=("${left[@]}")
+}
+start_ksn
 mkdir -p "$work/trust/ksn" "$work/site/ksn-proxy/settings"
 cp "$work/ksn/provider.pub.json" "$work/trust/ksn/"
 cat >"$work/site/ksn-proxy/settings/org.picket.ksn-proxy.json" <<JSON
@@ -74,8 +84,14 @@ ksn_answers() { ctl ksn connection; }
 wait_for "the connection" ksn_answers
 
 step "10. Cloud mode: light databases find what the full ones find, because KSN stands behind them"
+mkdir "$work/late"  # five more bad files, which nobody asks about before KSN is away
+for number in 1 2 3 4 5; do
+  printf 'late %s' $number >"$work/late/late$number"
+  printf '%s;Demo.Late%s\n' "$(sha256sum <"$work/late/late$number" | cut -d' ' -f1)" $number
+done >"$work/lists/late.txt"
+"$bin/picket-ksn" import "$work/lists/late.txt" --verdict untrusted --kind file --category malware --ksn "$work/ksn"
 for variant in full light; do
-  digests make --variant $variant "$data/digests/hash-iocs.txt" "$work/lists/trails.txt" "$work/lists/$variant"
+  digests make --variant $variant "$data/digests/hash-iocs.txt" "$work/lists/trails.txt" "$work/lists/late.txt" "$work/lists/$variant"
   repo add --repo "$work/publisher" --component digests --variant $variant --release 1 "$work/lists/$variant"
 done
 repo sign --repo "$work/publisher" >/dev/null
@@ -87,16 +103,36 @@ scan_finds_all() {
   say "The $1 find:  $(tail -n 1 <<<"$found")"
   mention "80 findings" "$found"
 }
+# size_of VARIANT: on disk, and in the scanner's memory, where the kernel lets us look.
+size_of() {
+  local pid memory
+  pid=$(ctl --json plugin info org.picket.scanner | grep -o '"pid": *[0-9]*' | head -n 1 | grep -o '[0-9]*$')
+  memory=$(awk '/\/digests\./ { mapped = 1 } mapped && /^Rss:/ { kb += $2; mapped = 0 } END { print kb + 0 }' "/proc/$pid/smaps" 2>/dev/null) || memory="an unknown number of"
+  say "The $1 databases of this sample take $(stat -c %s "$work/lists/$1/digests.$1") bytes on disk, $memory kB of the scanner's memory. Whole lists: tests/bench/README.md"
+}
 pending() { ctl --json status | grep -q '"change_pending": *true'; }
 ctl ksn disable
 ctl update run
 scan_finds_all "full databases, without KSN,"
+size_of full
 ctl ksn enable
 wait_for "the pending change" pending
 ctl status
 ctl update run
 ctl component list
 scan_finds_all "light ones, with KSN,"
+size_of light
+say "What is lost while KSN cannot be reached: files that it would call bad are suspected, not found. The status says so:"
+end_ksn
+mention "5 files are suspected, not confirmed" "$(expect 5 ctl scan "$work/late")"
+lost_is_said() { ctl status | grep -qF "suspected, not confirmed"; }
+wait_for "the word in the status" lost_is_said
+ctl status
+start_ksn
+wait_for "the connection" ksn_answers
+late_are_found() { (expect 4 ctl scan "$work/late"); }
+wait_for "KSN's answers" late_are_found
+say "KSN is back:  $(expect 4 ctl scan "$work/late" | tail -n 1)"
 say "And back, when the user switches KSN off:"
 ctl ksn disable
 wait_for "the pending change" pending

@@ -12,6 +12,6 @@ ctl update run
 
 step "12. The plugin that crashes was contained all the while"
 ctl plugin list
-crashes=$(ctl plugin info org.example.crasher)
-mention "org.example.crasher" "$crashes"
-
+restarts=$(ctl plugin info org.example.crasher | awk '$1 == "restarts" { print $2 }')
+[ "${restarts:-0}" -gt 0 ] || die "the crasher was to be started again at least once; restarts: '${restarts:-none shown}'"
+say "It ended $restarts times or more; what was updated, scanned and rolled back above went on beside it."

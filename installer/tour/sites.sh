@@ -1,7 +1,7 @@
 # Sourced by installer/demo: computers that reach no web server: behind a distribution point, and with a removable drive.
 
 step "13. A distribution point between the web server and two agents"
-point_port=$(free_port)
+free_port point_port
 mkdir -p "$work/site/point/settings" "$work/site/alice/settings" "$work/site/bob/settings"
 cat >"$work/site/point/settings/org.picket.update.json" <<<"{\"interval_minutes\": 0, \"sources\": $web_source}"
 cat >"$work/site/point/settings/org.picket.distribution-point.json" <<JSON

@@ -43,7 +43,7 @@ expect 4 ctl scan "$data/samples"
 
 step "4. A newer release arrives on a web server, and is activated without a gap"
 release 2 r2 r2-light
-port=$(free_port)
+free_port port
 mkdir -p "$work/web"
 cat >"$work/web/nginx.conf" <<CONF
 $([ "$(id -u)" != 0 ] || echo 'user root;')

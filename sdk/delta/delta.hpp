@@ -3,7 +3,7 @@
 // The format. Byte 0: 'D'. Byte 1: the method (its version too: a changed coding gets a new number). Then two LEB128 numbers, the length
 // of the new content and that of the old one. The rest is the method's own:
 //   1  zstd    one byte, the window's logarithm; then one zstd frame without magic number, made with the old content as prefix
-//   2  splice  one byte of flags; then one range-coded stream (splice_model.hpp) of: copy from the old content, words with a number added to
+//   2  splice  one byte, the coding (splice_model.hpp); then one range-coded stream of: copy from the old content, words with a number added to
 //              them, literals, jumps in the old content
 // A delta carries no digest: whoever applies one knows from signed metadata what has to come out, and checks that as it checks a download.
 #pragma once

@@ -66,12 +66,12 @@ inline int stretch(unsigned p12) { return detail::stretch_table[p12]; }
 // 22 bits of probability that the bit is 1, less one half, and 10 bits of how often it was asked: zero is a fresh one.
 using Counter = std::uint32_t;
 inline unsigned p12_of(Counter counter) { return (counter ^ 0x8000'0000u) >> 20; }
-inline unsigned asked(Counter counter) { return counter & 1023; }
+inline unsigned p16_of(Counter counter) { return (counter ^ 0x8000'0000u) >> 16 | 1; }
 inline void learn(Counter& counter, int bit, unsigned limit) {
   const auto n = counter & 1023;
   auto p = static_cast<std::int64_t>((counter ^ 0x8000'0000u) >> 10);
-  const std::int64_t target = bit ? (1 << 22) - 1 : 0;
-  p += (target - p) * detail::rates[n] / 65536;
+  const std::int64_t target = -bit & ((1 << 22) - 1);
+  p += ((target - p) * detail::rates[n]) >> 16;
   counter = ((static_cast<std::uint32_t>(p) << 10) ^ 0x8000'0000u) | (n < limit ? n + 1 : n);
 }
 

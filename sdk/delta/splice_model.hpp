@@ -1,4 +1,4 @@
-// What the splice method says and how likely each word of it is; one text for writing and reading, so that both think alike.
+// What the splice method says and, in texts, how likely each word of it is; one text for writing and reading, so that both think alike.
 //
 // A delta is: copy length, event, copy length, event ... until the new content is complete. A copy goes on at the old position. Events:
 //   substitute M  M literals, the old position goes on with them: a changed value
@@ -19,20 +19,23 @@
 
 #include "delta/echo.hpp"
 #include "delta/mixing.hpp"
+#include "delta/splice_context.hpp"
 
 namespace picket::delta {
 
 enum class Event : unsigned { substitute, insert, seek, word, quote };
 
-// Flags.
-inline constexpr std::uint8_t splice_raw_literals = 1;  // literals are what nothing predicts, like digests
-inline constexpr std::uint8_t splice_quick = 2;         // one or two opinions about each bit instead of a mixture of many: less small, several times as fast
-inline constexpr std::uint8_t splice_flags = splice_raw_literals | splice_quick;
+// How likely each word of it is: the first byte says it.
+enum class Coding : std::uint8_t {
+  mixed,  // for texts: every bit is a mixture of many opinions
+  raw,    // the same, but literals are what nothing predicts, like digests
+  words,  // for tables of words: word_model.hpp
+};
 
 template <class Coder>
 class SpliceModel {
  public:
-  SpliceModel(Coder& coder, std::uint8_t flags) : coder_(coder), raw_(flags & splice_raw_literals), quick_(flags & splice_quick) {}
+  SpliceModel(Coder& coder, Coding coding) : coder_(coder), raw_(coding == Coding::raw) {}
 
   std::uint64_t copy_length(std::uint64_t value) {
     const auto out = number(value, 0, last_event_ * 64 + bucket(last_copy_), hash(static_cast<std::uint32_t>(last_copy_), last_event_, static_cast<std::uint32_t>(copy_before_)));
@@ -47,13 +50,8 @@ class SpliceModel {
     unsigned node = 1;
     for (int bit = 2; bit >= 0; --bit) {
       const int known = static_cast<int>(static_cast<unsigned>(value) >> bit) & 1;
-      int now = 0;
-      if (quick_) {
-        now = quick_flag(known, small_[quick_events + (events_ & 63) * 8 + node], small_[quick_events + 512 + ((events_ & 7) * 64 + copied) * 8 + node]);
-      } else {
-        const auto exact = hash(static_cast<std::uint32_t>(last_copy_), history & 63);
-        now = flag(known, {hash(1001, events_ & 7, node), hash(1002, history * 64 + copied, node), hash(1003, exact, node), hash(1004, copied, node)}, kind_weights_[node & 7]);
-      }
+      const auto exact = hash(static_cast<std::uint32_t>(last_copy_), history & 63);
+      const int now = flag(known, {hash(1001, events_ & 7, node), hash(1002, history * 64 + copied, node), hash(1003, exact, node), hash(1004, copied, node)}, kind_weights_[node & 7]);
       node = node * 2 + static_cast<unsigned>(now);
     }
     last_event_ = node & 7;
@@ -74,17 +72,24 @@ class SpliceModel {
     return out > 0 ? out - 1 : out;
   }
 
-  // `before`: the last 8 bytes of the new content, the newest lowest. `expected`: the old byte that stands there, `more` the one after it.
-  // `first`: of this run of literals.
-  unsigned literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {
-    if (raw_) {
-      unsigned out = 0;
-      for (int bit = 7; bit >= 0; --bit) out = out * 2 + static_cast<unsigned>(coder_.code(static_cast<int>(value >> bit) & 1, 0x8000));
-      return out;
-    }
-    return mixed_literal(value, before, expected, first);
+  // What both sides know about the place where they are: bytes that were not literals,
+  void passed(std::string_view bytes) { context_.after(bytes); }
+  // that literals follow, beside the old content from `at`,
+  void begin_literals(std::string_view old, std::uint64_t at, std::uint64_t count) {
+    if (count >= echo_from) context_.surround(echo_, old, at);
+    streak_ = position_ = 0;
   }
-  Echo& echo() { return echo_; }
+  // and for each of them the old byte that stands there and where it goes in the new content.
+  unsigned literal(unsigned value, unsigned expected, std::uint64_t) {
+    unsigned out = 0;
+    if (raw_) {
+      for (int bit = 7; bit >= 0; --bit) out = out * 2 + static_cast<unsigned>(coder_.code(static_cast<int>(value >> bit) & 1, 0x8000));
+    } else {
+      out = mixed_literal(value, context_.before(), expected);
+    }
+    context_.push(out);
+    return out;
+  }
 
   // The new word that stands for the old one.
   std::uint32_t word(std::uint32_t value, std::uint32_t old) {
@@ -122,8 +127,6 @@ class SpliceModel {
  private:
   static constexpr unsigned table_bits = 16, orders = 4;
   static constexpr unsigned most_bits = 48;  // no length has more; a hostile delta may say so
-  // Where quick coding, which does not hash, keeps its counters among the small ones: numbers by kind from 0, then these, the rest hashed.
-  static constexpr unsigned quick_events = 0xa000, quick_guesses = 0xb400, quick_places = 0xc000;
 
   template <class... Parts>
   static std::uint32_t hash(Parts... parts) {
@@ -135,7 +138,6 @@ class SpliceModel {
   static std::size_t slot(std::uint32_t old, unsigned shift) { return hash(old >> shift, shift) & 0xfffff; }
 
   int flag(int bit, std::array<std::uint32_t, 4> contexts, mixing::Weights& weights) {
-    if (quick_) return quick_flag(bit, small_[contexts[0]], small_[contexts[1]]);
     mixer_.clear();
     for (std::size_t i = 0; i < contexts.size(); ++i) mixer_.add(small_[contexts[i]]);
     bit = coder_.code(bit, mixer_.mix(weights, 0x6000));
@@ -144,25 +146,8 @@ class SpliceModel {
     return bit;
   }
 
-  // For quick numbers: who knows exactly this situation.
-  mixing::SmallCounter* opinion(std::uint32_t exact, unsigned node) {
-    return exact == 0 ? nullptr : &literals_[(std::size_t{3} << table_bits) | ((exact + node * 0x2545u) & ((1u << table_bits) - 1))];
-  }
-
-  // Two opinions, the second only when it knows something; a third one over both.
-  int quick_flag(int bit, mixing::Counter& wide, mixing::Counter& narrow, mixing::SmallCounter* exact = nullptr) {
-    auto p = mixing::asked(narrow) > 3 ? 3 * mixing::p12_of(narrow) + mixing::p12_of(wide) : 4 * mixing::p12_of(wide);
-    if (exact != nullptr && (*exact & 15) > 2) p = 3 * mixing::p12_of(*exact) + p / 4;
-    bit = coder_.code(bit, 4 * p + 8);
-    if (exact != nullptr) mixing::learn(*exact, bit);
-    mixing::learn(wide, bit, 255);
-    mixing::learn(narrow, bit, 255);
-    return bit;
-  }
-
   // How many bits it has, then these bits from the top.
   std::uint64_t number(std::uint64_t value, unsigned kind, std::uint32_t a, std::uint32_t b) {
-    if (quick_) return quick_number(value, kind, hash(kind, a), kind == 0 ? hash(b) : 0);
     const auto size = bucket(value);
     unsigned node = 1;
     for (int bit = 5; bit >= 0; --bit)
@@ -196,45 +181,9 @@ class SpliceModel {
     return back ? -static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
   }
 
-  std::uint64_t quick_number(std::uint64_t value, unsigned kind, std::uint32_t place, std::uint32_t exact) {
-    const auto wide = kind << 12, size = bucket(value);
-    unsigned node = 1;
-    for (int bit = 5; bit >= 0; --bit)
-      node = node * 2 + static_cast<unsigned>(quick_flag(static_cast<int>(size >> bit) & 1, small_[wide + node], small_[quick_places + ((place + node * 0x9e5u) & 0x3fff)], opinion(exact, node)));
-    const auto bits = std::min(node & 63, most_bits);
-    if (bits <= 1) return bits;
-    std::uint64_t out = 1;
-    for (auto left = bits - 1; left-- > 0;) {
-      const auto bit = static_cast<int>(value >> left) & 1;
-      auto& general = small_[wide + 64 + bits * 48 + left];
-      if (left + 5 < bits) {
-        const int now = coder_.code(bit, 16 * mixing::p12_of(general) + 8);
-        mixing::learn(general, now, 255);
-        out = out * 2 + static_cast<std::uint64_t>(now);
-      } else {
-        out = out * 2 + static_cast<std::uint64_t>(quick_flag(bit, general, small_[quick_places + ((place + bits * 0x1f3u + static_cast<std::uint32_t>(out) * 0x61du) & 0x3fff)],
-                                                                opinion(exact, bits * 64 + static_cast<std::uint32_t>(out) * 7)));
-      }
-    }
-    return out;
-  }
-
-  unsigned mixed_literal(unsigned value, std::uint64_t before, unsigned expected, bool first) {
-    if (first) streak_ = 0, position_ = 0;
+  unsigned mixed_literal(unsigned value, std::uint64_t before, unsigned expected) {
     const auto c4 = static_cast<std::uint32_t>(before), c1 = c4 & 0xff;
     const auto streak = streak_ > 3 ? 3u : streak_;
-    if (quick_) {
-      const auto likely = echo_.guess();
-      if (likely >= 0 && echo_.length() > 3) {
-        const auto length = echo_.length() > 15 ? 15u : echo_.length();
-        const int hit = quick_flag(value == static_cast<unsigned>(likely), small_[quick_guesses + length], small_[quick_guesses + 16 + (hits_ & 15) * 16 + length]);
-        hits_ = hits_ * 2 + static_cast<unsigned>(hit);
-        if (hit != 0) return settle(static_cast<unsigned>(likely), expected);
-      }
-      if (last_event_ == static_cast<unsigned>(Event::substitute))
-        return settle(quick_literal(value, hash(1, c1), hash(4, expected)), expected);
-      return settle(quick_literal(value, position_ < 3 || streak > 0 ? hash(streak, expected) : hash(1, c1), hash(2, c4 & 0xffff)), expected);
-    }
     const std::array<std::uint32_t, orders> contexts{hash(1, c1), hash(2, c4 & 0xffff), hash(3, c4 & 0xffffff), hash(5, expected, streak, position_ > 2 ? 3 : position_)};
     auto guess = echo_.guess();
     const auto guessed_length = echo_.length() > 15 ? 15u : echo_.length();
@@ -282,25 +231,6 @@ class SpliceModel {
     }
     return settle(node & 255, expected);
   }
-  unsigned quick_literal(unsigned value, std::uint32_t wide, std::uint32_t narrow) {
-    unsigned node = 1;
-    mixing::SmallCounter *a = nullptr, *b = nullptr;
-    for (int bit = 7; bit >= 0; --bit) {
-      if (bit == 7 || bit == 3) {
-        a = &literals_[hash(wide, node) & ((1u << table_bits) - 16)];
-        b = &literals_[(std::size_t{1} << table_bits) | (hash(narrow, node) & ((1u << table_bits) - 16))];
-      }
-      const auto column = bit > 3 ? node : (node & ((1u << (3 - bit)) - 1)) | (1u << (3 - bit));
-      auto &x = a[column], &y = b[column];
-      const auto p = (y & 15) > 2 ? 3 * mixing::p12_of(y) + mixing::p12_of(x) : 4 * mixing::p12_of(x);
-      const int now = coder_.code(static_cast<int>(value >> bit) & 1, 4 * p + 8);
-      mixing::learn(x, now);
-      mixing::learn(y, now);
-      node = node * 2 + static_cast<unsigned>(now);
-    }
-    return node & 255;
-  }
-
   unsigned settle(unsigned out, unsigned expected) {
     streak_ = out == expected ? streak_ + 1 : 0;
     ++position_;
@@ -309,7 +239,7 @@ class SpliceModel {
   }
 
   Coder& coder_;
-  const bool raw_, quick_;
+  const bool raw_;
   mixing::Mixer mixer_;
   mixing::Counters<mixing::Counter> small_{16};
   mixing::Counters<mixing::SmallCounter> literals_{table_bits + 3};
@@ -321,6 +251,7 @@ class SpliceModel {
   std::array<mixing::Weights, 16> guess_weights_{};
   unsigned hits_ = 0;
   Echo echo_;
+  SpliceContext context_;
   std::vector<std::uint32_t> near_ = std::vector<std::uint32_t>(1 << 20);
   std::vector<std::uint8_t> trust_ = std::vector<std::uint8_t>(1 << 16);
   std::uint64_t last_copy_ = 0, copy_before_ = 0, last_count_ = 0;

@@ -4,8 +4,8 @@
 
 #include "delta/bit_coder.hpp"
 #include "delta/methods.hpp"
-#include "delta/splice_context.hpp"
 #include "delta/splice_model.hpp"
+#include "delta/word_model.hpp"
 
 namespace picket::delta {
 
@@ -15,10 +15,12 @@ constexpr std::size_t buffer_size = 128 * 1024;
 constexpr std::uint64_t long_copy = 32 * 1024;   // handed out as it lies there
 constexpr std::uint64_t piece = 256 * 1024;
 
+template <class Model>
 class SplicePatch final : public Patch {
  public:
-  SplicePatch(const Header& header, std::string_view old, std::string_view body)
-      : header_(header), old_(old), coder_(body.substr(1)), model_(coder_, static_cast<std::uint8_t>(body[0])), buffer_(buffer_size + 4, '\0') {}
+  template <class... Options>
+  SplicePatch(const Header& header, std::string_view old, std::string_view body, Options... options)
+      : header_(header), old_(old), coder_(body), model_(coder_, options...), buffer_(buffer_size + 4, '\0') {}
 
   Result<std::string_view> next() override {
     used_ = 0;
@@ -30,7 +32,7 @@ class SplicePatch final : public Patch {
         at_ += size;
         left_ -= size;
         made_ += size;
-        context_.after(out);
+        model_.passed(out);
         return out;  // the event after it belongs to the next piece
       }
       if (used_ >= buffer_size) break;
@@ -73,10 +75,7 @@ class SplicePatch final : public Patch {
       }
       case State::literals: {
         for (; left_ > 0 && used_ < buffer_size; --left_, ++made_) {
-          const auto byte = model_.literal(0, context_.before(), expected(old_, expected_++), first_);
-          first_ = false;
-          context_.push(byte);
-          buffer_[used_++] = static_cast<char>(byte);
+          buffer_[used_++] = static_cast<char>(model_.literal(0, expected(old_, expected_++), made_));
         }
         if (coder_.is_beyond()) return damaged("it ends too early");
         if (left_ > 0) return {};
@@ -125,8 +124,7 @@ class SplicePatch final : public Patch {
     if (advances_ && left_ > old_.size() - at_) return damaged("replaces what is not there");
     idle_ = 0;
     expected_ = at_;
-    first_ = true;
-    if (left_ >= echo_from) context_.surround(model_.echo(), old_, at_);
+    model_.begin_literals(old_, at_, left_);
     state_ = State::literals;
     return {};
   }
@@ -140,28 +138,33 @@ class SplicePatch final : public Patch {
     std::memcpy(buffer_.data() + used_, bytes.data(), bytes.size());
     used_ += bytes.size();
     made_ += bytes.size();
-    context_.after(bytes);
+    model_.passed(bytes);
   }
 
   const Header header_;
   const std::string_view old_;
   BitDecoder coder_;
-  SpliceModel<BitDecoder> model_;
-  SpliceContext context_;
+  Model model_;
   std::string buffer_;
   std::size_t used_ = 0;
   State state_ = State::begin;
   std::uint64_t made_ = 0, at_ = 0, left_ = 0, quoted_ = 0, expected_ = 0;
   unsigned idle_ = 0;
-  bool first_ = false, advances_ = false;
+  bool advances_ = false;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Patch>> open_splice(const Header& header, std::string_view old, std::string_view body) {
   if (body.empty()) return fail(Code::untrusted, "damaged delta: it ends too early");
-  if ((static_cast<std::uint8_t>(body[0]) & ~splice_flags) != 0) return fail(Code::unsupported, "a delta with flags that are not known to this version");
-  return std::make_unique<SplicePatch>(header, old, body);
+  const auto coding = static_cast<Coding>(body[0]);
+  body.remove_prefix(1);
+  switch (coding) {
+    case Coding::mixed:
+    case Coding::raw: return std::make_unique<SplicePatch<SpliceModel<BitDecoder>>>(header, old, body, coding);
+    case Coding::words: return std::make_unique<SplicePatch<WordModel<BitDecoder>>>(header, old, body);
+  }
+  return fail(Code::unsupported, "a delta with a coding that is not known to this version");
 }
 
 }  // namespace picket::delta

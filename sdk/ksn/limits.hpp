@@ -18,6 +18,7 @@ inline constexpr std::size_t kMostTextBytes = 256;             // of each text i
 inline constexpr std::size_t kMostCountries = 10;
 inline constexpr std::uint32_t kMostTtlSeconds = 30u * 24 * 3600;
 inline constexpr std::int64_t kClockSkewSeconds = 300;         // a head may be issued so far in the future
+inline constexpr std::int64_t kMostFreshSeconds = kMostTtlSeconds + kClockSkewSeconds;  // what is kept for longer is of a time before the clock was set back
 inline constexpr std::uint16_t kProxyPort = 13111;
 
 }  // namespace picket::ksn

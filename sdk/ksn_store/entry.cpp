@@ -19,6 +19,8 @@ Result<> check_entry(const Entry& entry) {
     if (text->size() > ksn::kMostTextBytes) return fail(Code::too_large, cat("a text of ", std::to_string(text->size()), " bytes, at most ", std::to_string(ksn::kMostTextBytes)));
     if (!is_valid_utf8(*text)) return fail(Code::invalid, "a text that is not UTF-8");
   }
+  if (!ksn::v1::TrustGroup_IsValid(entry.trust_group)) return fail(Code::invalid, "no trust group");
+  if (!ksn::v1::Signature_IsValid(entry.signature)) return fail(Code::invalid, "no state of a signature");
   if (entry.first_seen < 0) return fail(Code::invalid, "first seen before 1970");
   if (entry.countries.size() > ksn::kMostCountries) return fail(Code::too_large, "more than 10 countries");
   for (const auto& country : entry.countries)
@@ -33,6 +35,8 @@ std::string texts_of(const Entry& entry) {
   facts.set_publisher(entry.publisher);
   facts.set_product(entry.product);
   for (const auto& country : entry.countries) facts.add_countries(country);
+  facts.set_trust_group(static_cast<ksn::v1::TrustGroup>(entry.trust_group));
+  facts.set_signature(static_cast<ksn::v1::Signature>(entry.signature));
   return facts.SerializeAsString();
 }
 

@@ -20,12 +20,14 @@ struct Entry {
   std::uint64_t popularity = 0;  // 0: not known
   std::int64_t first_seen = 0;   // Unix seconds, 0: not known
   std::vector<std::string> countries;
+  int trust_group = 0;           // a v1::TrustGroup
+  int signature = 0;             // a v1::Signature
 };
 
 // Code::invalid or too_large: what sdk/ksn/limits.hpp does not allow.
 [[nodiscard]] Result<> check_entry(const Entry& entry);
 
-// The texts as they stand in a v1::Facts: the same for many objects, and so kept once.
+// The texts, the trust group and the signature as they stand in a v1::Facts: the same for many objects, and so kept once.
 [[nodiscard]] std::string texts_of(const Entry& entry);
 
 // A serialised v1::Facts, without a time to live, put together from its parts: protobuf fields may be joined.

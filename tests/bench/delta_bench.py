@@ -156,11 +156,11 @@ def measure(steps, work):
                 found[step][tool] = [delta.stat().st_size, applied(step, command(step.old, delta, out), out)]
             control = deltas[step, "zsync"].relative_to(work)
             found[step]["zsync"] = [0, applied(step, ("zsync", "-q", "-i", step.old, "-o", out, f"{nginx.url}/{control}"), out)]
-            print(f"{step.series} {step.new.stem}: " + ", ".join(f"{tool} {size} {seconds:.3f} s" for tool, (size, seconds) in found[step].items()), file=sys.stderr)
     finally:
         fetched = nginx.stop()
     for step, tools in found.items():
         tools["zsync"][0] = sum(fetched[f"/{path.relative_to(work)}"] for path in (deltas[step, "zsync"], step.new)) // REPEATS
+        print(f"{step.series} {step.new.stem}: " + ", ".join(f"{tool} {size} {seconds:.3f} s" for tool, (size, seconds) in tools.items()), file=sys.stderr)
     return found
 
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <benchmark/benchmark.h>
 #include <unistd.h>
 
 #include "bench/report.hpp"
@@ -43,22 +44,33 @@ T need(Result<T> result) {
   std::exit(1);
 }
 
+// Keeps the median of a benchmark's repetitions; says nothing itself.
+class MedianReporter : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const auto& run : runs)
+      if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median") nanoseconds = run.GetAdjustedRealTime();
+  }
+  double nanoseconds = 0;
+};
+
 // Of digests made before the clock runs, in an order that no cache foresees: the median of short parts, so that whoever else runs on this
-// machine takes away few of them. All of it must be found at least so often.
+// machine takes away few of them. Google Benchmark runs each part as one repetition. All of it must be found at least so often.
 template <class Lookup>
 double nanoseconds(const std::vector<Sha256>& wanted, std::uint64_t least_hits, Lookup&& lookup) {
   constexpr std::size_t kPart = 50'000;
-  std::vector<double> parts;
+  std::size_t at = 0;
   std::uint64_t hits = 0;
-  for (std::size_t at = 0; at + kPart <= wanted.size(); at += kPart) {
-    const auto begin = std::chrono::steady_clock::now();
-    for (std::size_t i = at; i < at + kPart; ++i) hits += lookup(wanted[i]);
-    const auto spent = std::chrono::steady_clock::now() - begin;
-    parts.push_back(std::chrono::duration<double, std::nano>(spent).count() / static_cast<double>(kPart));
-  }
-  if (hits < least_hits) std::abort();
-  std::nth_element(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(parts.size() / 2), parts.end());
-  return parts[parts.size() / 2];
+  benchmark::RegisterBenchmark("lookup", [&](benchmark::State& state) {
+    for (auto _ : state) hits += lookup(wanted[at++]);
+    benchmark::DoNotOptimize(hits);
+  })->Iterations(kPart)->Repetitions(static_cast<int>(wanted.size() / kPart))->UseRealTime();
+  MedianReporter reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  benchmark::ClearRegisteredBenchmarks();
+  if (at != wanted.size() / kPart * kPart || hits < least_hits || !(reporter.nanoseconds > 0)) std::abort();
+  return reporter.nanoseconds;
 }
 
 std::vector<Sha256> some(bool present) {

@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include "mirror.hpp"
 #include "support/point_world.hpp"
@@ -64,6 +65,7 @@ class PointKill : public ::testing::Test {
       settings.grace = std::chrono::seconds(0);
       const std::atomic<bool> cancelled{false};
       const bool served = mirror.serve_published().has_value();
+      (void)mirror.look_for_damage();
       const auto result = mirror.run(settings, {}, {}, {}, cancelled);
       seen_->sent = upstream.sent;
       seen_->ok = served && result.result_class() == "ok";
@@ -121,6 +123,35 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
     EXPECT_EQ(left, 0u) << step;
   }
   EXPECT_TRUE(saw_old && saw_new);
+}
+
+TEST_F(PointKill, at_every_step_of_healing_a_flipped_bit_is_healed_by_the_next_run) {
+  const auto base = root_.path() / "base", copy = root_.path() / "copy";
+  ASSERT_EQ(live(base, old_, 0), 0);
+  ASSERT_TRUE(seen_->ok);
+  const auto damaged_copy = [&] {
+    fs::remove_all(copy);
+    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
+    for (const auto& entry : fs::directory_iterator(copy / "files")) {
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(30'000);
+      file.put('!');
+    }
+  };
+  damaged_copy();
+  ASSERT_EQ(live(copy, old_, 0), 0);
+  ASSERT_TRUE(seen_->ok) << seen_->reason;
+  const long steps = seen_->steps;
+  ASSERT_GT(steps, 15);
+  for (long step = 1; step <= steps; ++step) {
+    SCOPED_TRACE(step);
+    damaged_copy();
+    ASSERT_EQ(live(copy, old_, step), SIGKILL);
+    ASSERT_EQ(live(copy, old_, 0), 0);
+    EXPECT_TRUE(seen_->ok) << seen_->reason;
+    EXPECT_EQ(shown(copy, "a"), 1);
+    EXPECT_EQ(shown(copy, "b"), 1);
+  }
 }
 
 TEST_F(PointKill, on_a_disk_that_fills_up_before_any_step_says_so_and_shows_the_old_or_the_new_set_whole) {

@@ -1,23 +1,43 @@
 // One life of an agent, to be killed: opens the engine on a folder, updates once from a repository on disk through an in-process source,
 // says what came of it. Usage: update_driver FOLDER REPOSITORY KILL_AT [update|rollback [VERDICT|- [COMPONENT...]]]
 //   KILL_AT n > 0: SIGKILL itself before the n-th step that touches the disk; n < 0: fills the disk of FOLDER up before the -n-th, in the file
-//   FOLDER/../filler, and goes on; 0: count them. Prints "steps N", "result R", "sent BYTES".
+//   FOLDER/../filler, and goes on; 0: count them. "call:N": SIGKILL before the N-th system call that changes something below FOLDER; "torn:N": the same,
+//   but after half of what it writes; "calls:FILE": a line about each of them, into FILE. Prints "steps N", "result R", "sent BYTES".
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "fault/system_calls.h"
 #include "support/small_disk.hpp"
 #include "support/update_world.hpp"
+
+namespace {
+
+// True when `order` was about system calls.
+bool watch_calls(const std::filesystem::path& folder, std::string_view order) {
+  const auto rest = std::string(order.substr(order.find(':') + 1));
+  if (order.starts_with("calls:")) {
+    picket_watch_calls(folder.c_str(), 0, 0, ::open(rest.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+  } else if (order.starts_with("call:") || order.starts_with("torn:")) {
+    picket_watch_calls(folder.c_str(), std::atol(rest.c_str()), order.starts_with("torn:"), -1);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace picket;
   if (argc < 4) return 2;
   const std::filesystem::path folder = argv[1], repository = argv[2];
-  const long kill_at = std::atol(argv[3]);
+  const long kill_at = watch_calls(folder, argv[3]) ? 0 : std::atol(argv[3]);
   const std::string action = argc > 4 ? argv[4] : "update";
   const std::string verdict = argc > 5 && std::string_view(argv[5]) != "-" ? argv[5] : "";
 

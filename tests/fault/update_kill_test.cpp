@@ -22,7 +22,6 @@ class UpdateKill : public UpdateLives {
       if (HasFatalFailure()) return;
     }
   }
-  [[nodiscard]] fs::path work() const { return root_ / "work"; }
 };
 
 TEST_F(UpdateKill, at_every_step_of_an_update_leaves_the_old_or_the_new_set_whole) {
@@ -35,25 +34,9 @@ TEST_F(UpdateKill, at_every_step_of_an_update_leaves_the_old_or_the_new_set_whol
   ASSERT_EQ(whole.sent, archive_bytes);
 
   const auto old_files = files_of(offer(1)), new_files = files_of(offer(2));
-  bool seen_old = false, seen_new = false;
-  kill_at_every_step(whole, base, "two", "", [&] {
-    const auto now = in_force(work());
-    ASSERT_TRUE(now == old_files || now == new_files) << "a mixture";
-    seen_old |= now == old_files;
-    seen_new |= now == new_files;
-    const auto arrived = parts(work());
-    const bool stored = now == new_files;
-    const auto next = live(work(), root_ / "two", 0);
-    ASSERT_TRUE(next.result == "ok: " || (stored && next.result == "current: ")) << next.output;
-    ASSERT_EQ(in_force(work()), new_files);
-    ASSERT_LE(next.sent, stored ? 0 : archive_bytes - arrived) << "fetched again what was there";
-    ASSERT_EQ(parts(work()), 0u) << "a download was left behind";
-    const auto after = live(work(), root_ / "two", 0);
-    ASSERT_EQ(after.result, "current: ") << after.output;
-    ASSERT_EQ(after.sent, 0u);
-  });
-  EXPECT_TRUE(seen_old);
-  EXPECT_TRUE(seen_new);
+  kill_at_every_step(whole, base, "two", "", [&] { expect_update_goes_on(old_files, new_files, archive_bytes); });
+  EXPECT_TRUE(seen_old_);
+  EXPECT_TRUE(seen_new_);
 }
 
 TEST_F(UpdateKill, at_every_step_of_an_update_by_deltas_leaves_the_old_or_the_new_set_whole) {
@@ -148,13 +131,7 @@ TEST_F(UpdateKill, at_every_step_of_a_first_update_leaves_nothing_or_the_whole_s
   const auto whole = whole_life(base, "one");
   ASSERT_EQ(whole.result, "ok: ") << whole.output;
   const auto files = files_of(offer(1));
-  kill_at_every_step(whole, base, "one", "", [&] {
-    const auto now = in_force(work());
-    ASSERT_TRUE(now.empty() || now == files) << "a mixture";
-    const auto next = live(work(), root_ / "one", 0);
-    ASSERT_TRUE(next.result == "ok: " || next.result == "current: ") << next.output;
-    ASSERT_EQ(in_force(work()), files);
-  });
+  kill_at_every_step(whole, base, "one", "", [&] { expect_first_update_goes_on(files); });
 }
 
 TEST_F(UpdateKill, at_every_step_of_a_refused_update_comes_back_to_the_old_set) {
@@ -182,13 +159,7 @@ TEST_F(UpdateKill, at_every_step_of_a_rollback_leaves_one_of_the_two_sets_whole)
   ASSERT_EQ(whole.result, "ok: ") << whole.output;
   const auto old_files = files_of(offer(1)), new_files = files_of(offer(2));
   ASSERT_EQ(in_force(work()), old_files);
-  kill_at_every_step(whole, base, "two", "rollback", [&] {
-    const auto now = in_force(work());
-    ASSERT_TRUE(now == old_files || now == new_files) << "a mixture";
-    const auto next = live(work(), root_ / "two", 0);
-    ASSERT_EQ(next.result, "current: ") << next.output;
-    ASSERT_EQ(in_force(work()), now) << "the next update undid the rollback";
-  });
+  kill_at_every_step(whole, base, "two", "rollback", [&] { expect_rollback_holds(old_files, new_files); });
 }
 
 }  // namespace

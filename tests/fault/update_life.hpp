@@ -29,10 +29,10 @@ struct Life {
   std::string output;
 };
 
-// `kill_at` > 0: killed before that step; < 0: before that step the disk fills up; 0: to its end.
-inline Life live(const fs::path& folder, const fs::path& repository, long kill_at, const std::string& more = "") {
+// `kill_at`: what update_driver knows.
+inline Life live(const fs::path& folder, const fs::path& repository, const std::string& kill_at, const std::string& more = "") {
   Life life;
-  const auto command = cat("exec '", UPDATE_DRIVER, "' '", folder.native(), "' '", repository.native(), "' ", std::to_string(kill_at), " ", more, " 2>&1");
+  const auto command = cat("exec '", UPDATE_DRIVER, "' '", folder.native(), "' '", repository.native(), "' '", kill_at, "' ", more, " 2>&1");
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return life;
   std::array<char, 512> line{};
@@ -49,6 +49,11 @@ inline Life live(const fs::path& folder, const fs::path& repository, long kill_a
   const int status = ::pclose(pipe);
   if (WIFSIGNALED(status)) life.signal = WTERMSIG(status);
   return life;
+}
+
+// `kill_at` > 0: killed before that step; < 0: before that step the disk fills up; 0: to its end.
+inline Life live(const fs::path& folder, const fs::path& repository, long kill_at, const std::string& more = "") {
+  return live(folder, repository, std::to_string(kill_at), more);
 }
 
 // name -> content of what `current` shows; empty when there is none.
@@ -102,6 +107,7 @@ class UpdateLives : public ::testing::Test {
     (void)std::system(cat("rm -rf '", to.native(), "'; cp -a '", from.native(), "' '", to.native(), "'").c_str());
     return to;
   }
+  [[nodiscard]] fs::path work() const { return root_ / "work"; }
   static std::uint64_t parts(const fs::path& folder) {
     std::uint64_t sum = 0;
     std::error_code error;
@@ -109,6 +115,42 @@ class UpdateLives : public ::testing::Test {
     return sum;
   }
 
+  // What must hold after an update from release 1 to 2 was killed anywhere: the old or the new set is whole, the next run gets to the end, and
+  // no byte that had been written is fetched twice.
+  void expect_update_goes_on(const Files& old_files, const Files& new_files, std::uint64_t archive_bytes) {
+    const auto now = in_force(work());
+    ASSERT_TRUE(now == old_files || now == new_files) << "a mixture";
+    seen_old_ |= now == old_files;
+    seen_new_ |= now == new_files;
+    const auto arrived = parts(work());
+    const bool stored = now == new_files;
+    const auto next = live(work(), root_ / "two", 0);
+    ASSERT_TRUE(next.result == "ok: " || (stored && next.result == "current: ")) << next.output;
+    ASSERT_EQ(in_force(work()), new_files);
+    ASSERT_LE(next.sent, stored ? 0 : archive_bytes - arrived) << "fetched again what was there";
+    ASSERT_EQ(parts(work()), 0u) << "a download was left behind";
+    const auto after = live(work(), root_ / "two", 0);
+    ASSERT_EQ(after.result, "current: ") << after.output;
+    ASSERT_EQ(after.sent, 0u);
+  }
+  // The same of a first update from the repository "one".
+  void expect_first_update_goes_on(const Files& files) {
+    const auto now = in_force(work());
+    ASSERT_TRUE(now.empty() || now == files) << "a mixture";
+    const auto next = live(work(), root_ / "one", 0);
+    ASSERT_TRUE(next.result == "ok: " || next.result == "current: ") << next.output;
+    ASSERT_EQ(in_force(work()), files);
+  }
+  // The same of a rollback to release 1: one of the two sets is whole, and the next update leaves it so.
+  void expect_rollback_holds(const Files& old_files, const Files& new_files) {
+    const auto now = in_force(work());
+    ASSERT_TRUE(now == old_files || now == new_files) << "a mixture";
+    const auto next = live(work(), root_ / "two", 0);
+    ASSERT_EQ(next.result, "current: ") << next.output;
+    ASSERT_EQ(in_force(work()), now) << "the next update undid the rollback";
+  }
+
+  bool seen_old_ = false, seen_new_ = false;
   const support::TemporaryFolder temporary_;
   const fs::path root_ = temporary_.path();
   support::UpdateRepository repository_;

@@ -1,46 +1,59 @@
-// What reaches the client from outside: an answer from the network, all the way to the reply on the bus; directives, refusals, PE signatures.
-// Whatever comes in: no crash, and no verdict but by the provider's key, which this fuzzer does not have.
+// What reaches the client from outside: an answer from the network, all the way to the reply on the bus; directives, refusals, PE signatures,
+// greetings, what the service says it holds of a file. Whatever comes in: no crash, and no verdict but by the provider's key.
+// Lies with a true signature come too: what they say counts, but only of what was asked.
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 
+#include <unistd.h>
+
 #include "authenticode.hpp"
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
 #include "checker.hpp"
 #include "directives.hpp"
+#include "greeting.hpp"
+#include "outbox.hpp"
 #include "trust/keys.hpp"
 
 namespace {
 
 using namespace ksn_client;
 
+constexpr std::int64_t kNow = 1'800'000'000;
+const std::string kFile(32, 'd');
+
 // The network is whatever the fuzzer says: each question is answered at once.
 struct World {
-  std::string_view answer;
+  std::string answer;
+  picket::trust::PrivateKey key = picket::trust::PrivateKey::generate("ed25519").value();
+  std::string keyid = key.public_key().key_id();
   Way way{{"https://localhost", "", "", {}}, false, "server localhost"};
-  Broker broker{Broker::Parts{.now = [] { return std::int64_t{1'800'000'000}; },
+  Broker broker{Broker::Parts{.now = [] { return kNow; },
                               .post =
                                   [this](v1::AskRequest, std::chrono::milliseconds, const Line::Accept& accept, const Line::Done& done) {
-                                    const ksn_channel::Answer got{200, std::string(answer), "HTTP/2", std::chrono::milliseconds(1)};
+                                    const ksn_channel::Answer got{200, answer, "HTTP/2", std::chrono::milliseconds(1)};
                                     done(accept(got, way));
                                   },
                               .shut = [] { return std::string(); },
                               .answered = {}}};
   Checker checker{Checker::Parts{
-      .broker = broker, .now = [] { return std::int64_t{1'800'000'000}; }, .may_not = [](v1::ObjectKind) { return std::string(); }, .status_line = [] { return std::string("status"); }}};
-  std::shared_ptr<Cache> cache = std::make_shared<Cache>(64, nullptr, 1);
+      .broker = broker, .now = [] { return kNow; }, .may_not = [](v1::ObjectKind) { return std::string(); }, .status_line = [] { return std::string("status"); }}};
 
-  World() {
-    const auto key = picket::trust::PrivateKey::generate("ed25519");
-    if (!key) std::abort();
-    broker.use(std::make_shared<Trust>(std::vector{key->public_key()}, "Fuzz", true), cache, std::chrono::milliseconds(0), std::chrono::milliseconds(1000));
-    checker.use({.local = nullptr, .cache = cache, .ksn = "Fuzz", .private_ksn = true, .file_prefix = 4});
+  // Nothing is remembered of the run before.
+  void forget(std::uint32_t file_prefix) {
+    auto cache = std::make_shared<Cache>(64, nullptr, 1);
+    broker.use(std::make_shared<Trust>(std::vector{key.public_key()}, "Fuzz", true), cache, std::chrono::milliseconds(0), std::chrono::milliseconds(1000));
+    checker.use({.local = nullptr, .cache = cache, .ksn = "Fuzz", .private_ksn = true, .file_prefix = file_prefix});
   }
 };
 
-void ask(World& world) {
+v1::CheckReply ask(World& world, bool address) {
   v1::CheckRequest request;
-  request.add_objects()->set_file_digest(std::string(32, 'd'));
-  request.add_objects()->set_address("http://example.org/");
+  request.add_objects()->set_file_digest(kFile);
+  if (address) request.add_objects()->set_address("http://example.org/");
   std::mutex mutex;
   std::condition_variable came;
   std::string reply;
@@ -54,9 +67,96 @@ void ask(World& world) {
   std::unique_lock lock(mutex);
   came.wait(lock, [&] { return done; });
   v1::CheckReply checked;
-  if (!checked.ParseFromString(reply) || checked.checked_size() != 2) std::abort();
-  for (const auto& one : checked.checked())
+  if (!checked.ParseFromString(reply) || checked.checked_size() != request.objects_size()) std::abort();
+  return checked;
+}
+
+void unsigned_answer(World& world, std::string_view bytes) {
+  world.forget(4);
+  world.answer = bytes;
+  const auto reply = ask(world, true);
+  for (const auto& one : reply.checked())
     if (one.from() != v1::Checked::NOBODY || one.facts().verdict() != v1::VERDICT_UNKNOWN) std::abort();
+}
+
+// The records of the input as the provider's own. The first byte: whether they were issued now, else when the first answer's leaf says, and what is asked.
+void signed_lies(World& world, std::string_view bytes) {
+  if (bytes.empty()) return;
+  const auto how = static_cast<unsigned char>(bytes[0]);
+  v1::AskReply said, reply;
+  if (!said.ParseFromArray(bytes.data() + 1, static_cast<int>(bytes.size() - 1))) return;
+  std::vector<std::string_view> records;
+  for (const auto& answer : said.answers()) records.push_back(answer.record());
+  if (records.empty() || records.size() > 64) return;
+  const auto paths = picket::ksn::merkle_paths(records);
+  v1::Head head;
+  head.set_root(picket::ksn::merkle_root(records));
+  head.set_leaves(records.size());
+  head.set_ksn("Fuzz");
+  head.set_private_ksn(true);
+  head.set_issued((how & 1) != 0 ? kNow : static_cast<std::int64_t>(said.answers(0).leaf()));
+  if (!picket::ksn::sign_head(head, world.key, world.keyid, *reply.add_heads())) std::abort();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    auto* answer = reply.add_answers();
+    answer->set_record(std::string(records[i]));
+    if ((how & 2) != 0) answer->set_path(paths[i]), answer->set_leaf(i);
+  }
+  *reply.mutable_wishes() = said.wishes();
+  world.answer = reply.SerializeAsString();
+  world.forget((how & 4) != 0 ? 4 : 0);
+  const auto first = ask(world, (how & 8) != 0), again = ask(world, (how & 8) != 0);
+  for (const auto* checked : {&first, &again}) {
+    const auto& file = checked->checked(0);
+    if (file.from() == v1::Checked::NOBODY || file.facts().verdict() == v1::VERDICT_UNKNOWN) continue;
+    // Somebody said so, with the key, of this file.
+    bool was_said = false;
+    for (const auto& bytes_of : records) {
+      v1::Record record;
+      if (!record.ParseFromArray(bytes_of.data(), static_cast<int>(bytes_of.size())) || record.kind() != v1::OBJECT_FILE) continue;
+      was_said = was_said || (record.asked() == kFile && record.facts().verdict() == file.facts().verdict());
+      for (const auto& found : record.found()) was_said = was_said || (found.digest() == kFile && found.facts().verdict() == file.facts().verdict());
+    }
+    if (!was_said) std::abort();
+  }
+}
+
+// A service that says anything of how much it holds: a part is sent at most once, and none that is not of the file.
+void held_of_a_file(std::string_view bytes) {
+  struct Folder {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / ("ksn_client_fuzz." + std::to_string(::getpid()));
+    const std::string program = "\x7f" "ELF" + std::string(5000, 'p');
+    Folder() {
+      if (!picket::make_folders(path) || !picket::write_file_atomic(path / "program", program)) std::abort();
+    }
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  };
+  static const Folder folder;
+  static const std::string digest = *picket::from_hex(picket::sha256_hex(folder.program));
+  v1::ContentReply reply;
+  // The input is a reply, and a wish for a part of the file as well.
+  v1::Wish wish;
+  if (!reply.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  (void)wish.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  wish.set_digest(digest);
+  wish.set_type("");
+  std::string told;
+  Outbox outbox({[](std::string_view) { return std::optional<std::string>(); }, [](std::string_view, std::string_view) { return true; }}, told);
+  outbox.use({true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}, {}, kNow);
+  outbox.seen(digest, (folder.path / "program").native());
+  if (!outbox.wish(wish)) std::abort();
+  std::string went;
+  for (int messages = 0; auto message = outbox.next(true, true, kNow); ++messages) {
+    const auto& content = message->content;
+    const auto shown = outbox.look(true, true, kNow);
+    if (!shown || shown->content.part().size() != content.part().size() || shown->content.offset() != content.offset()) std::abort();
+    if (messages > 4 || content.size() != folder.program.size() || content.first() + content.offset() + content.part().size() > content.size()) std::abort();
+    if (content.part() != folder.program.substr(content.first() + content.offset(), content.part().size())) std::abort();
+    outbox.sent(*message, &reply, kNow);
+  }
+  if (outbox.waiting() != 0) std::abort();
 }
 
 }  // namespace
@@ -66,11 +166,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (input.empty()) return 0;
   static World world;
   const auto rest = input.substr(1);
-  switch (input[0] & 3) {
-    case 0:
-      world.answer = rest;
-      ask(world);
-      break;
+  switch (input[0] & 7) {
+    case 0: unsigned_answer(world, rest); break;
     case 1: {
       if (const auto directives = Directives::parse(rest)) (void)directives->permits("file", 1);
       break;
@@ -78,6 +175,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2: {
       const auto refused = refused_by({403, std::string(rest), "HTTP/2", std::chrono::milliseconds(1)}, world.way);
       if (refused.error.message.find('\n') != std::string::npos) std::abort();
+      break;
+    }
+    case 4: signed_lies(world, rest); break;
+    case 5: held_of_a_file(rest); break;
+    case 6: {
+      const auto greeting = greeting_in(std::string(rest), "Fuzz");
+      if (greeting && greeting->ksn() != "Fuzz") std::abort();
+      if (greeting) (void)clock_ahead(*greeting, kNow);
       break;
     }
     default: {

@@ -17,6 +17,14 @@ done
 [ -z "$(find "$work/root" -name '*.key.pem')" ] || fail "a private key is installed"
 grep -qx 'ExecStart=/usr/libexec/picket/picket-launcher -- /usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
 
+# What the package says when it is configured: that KSN is off and who decides; once, not again at an upgrade.
+mkdir "$work/stubs"
+for name in getent addgroup systemctl; do printf '#!/bin/sh\nexit 0\n' >"$work/stubs/$name" && chmod 755 "$work/stubs/$name"; done
+said=$(PATH=$work/stubs:$PATH sh "$PICKET_SOURCE/installer/debian/postinst" configure) || fail "postinst configure"
+grep -qF 'KSN is off: picketctl ksn statement show, then picketctl ksn statement accept, or decline' <<<"$said" || fail "postinst does not say that KSN is off: $said"
+said=$(PATH=$work/stubs:$PATH sh "$PICKET_SOURCE/installer/debian/postinst" configure 0.0.9) || fail "postinst configure 0.0.9"
+! grep -qF KSN <<<"$said" || fail "postinst asks about KSN again at an upgrade: $said"
+
 PICKET_REPO=$work/publisher "$PICKET_BIN/picket-repo" init >/dev/null
 for step in sign publish; do "$PICKET_BIN/picket-repo" $step --repo "$work/publisher" >/dev/null; done
 "$prefix/libexec/picket/picket-launcher" --slots "$work/data/slots" -- "$prefix/sbin/picketd" --config "$etc/picketd.conf" --data-dir "$work/data" --run-dir "$work/run" --plugin-dir "$prefix/lib/picket/plugins" \

@@ -38,7 +38,7 @@ expect "Retired" "$ksn" key retire --at-once yes --ksn "$folder/k"
 [ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 1 ]
 
 printf '# IOCs\n%s;Test.Threat\nd41d8cd98f00b204e9800998ecf8427e;md5\nevil.example\n' "$a" >"$folder/iocs.txt"
-printf 'sha256,verdict,publisher\n%s,trusted,Example\n' "$b" >"$folder/good.csv"
+printf 'sha256,verdict,publisher,signature_state,trust_group\n%s,trusted,Example,valid,low-restricted\n' "$b" >"$folder/good.csv"
 printf '{"name":"Top","type":"hostname","list":["example.com"]}' >"$folder/list.json"
 expect "2 objects (1 files, 1 addresses, 0 software), 1 lines not understood, the first: line 3" "$ksn" import "$folder/iocs.txt" --verdict untrusted --category malware --ksn "$folder/k"
 expect "1 objects" "$ksn" import "$folder/good.csv" "$folder/list.json" --ksn "$folder/k"
@@ -47,7 +47,7 @@ refuse 2 "--verdict: 'bad'" "$ksn" import "$folder/iocs.txt" --verdict bad --ksn
 refuse 1 "$folder/none" "$ksn" import "$folder/none" --verdict trusted --ksn "$folder/k"
 refuse 1 "there is none: picket-ksn init makes it" "$ksn" stats --store "$folder/nowhere"
 expect "untrusted  category: malware  threat: Test.Threat" "$ksn" show "$a" --ksn "$folder/k"
-expect "trusted  publisher: Example" "$ksn" show "$b" --ksn "$folder/k"
+expect "trusted  publisher: Example  trust group: low-restricted  signature: valid" "$ksn" show "$b" --ksn "$folder/k"
 expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.example/x?y" --ksn "$folder/k"
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
@@ -57,6 +57,8 @@ expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 
 expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"
 expect "L-1  known" "$ksn" licence unblock L-1 --ksn "$folder/k"
 expect "L-2  expired" "$ksn" licence add L-2 --until 2001-01-01 --ksn "$folder/k"
+refuse 2 "without control characters" "$ksn" licence add $'L\n3' --ksn "$folder/k"
+refuse 2 "without control characters" "$ksn" licence add L-3 --holder $'E\e[31m' --ksn "$folder/k"
 refuse 1 "licence L-9 is not known" "$ksn" licence block L-9 --ksn "$folder/k"
 [ "$("$ksn" licence list --ksn "$folder/k" | wc -l)" = 2 ]
 expect "Licences   2" "$ksn" stats --ksn "$folder/k"
@@ -73,14 +75,21 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 "$ksn" run "$folder/real" --name "Real KSN" --server "https://127.0.0.1:$port" --listen 127.0.0.1 -- \
   --plugin-dir "$PICKET_BUILD/plugins" --plugin-keys "$PICKET_BUILD/devkey" >"$folder/picketd.log" 2>&1 &
 pid=$!
-until curl -sf --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/hello" -o "$folder/hello"; do
+said() { curl -s --cacert "$folder/real/tls/authority.pem" --data-binary "@$folder/asker" "https://127.0.0.1:$port/ksn/v1/$1" -o "$folder/answer" -w '%{http_code}' || :; }
+: >"$folder/asker"
+until [ "$(said hello)" != 000 ]; do
   kill -0 "$pid" 2>/dev/null || { tail -n 20 "$folder/picketd.log"; echo "picketd ended"; exit 1; }
   [ $SECONDS -lt 100 ] || { tail -n 20 "$folder/picketd.log"; echo "no answer"; exit 1; }
   sleep 0.1
 done
-grep -q "Real KSN" "$folder/hello"
-# While it runs, the store can be filled; a question without a licence is refused.
+# A question without a licence is refused, and so is a greeting: who is greeted would be answered.
+[ "$(said ask)" = 403 ]
+grep -q "this KSN needs a licence" "$folder/answer"
+[ "$(said hello)" = 403 ]
+# While it runs, the store can be filled.
 expect "1 objects" "$ksn" import "$folder/good.csv" --ksn "$folder/real"
-[ "$(curl -s --cacert "$folder/real/tls/authority.pem" --data-binary "" "https://127.0.0.1:$port/ksn/v1/ask" -o "$folder/refusal" -w '%{http_code}')" = 403 ]
-grep -q "this KSN needs a licence" "$folder/refusal"
+expect "L-1  known" "$ksn" licence add L-1 --ksn "$folder/real"
+printf '\n\005\n\003L-1' >"$folder/asker"  # HelloRequest and AskRequest alike: asker.licence
+[ "$(said hello)" = 200 ]
+grep -q "Real KSN" "$folder/answer"
 echo ok

@@ -236,6 +236,9 @@ ok --says "Removed" clean --older-than 0
 ok --says "Good" verify --now "$much_later"
 [ -e "$PICKET_REPO/repository/metadata/1.root.json" ] || complain "all roots stay"
 [ ! -e "$PICKET_REPO/repository/metadata/1.snapshot.json" ] || complain "superseded snapshots go"
+for packed in "$PICKET_REPO"/repository/metadata/*.json.gz; do
+  gzip -dc "$packed" | cmp -s - "${packed%.gz}" || complain "$packed is what lies beside it"
+done
 
 # --- DSSE
 type=application/vnd.picket.policy+json

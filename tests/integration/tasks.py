@@ -168,27 +168,62 @@ def handing_on(world, second):
 
 
 def verification(world):
-    """What a plugin's task does not like goes back, and is never handed on."""
+    """What a plugin's task does not like goes back, and nobody gets to see it: no copy, no distribution point, not after a kill either."""
     place = world.folder / "share/verified"
-    world.tasks({
-        "update": {"schedule": {}},
-        "verify": {"type": "verification", "options": {"testers": ["example-set-test"], "tester_options": {"refuse_release": 6}}},
-        "hand-on": {"type": "copy", "options": {"folders": [str(place)]}, "schedule": {"after": {"task": "verify"}}},
-    })
+
+    def tasks(verify, **options):
+        world.tasks({
+            "update": {"schedule": {}},
+            verify: {"type": "verification", "options": {"testers": ["example-set-test"], "tester_options": options}},
+            "hand-on": {"type": "copy", "options": {"folders": [str(place)]}, "schedule": {"after": {"task": verify}}},
+            "on-news": {"type": "copy", "options": {"folders": [str(world.folder / "share/news")]}, "schedule": {"new_updates": {}}},
+            "point": {"type": "distribution-point"},
+        })
+
+    def served():
+        """What the distribution point has for the devices behind it, after a download."""
+        wait_for("the point", lambda: world.run_ctl("point", "status", status=None).returncode == 0)
+        world.run_ctl("task", "run", "point", status=None)  # partial where plugins here want what the publisher does not offer
+        return next(wish["release"] for wish in world.json("point", "status")["wishes"] if wish["component"] == "rules")
+
+    world.settings("org.picket.distribution-point", enabled=True, name="here", listen=["127.0.0.1"], http_port=0, interval_minutes=0, folder=str(world.folder / "mirror"))
+    tasks("verify", refuse_release=6)
     world.reload("verify")
     assert "example-set-test" in world.json("task", "list")["types"]
     assert "release 5 is good" in world.ctl("task", "run", "verify")
     assert world.ran("hand-on", trigger="after verify")["result"] == "ok"
+    assert world.ran("on-news", trigger="new-updates")["result"] == "ok", "release 5 was new here, and passed"
     handed_on = (place / "metadata/timestamp.json").read_bytes()
     publish(world.publisher, 6)
     refused = world.json("task", "run", "verify", status=1)
-    assert refused["text"] == "not verified: example-set-test: release 6 is not good; rules is back at 5", refused
+    assert refused["text"] == "not verified: example-set-test: release 6 is not good; rules is back at 5" and not refused["news"], refused
     assert world.rule() == "release 5"
     assert (place / "metadata/timestamp.json").read_bytes() == handed_on and len(world.history("hand-on")) == 1
+    on_news = world.json("task", "show", "on-news")
+    assert on_news["state"] == "idle" and on_news["next_run"] == 0 and len(world.history("on-news")) == 1, on_news
     publish(world.publisher, 7)
     world.ctl("task", "run", "verify")
     wait_for("the next copy", lambda: len(world.history("hand-on")) == 2)
     assert world.rule() == "release 7" and (place / "metadata/timestamp.json").read_bytes() != handed_on
+    wait_for("the copy of what is new", lambda: len(world.history("on-news")) == 2)
+
+    # Killed while its testers try it: it stays on trial, and the next verification takes it back although nothing is new.
+    publish(world.publisher, 8)
+    assert served() == 7, "the point serves what nobody has tried"
+    tasks("held", hold=True)
+    world.reload("held")
+    world.ctl("task", "run", "held", "--detach")
+    wait_for("release 8 to be on trial", lambda: world.component("rules").get("trial") and world.json("update", "status")["state"] == "idle")
+    assert world.rule() == "release 8"
+    world.end(signal.SIGKILL)
+    tasks("verify", refuse_release=8)
+    world.start()
+    wait_for("the tester", lambda: "example-set-test" in world.json("task", "list")["types"])
+    assert world.rule() == "release 8" and served() == 7, "the point serves what is on trial"
+    assert "is on trial" in world.ctl("task", "run", "hand-on", status=1)
+    refused = world.json("task", "run", "verify", status=1)
+    assert refused["text"].endswith("release 8 is not good; rules is back at 7"), refused
+    assert world.rule() == "release 7" and served() == 7, "the point serves what was refused here"
 
 
 with workplace("tasks") as place, contextlib.ExitStack() as running:

@@ -189,6 +189,12 @@ void KsnServiceFake::serve(const std::string& path, const std::string& body, ksn
       return;
     }
     case Mood::unavailable: return std::move(reply).send(503, ksn_server::refusal(Why::UNAVAILABLE, "the store is away", 1));
+    case Mood::puts_aside:
+      if (path == "/ksn/v1/statistics" || path == "/ksn/v1/content") break;
+      return std::move(reply).send(503, ksn_server::refusal(Why::UNAVAILABLE, "the KSN behind the proxy cannot be reached", 0));
+    case Mood::full:
+      if (path != "/ksn/v1/statistics" && path != "/ksn/v1/content") break;
+      return std::move(reply).send(429, ksn_server::refusal(Why::TOO_MANY, "as much waits here of this device as may wait of one", 60));
     case Mood::licence_unknown: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_UNKNOWN, "this licence is not known", 1));
     case Mood::licence_expired: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_EXPIRED, "it ended yesterday", 1));
     case Mood::malformed: return std::move(reply).send(200, "\xff\xff\xff not protobuf");

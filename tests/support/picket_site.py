@@ -48,10 +48,17 @@ def wait_for(what, condition, why=lambda: ""):
         time.sleep(0.02)
 
 
+_held = []  # sockets, until this program ends
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody else is given: it stays bound here, without listening. The server it is for listens there all the same, with
+    SO_REUSEADDR as servers do; before that, who connects is refused."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _held.append(held)
+    return held.getsockname()[1]
 
 
 class Running:
@@ -121,14 +128,17 @@ class Publisher:
 
 class Nginx(Running):
     """`servers`: the inside of each server block; its port is in `ports`, with TLS where it names a certificate. `http`: for all. `log`: the format
-    of a line that `lines` splits."""
+    of a line that `lines` splits, with the address that was asked for."""
 
     def __init__(self, folder, *servers, http="", events="", log=None):
         super().__init__(folder)
-        self.ports = [free_port() for _ in servers]
+        *self.ports, self.marker_port = [free_port() for _ in (*servers, "markers")]
+        self.markers = 0
         access = f"log_format test '{log}'; access_log {folder}/access.log test;" if log else "access_log off;"
         places = " ".join(f"{what}_temp_path {folder}/{what};" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         blocks = "".join(f"server {{ listen 127.0.0.1:{port}{' ssl' if 'ssl_certificate' in inside else ''}; {inside} }}\n" for port, inside in zip(self.ports, servers))
+        if log:
+            blocks += f"server {{ listen 127.0.0.1:{self.marker_port}; return 204; }}\n"
         # Its workers would be another user, who may not read what a test made.
         (folder / "nginx.conf").write_text(f"user root; daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log; events {{ {events} }}\nhttp {{ {access} {places}\n{http}\n{blocks}}}\n")
         self.launch(shutil.which("nginx") or "/usr/sbin/nginx", "-e", folder / "log", "-p", folder, "-c", folder / "nginx.conf")
@@ -136,8 +146,15 @@ class Nginx(Running):
             self.wait_for_port(port)
 
     def lines(self):
-        time.sleep(0.3)  # it writes a line after the client has its answer
-        return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
+        """Of all requests that were answered so far. nginx writes a line after the client has its answer, but before it reads the next request: ours."""
+        self.markers += 1
+        marker = f"/marker-{self.markers}-of-lines"
+        with socket.create_connection(("127.0.0.1", self.marker_port), LIMIT) as asking:
+            asking.sendall(f"GET {marker} HTTP/1.0\r\n\r\n".encode())
+            asking.recv(1024)
+        place = self.folder / "access.log"
+        wait_for("nginx's log", lambda: marker in place.read_text(), self.log)
+        return [line.split() for line in place.read_text().splitlines() if "-of-lines" not in line]
 
     @staticmethod
     def skip_without():

@@ -20,12 +20,14 @@ class MapUpstream : public ::distribution_point::Upstream {
  public:
   std::map<std::string, std::string> files;       // "metadata/timestamp.json", "targets/..."
   std::string root;
-  std::vector<::distribution_point::Road> roads_list{{"a", "plugin.a", "x", "{}"}};
+  std::vector<::distribution_point::Road> roads_list{{.name = "a", .plugin = "plugin.a", .location = "x", .options_json = "{}"}};
   std::vector<::distribution_point::AgentWish> agent;
   std::vector<::distribution_point::Roads::Declined> declined;
   std::size_t chunk = 16'384;
   std::uint64_t sent = 0;                         // bytes of targets
   std::map<std::string, unsigned> asked;
+  std::vector<std::string> reports;               // "a", "a: what it failed of"
+  bool knows_limits = true;                       // else all comes, however little was asked for
   // Called for each request; an error is what the source says. `bytes` may be changed.
   std::function<Result<>(const std::string& road, const std::string& path, std::string& bytes)> trouble;
   std::function<void(std::string_view path, std::uint64_t sent)> on_chunk;
@@ -45,7 +47,7 @@ class MapUpstream : public ::distribution_point::Upstream {
     std::string bytes = found == files.end() ? std::string() : found->second;
     if (trouble) PICKET_TRY(trouble(road.name, name, bytes));
     if (found == files.end()) return fail(Code::not_found, "no such file");
-    const auto part = std::string_view(bytes).substr(std::min<std::size_t>(offset, bytes.size())).substr(0, max_bytes);
+    const auto part = std::string_view(bytes).substr(std::min<std::size_t>(offset, bytes.size())).substr(0, knows_limits ? max_bytes : std::string::npos);
     for (std::size_t at = 0; at < part.size(); at += chunk) {
       if (on_chunk) on_chunk(path, at);
       const auto piece = part.substr(at, chunk);
@@ -54,6 +56,7 @@ class MapUpstream : public ::distribution_point::Upstream {
     }
     return Got{part.size(), offset};
   }
+  void report(const ::distribution_point::Road& road, const Error* error) override { reports.push_back(error == nullptr ? road.name : cat(road.name, ": ", error->message)); }
 };
 
 // What a client that comes with the first root gets to see through `read` ("metadata/...", "targets/..."): the newest release of the

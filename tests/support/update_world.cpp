@@ -84,7 +84,7 @@ void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
         break;
       }
     going.asked_index = asked_.size();
-    asked_.push_back({question.path(), question.offset(), question.max_bytes(), 0});
+    asked_.push_back({question.path(), question.offset(), question.max_bytes(), 0, question.connect_timeout_ms(), question.stall_timeout_ms()});
     const auto found = files.find(question.path());
     if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), refusal_type, "connection refused");
     if (going.trouble.what == What::denied) return (void)own_peer().respond(id, status_of(Code::denied), "", "403");
@@ -252,6 +252,7 @@ Result<> UpdateWorld::open() {
   options.data_dir = folder / "data";
   options.root_file = folder / "root.json";
   options.agent_version = "1.0.0";
+  options.own_component = own_component;
   options.at_step = at_step;
   auto opened = update::Engine::open(std::move(options), {*router, clock, [this] {
     const std::lock_guard lock(demands_mutex);

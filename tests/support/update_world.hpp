@@ -45,6 +45,7 @@ class FakeSource : private bus::Handler {
   struct Asked {
     std::string path;
     std::uint64_t offset = 0, max_bytes = 0, sent = 0;
+    std::uint32_t connect_timeout_ms = 0, stall_timeout_ms = 0;
   };
   [[nodiscard]] std::vector<Asked> asked() const;
   [[nodiscard]] std::uint64_t sent_of(std::string_view path_part) const;  // bytes in all
@@ -148,6 +149,7 @@ class UpdateWorld {
   [[nodiscard]] std::string file_of(std::string_view component, std::string_view file) const;  // through the link
 
   std::filesystem::path folder;
+  std::string own_component;   // taken by open()
   HandClock clock;
   std::unique_ptr<runtime::Executor> executor;
   std::unique_ptr<runtime::Timers> timers;

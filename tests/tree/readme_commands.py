@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs every command that README.md shows. A command that this list does not know fails the test, so a new one gets a row.
 
-`installer/test` is what runs this test, and `installer/bench` builds in release: of these only the help is run here."""
+`installer/test` is what runs this test, and `installer/bench` and `installer/coverage` build all of the tree once more: of these only the help is run
+here. `installer/package` is run to its end, and what it makes installed, by integration_package."""
 import os
 import pathlib
 import re

@@ -36,7 +36,7 @@ class Client {
   [[nodiscard]] virtual Result<MessagePtr> next(std::chrono::milliseconds timeout, const core::CancelToken& cancel = {}) = 0;
   [[nodiscard]] virtual std::uint64_t lost() const = 0;
 
-  [[nodiscard]] virtual const std::string& name() const = 0;  // given by picketd: "picketctl", "picketctl#2"
+  [[nodiscard]] virtual const std::string& name() const = 0;  // given by picketd: "picketctl", "picketctl#2", "picketctl@1000#3"
 };
 
 }  // namespace picket::bus::wire

@@ -109,10 +109,12 @@ class Reception : public std::enable_shared_from_this<Reception> {
     struct ucred credentials{};
     socklen_t size = sizeof credentials;
     if (::getsockopt(connection.socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return fail_errno("see who is calling");
-    PICKET_LET(allow, options_.allow({credentials.pid, credentials.uid, credentials.gid}));
+    const PeerCredentials caller{credentials.pid, credentials.uid, credentials.gid};
+    PICKET_LET(allow, options_.allow(caller));
     unsigned number = 1;
     while (numbers_.contains(number)) ++number;
-    auto name = number == 1 ? std::string("picketctl") : cat("picketctl#", std::to_string(number));
+    auto name = options_.name ? options_.name(caller) : std::string("picketctl");
+    if (number > 1) name += cat("#", std::to_string(number));
     // WELCOME goes first: once the bridge stands, messages may follow.
     PICKET_TRY(try_send(connection.socket.get(), {.type = Type::welcome, .number = kVersion, .text = name}));
     const auto self = weak_from_this();

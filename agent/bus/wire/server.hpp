@@ -26,11 +26,13 @@ struct ServerOptions {
   std::optional<std::uint32_t> group;  // that may connect, beside the owner
   // What such a caller may do; an error refuses it and is told to it. On the loop's thread.
   std::function<Result<AllowList>(const PeerCredentials&)> allow;
+  // What its peer is named, so that an answerer sees who asks; none: "picketctl". On the loop's thread.
+  std::function<std::string(const PeerCredentials&)> name;
   QueueLimits queue;
   std::size_t max_connections = 32;
 };
 
-// Peers are named "picketctl", then "picketctl#2" and so on: the smallest number that is free.
+// Peers are named as ServerOptions::name says, the second that is connected NAME#2 and so on: the smallest number that is free.
 class Server {
  public:
   // Code::conflict: somebody else listens there. An old socket file that nobody listens on is replaced.

@@ -51,6 +51,9 @@ bool parse(int argc, char** argv, Arguments& out) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::string_view only = argc == 2 ? argv[1] : "";
+  if (only == "--help" || only == "-h") return std::fputs(usage, stdout) < 0;
+  if (only == "--version") return std::puts("picket-plugin-host " PICKET_VERSION) < 0;
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fputs(usage, stderr);

@@ -30,6 +30,7 @@ class Asker {
   struct Question {
     std::string_view topic, to{}, content_type{}, payload{};
     std::chrono::milliseconds timeout{10'000};
+    std::string* answer_type = nullptr;   // receives the content type of the answer, also of an error
   };
   using Sink = std::function<Result<>(std::string_view chunk)>;
 
@@ -68,6 +69,7 @@ class Asker {
       if (open.done) {
         const auto end = open.status;
         std::string payload = std::move(open.payload);
+        if (question.answer_type != nullptr) *question.answer_type = std::move(open.content_type);
         open_.erase(token);
         if (end == PICKET_OK) return payload;
         return fail(code_of(end), payload.empty() ? cat("no answer to ", question.topic) : std::move(payload));
@@ -95,6 +97,7 @@ class Asker {
     found->second.done = true;
     found->second.status = status;
     found->second.payload = message.payload;
+    found->second.content_type = message.content_type;
     changed_.notify_all();
     return true;
   }
@@ -118,7 +121,7 @@ class Asker {
     std::deque<std::string> chunks;
     bool done = false;
     picket_status status = PICKET_OK;
-    std::string payload;
+    std::string payload, content_type;
   };
 
   [[nodiscard]] tl::unexpected<Error> give_up(std::unique_lock<std::mutex>& lock, std::uint64_t token, Error error) {

@@ -63,6 +63,9 @@ Outcome<> HttpTransfer::go_to_base() {
   if (!where) return tl::unexpected(where.error());
   redirects_ = 0;
   no_https_ = false;
+  expect_packed(plain_places_ && !plain_ && position() == 0 && may_lie_packed(order().request.path()) && !plain_places_->is_known(target_.bases[at_].address));
+  if (is_packed()) *where += ".gz";
+  set_coding();
   go_to(std::move(*where));
   std::string range;
   if (const auto from = position(); from > 0) {
@@ -72,6 +75,17 @@ Outcome<> HttpTransfer::go_to_base() {
   }
   set(CURLOPT_RANGE, range.empty() ? nullptr : range.c_str());
   return {};
+}
+
+void HttpTransfer::set_coding() {
+  if (may_come_packed(order().request) && !is_packed()) {
+    set(CURLOPT_ACCEPT_ENCODING, "gzip");
+    set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+    return;
+  }
+  set(CURLOPT_ACCEPT_ENCODING, static_cast<const char*>(nullptr));
+  headers_.reset(::curl_slist_append(nullptr, "Accept-Encoding: identity"));
+  set(CURLOPT_HTTPHEADER, headers_.get());
 }
 
 // In the middle of a file only one that is named by its digest goes on elsewhere: of metadata another server may have another version.
@@ -106,12 +120,6 @@ Outcome<> HttpTransfer::begin() {
   const std::string& told = order().request.has_told() ? order().request.told() : user_agent_;
   set(CURLOPT_USERAGENT, told.empty() ? nullptr : told.c_str());
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (may_come_packed(order().request)) {
-    set(CURLOPT_ACCEPT_ENCODING, "gzip");
-  } else {
-    headers_.reset(::curl_slist_append(nullptr, "Accept-Encoding: identity"));
-    set(CURLOPT_HTTPHEADER, headers_.get());
-  }
   set_ok(use_proxy(easy(), target_.proxy));
   if (!target_.ca_file.empty()) {
     set(CURLOPT_CAINFO, target_.ca_file.c_str());
@@ -155,8 +163,12 @@ void HttpTransfer::look_at_head() {
   ::curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &status);
   if (status != 200 && status != 206) return;  // an error page: judge() says so
   const std::string coding = header("Content-Encoding");
-  const bool is_packed = !coding.empty() && coding != "identity";
-  if (is_packed && !(coding == "gzip" && may_come_packed(order().request)))
+  if (is_packed()) {  // some servers call the packing of NAME.gz a coding, and some do not; unpack() sees what it is
+    if (status == 200) take_from(0, 0);
+    return;
+  }
+  const bool is_coded = !coding.empty() && coding != "identity";
+  if (is_coded && !(coding == "gzip" && may_come_packed(order().request)))
     return refuse({PICKET_E_IO, address() + ": the server sends it with Content-Encoding " + coding.substr(0, 40) + ", which was not asked for"});
   curl_off_t length = -1;
   ::curl_easy_getinfo(easy(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
@@ -170,12 +182,32 @@ void HttpTransfer::look_at_head() {
     return take_from(range.first, range.has_total ? range.total : 0);
   }
   if (taken() > 0) return refuse({PICKET_E_IO, address() + ": the server does not go on at byte " + std::to_string(wanted)});
-  take_from(0, length >= 0 && !is_packed ? static_cast<std::uint64_t>(length) : 0);  // also when asked to resume: this server cannot, so the file begins anew
+  take_from(0, length >= 0 && !is_coded ? static_cast<std::uint64_t>(length) : 0);  // also when asked to resume: this server cannot, so the file begins anew
+}
+
+// The server has no such file, or another page in its place. Some say 403 to what is not there.
+bool HttpTransfer::lies_plain(CURLcode code, long status) const {
+  if (code == CURLE_WRITE_ERROR) return true;  // more than a packed file has
+  return code == CURLE_OK && (status == 200 || (status >= 400 && status < 500 && status != 401 && status != 407 && status != 408 && status != 429));
+}
+
+Transfer::Step HttpTransfer::ask_for_plain() {
+  if (order().request.path().ends_with(".snapshot.json")) plain_places_->add(target_.bases[at_].address);  // which is the first that a client asks for
+  plain_ = true;
+  if (auto there = go_to_base(); !there) {
+    refuse(there.error());
+    return Step::done;
+  }
+  return Step::again;
 }
 
 Transfer::Step HttpTransfer::judge(CURLcode code) {
   long status = 0;
   ::curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &status);
+  if (is_packed()) {
+    if (code == CURLE_OK && status == 200 && unpack()) return Step::done;
+    if (lies_plain(code, status)) return ask_for_plain();
+  }
   if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && page_was_too_long())) {
     long proxy_status = 0;
     ::curl_easy_getinfo(easy(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "curl_source/http_target.hpp"
+#include "curl_source/packed.hpp"
 #include "curl_source/transfer.hpp"
 
 namespace curl_source {
@@ -31,8 +32,9 @@ class Shunned {
 
 class HttpTransfer : public Transfer {
  public:
-  HttpTransfer(Order order, HttpTarget target, std::string user_agent, std::shared_ptr<Shunned> shunned)
-      : Transfer(std::move(order)), target_(std::move(target)), user_agent_(std::move(user_agent)), shunned_(std::move(shunned)) {}
+  // plain_places: nullptr for servers that pack what they send themselves, as points do: then nothing is asked for that lies packed.
+  HttpTransfer(Order order, HttpTarget target, std::string user_agent, std::shared_ptr<Shunned> shunned, std::shared_ptr<PlainPlaces> plain_places = nullptr)
+      : Transfer(std::move(order)), target_(std::move(target)), user_agent_(std::move(user_agent)), shunned_(std::move(shunned)), plain_places_(std::move(plain_places)) {}
 
  protected:
   [[nodiscard]] Outcome<> begin() override;
@@ -47,12 +49,17 @@ class HttpTransfer : public Transfer {
   [[nodiscard]] std::string header(const char* name) const;
   [[nodiscard]] Step judge_range();
   [[nodiscard]] Step redirect();
+  [[nodiscard]] bool lies_plain(CURLcode code, long status) const;
+  [[nodiscard]] Step ask_for_plain();
+  void set_coding();
   void set_order();
   [[nodiscard]] Outcome<> go_to_base();
 
   HttpTarget target_;
   const std::string user_agent_;
   const std::shared_ptr<Shunned> shunned_;
+  const std::shared_ptr<PlainPlaces> plain_places_;
+  bool plain_ = false;       // no packed file is asked for any more
   List headers_;
   unsigned redirects_ = 0;
   std::size_t at_ = 0;       // which of target_.bases

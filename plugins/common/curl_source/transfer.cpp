@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "curl_source/packed.hpp"
 #include "curl_source/resolver.hpp"
 
 namespace curl_source {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t kBuffer = PICKET_BUS_MAX_PAYLOAD;
 constexpr std::uint64_t kMostDiscarded = 65536;  // of an error page, to keep the connection
+constexpr std::size_t kMostPacked = 16u << 20, kMostUnpacked = 64u << 20;  // metadata that are longer come as they are
 constexpr std::size_t kMostNotes = 16;
 constexpr std::chrono::milliseconds kFlushAfter(100);
 constexpr std::chrono::milliseconds kRetryCredit(250);
@@ -144,6 +146,7 @@ void Transfer::begin_attempt() {
   connected_ = paused_ = ended_ = false;
   discarded_ = 0;
   error_[0] = '\0';
+  packed_bytes_.clear();
   attempt_began_ = Clock::now();
 }
 
@@ -158,6 +161,11 @@ std::size_t Transfer::on_data(std::string_view data) {
   }
   body_began_ = true;
   if (answer().is_done()) return 0;
+  if (packed_) {
+    if (packed_bytes_.size() + data.size() > kMostPacked) return 0;
+    packed_bytes_.append(data);
+    return data.size();
+  }
   const std::uint64_t left = order_.request.max_bytes() - taken_;
   const std::string_view part = data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, data.size())));
   if (buffered() + part.size() > kBuffer) {
@@ -180,6 +188,19 @@ std::size_t Transfer::on_data(std::string_view data) {
   enough_ = taken_ == order_.request.max_bytes() && (part.size() < data.size() || size_ == 0 || offset_ + taken_ < size_);
   const bool bounded_range = offset_ > 0 && part.size() == data.size();
   return enough_ && !bounded_range ? 0 : data.size();
+}
+
+bool Transfer::unpack() {
+  const auto wanted = order_.request.max_bytes();
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, kMostUnpacked));
+  auto content = unpack_gzip(packed_bytes_, most);
+  packed_bytes_ = {};
+  if (!content || (content->size() == most && most < wanted)) return false;
+  size_ = content->size() < wanted ? content->size() : 0;  // cut off at what is wanted, its length is not known
+  taken_ = content->size();
+  buffer_ = std::move(*content);
+  sent_of_buffer_ = 0;
+  return true;
 }
 
 void Transfer::flush(Clock::time_point now) {

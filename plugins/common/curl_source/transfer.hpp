@@ -90,6 +90,11 @@ class Transfer {
   [[nodiscard]] bool page_was_too_long() const;
   void go_to(std::string address);
   void take_from(std::uint64_t offset, std::uint64_t size);  // what comes is content, from this offset on; size of the whole file, 0: not known
+  // What comes from the next attempt on is gzip of the content: it is kept until the attempt has ended well, and judge() unpacks it. False: it was none,
+  // or too long; nothing was passed on.
+  void expect_packed(bool packed) { packed_ = packed; }
+  [[nodiscard]] bool is_packed() const { return packed_; }
+  [[nodiscard]] bool unpack();
   void refuse(Failure failure);
   void note(std::string text);                               // for the log, and for `explain`
   template <class Value>
@@ -138,6 +143,9 @@ class Transfer {
   std::uint64_t offset_ = 0;  // where the stream begins
   std::uint64_t size_ = 0;    // of the whole file, 0: not known
   std::uint64_t taken_ = 0;   // bytes put into the stream
+
+  bool packed_ = false;
+  std::string packed_bytes_;
 
   std::string buffer_;
   std::size_t sent_of_buffer_ = 0;

@@ -1,5 +1,6 @@
 #include "bus_upstream.hpp"
 
+#include "base/fetching.hpp"
 #include "base/told.hpp"
 #include "picket/source/v1/source.pb.h"
 #include "picket/update/v1/report.pb.h"
@@ -26,8 +27,6 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
   if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
   update::SourcesReply reply;
   if (!reply.ParseFromString(*payload)) return fail(Code::invalid, "the agent's answer is no SourcesReply");
-  connect_ms_ = reply.connect_timeout_ms();
-  stall_ms_ = reply.stall_timeout_ms();
   least_ = reply.min_bytes_per_second();
   picket::Told told;
   told.version = reply.version();
@@ -38,7 +37,11 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
   Roads out;
   out.initial_root = reply.initial_root();
   for (const auto& one : reply.declined()) out.declined.push_back({one.component(), one.release()});
-  for (const auto& road : reply.sources()) out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json()});
+  for (const auto& one : reply.held()) out.declined.push_back({one.component(), one.release(), one.newer()});
+  const auto own_or = [](std::uint32_t own, std::uint32_t of_all) { return milliseconds(own > 0 ? own : of_all); };
+  for (const auto& road : reply.sources())
+    out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json(), own_or(road.connect_timeout_ms(), reply.connect_timeout_ms()),
+                         own_or(road.stall_timeout_ms(), reply.stall_timeout_ms()), std::chrono::seconds(road.rests_seconds()), road.rests_after(), road.rest_is_asked_for()});
   return out;
 }
 
@@ -60,25 +63,43 @@ Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path
   question.set_path(std::string(path));
   question.set_offset(offset);
   question.set_max_bytes(max_bytes);
-  question.set_connect_timeout_ms(connect_ms_);
-  question.set_stall_timeout_ms(stall_ms_);
+  question.set_connect_timeout_ms(static_cast<std::uint32_t>(road.connect_timeout.count()));
+  question.set_stall_timeout_ms(static_cast<std::uint32_t>(road.stall_timeout.count()));
   question.set_min_bytes_per_second(least_);
   question.set_told(told_);
   const auto payload = question.SerializeAsString();
   std::uint64_t arrived = 0;
+  const auto now = [] { return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()); };
+  picket::Pace pace({road.stall_timeout, least_}, now());
   const auto counted = [&](std::string_view chunk) -> Result<> {
     if (chunk.size() > max_bytes - arrived) return fail(Code::too_large, cat("sends more than the ", std::to_string(max_bytes), " bytes it was asked for"));
     arrived += chunk.size();
+    PICKET_TRY(pace.arrived(chunk.size(), now()));
     return sink(chunk);
   };
   // The plugin watches its own connection and says more; being cut off here is for a plugin that hangs.
-  const auto patience = milliseconds(connect_ms_) + milliseconds(stall_ms_) + milliseconds(1000);
-  PICKET_LET(answer, asker_.call({.topic = "picket.source.fetch", .to = road.plugin, .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest",
-                                  .payload = payload, .timeout = kWhole}, cancelled_, counted, kWindow, patience));
+  const auto patience = road.connect_timeout + road.stall_timeout + milliseconds(1000);
+  std::string type;
+  auto answer = asker_.call({.topic = "picket.source.fetch", .to = road.plugin, .content_type = "application/x-protobuf; messageType=picket.source.v1.FetchRequest",
+                             .payload = payload, .timeout = kWhole, .answer_type = &type}, cancelled_, counted, kWindow, patience);
+  wish_ = answer ? std::nullopt : picket::retry_after(type);
+  if (!answer) return fail(std::move(answer).error());
   source::FetchReply reply;
-  if (!reply.ParseFromString(answer)) return fail(Code::invalid, cat(road.plugin, " answered something that is no FetchReply"));
+  if (!reply.ParseFromString(*answer)) return fail(Code::invalid, cat(road.plugin, " answered something that is no FetchReply"));
   if (reply.sent() != arrived) return fail(Code::io, cat(road.plugin, " says it sent ", std::to_string(reply.sent()), " bytes, but ", std::to_string(arrived), " arrived"));
   return Got{arrived, reply.offset()};
+}
+
+void BusUpstream::report(const Road& road, const picket::Error* error) {
+  update::SourceOutcome outcome;
+  outcome.set_source(road.name);
+  if (error != nullptr) {
+    outcome.set_error(error->message);
+    if (wish_) outcome.set_retry_after_seconds(static_cast<std::uint32_t>(wish_->count()));
+  }
+  const auto payload = outcome.SerializeAsString();
+  // That the agent does not hear of it costs a rest, no more.
+  (void)asker_.call({.topic = "picket.update.source_outcome", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourceOutcome", .payload = payload}, cancelled_);
 }
 
 }  // namespace distribution_point

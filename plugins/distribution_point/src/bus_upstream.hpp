@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <optional>
 
 #include "asker.hpp"
 #include "upstream.hpp"
@@ -14,12 +16,14 @@ class BusUpstream final : public Upstream {
   picket::Result<Roads> roads(std::uint64_t run) override;
   picket::Result<std::vector<AgentWish>> agent_demand() override;
   picket::Result<Got> fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) override;
+  void report(const Road& road, const picket::Error* error) override;
 
  private:
   picket::plugin::Asker& asker_;
   const std::atomic<bool>& cancelled_;
   std::string told_;
-  std::uint32_t connect_ms_ = 10'000, stall_ms_ = 30'000, least_ = 1;
+  std::uint32_t least_ = 1;
+  std::optional<std::chrono::seconds> wish_;   // of the last fetch that failed: how long its source wants to be left alone
 };
 
 }  // namespace distribution_point

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/files.hpp"
 #include "trust/release.hpp"
 
 namespace distribution_point {
@@ -16,7 +15,9 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 
-constexpr std::uint64_t kMostBook = 64u << 20;
+constexpr std::size_t kMostWantsOfAll = 100'000;                        // that stand for lost ones
+constexpr std::int64_t kKeepTimeEvery = 600, kKeepHeardEvery = 3600;   // seconds
+constexpr std::uint64_t kLong = 1u << 20;                               // beside as many bytes as are needed
 
 bool is_device_id(std::string_view id) {
   return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
@@ -31,7 +32,7 @@ Result<json::object> parse_object(std::string_view text) {
   return std::move(value.get_object());
 }
 
-Result<std::set<ComponentVariant>> parse_wants(const json::object& object) {
+Result<std::set<ComponentVariant>> parse_wants(const json::object& object, std::size_t most = DemandBook::kMostWants) {
   const auto* list = object.if_contains("components");
   if (list == nullptr || !list->is_array()) return fail(Code::invalid, "'components' is missing or no list");
   std::set<ComponentVariant> out;
@@ -47,10 +48,16 @@ Result<std::set<ComponentVariant>> parse_wants(const json::object& object) {
       const auto* word = variant.if_string();
       if (word == nullptr || (*word != "full" && *word != "light")) return fail(Code::invalid, cat(component, ": a variant is full or light"));
       out.insert({component, std::string(*word)});
-      if (out.size() > DemandBook::kMostWants) return fail(Code::too_large, cat("more than ", std::to_string(DemandBook::kMostWants), " wishes"));
+      if (out.size() > most) return fail(Code::too_large, cat("more than ", std::to_string(most), " wishes"));
     }
   }
   return out;
+}
+
+std::string record_of(std::string_view device, const std::set<ComponentVariant>& wants, std::int64_t heard) {
+  json::array components;
+  for (const auto& want : wants) components.push_back(json::object{{"component", want.component}, {"variants", json::array{want.variant}}});
+  return json::serialize(json::object{{"device", device}, {"heard", heard}, {"components", std::move(components)}});
 }
 
 }  // namespace
@@ -69,62 +76,116 @@ void DemandBook::set_limits(std::size_t most_devices, std::chrono::seconds lasts
   lasts_ = lasts.count();
 }
 
+std::int64_t DemandBook::clock() { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::int64_t DemandBook::time(std::int64_t now) {
+  time_ += std::max<std::int64_t>(now - last_now_, 0);
+  last_now_ = now;
+  return time_;
+}
+
+void DemandBook::take_record(std::string_view record) {
+  auto object = parse_object(record);
+  if (!object) return;
+  if (const auto* passed = object->if_contains("time"); passed != nullptr && passed->is_int64()) time_ = std::max(time_, passed->get_int64());
+  const auto* id = object->if_contains("device");
+  const auto* heard = object->if_contains("heard");
+  if (id == nullptr || !id->is_string() || heard == nullptr || !heard->is_int64()) return;
+  auto wants = parse_wants(*object, kMostWantsOfAll);
+  if (!wants) return;
+  time_ = std::max(time_, heard->get_int64());
+  devices_[std::string(id->get_string())] = {std::move(*wants), heard->get_int64(), heard->get_int64()};
+}
+
 bool DemandBook::load(std::int64_t now) {
-  auto bytes = picket::read_file(file_, kMostBook);
-  if (!bytes) return bytes.error().code == Code::not_found;
-  boost::system::error_code error;
-  const auto value = json::parse(*bytes, error);
-  if (error || !value.is_array()) return false;
   const std::lock_guard lock(mutex_);
-  for (const auto& entry : value.get_array()) {
-    const auto* object = entry.if_object();
-    const auto* id = object != nullptr ? object->if_contains("device") : nullptr;
-    const auto* heard = object != nullptr ? object->if_contains("heard") : nullptr;
-    if (id == nullptr || !id->is_string() || heard == nullptr || !heard->is_int64()) return false;
-    auto wants = parse_wants(*object);
-    if (!wants) return false;
-    // A clock that was set back must not make a wish last for ever.
-    devices_[std::string(id->get_string())] = {std::move(*wants), std::min(heard->get_int64(), now)};
-  }
-  forget_old(now);
-  return true;
+  last_now_ = now;
+  const auto read = log_.read([this](std::string_view record) { take_record(record); });
+  kept_time_ = time_;
+  forget_old(time_);
+  must_rewrite_ = true;  // without what is damaged, old or said twice
+  // The time is always in it, so a file without records is a damaged one.
+  const bool is_whole = read && read->records > 0 && read->damaged == 0;
+  if (is_whole) (void)rewrite();  // else adopt() does, for a kill in between must not make the loss unknown
+  return is_whole;
 }
 
-Result<> DemandBook::save() {
-  json::array all;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!changed_) return {};
-    changed_ = false;
-    for (const auto& [id, device] : devices_) {
-      json::array wants;
-      for (const auto& want : device.wants) wants.push_back(json::object{{"component", want.component}, {"variants", json::array{want.variant}}});
-      all.push_back(json::object{{"device", id}, {"heard", device.heard}, {"components", std::move(wants)}});
-    }
+void DemandBook::adopt(const std::set<ComponentVariant>& wants, std::int64_t now) {
+  const std::lock_guard lock(mutex_);
+  const auto heard = time(now);
+  if (!wants.empty()) {
+    auto& lost = devices_[std::string(kLost)];
+    lost.wants.insert(wants.begin(), wants.end());
+    lost.heard = heard;
   }
-  return picket::write_file_atomic(file_, json::serialize(all), 0600);
+  (void)rewrite();
 }
 
-void DemandBook::forget_old(std::int64_t now) {
-  changed_ = std::erase_if(devices_, [&](const auto& entry) { return now - entry.second.heard > lasts_; }) > 0 || changed_;
+Result<std::uint64_t> DemandBook::append(const std::string& record) {
+  auto written = log_.append(record);
+  if (!written && written.error().code == Code::too_large && rewrite()) written = log_.append(record);
+  trouble_ = written ? Result<>() : Result<>(fail(written.error()));
+  return written;
+}
+
+Result<> DemandBook::rewrite() {
+  std::vector<std::string> records{json::serialize(json::object{{"time", time_}})};
+  for (const auto& [id, device] : devices_) records.push_back(record_of(id, device.wants, device.heard));
+  trouble_ = log_.rewrite(records);
+  if (!trouble_) return trouble_;
+  for (auto& [id, device] : devices_) device.kept = device.heard;
+  kept_time_ = time_;
+  short_size_ = log_.size();
+  must_rewrite_ = false;
+  return {};
+}
+
+Result<> DemandBook::keep(std::int64_t now) {
+  const std::lock_guard lock(mutex_);
+  forget_old(time(now));
+  if (must_rewrite_ || log_.size() > 2 * short_size_ + kLong) return rewrite();
+  if (trouble_ && time_ - kept_time_ < kKeepTimeEvery) return {};
+  PICKET_TRY(append(json::serialize(json::object{{"time", time_}})));
+  kept_time_ = time_;
+  return {};
+}
+
+void DemandBook::forget_old(std::int64_t time) {
+  std::erase_if(devices_, [&](const auto& entry) { return time - entry.second.heard > lasts_; });
 }
 
 Result<> DemandBook::announce(Announcement announcement, std::int64_t now) {
-  const std::lock_guard lock(mutex_);
-  auto known = devices_.find(announcement.device);
-  if (known == devices_.end()) {
-    if (devices_.size() >= most_devices_) forget_old(now);
-    if (devices_.size() >= most_devices_) return fail(Code::too_large, cat("this point serves ", std::to_string(most_devices_), " devices already"));
-    known = devices_.emplace(std::move(announcement.device), Device{}).first;
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto heard = time(now);
+    auto known = devices_.find(announcement.device);
+    if (known == devices_.end()) {
+      if (devices_.size() >= most_devices_) forget_old(heard);
+      if (devices_.size() >= most_devices_) return fail(Code::too_large, cat("this point serves ", std::to_string(most_devices_), " devices already"));
+    } else if (known->second.wants == announcement.wants) {
+      // That it is still there is no news; a kill may cost an hour of it.
+      known->second.heard = heard;
+      if (must_rewrite_) return rewrite();
+      if (heard - known->second.kept >= kKeepHeardEvery && append(record_of(known->first, known->second.wants, heard))) known->second.kept = heard;
+      return {};
+    }
+    auto written = append(record_of(announcement.device, announcement.wants, heard));
+    if (!written) return fail(std::move(written).error(), "a wish that cannot be kept is not taken");
+    number = *written;
+    devices_[announcement.device] = {std::move(announcement.wants), heard, heard};
   }
-  known->second = {std::move(announcement.wants), now};
-  changed_ = true;
-  return {};
+  auto synced = log_.sync(number);
+  if (synced) return {};
+  const std::lock_guard lock(mutex_);
+  must_rewrite_ = true;
+  trouble_ = synced;
+  return synced;
 }
 
 std::map<ComponentVariant, std::vector<std::string>> DemandBook::wants(std::int64_t now) {
   const std::lock_guard lock(mutex_);
-  forget_old(now);
+  forget_old(time(now));
   std::map<ComponentVariant, std::vector<std::string>> out;
   for (const auto& [id, device] : devices_)
     for (const auto& want : device.wants) out[want].push_back(id);

@@ -62,7 +62,13 @@ Result<> DistributionPoint::open() {
   store_ = std::make_unique<Store>(std::move(*store));
   demand_ = std::make_unique<DemandBook>(store_->demand_file());
   demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
-  if (!demand_->load(std::time(nullptr))) host_.warning("what devices asked for could not be read again: they will say it once more");
+  if (!demand_->load(DemandBook::clock())) {
+    // Nobody knows whose wishes they were: what was published for them stays until all had the time to say it again.
+    const auto served = published_wishes(*store_);
+    demand_->adopt(served, DemandBook::clock());
+    if (!served.empty())
+      host_.warning(cat("what devices asked for could not be read again, or not all of it: what is served stays (", std::to_string(served.size()), " wishes) until they have said it once more"));
+  }
   downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }},
                                            settings_);
   PICKET_TRY(downloads_->serve_published());
@@ -98,7 +104,7 @@ void DistributionPoint::on_timer(std::uint64_t id) {
 void DistributionPoint::close_folder() {
   downloads_.reset();
   if (demand_ && store_)
-    if (auto saved = demand_->save(); !saved) host_.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+    if (auto kept = demand_->keep(DemandBook::clock()); !kept) host_.warning(cat("what devices ask for cannot be kept: ", kept.error().message));
   store_.reset();
 }
 
@@ -188,7 +194,7 @@ ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_vi
   auto announcement = parse_announcement(body);
   if (!announcement) return refuse(400, announcement.error().message);
   const auto count = announcement->wants.size();
-  if (auto taken = demand_->announce(std::move(*announcement), std::time(nullptr)); !taken) return refuse(503, taken.error().message);
+  if (auto taken = demand_->announce(std::move(*announcement), DemandBook::clock()); !taken) return refuse(503, taken.error().message);
   return {200, cat(R"({"accepted":)", std::to_string(count), "}")};
 }
 

@@ -122,9 +122,11 @@ void Downloads::work() {
     if (now >= next_clean) {
       next_clean = now + kCleanEvery;
       const auto grace = settings_.grace;
+      const auto verify = settings_.verify_stored;
       lock.unlock();
       mirror_.clean(grace);
-      if (auto saved = parts_.demand.save(); !saved) parts_.host.warning(cat("what devices ask for cannot be kept: ", saved.error().message));
+      if (verify.count() > 0 && now >= next_round_) look_for_damage(portion_of(parts_.store.stored_bytes(), verify));
+      tell_wishes();
       tell_space();
       show_health();
       lock.lock();
@@ -134,24 +136,40 @@ void Downloads::work() {
   }
 }
 
+// What is damaged is not served any more, and the download that brings it again begins at once.
+void Downloads::look_for_damage(std::uint64_t bytes) {
+  const auto portion = bytes == 0 ? mirror_.look_for_damage() : mirror_.look_for_damage(bytes, [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_ || (current_ ? cancelled_.load() : !orders_.empty());
+  });
+  for (const auto& name : portion.damaged) warn("damaged", cat(name, " is damaged on this computer's disk: it is not served any more, and will be fetched again"));
+  const std::lock_guard lock(mutex_);
+  if (round_began_ == Clock::time_point{}) round_began_ = Clock::now();
+  if (portion.is_round_over) next_round_ = std::exchange(round_began_, {}) + settings_.verify_stored;
+  if (!portion.damaged.empty() && !current_ && orders_.empty()) orders_.push_back({});
+}
+
 void Downloads::perform(Order& order) {
   MirrorSettings settings;
+  bool is_ordered = false;
   {
     const std::lock_guard lock(mutex_);
     settings = settings_;
+    is_ordered = !current_->askers.empty();
   }
+  look_for_damage(settings.verify_stored.count() == 0 ? 0 : portion_of(parts_.store.stored_bytes(), settings.verify_stored));
   v1::DownloadResult result;
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   result.set_run(order.request.run() != 0 ? order.request.run() : static_cast<std::uint64_t>(now));
   result.set_started(now);
-  const auto devices = settings.device_demand ? parts_.demand.wants(now) : Wishes();
+  const auto devices = settings.device_demand ? parts_.demand.wants(DemandBook::clock()) : Wishes();
   const auto progress = [&](const v1::DownloadProgress& message) {
     const auto bytes = message.SerializeAsString();
     const std::lock_guard lock(mutex_);
     // Without credit a line of progress is lost, nothing more.
     for (const auto& asker : current_->askers) (void)asker->offer_message(bytes);
   };
-  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_, result.run());
+  *result.add_points() = mirror_.run(settings, devices, {order.request.components().begin(), order.request.components().end()}, progress, cancelled_, result.run(), is_ordered);
   result.set_finished(static_cast<std::int64_t>(std::time(nullptr)));
   judge(order.request.overall_rule().empty() ? settings.overall_rule : order.request.overall_rule(), result);
 
@@ -201,11 +219,23 @@ void Downloads::tell_space() {
                            " are needed to work"));
 }
 
+void Downloads::tell_wishes() {
+  const auto kept = parts_.demand.keep(DemandBook::clock());
+  auto now = kept ? std::string() : cat("what devices ask for cannot be kept, so it is not taken: ", kept.error().message);
+  {
+    const std::lock_guard lock(mutex_);
+    if (wishes_trouble_ == now) return;
+    wishes_trouble_ = now;
+  }
+  if (!now.empty()) warn("wishes", now);
+}
+
 void Downloads::show_health() {
   std::string text;
   {
     const std::lock_guard lock(mutex_);
     text = trouble_;
+    if (!wishes_trouble_.empty()) text = cat(text, text.empty() ? "" : "; ", wishes_trouble_);
     if (low_space_) text = cat(text, text.empty() ? "" : "; ", "less than ", human_bytes(settings_.warn_free_bytes), " of disk space is free");
   }
   parts_.host.report(text.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, text);

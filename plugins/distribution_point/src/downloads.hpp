@@ -50,7 +50,9 @@ class Downloads {
 
   void work();
   void perform(Order& order);
+  void look_for_damage(std::uint64_t bytes);
   void tell_space();
+  void tell_wishes();
   void show_health();
   void warn(std::string_view kind, const std::string& text);
   template <class Message>
@@ -66,6 +68,8 @@ class Downloads {
   MirrorSettings settings_;
   std::chrono::minutes interval_;
   Clock::time_point next_{};
+  Clock::time_point next_round_{};   // of reading what is stored again; the thread's
+  Clock::time_point round_began_{};
   unsigned failures_ = 0;       // downloads in a row that failed
   std::deque<Order> orders_;
   std::optional<Order> current_;
@@ -74,6 +78,7 @@ class Downloads {
   bool stopping_ = false;
   bool low_space_ = false;
   std::string trouble_;         // of the last run
+  std::string wishes_trouble_;
   std::thread thread_;
 };
 

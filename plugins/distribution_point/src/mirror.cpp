@@ -29,6 +29,30 @@ std::string key_of(const std::map<std::string, std::string>& hashes) {
 
 }  // namespace
 
+std::set<ComponentVariant> published_wishes(const Store& store) {
+  std::set<ComponentVariant> out;
+  const auto folder = store.set_folder(store.published());
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder / "metadata", error), end; !error && it != end; it.increment(error)) {
+    // "7.yara-rules.json"
+    auto name = it->path().stem().native();
+    const auto dot = name.find('.');
+    if (dot == name.npos || !trust::check_component_name(name.substr(dot + 1))) continue;
+    name.erase(0, dot + 1);
+    const auto bytes = picket::read_file(it->path(), trust::Limits{}.declared_bytes);
+    const auto role = bytes ? trust::Metadata<trust::Targets>::parse(*bytes) : Result<trust::Metadata<trust::Targets>>(fail(bytes.error()));
+    if (!role) {  // damaged too
+      out.insert({name, "full"});
+      continue;
+    }
+    for (const auto& [path, file] : role->body.targets) {
+      const auto release = trust::parse_release({path, name, file});
+      if (release && std::filesystem::exists(folder / "targets" / trust::consistent_target_path(path, key_of(file.hashes)), error)) out.insert({name, release->variant});
+    }
+  }
+  return out;
+}
+
 Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
   if (cancelled_) return fail(Code::cancelled, "cancelled");
   if (road == nullptr) return fail(Code::unavailable, "no source");
@@ -63,6 +87,19 @@ Result<> Mirror::serve_published() {
   return {};
 }
 
+Scrub::Portion Mirror::look_for_damage(std::uint64_t bytes, const std::function<bool()>& stop) {
+  auto portion = Scrub(parts_.store).read(bytes, stop);
+  // They went from the disk first, so a request in between is told to come back; nobody gets bytes that are known to be wrong.
+  if (!portion.damaged.empty())
+    if (auto served = serve_published(); !served) parts_.log(served.error().message);
+  return portion;
+}
+
+Scrub::Portion Mirror::look_for_damage() {
+  Scrub(parts_.store).begin_anew();
+  return look_for_damage(~std::uint64_t{0});
+}
+
 std::uint64_t Mirror::release_of(const ComponentVariant& wish) const {
   const auto found = served_.find(wish);
   return found == served_.end() ? 0 : found->second;
@@ -74,8 +111,8 @@ void Mirror::miss(Run& run, const ComponentVariant& wish, std::string_view why, 
 }
 
 v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
-                            const std::atomic<bool>& cancelled, std::uint64_t id) {
-  Run run{settings, progress, cancelled};
+                            const std::atomic<bool>& cancelled, std::uint64_t id, bool is_ordered) {
+  Run run{settings, progress, cancelled, is_ordered};
   run.result.set_point(settings.name);
   wishes_ = devices;
   for (const auto& wish : settings.components) wishes_[wish].insert(wishes_[wish].begin(), "settings");
@@ -127,9 +164,35 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
   return std::move(run.result);
 }
 
+// Those to ask, in order. One that rests is left alone while another does not: a rest spares waiting, and servers that lock out who asks too often.
+Result<> Mirror::choose_roads(Run& run) {
+  auto& roads = run.roads.roads;
+  const auto& chosen = run.settings.sources;
+  std::erase_if(roads, [&](const Road& road) {
+    const bool left_out = !chosen.empty() && std::ranges::find(chosen, road.name) == chosen.end();
+    if (left_out) run.say(road.name, "left out: the point's setting sources does not name it");
+    return left_out;
+  });
+  if (roads.empty()) return fail(Code::unavailable, chosen.empty() ? "the agent has no update source" : "the agent has none of the sources that the settings name");
+  std::string waiting;
+  for (const auto& road : roads) {
+    if (road.rests.count() == 0) continue;
+    const auto text = cat("rests for ", std::to_string(road.rests.count()), " s more", road.rest_is_asked_for ? ", as it asked for, after: " : " after: ", road.rests_after);
+    run.say(road.name, text);
+    waiting += cat(waiting.empty() ? "" : "; ", road.name, " ", text);
+  }
+  if (std::ranges::any_of(roads, [](const Road& road) { return road.rests.count() == 0; })) {
+    std::erase_if(roads, [](const Road& road) { return road.rests.count() > 0; });
+  } else {
+    if (!run.is_ordered) std::erase_if(roads, [](const Road& road) { return road.rest_is_asked_for; });
+    if (roads.empty()) return fail(Code::busy, cat("every source wants to be left alone: ", waiting));
+    run.say("", "every source rests: they are tried all the same");
+  }
+  return {};
+}
+
 Result<> Mirror::check(Run& run) {
-  std::erase_if(run.roads.roads, [&](const Road& road) { return !run.settings.sources.empty() && std::ranges::find(run.settings.sources, road.name) == run.settings.sources.end(); });
-  if (run.roads.roads.empty()) return fail(Code::unavailable, run.settings.sources.empty() ? "the agent has no update source" : "the agent has none of the sources that the settings name");
+  PICKET_TRY(choose_roads(run));
   run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled);
   trust::ClientOptions options;
   options.metadata_dir = parts_.store.trusted_folder();
@@ -147,6 +210,10 @@ Result<> Mirror::check(Run& run) {
     auto done = run.client->refresh();
     if (done) {
       run.result.set_source(road.name);
+      run.say(road.name, "taken: the first source whose metadata are good");
+      for (std::size_t later = i + 1; later < run.roads.roads.size(); ++later)
+        run.say(run.roads.roads[later].name, cat("not asked: ", road.name, " comes before it and works; stands by for single files"));
+      parts_.upstream.report(road, nullptr);
       std::rotate(run.roads.roads.begin(), run.roads.roads.begin() + static_cast<std::ptrdiff_t>(i), run.roads.roads.begin() + static_cast<std::ptrdiff_t>(i) + 1);
       run.fetcher->road = &run.roads.roads.front();
       if (!run.client->versions().consistent_snapshot)
@@ -156,6 +223,9 @@ Result<> Mirror::check(Run& run) {
     parts_.log(cat("source ", road.name, ": ", done.error().message));
     if (run.cancelled || done.error().code == Code::cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error());
+    run.say(road.name, cat("failed: ", done.error().message));
+    if (done.error().code == Code::conflict && done.error().message.find("clock") != std::string::npos) return fail(std::move(done).error());  // this computer's
+    parts_.upstream.report(road, &done.error());
     failures += cat(failures.empty() ? "" : "; ", road.name, ": ", done.error().message);
   }
   return fail(Code::unavailable, cat("no source worked: ", failures));
@@ -202,11 +272,11 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     else parts_.log(cat("passed over: ", target.path, ": ", release.error().message));
   }
   std::ranges::sort(releases, std::greater(), &trust::Release::release);
-  // What the administrator declined is not offered to those behind this point: they go on with the newest of the others.
+  // What the administrator declined, or the agent here holds back, is not offered to those behind this point: they go on with the newest of the others.
   const bool any = !releases.empty();
   std::erase_if(releases, [&](const auto& release) { return run.roads.declines(component, static_cast<std::uint64_t>(release.release)); });
   if (any && releases.empty()) {
-    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined", false); });
+    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined or held back", false); });
     return {};
   }
   of_component([&](const ComponentVariant& wish, bool ours) {

@@ -6,11 +6,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "catalogue.hpp"
 #include "result.hpp"
+#include "scrub.hpp"
 #include "store.hpp"
 #include "trust/client.hpp"
 #include "trust/release.hpp"
@@ -20,6 +22,9 @@ namespace distribution_point {
 
 // Who asked for it: "settings", "agent", ids of devices.
 using Wishes = std::map<ComponentVariant, std::vector<std::string>>;
+
+// What the published set holds, as somebody must have asked for it.
+[[nodiscard]] std::set<ComponentVariant> published_wishes(const Store& store);
 
 class Mirror {
  public:
@@ -37,11 +42,15 @@ class Mirror {
   // Serves what was published before; at the start.
   [[nodiscard]] picket::Result<> serve_published();
   // `devices`: what they ask for. Leaves the union with the other wishes in `wishes`, with the releases served.
-  // `id`: of this run.
+  // `id`: of this run. `is_ordered`: by somebody, who wants an attempt even where every source asked to be left alone.
   [[nodiscard]] v1::PointResult run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
-                                    const std::atomic<bool>& cancelled, std::uint64_t id = 0);
+                                    const std::atomic<bool>& cancelled, std::uint64_t id = 0, bool is_ordered = true);
   // Removes sets that nobody is on the way to any more. Also between runs.
   void clean(std::chrono::seconds grace);
+  // Reads a portion of what is stored again (scrub.hpp). What is damaged is not served any more when this returns; the next run brings it again.
+  [[nodiscard]] Scrub::Portion look_for_damage(std::uint64_t bytes, const std::function<bool()>& stop = {});
+  // The same, all of it.
+  [[nodiscard]] Scrub::Portion look_for_damage();
 
   [[nodiscard]] const Wishes& wishes() const { return wishes_; }
   [[nodiscard]] std::uint64_t release_of(const ComponentVariant& wish) const;
@@ -57,6 +66,7 @@ class Mirror {
   class Fetcher;
   struct Run;
 
+  [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);

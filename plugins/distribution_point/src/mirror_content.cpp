@@ -37,6 +37,12 @@ std::string url_path(std::string_view path) {
 // Will not come by waiting.
 bool is_hopeless(Code code) { return code == Code::untrusted || code == Code::not_found; }
 
+// Signed by its own keys, so no byte of what they signed has changed. Whether anybody should trust them, clients find out on their way from theirs.
+bool is_root(std::string_view bytes, std::int64_t version) {
+  const auto root = trust::Metadata<trust::Root>::parse(bytes);
+  return root && root->version == version && trust::verify_threshold("root", root->body.root, root->body.keys, root->signed_bytes, root->signatures);
+}
+
 // All hashes of the known kinds at once.
 class Hashes {
  public:
@@ -104,8 +110,11 @@ Result<> Mirror::fetch(Run& run, const File& file) {
     if (!done && done.error().code == Code::conflict) done = fetch_from(run, road, file);
     if (done) return done;
     parts_.log(cat("source ", road.name, ": ", file.path, ": ", done.error().message));
+    run.say(road.name, cat("failed: ", file.path, ": ", done.error().message));
     if (run.cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
+    // Not for lacking a file, and once a run: it would else rest the longer, the more files there are.
+    if (!is_hopeless(done.error().code) && run.reported.insert(road.name).second) parts_.upstream.report(road, &done.error());
     // The reason that leaves most hope is the one that is told.
     if (!last || !is_hopeless(done.error().code)) last = std::move(done).error().context(cat(road.name, ": ", file.path));
   }
@@ -173,11 +182,10 @@ void Mirror::add_roots(Run& run, std::vector<Store::Metadata>& out) {
   for (std::int64_t version = std::max<std::int64_t>(1, newest - 255); version <= newest; ++version) {
     const auto name = cat(std::to_string(version), ".root.json");
     auto bytes = picket::read_file(parts_.store.set_folder(parts_.store.published()) / "metadata" / name, trust::Limits{}.root_bytes);
-    if (!bytes) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
+    if (!bytes || !is_root(*bytes, version)) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
     if (!bytes && version == newest) bytes = picket::read_file(parts_.store.trusted_folder() / "root.json", trust::Limits{}.root_bytes);
     if (!bytes) continue;  // not everybody keeps the first ones; the agents' own root is newer
-    const auto parsed = trust::Metadata<trust::Root>::parse(*bytes);
-    if (parsed && parsed->version == version) out.push_back({name, std::move(*bytes)});
+    if (is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
     else parts_.log(cat(name, " is passed over: it is no root of that version"));
   }
 }
@@ -217,7 +225,7 @@ bool Mirror::is_published(const std::vector<Store::Metadata>& metadata, const st
     const auto bytes = picket::read_file(folder / "metadata" / one.name, one.bytes.size());
     if (!bytes || *bytes != one.bytes) return false;
   }
-  return std::ranges::all_of(targets, [&](const auto& one) { return current->find(cat("/targets/", one.path)) != nullptr; });
+  return std::ranges::all_of(targets, [&](const auto& one) { return parts_.store.is_linked(set, one); });
 }
 
 Result<> Mirror::publish(Run& run) {

@@ -22,6 +22,7 @@ struct Mirror::Run {
   const MirrorSettings& settings;
   const Progress& progress;
   const std::atomic<bool>& cancelled;
+  const bool is_ordered;
   v1::PointResult result{};
   Roads roads{};
   std::unique_ptr<Fetcher> fetcher{};
@@ -35,9 +36,17 @@ struct Mirror::Run {
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
+  std::set<std::string> reported{};             // roads that failed in the middle
   bool incomplete = false;                    // something that counts is missing
   std::uint64_t done = 0, total = 0, target_bytes = 0;
 
+  static constexpr int kMostSteps = 100;
+  void say(std::string_view source, std::string_view text) {
+    if (result.steps_size() >= kMostSteps) return;
+    auto& step = *result.add_steps();
+    step.set_source(std::string(source));
+    step.set_text(std::string(text));
+  }
   void tell(std::string_view step, std::string_view file, std::string_view text) const {
     if (!progress) return;
     v1::DownloadProgress message;

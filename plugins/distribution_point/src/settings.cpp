@@ -92,6 +92,7 @@ Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
   out.warn_free_bytes = number_of<std::uint64_t>(object, "free_space_warning_mb", 2'000) * 1'000'000;
   out.need_free_bytes = number_of<std::uint64_t>(object, "free_space_needed_mb", 4'000) * 1'000'000;
   out.grace = std::chrono::seconds(number_of(object, "grace_seconds", 3600));
+  out.verify_stored = std::chrono::hours(number_of(object, "verify_stored_hours", 24));
   if (const auto rule = text_of(object, "overall_rule"); !rule.empty()) out.overall_rule = rule;
   return {};
 }

@@ -27,6 +27,7 @@ struct MirrorSettings {
   std::uint64_t quota_bytes = 0;                // 0: none
   std::uint64_t warn_free_bytes = 2'000'000'000, need_free_bytes = 4'000'000'000;
   std::chrono::seconds grace{3600};             // how long what is no longer published can still be fetched
+  std::chrono::hours verify_stored{24};         // in which all that is stored is read again; 0: at each download
   std::string overall_rule = "strict";
   bool operator==(const MirrorSettings&) const = default;
 };

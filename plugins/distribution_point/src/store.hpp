@@ -2,9 +2,12 @@
 //
 //   public -> sets/7        what is served; may be copied or shared by other means too
 //   sets/<n>/metadata, sets/<n>/targets   files of the set; targets are hard links to files/
+//   sets/<n>/digests        of its metadata, as `sha256sum -c` reads them
 //   files/<sha256>          verified content, once however many sets hold it
 //   incoming/<sha256>.part  on its way
 //   trusted/                the TUF client's metadata
+//   demand.log              what devices asked for (demand.hpp)
+//   checked                 up to where the stored files were read again (scrub.hpp)
 //
 // One thread at a time, but published() and free_bytes().
 #pragma once
@@ -38,7 +41,7 @@ class Store {
 
   [[nodiscard]] std::filesystem::path trusted_folder() const { return folder_ / "trusted"; }
   [[nodiscard]] std::filesystem::path highest_file() const { return folder_ / "trusted.highest"; }
-  [[nodiscard]] std::filesystem::path demand_file() const { return folder_ / "demand.json"; }
+  [[nodiscard]] std::filesystem::path demand_file() const { return folder_ / "demand.log"; }
 
   [[nodiscard]] std::filesystem::path file(std::string_view sha256) const { return folder_ / "files" / sha256; }
   [[nodiscard]] std::filesystem::path part(std::string_view sha256) const { return folder_ / "incoming" / (std::string(sha256) + ".part"); }
@@ -54,6 +57,25 @@ class Store {
   [[nodiscard]] picket::Result<> publish(std::uint64_t set);
 
   [[nodiscard]] picket::Result<> remove_set(std::uint64_t set);
+  // False: the set's file is another one than that in files/, which was fetched anew since.
+  [[nodiscard]] bool is_linked(std::uint64_t set, const Target& target) const;
+
+  // ---- reading it again (scrub.hpp)
+  struct Stored {
+    std::string path;        // below the folder
+    std::string name;        // for people
+    std::string digest;      // sha256 or sha512, in hex
+    std::uint64_t size = 0;
+  };
+  // Each file whose digest is known, once however many names it has; by path.
+  [[nodiscard]] std::vector<Stored> stored() const;
+  enum class Look { good, damaged, stopped };
+  [[nodiscard]] Look look(const Stored& file, const std::function<bool()>& stop) const;
+  // With all its names, so that nobody is served from it. The next run fetches it again, or makes a new set.
+  void take_out(const Stored& file);
+  [[nodiscard]] std::string cursor() const;
+  void set_cursor(std::string_view path);
+
   // Files that no set holds and parts that are not in `wanted`. Returns the bytes that came free.
   [[nodiscard]] std::uint64_t remove_unused(const std::function<bool(std::string_view sha256)>& is_wanted);
   [[nodiscard]] std::uint64_t stored_bytes() const;      // each file once

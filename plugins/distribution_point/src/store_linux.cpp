@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/digest.hpp"
 #include "store.hpp"
 
 namespace distribution_point {
@@ -112,6 +113,10 @@ Result<std::uint64_t> Store::build(const std::vector<Metadata>& metadata, const 
     step("set.metadata");
     PICKET_TRY(write_plain(fresh / "metadata" / one.name, one.bytes));
   }
+  std::string digests;
+  for (const auto& one : metadata) digests += cat(picket::sha256_hex(one.bytes), "  metadata/", one.name, "\n");
+  step("set.digests");
+  PICKET_TRY(write_plain(fresh / "digests", digests));
   std::set<fs::path> folders = {fresh / "metadata", fresh / "targets"};
   for (const auto& one : targets) {
     step("set.target");

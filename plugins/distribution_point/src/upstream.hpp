@@ -1,6 +1,7 @@
 // Where the mirror gets its content and learns of the agent's wishes: the bus in the plugin, a folder in tests.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,6 +15,10 @@ namespace distribution_point {
 
 struct Road {
   std::string name, plugin, location, options_json;
+  std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
+  std::chrono::seconds rests{0};     // it failed a while ago, for the agent or for this point
+  std::string rests_after{};         // what it failed of
+  bool rest_is_asked_for = false;    // by the server
 };
 struct Roads {
   std::vector<Road> roads;      // to be tried in this order
@@ -21,12 +26,13 @@ struct Roads {
   struct Declined {
     std::string component;
     std::uint64_t release = 0;  // 0: every one
+    bool newer = false;         // and every newer one
   };
-  std::vector<Declined> declined = {};
+  std::vector<Declined> declined = {};   // by the administrator, or held back by the agent: it refused them, or has not verified them yet
 
   [[nodiscard]] bool declines(std::string_view component, std::uint64_t release) const {
     for (const auto& one : declined)
-      if (one.component == component && (one.release == 0 || one.release == release)) return true;
+      if (one.component == component && (one.release == 0 || one.release == release || (one.newer && release > one.release))) return true;
     return false;
   }
 };
@@ -50,6 +56,8 @@ class Upstream {
   };
   // At most max_bytes from `offset` on. Code::not_found only when the source says that there is no such file.
   [[nodiscard]] virtual picket::Result<Got> fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) = 0;
+  // How the road did, so that everybody on this computer knows whether it rests. `error`: of its last fetch; nullptr: it worked.
+  virtual void report(const Road& road, const picket::Error* error) = 0;
 };
 
 }  // namespace distribution_point

@@ -9,6 +9,9 @@ constexpr std::size_t kMostWaitingQuestions = 100'000;
 constexpr unsigned kMostBatches = 8;
 constexpr std::chrono::milliseconds kMargin(15);  // for the way back to who asked
 
+// In a message: one group for each kind and length, and no order that tells which was asked first.
+bool goes_before(const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length != b.length ? a.length < b.length : a.digest < b.digest; }
+
 }  // namespace
 
 struct Broker::Pending {
@@ -142,6 +145,7 @@ v1::AskRequest Broker::request_of(const std::vector<Key>& keys) {
 v1::AskRequest Broker::waiting() const {
   const std::lock_guard lock(mutex_);
   std::vector<Key> keys(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(queue_.size(), picket::ksn::kMostQuestions)));
+  std::sort(keys.begin(), keys.end(), goes_before);
   return request_of(keys);
 }
 
@@ -159,9 +163,7 @@ void Broker::send(std::unique_lock<std::mutex>& lock) {
   }
   flush_at_ = queue_.empty() ? Clock::time_point::max() : now;
   if (batch->keys.empty()) return;
-  std::sort(batch->keys.begin(), batch->keys.end(), [](const Key& a, const Key& b) {
-    return a.kind != b.kind ? a.kind < b.kind : a.length != b.length ? a.length < b.length : a.digest < b.digest;
-  });
+  std::sort(batch->keys.begin(), batch->keys.end(), goes_before);
   batch->trust = trust_;
   batch->cache = cache_;
   batch->generation = generation_;
@@ -203,7 +205,7 @@ Result<> Broker::take(Batch& batch, const ksn_channel::Answer& answer, const Way
     if (static_cast<std::uint8_t>(record.kind()) != key.kind || record.asked() != key.asked()) return fail(Code::untrusted, "it answered other questions than were asked");
     fresh[i].fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
     if (fresh[i].fresh_until + picket::ksn::kClockSkewSeconds < now)
-      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - fresh[i].fresh_until), " s: are the clocks right?"));
+      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh[i].fresh_until, 0)), " s: are the clocks right?"));
     if (key.is_prefix()) {
       for (const auto& found : record.found())
         if (found.digest().size() != picket::ksn::kDigestBytes || !found.digest().starts_with(key.asked())) return fail(Code::untrusted, "it listed a digest under a wrong prefix");

@@ -36,10 +36,10 @@ struct Client::Derived {
 };
 
 Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
-  line_ = std::make_unique<Line>(*channel_, [this](const Way* way, const Error* failure) { attempted(way, failure); });
+  line_ = std::make_unique<Line>(*channel_, [this](const Way* way, std::string_view path, const Error* failure) { attempted(way, path, failure); });
   gate_ = std::make_unique<Gate>(*line_, [this](std::string_view what) { return forbids(what); });
   std::string told;
-  outbox_ = std::make_unique<Outbox>(host_.keep, told);
+  outbox_ = std::make_unique<Outbox>(host_.keep, told, [this](std::string_view text) { host_.log(true, text); });
   if (!told.empty()) host_.log(true, told);
   broker_ = std::make_unique<Broker>(Broker::Parts{
       .now = host_.now,
@@ -220,7 +220,9 @@ void Client::put_in_force(Derived derived) {
     situation_.when_unavailable = settings.when_unavailable;
     if (provider) provider_ = std::move(*provider);
     else provider_.reset();
-    programs_ = std::make_shared<Programs>(Programs::Places{.code_authorities = settings.code_authorities});
+    auto places = host_.places;
+    places.code_authorities = settings.code_authorities;
+    programs_ = std::make_shared<Programs>(places);
     went_off = consent_changed();
   });
   line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);
@@ -311,8 +313,19 @@ Situation Client::situation() {
     out = situation_;
   }
   out.road = line_->in_force();
-  if (out.failing_since != 0 || !out.has_provider) out.next_attempt = host_.now() + std::chrono::ceil<std::chrono::seconds>(next).count();
+  const auto now = host_.now();
+  if (out.has_provider && out.failing_since == 0 && !is_unavailable(out, now)) return out;
+  const std::lock_guard lock(mutex_);
+  const auto at = std::max({out.has_provider ? greets_at() : greet_at_, now + std::chrono::ceil<std::chrono::seconds>(next).count(), now});
+  // One clock counts seconds, the other the rest of a road: what was said is not taken back for their difference.
+  if (at < next_attempt_ - 1 || at > next_attempt_ + 1) next_attempt_ = at;
+  out.next_attempt = next_attempt_;
   return out;
+}
+
+// After a failure within a minute: it may be over.
+std::int64_t Client::greets_at() const {
+  return situation_.failing_since != 0 ? greet_at_ : std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count());
 }
 
 std::string Client::forbids(std::string_view what) {
@@ -325,7 +338,9 @@ std::string Client::forbids(std::string_view what) {
   return {};
 }
 
-void Client::attempted(const Way* way, const Error* failure) {
+void Client::attempted(const Way* way, std::string_view path, const Error* failure) {
+  // A proxy takes statistics and files while KSN is away, and NOT_TAKEN says nothing of the licence: what they bring is no sign that questions are answered.
+  const bool would_answer = path == "/ksn/v1/ask" || path == "/ksn/v1/hello";
   bool tell = false;
   {
     const std::lock_guard lock(mutex_);
@@ -333,6 +348,7 @@ void Client::attempted(const Way* way, const Error* failure) {
     const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
     if (failure == nullptr) {
       ++exchanges_;
+      if (!would_answer) return;
       if (is_unavailable(situation_, now)) situation_.available_since = now;
       tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
       situation_.last_exchange = now;
@@ -342,10 +358,14 @@ void Client::attempted(const Way* way, const Error* failure) {
       situation_.licence_refused = false;
     } else if (failure->code != Code::cancelled) {
       ++failures_;
-      if (!was_failing) situation_.failing_since = now;
-      tell = !was_failing || situation_.failure != failure->message || was_refused != (failure->code == Code::denied);
+      if (!was_failing) {
+        situation_.failing_since = now;
+        greet_at_ = std::max(greet_at_, now + std::min<std::int64_t>(settings_.heartbeat.count(), 60));
+      }
+      // Another failure after it is no sign that the licence is known now.
+      situation_.licence_refused = was_refused || failure->code == Code::denied;
+      tell = !was_failing || situation_.failure != failure->message || was_refused != situation_.licence_refused;
       situation_.failure = failure->message;
-      situation_.licence_refused = failure->code == Code::denied;
     }
     if (tell) wake_ = true;
   }

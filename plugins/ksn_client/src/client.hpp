@@ -28,6 +28,7 @@ class Client {
     std::function<void()> changed;     // the state may be another; not under a lock
     std::string version;
     std::function<std::int64_t()> now;  // Unix seconds
+    Programs::Places places{};         // but for the authorities, which are a setting
   };
   [[nodiscard]] static Result<std::unique_ptr<Client>> start(Host host, Settings settings);
   ~Client();
@@ -48,7 +49,8 @@ class Client {
   [[nodiscard]] Result<v1::StatementReply> statement(const std::string& language);
   [[nodiscard]] Result<v1::DecideReply> decide(const v1::DecideRequest& request);
   [[nodiscard]] Result<v1::SwitchReply> switch_to(const v1::SwitchRequest& request);
-  [[nodiscard]] v1::SentReply sent();
+  // `done` once, perhaps before this returns: to look at what waits it may have to look at a file.
+  void sent(v1::SentRequest::What what, std::function<void(Result<v1::SentReply>)> done);
   // Code::denied while KSN is off: nothing is sent without consent, not even this.
   void connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done);
   // directives.json of a release that was activated.
@@ -65,12 +67,14 @@ class Client {
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
+  [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
-  void attempted(const Way* way, const Error* failure);
+  void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
+  [[nodiscard]] std::string next_message();                    // waits for the disk
 
   void run();                                                  // the ticker
   void greet();
@@ -93,7 +97,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false, greeting_ = false;
-  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0;
+  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, next_attempt_ = 0;
   std::uint64_t exchanges_ = 0, failures_ = 0;
   double software_tokens_ = 0;
   std::chrono::steady_clock::time_point software_counted_{};

@@ -1,6 +1,7 @@
 // What the client says and asks of its own: greetings, statistics, files; and programs for others.
 #include "base/bytes.hpp"
 #include "client.hpp"
+#include "greeting.hpp"
 #include "printed.hpp"
 
 namespace ksn_client {
@@ -56,7 +57,10 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
       reply.mutable_software()->set_product(program.product);
       reply.set_identified_by(program.identified_by);
       reply.set_signature_valid(program.valid);
-      const auto& decides = named && reply.checked().facts().verdict() != v1::VERDICT_UNKNOWN && reply.file().facts().verdict() == v1::VERDICT_UNKNOWN ? reply.checked() : reply.file();
+      // What is known of this very content counts before what is known of all that its publisher makes.
+      const bool by_software = named && reply.checked().facts().verdict() != v1::VERDICT_UNKNOWN && reply.file().facts().verdict() == v1::VERDICT_UNKNOWN;
+      const auto& decides = by_software ? reply.checked() : reply.file();
+      if (decides.from() != v1::Checked::NOBODY) reply.set_decided_by(by_software ? "software" : "file");
       const std::string who = program.publisher.empty() ? "of an unknown publisher" : cat(program.product.empty() ? "a program" : program.product, " of ", program.publisher,
                                                                                          program.version.empty() ? "" : cat(", version ", program.version));
       reply.set_text(cat(decides.from() == v1::Checked::NOBODY ? "not known now" : word_of(decides.facts().verdict()), ": ", who, program.note.empty() ? "" : cat(" (", program.note, ")")));
@@ -72,9 +76,12 @@ void Client::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     wake_ = false;
+    lock.unlock();
+    const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
+    lock.lock();
     const auto now = host_.now();
     const bool on = situation_.is_on() && situation_.has_provider;
-    const bool greets = on && !greeting_ && situation_.directives.permits("hello", now) && now >= greet_at_ && now - situation_.last_exchange >= settings_.heartbeat.count();
+    const bool greets = on && !greeting_ && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const bool looks_again = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
     Settings again;
@@ -99,7 +106,7 @@ void Client::run() {
       if (when > now) next = std::min(next, when);
     };
     if (on) {
-      consider(std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count()));
+      consider(std::max(greets_at(), now + rests));
       consider(counts_at);
       consider(outbox_rests_until_);
     }
@@ -121,10 +128,8 @@ void Client::greet() {
   gate_->post(
       "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
       [this, ksn](const ksn_channel::Answer& answer, const Way&) -> Result<> {
-        v1::HelloReply reply;
-        if (!reply.ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
-        if (reply.ksn() != ksn) return fail(Code::untrusted, cat("it speaks for the KSN '", reply.ksn().substr(0, 100), "', not for '", ksn, "'"));
-        const auto skew = reply.now() - host_.now();
+        PICKET_LET(reply, greeting_in(answer.body, ksn));
+        const auto skew = clock_ahead(reply, host_.now());
         if (skew > picket::ksn::kClockSkewSeconds || skew < -picket::ksn::kClockSkewSeconds)
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
         return {};

@@ -97,24 +97,37 @@ Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
   return out;
 }
 
-v1::SentReply Client::sent() {
+// As it would go now, as far as that is known; empty: nothing may go.
+std::string Client::next_message() {
+  if (auto waiting = broker_->waiting(); waiting.questions_size() > 0) {
+    *waiting.mutable_asker() = gate_->asker();
+    return printed("/ksn/v1/ask", waiting.SerializeAsString());
+  }
+  if (auto next = outbox_->look(forbids("statistics").empty(), forbids("content").empty(), host_.now())) {
+    *(next->is_content() ? next->content.mutable_asker() : next->statistics.mutable_asker()) = gate_->asker();
+    return printed(next->path, next->is_content() ? next->content.SerializeAsString() : next->statistics.SerializeAsString());
+  }
+  if (!forbids("hello").empty()) return {};
+  v1::HelloRequest hello;
+  *hello.mutable_asker() = gate_->asker();
+  return printed("/ksn/v1/hello", hello.SerializeAsString());
+}
+
+void Client::sent(v1::SentRequest::What what, std::function<void(Result<v1::SentReply>)> done) {
   v1::SentReply out;
-  const auto last = gate_->last();
-  if (!last.path.empty()) {
+  if (const auto last = gate_->last(); what != v1::SentRequest::NEXT && !last.path.empty()) {
     out.set_last(printed(last.path, *last.body));
     out.set_last_when(last.when);
     out.set_last_to(last.to);
     out.set_last_taken(last.taken);
   }
-  auto waiting = broker_->waiting();
-  if (waiting.questions_size() > 0) {
-    *waiting.mutable_asker() = gate_->asker();
-    out.set_next(printed("/ksn/v1/ask", waiting.SerializeAsString()));
-  } else if (auto next = outbox_->next(true, false, host_.now()); next && !next->is_content()) {
-    *next->statistics.mutable_asker() = gate_->asker();
-    out.set_next(printed(next->path, next->statistics.SerializeAsString()));
-  }
-  return out;
+  if (what == v1::SentRequest::LAST) return done(std::move(out));
+  auto shared = std::make_shared<std::function<void(Result<v1::SentReply>)>>(std::move(done));
+  const bool taken = worker_.submit([this, shared, out = std::move(out)]() mutable {
+    out.set_next(next_message());
+    (*shared)(std::move(out));
+  });
+  if (!taken) (*shared)(fail(Code::busy, "too much waits to be looked at"));
 }
 
 void Client::connection(std::chrono::milliseconds deadline, std::function<void(Result<v1::ConnectionReply>)> done) {
@@ -150,7 +163,7 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       row->set_works(works.has_value());
       row->set_text(works ? (reply.proxy() ? "a KSN proxy" : "a KSN server") : works.error().message);
       // Who asks may be less patient than we are with KSN: that is no failure.
-      if (works || patient || works.error().code != Code::timeout) attempted(&one.way, works ? nullptr : &works.error());
+      if (works || patient || works.error().code != Code::timeout) attempted(&one.way, "/ksn/v1/hello", works ? nullptr : &works.error());
     }
     done(std::move(out));
   });

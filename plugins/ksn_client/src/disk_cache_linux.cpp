@@ -124,7 +124,7 @@ std::optional<DiskCache::Found> DiskCache::find(const Key& key, std::int64_t now
       slot.sum = 0;
       continue;
     }
-    if (slot.fresh_until < now) return std::nullopt;
+    if (slot.fresh_until < now || slot.fresh_until > now + picket::ksn::kMostFreshSeconds) return std::nullopt;
     return Found{{slot.value, slot.size}, slot.fresh_until};
   }
   return std::nullopt;

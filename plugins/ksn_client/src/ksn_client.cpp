@@ -18,6 +18,14 @@ std::chrono::milliseconds deadline_of(const Message& request) {
   return std::chrono::milliseconds(request.timeout_ms > margin ? request.timeout_ms - margin : 1);
 }
 
+// For the record. Root's and the agent's own picketctl say who it was; of anybody else the bus knows better, and that stands beside what is said.
+std::string who_asks(std::string_view sender, std::string_view said) {
+  const auto is_own = sender == "picketctl" || sender.starts_with("picketctl#");
+  if (is_own) return std::string(said);
+  const auto who = sender.starts_with("picketctl@") ? cat("uid ", sender.substr(10, sender.find('#', 10) - 10)) : std::string(sender);
+  return said.empty() ? who : cat(said.substr(0, 90), " (", who, ")");  // what is recorded is cut at 200
+}
+
 template <class T>
 constexpr std::string_view kName = "";
 template <>
@@ -90,12 +98,14 @@ void KsnClient::publish() {
     if (status == PICKET_OK) published_ = bytes;
     else if (status == PICKET_E_BUSY) host_.set_timer(kPublishTimer, 500);
   }
-  const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", state.text());
+  // Without the next attempt: a device that goes on failing is not reported anew every minute.
+  const std::string text = cat(state.status(), state.cause().empty() ? "" : cat(": ", state.cause()));
+  const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", text);
   if (health == reported_) return;
   // A plugin's health is a warning at most; what policy calls critical is said of the device.
   picket::host::v1::DeviceConcern concern;
   concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
-  concern.set_text(cat("KSN: ", state.text()));
+  concern.set_text(cat("KSN: ", text));
   if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY) {
     host_.set_timer(kPublishTimer, 500);
     return;
@@ -156,19 +166,22 @@ void KsnClient::on_request(std::uint64_t id, const Message& request) {
   } else if (request.topic == "picket.ksn.decide") {
     v1::DecideRequest message;
     if (!parse(request, message)) return malformed();
+    message.set_who(who_asks(request.sender, message.who()));
     answer(id, client_->decide(message));
     publish();
   } else if (request.topic == "picket.ksn.switch") {
     v1::SwitchRequest message;
     if (!parse(request, message)) return malformed();
+    message.set_who(who_asks(request.sender, message.who()));
     answer(id, client_->switch_to(message));
     publish();
   } else if (request.topic == "picket.ksn.sent") {
-    auto sent = client_->sent();
-    // What does not fit into one message of the bus is cut, and that is said.
-    for (auto* text : {sent.mutable_last(), sent.mutable_next()})
-      if (text->size() > 60'000) *text = cat(text->substr(0, 60'000), " ... (cut: ", std::to_string(text->size()), " characters)");
-    answer(id, Result<v1::SentReply>(std::move(sent)));
+    v1::SentRequest message;
+    if (!parse(request, message)) return malformed();
+    client_->sent(message.what(), [this, id](Result<v1::SentReply> reply) {
+      if (reply && reply->ByteSizeLong() > Checker::kMostReply) reply = fail(Code::too_large, "one message of the bus does not hold the last and the next message: ask for each by itself");
+      answer(id, std::move(reply));
+    });
   } else if (request.topic == "picket.ksn.connection") {
     client_->connection(deadline_of(request), [this, id](Result<v1::ConnectionReply> reply) { answer(id, std::move(reply)); });
   } else if (request.topic == "picket.component.activate") {

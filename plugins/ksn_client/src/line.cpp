@@ -115,7 +115,7 @@ void Line::next(const std::shared_ptr<Message>& message) {
     if (message->last.message.empty()) message->last = resting;
     if (message->cancelled) message->last = {Code::cancelled, "cancelled"};
   }
-  if (message->roads.empty() && watch_) watch_(nullptr, &message->last);
+  if (message->roads.empty() && watch_) watch_(nullptr, message->path, &message->last);
   finish(message, fail(message->last));
 }
 
@@ -141,21 +141,24 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
     if (!result) result = fail(std::move(result).error(), state->way.name);
   }
   const bool gave_up = !result && (result.error().code == Code::cancelled || result.error().code == Code::busy) && !answer;
+  // It has no room for statistics and files now: that says nothing of its answers.
+  const bool is_full = !result && answer && (message->path == "/ksn/v1/statistics" || message->path == "/ksn/v1/content") &&
+                       (result.error().code == Code::busy || result.error().code == Code::unavailable);
   {
     const std::lock_guard lock(mutex_);
-    if (gave_up) state->breaker.gave_up();
+    if (gave_up || is_full) state->breaker.gave_up();
     else if (result || result.error().code == Code::conflict) state->breaker.succeeded();
     else state->breaker.failed(Clock::now(), spread(), rest);
   }
   if (result) {
-    if (watch_) watch_(&state->way, nullptr);
+    if (watch_) watch_(&state->way, message->path, nullptr);
     return finish(message, {});
   }
   if (gave_up || final) {
-    if (!gave_up && watch_) watch_(&state->way, result.error().code == Code::conflict ? nullptr : &result.error());
+    if (!gave_up && watch_) watch_(&state->way, message->path, result.error().code == Code::conflict ? nullptr : &result.error());
     return finish(message, std::move(result));
   }
-  if (watch_) watch_(&state->way, &result.error());
+  if (watch_ && !is_full) watch_(&state->way, message->path, &result.error());
   message->last = message->last.message.empty() ? result.error() : Error{result.error().code, cat(message->last.message, "; ", result.error().message)};
   next(message);
 }
@@ -221,14 +224,23 @@ void Line::try_all(std::string_view path, const std::string& body, std::chrono::
 std::string Line::in_force() const {
   const std::lock_guard lock(mutex_);
   if (states_.empty()) return "none";
-  std::string out;
-  bool servers = false;
+  const auto now = Clock::now();
+  std::string proxy;
+  bool proxy_rests = false, servers = false, servers_rest = true;
   for (const auto& state : states_) {
-    if (state->way.is_proxy) out = state->way.name;
-    else servers = true;
+    const bool rests = state->breaker.is_resting(now);
+    if (state->way.is_proxy) {
+      proxy = state->way.name;
+      proxy_rests = rests;
+    } else {
+      servers = true;
+      servers_rest = servers_rest && rests;
+    }
   }
-  if (!servers) return out;
-  return out.empty() ? "servers" : cat(out, ", servers when it is not available");
+  if (proxy.empty()) return servers_rest ? "servers, which rest after failures" : "servers";
+  if (!servers) return proxy_rests ? cat(proxy, ", which rests after failures") : proxy;
+  if (!proxy_rests) return cat(proxy, ", servers when it is not available");
+  return servers_rest ? cat(proxy, " and servers, which all rest after failures") : cat("servers, while ", proxy, " rests after failures");
 }
 
 std::string Line::why_shut() const {

@@ -24,8 +24,8 @@ struct Way {
 class Line {
  public:
   using Clock = std::chrono::steady_clock;
-  // What became of an attempt, for the status. On the channel's thread, or within post.
-  using Watch = std::function<void(const Way* way, const Error* failure)>;  // failure nullptr: an exchange; way nullptr: no road at all
+  // What became of an attempt at this path, for the status. On the channel's thread, or within post.
+  using Watch = std::function<void(const Way* way, std::string_view path, const Error* failure)>;  // failure nullptr: an exchange; way nullptr: no road at all
 
   Line(ksn_channel::Channel& channel, Watch watch) : channel_(channel), watch_(std::move(watch)) {}
 
@@ -50,7 +50,7 @@ class Line {
   // Every road in use, whatever its breaker says; the breakers hear only of what works.
   void try_all(std::string_view path, const std::string& body, std::chrono::milliseconds deadline, const Goes& goes, std::function<void(std::vector<Tried>)> done);
 
-  [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none"
+  [[nodiscard]] std::string in_force() const;                         // "proxy HOST:PORT", "servers", "none", and what rests
   [[nodiscard]] std::string why_shut() const;                         // every road rests, or there is none; empty: ask
   [[nodiscard]] std::chrono::milliseconds until_next_attempt() const; // 0: nothing rests
 

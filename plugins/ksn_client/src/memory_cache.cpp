@@ -10,7 +10,7 @@ MemoryCache::MemoryCache(std::size_t entries, std::size_t most_bytes, std::uint6
 const std::string* MemoryCache::find(const Key& key, std::int64_t now) {
   Entry* const set = &entries_[(hash_of(key, seed_) & mask_) * kWays];
   for (std::size_t i = 0; i < kWays; ++i) {
-    if (set[i].fresh_until < now || !(set[i].key == key)) continue;
+    if (set[i].fresh_until < now || set[i].fresh_until > now + picket::ksn::kMostFreshSeconds || !(set[i].key == key)) continue;
     set[i].used = ++clock_;
     return &set[i].value;
   }

@@ -21,6 +21,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kRecord = "outbox";
 constexpr std::size_t kMostPath = 4096, kMostCounters = 64;
+constexpr std::uint64_t kMostOfPart = 16;  // times the limit: a file of which a part may be sent
 
 bool starts(std::string_view head, std::string_view with) { return head.starts_with(with); }
 
@@ -73,7 +74,7 @@ std::optional<Outbox::Part> Outbox::Part::of(std::string_view text) {
   return bytes.ec == std::errc() && bytes.ptr == end ? std::optional(std::move(out)) : std::nullopt;
 }
 
-Outbox::Outbox(Keep keep, std::string& told) : keep_(std::move(keep)) {
+Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep)), warn_(std::move(warn)) {
   const auto text = keep_.load(kRecord);
   if (!text) return;
   boost::system::error_code error;
@@ -213,7 +214,7 @@ void Outbox::keep_counted(const Sums& sums) {
   if (limits_.extended && (add(sums) || unsaved_)) save();
 }
 
-std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits) {
+std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look) const {
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;
@@ -221,7 +222,13 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
   const auto& [wanted, first, most] = wish.part;
   if (first >= size) return std::nullopt;
   const std::uint64_t bytes = most == 0 ? size - first : std::min(most, size - first);
-  if (bytes > limits.most_bytes || size > limits.most_bytes * 16) return std::nullopt;
+  // Even for a part the whole file is read, for its digest.
+  if (bytes > limits.most_bytes || size / kMostOfPart > limits.most_bytes) {
+    if (!only_look && warn_)
+      warn_(cat("KSN wishes for ", std::to_string(bytes), " bytes of ", path, ", which has ", std::to_string(size), ": more than the setting content_mb allows, of a whole file ",
+                std::to_string(kMostOfPart), " times as much; not sent"));
+    return std::nullopt;
+  }
   Read out{{}, {info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}};
   out.request.set_digest(wanted);
   out.request.set_size(size);
@@ -231,6 +238,7 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
   const auto begin = ::pread(fd.get(), head.data(), head.size(), 0);
   const auto kind = kind_of_content(std::string_view(head).substr(0, static_cast<std::size_t>(std::max<ssize_t>(begin, 0))));
   if (kind.empty() || std::find(limits.kinds.begin(), limits.kinds.end(), kind) == limits.kinds.end() || (!wish.type.empty() && wish.type != kind)) return std::nullopt;
+  if (!wish.asked_held && only_look) return out;
   if (!wish.asked_held) {
     const auto digest = digest_of_file(fd.get());
     if (!digest || *digest != picket::to_hex(wanted)) return std::nullopt;
@@ -239,8 +247,7 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
   if (out.identity != wish.identity || wish.held >= bytes) return std::nullopt;
   out.request.set_offset(wish.held);
   std::string part(static_cast<std::size_t>(std::min<std::uint64_t>(bytes - wish.held, picket::ksn::kMostPartBytes)), '\0');
-  const auto got = ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(first + wish.held));
-  if (got != static_cast<ssize_t>(part.size())) return std::nullopt;
+  if (!only_look && ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(first + wish.held)) != static_cast<ssize_t>(part.size())) return std::nullopt;
   out.request.set_part(std::move(part));
   return out;
 }
@@ -261,8 +268,7 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
   }
   while (!wishes_.empty() && day_bytes_ < limits_.most_bytes_per_day) {
     const Wish wish = wishes_.front();
-    const auto known = paths_.find(wish.part.digest);
-    const std::string path = known == paths_.end() ? std::string() : known->second.path;
+    const std::string path = path_of(wish);
     const Limits limits = limits_;
     lock.unlock();
     auto content = path.empty() ? std::nullopt : read(wish, path, limits);
@@ -280,6 +286,27 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
     wishes_.pop_front();
     save();
   }
+  return std::nullopt;
+}
+
+std::string Outbox::path_of(const Wish& wish) const {
+  const auto known = paths_.find(wish.part.digest);
+  return known == paths_.end() ? std::string() : known->second.path;
+}
+
+std::optional<Outbox::Message> Outbox::look(bool statistics_permitted, bool content_permitted, std::int64_t now) const {
+  std::vector<std::pair<Wish, std::string>> wishes;
+  Limits limits;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!limits_.extended) return std::nullopt;
+    if (statistics_permitted && !statistics_.empty()) return Message{"/ksn/v1/statistics", statistics_.front(), {}};
+    if (!content_permitted || (day_ == now / 86400 && day_bytes_ >= limits_.most_bytes_per_day)) return std::nullopt;
+    for (const auto& wish : wishes_) wishes.emplace_back(wish, path_of(wish));
+    limits = limits_;
+  }
+  for (const auto& [wish, path] : wishes)
+    if (auto content = path.empty() ? std::nullopt : read(wish, path, limits, true)) return Message{"/ksn/v1/content", {}, std::move(content->request)};
   return std::nullopt;
 }
 

@@ -33,7 +33,9 @@ class Outbox {
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
   // What is kept is read here. A record that cannot be read is dropped with one line.
-  Outbox(Keep keep, std::string& told);
+  // `warn`: why a file that KSN wishes for is not sent though it could be; not under a lock.
+  using Warn = std::function<void(std::string_view)>;
+  Outbox(Keep keep, std::string& told, Warn warn = {});
   // The counters' sums since the start.
   using Sums = std::map<std::string, std::uint64_t>;
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
@@ -57,6 +59,8 @@ class Outbox {
     [[nodiscard]] bool is_content() const { return path == "/ksn/v1/content"; }
   };
   [[nodiscard]] std::optional<Message> next(bool statistics_permitted, bool content_permitted, std::int64_t now);
+  // What next() would give, without a file's bytes: as many zeros stand for them. Nothing is read, and nothing changes.
+  [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
 
@@ -95,7 +99,9 @@ class Outbox {
     std::uint64_t turn = 0;
   };
   // Reads the file, which may take a while: not under the lock. nullopt: it is not sent.
-  [[nodiscard]] static std::optional<Read> read(const Wish& wish, const std::string& path, const Limits& limits);
+  // `only_look`: neither its digest is made nor its bytes read, nor is a word said.
+  [[nodiscard]] std::optional<Read> read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look = false) const;
+  [[nodiscard]] std::string path_of(const Wish& wish) const;  // under the lock
   [[nodiscard]] bool add(const Sums& sums);  // false: nothing new
   [[nodiscard]] bool is_first(const v1::ContentRequest& content) const;
   void first_is_done();
@@ -104,6 +110,7 @@ class Outbox {
 
   mutable std::mutex mutex_;
   const Keep keep_;
+  const Warn warn_;
   Limits limits_;
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run

@@ -22,6 +22,14 @@ std::string allowed_of(const Directives& directives) {
   return out.empty() ? "nothing" : out;
 }
 
+// The one text: what it is, why, since when, and when it is tried again. The last exchange is named only while there is none, so that the text stays
+// the same as long as all goes well.
+std::string line_of(const v1::StatusReply& status, const Situation& s, bool silent) {
+  return cat(status.status(), !s.is_on() ? "" : cat(" (", s.has_provider ? cat(status.kind(), ", ") : "", status.mode(), ")"), status.cause().empty() ? "" : cat(": ", status.cause()),
+             status.since() == 0 ? "" : cat("; since ", utc(status.since())), status.next_attempt() == 0 ? "" : cat("; next attempt ", utc(status.next_attempt())),
+             !silent ? "" : s.last_exchange == 0 ? "; no exchange yet" : cat("; last exchange ", utc(s.last_exchange), s.last_road.empty() ? "" : " by ", s.last_road));
+}
+
 }  // namespace
 
 bool is_unavailable(const Situation& s, std::int64_t now) {
@@ -39,14 +47,11 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   out.set_last_exchange(s.last_exchange);
   out.set_road(s.is_on() ? s.road : "none");
   out.set_since(s.changed);
-  const std::string kind = s.has_provider ? cat(" (", out.kind(), ", ", out.mode(), ")") : cat(" (", out.mode(), ")");
-  const std::string last = s.last_exchange == 0 ? "no exchange yet" : cat("last exchange ", utc(s.last_exchange), s.last_road.empty() ? "" : " by ", s.last_road);
-
   if (!s.is_on()) {
     out.set_status("Disabled");
     out.set_cause(!s.allowed ? "policy forbids KSN" : !s.accepted ? "the KSN statement is not accepted" : cat("switched off", s.switched_by.empty() ? "" : " by ", s.switched_by));
     if (s.allowed && s.decided != 0) out.set_since(s.decided);
-    out.set_line(cat("Disabled: ", out.cause(), out.since() == 0 ? "" : cat("; since ", utc(out.since()))));
+    out.set_line(line_of(out, s, false));
     return out;
   }
   if (s.directives.in_force(now)) {
@@ -55,16 +60,18 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
                       s.directives.until == 0 ? "" : cat(" until ", utc(s.directives.until)), s.directives.reason.empty() ? "" : cat(": ", s.directives.reason)));
     out.set_since(s.directives_since);
     out.set_restricted_until(s.directives.until);
+    bool silent = true;
     if (s.directives.mode == Directives::Mode::stopped) {
       out.set_next_attempt(s.directives.until);
     } else {
       out.set_next_attempt(s.next_attempt);
-      if (is_unavailable(s, now)) {
+      silent = is_unavailable(s, now);
+      if (silent) {
         out.set_device_status(s.when_unavailable);
         out.set_cause(cat(out.cause(), "; and not available: ", why_unavailable(s)));
       }
     }
-    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), out.next_attempt() == 0 ? "" : cat("; next attempt ", utc(out.next_attempt())), "; ", last));
+    out.set_line(line_of(out, s, silent));
     return out;
   }
   if (is_unavailable(s, now)) {
@@ -73,14 +80,14 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
     out.set_cause(why_unavailable(s));
     out.set_since(s.failing_since != 0 ? s.failing_since : last_heard(s, now));
     out.set_next_attempt(s.next_attempt);
-    out.set_line(cat(out.status(), kind, ": ", out.cause(), "; since ", utc(out.since()), s.next_attempt == 0 ? "" : cat("; next attempt ", utc(s.next_attempt)), "; ", last));
+    out.set_line(line_of(out, s, true));
     return out;
   }
   out.set_status("Enabled");
   out.set_since(std::max({s.changed, s.available_since, released_at(s, now)}));
   out.set_next_attempt(s.failing_since != 0 ? s.next_attempt : 0);
   if (s.failing_since != 0) out.set_cause(cat("the last attempt failed: ", s.failure));
-  out.set_line(cat(out.status(), kind, "; ", last, out.cause().empty() ? "" : cat("; ", out.cause())));
+  out.set_line(line_of(out, s, s.failing_since != 0));
   return out;
 }
 
@@ -93,8 +100,8 @@ v1::KsnState state_of(const Situation& s, std::int64_t now) {
   out.set_device_status(status.device_status());
   out.set_since(status.since());
   out.set_available(s.is_on() && s.last_exchange != 0 && now - s.last_exchange < kAvailableSeconds);
-  out.set_text(status.status() == "Enabled" ? cat(status.status(), " (", status.kind(), ")")
-                                            : cat(status.status(), status.kind().empty() || !s.is_on() ? "" : cat(" (", status.kind(), ")"), ": ", status.cause()));
+  out.set_text(status.line());
+  out.set_cause(status.cause());
   return out;
 }
 

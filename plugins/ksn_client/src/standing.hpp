@@ -45,7 +45,7 @@ struct Situation {
 [[nodiscard]] bool is_unavailable(const Situation& situation, std::int64_t now);
 // status, line, kind, mode, cause, since, next_attempt, last_exchange, device_status, road, restricted_until.
 [[nodiscard]] v1::StatusReply status_of(const Situation& situation, std::int64_t now);
-// For picket.ksn.state: its text does not change with every exchange.
+// For picket.ksn.state: the same text, which does not change with every exchange.
 [[nodiscard]] v1::KsnState state_of(const Situation& situation, std::int64_t now);
 // When the words change though nothing happens; 0: never.
 [[nodiscard]] std::int64_t changes_at(const Situation& situation, std::int64_t now);

@@ -15,11 +15,12 @@ class Breaker {
   [[nodiscard]] bool may_ask(Clock::time_point now) {
     if (!resting_) return true;
     if (now < until_) return false;
+    trying_ = true;
     until_ = now + longest_;  // nobody else, unless the one who tries never comes back
     return true;
   }
   void succeeded() {
-    resting_ = false;
+    resting_ = trying_ = false;
     rest_ = first_;
   }
   void failed(Clock::time_point now) {
@@ -27,18 +28,24 @@ class Breaker {
     if (resting_ && now < began_ + rest_) return;
     if (resting_) rest_ = std::min(rest_ * 2, longest_);
     resting_ = true;
+    trying_ = false;
     began_ = now;
     until_ = now + rest_;
   }
   [[nodiscard]] bool is_resting() const { return resting_; }
+  // One question tries it now.
+  [[nodiscard]] bool is_trying(Clock::time_point now) const { return trying_ && now < until_; }
+  // While one tries, it will be known soon.
   [[nodiscard]] std::chrono::milliseconds left(Clock::time_point now) const {
-    return !resting_ || until_ <= now ? std::chrono::milliseconds(0) : std::chrono::ceil<std::chrono::milliseconds>(until_ - now);
+    if (!resting_ || until_ <= now) return std::chrono::milliseconds(0);
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(until_ - now);
+    return trying_ ? std::min(rest, first_) : rest;
   }
 
  private:
   const std::chrono::milliseconds first_, longest_;
   std::chrono::milliseconds rest_;
-  bool resting_ = false;
+  bool resting_ = false, trying_ = false;
   Clock::time_point began_{}, until_{};
 };
 

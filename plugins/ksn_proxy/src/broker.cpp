@@ -82,11 +82,23 @@ bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
   return true;
 }
 
-std::string Broker::refusal_of(std::string_view id, int& status) {
-  const std::lock_guard lock(mutex_);
-  std::string body;
-  if (const auto* licence = licences_.find(id); licence != nullptr) (void)is_refused(*licence, Clock::now(), status, body);
-  return body;
+bool Broker::may_not_ask(Licence* licence, Clock::time_point now, int& status, std::string& body) {
+  if (licence != nullptr && is_refused(*licence, now, status, body)) {
+    ++counters_.refused;
+    return true;
+  }
+  if (licence != nullptr && may_be_new(*licence, now)) return false;
+  ++counters_.overloaded;
+  status = 429;
+  body = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", 10);
+  return true;
+}
+
+void Broker::accept(Licence& licence, Clock::time_point now) {
+  licence.accepted_until = now + settings_.licence_lasts;
+  licence.refused_until = {};
+  licence.is_known = true;
+  heard_at_ = now;
 }
 
 void Broker::ask(std::string_view body, ksn_server::Reply reply) {
@@ -107,12 +119,10 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   }
   counters_.digests += ask.keys.size();
   auto* licence = licences_.get(ask.licence, now);
-  int status = 429;
+  int status = 0;
   std::string answer;
-  if (licence == nullptr || is_refused(*licence, now, status, answer) || !may_be_new(*licence, now)) {
-    ++(answer.empty() ? counters_.overloaded : counters_.refused);
+  if (may_not_ask(licence, now, status, answer)) {
     lock.unlock();
-    if (answer.empty()) answer = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", 10);
     return std::move(reply).send(status, std::move(answer));
   }
 
@@ -306,9 +316,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
   --in_flight_;
   --batch->licence->in_flight;
   if (came && taken) {
-    batch->licence->accepted_until = now + settings_.licence_lasts;
-    batch->licence->refused_until = {};
-    batch->licence->is_known = true;
+    accept(*batch->licence, now);
     const auto unix_now = parts_.now();
     for (auto& [key, wire] : wishes) wishes_.add(key, std::move(wire), now);
     for (std::size_t i = 0; i < batch->keys.size(); ++i) {
@@ -323,7 +331,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
     ++counters_.upstream_failures;
     if (came) ++counters_.untrusted;
     int status = 503;
-    const auto body = failure_of(*batch, posted, taken, now, status);
+    const auto body = failure_of(*batch->licence, posted, !taken, now, status);
     for (const auto& key : batch->keys) {
       const auto found = pending_.find({batch->licence, key});
       if (found == pending_.end()) continue;

@@ -17,6 +17,7 @@
 #include "ksn/answers.hpp"
 #include "ksn_server/server.hpp"
 #include "licences.hpp"
+#include "picket/ksn/v1/wire.pb.h"
 #include "upstream.hpp"
 #include "wishes.hpp"
 
@@ -28,6 +29,7 @@ struct BrokerSettings {
   std::chrono::milliseconds deadline{5000};       // for an answer of the KSN
   std::chrono::seconds licence_lasts{600};        // what was accepted is believed for so long
   std::chrono::seconds refusal_lasts{60};         // where the refusal does not say
+  std::chrono::seconds line_lasts{60};            // so long after it was heard of, the KSN is believed to be there
   std::size_t most_waiting = 10'000;              // requests that wait for answers
   std::size_t most_pending = 100'000;             // different questions on their way
   std::size_t most_batches = 32;                  // requests to the KSN at a time
@@ -58,7 +60,9 @@ class Broker {
   void stop();  // asks the upstream nothing any more; nobody may ask after it
 
   void ask(std::string_view body, ksn_server::Reply reply);
-  // What was said of the licence lately; empty: nothing bad.
+  // `ours`, when this licence would be answered now: as the KSN said lately, or says when it is asked.
+  void greet(std::string_view licence, const picket::ksn::v1::HelloReply& ours, ksn_server::Reply reply);
+  // The KSN's last word of the licence, however old, was no; else empty.
   [[nodiscard]] std::string refusal_of(std::string_view licence, int& status);
   [[nodiscard]] BrokerCounters counters() const;
 
@@ -84,6 +88,8 @@ class Broker {
 
   // All of these under the lock.
   [[nodiscard]] bool may_be_new(Licence& licence, Clock::time_point now);
+  [[nodiscard]] bool may_not_ask(Licence* licence, Clock::time_point now, int& status, std::string& body);  // nullptr: there is no room for it
+  void accept(Licence& licence, Clock::time_point now);
   [[nodiscard]] static bool is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body);
   void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
                         Clock::time_point now);
@@ -92,10 +98,10 @@ class Broker {
   void resolve(Pending& pending, Entry& entry, Out& out);
   void give_up(Waiting& waiting, int status, const std::string& body, Out& out);
   void flush(Licence& licence);
-  [[nodiscard]] std::string failure_of(const Batch& batch, const picket::Result<Posted>& posted, const picket::Result<std::vector<EntryRef>>& taken, Clock::time_point now,
-                                       int& status);
+  [[nodiscard]] std::string failure_of(Licence& licence, const picket::Result<Posted>& posted, bool is_lie, Clock::time_point now, int& status);
 
   void send_batches(std::unique_lock<std::mutex>& lock);
+  void on_greeted(Licence& licence, const std::string& ours, const std::string& ksn, const picket::Result<Posted>& posted);
   void on_posted(const std::shared_ptr<Batch>& batch, picket::Result<Posted> posted);
   [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body, NewWishes& wishes);
   void run();
@@ -113,7 +119,8 @@ class Broker {
   std::unordered_map<std::pair<const Licence*, Key>, std::unique_ptr<Pending>, QuestionHash> pending_;
   std::vector<Licence*> due_;                     // with unsent questions
   std::deque<std::shared_ptr<Waiting>> waiting_;  // in the order of their deadlines
-  std::size_t waiting_count_ = 0, in_flight_ = 0;
+  std::size_t waiting_count_ = 0, in_flight_ = 0, greeters_ = 0;
+  Clock::time_point heard_at_{};                  // of the KSN; the epoch: not yet
   std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
   std::uint64_t stamp_ = 0;
   double newcomers_;                              // tokens

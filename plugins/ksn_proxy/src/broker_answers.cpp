@@ -64,9 +64,9 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
 }
 
 // What those who wait are told, and what is remembered of the licence.
-std::string Broker::failure_of(const Batch& batch, const Result<Posted>& posted, const Result<std::vector<EntryRef>>& taken, Clock::time_point now, int& status) {
+std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, bool is_lie, Clock::time_point now, int& status) {
   const auto away = [&](std::string_view why) { return ksn_server::refusal(v1::Refusal::UNAVAILABLE, why, std::max(1u, parts_.upstream.rests_for())); };
-  if (!taken) return away("the KSN behind the proxy answers what is not the provider's");
+  if (is_lie) return away("the KSN behind the proxy answers what is not the provider's");
   if (!posted) return away(cat("the KSN behind the proxy cannot be reached: ", posted.error().message));
   v1::Refusal refusal;
   if (posted->body.size() > 4096 || !refusal.ParseFromString(posted->body)) return away(cat("the KSN behind the proxy answers with HTTP status ", std::to_string(posted->status)));
@@ -74,7 +74,6 @@ std::string Broker::failure_of(const Batch& batch, const Result<Posted>& posted,
     case v1::Refusal::LICENCE_UNKNOWN:
     case v1::Refusal::LICENCE_BLOCKED:
     case v1::Refusal::LICENCE_EXPIRED: {
-      auto& licence = *batch.licence;
       const auto lasts = refusal.retry_after_seconds() != 0 ? std::min<std::chrono::seconds>(std::chrono::seconds(refusal.retry_after_seconds()), std::chrono::hours(24))
                                                             : settings_.refusal_lasts;
       licence.accepted_until = {};

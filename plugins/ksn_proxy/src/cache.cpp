@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "ksn/limits.hpp"
+
 namespace ksn_proxy {
 namespace {
 
@@ -84,7 +86,7 @@ Entry* Cache::find(const Key& key, std::uint64_t hash, std::int64_t now) {
     if (slots_[at].hash != hash) continue;
     auto* entry = slots_[at].entry;
     if (!(entry->key == key)) continue;
-    if (entry->fresh_until <= now) {
+    if (entry->fresh_until <= now || entry->fresh_until > now + picket::ksn::kMostFreshSeconds) {
       ++counters_.expired;
       remove(entry);
       return nullptr;

@@ -46,7 +46,7 @@ std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
 Forwarder::Part Forwarder::part_of(const Message& message) {
   v1::ContentRequest content;
   if (message.kind != MessageKind::content || !content.ParseFromString(message.body)) return {};
-  return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size()};
+  return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size(), {}, 0};
 }
 
 Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox) : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)) {}
@@ -90,7 +90,7 @@ void Forwarder::say(std::string_view text) {
 
 // ---- from devices
 
-void Forwarder::statistics(std::string_view body, ksn_server::Reply reply) {
+void Forwarder::statistics(std::string_view body, std::string_view peer, ksn_server::Reply reply) {
   v1::StatisticsRequest request;
   if (!request.ParseFromArray(body.data(), static_cast<int>(body.size())) || request.id().size() != 16)
     return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no StatisticsRequest with an id of 16 bytes");
@@ -99,11 +99,12 @@ void Forwarder::statistics(std::string_view body, ksn_server::Reply reply) {
     const std::lock_guard lock(mutex_);
     passes = passes && sends_ && passing_bytes_ < settings_.most_queued_bytes;
   }
-  if (passes) pass_on(MessageKind::statistics, std::string(body), std::move(reply));
-  else store(MessageKind::statistics, std::string(body), std::move(reply));
+  From from{std::string(peer), request.asker().licence(), std::move(reply)};
+  if (passes) pass_on(MessageKind::statistics, std::string(body), std::move(from));
+  else store(MessageKind::statistics, std::string(body), std::move(from));
 }
 
-void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
+void Forwarder::content(std::string_view body, std::string_view peer, ksn_server::Reply reply) {
   v1::ContentRequest request;
   if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no ContentRequest");
   if (const char* why = wrong_with(request); why != nullptr) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, why);
@@ -117,16 +118,17 @@ void Forwarder::content(std::string_view body, ksn_server::Reply reply) {
     if (found != held_.end()) held = found->second.until;
   }
   if (!passes && request.part().empty()) return std::move(reply).send(200, held_answer(request, held));
-  if (passes) pass_on(MessageKind::content, std::string(body), std::move(reply));
-  else store(MessageKind::content, std::string(body), std::move(reply));
+  From from{std::string(peer), request.asker().licence(), std::move(reply)};
+  if (passes) pass_on(MessageKind::content, std::string(body), std::move(from));
+  else store(MessageKind::content, std::string(body), std::move(from));
 }
 
-void Forwarder::pass_on(MessageKind kind, std::string body, ksn_server::Reply reply) {
+void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
   struct Passing {
     std::string body;
-    ksn_server::Reply reply;
+    From from;
   };
-  auto held = std::make_shared<Passing>(Passing{std::move(body), std::move(reply)});
+  auto held = std::make_shared<Passing>(Passing{std::move(body), std::move(from)});
   {
     const std::lock_guard lock(mutex_);
     passing_bytes_ += held->body.size();
@@ -141,22 +143,31 @@ void Forwarder::pass_on(MessageKind kind, std::string body, ksn_server::Reply re
         const std::lock_guard lock(mutex_);
         ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
       }
-      return std::move(held->reply).send(posted->status, std::move(posted->body));
+      return std::move(held->from.reply).send(posted->status, std::move(posted->body));
     }
     // It may have arrived all the same: what came twice counts once.
-    store(kind, std::move(held->body), std::move(held->reply));
+    store(kind, std::move(held->body), std::move(held->from));
   });
 }
 
-void Forwarder::store(MessageKind kind, std::string body, ksn_server::Reply reply) {
+void Forwarder::store(MessageKind kind, std::string body, From from) {
+  // Of a licence that the KSN refused nothing is kept: it would be refused again, and has taken others' room until then.
+  int status = 0;
+  if (auto refusal = parts_.refusal_of ? parts_.refusal_of(from.licence, status) : std::string(); !refusal.empty()) return std::move(from.reply).send(status, std::move(refusal));
   std::unique_lock lock(mutex_);
   if (queue_.size() >= settings_.most_queued || queued_bytes_ + body.size() > settings_.most_queued_bytes) {
     ++counters_.no_room;
     lock.unlock();
-    return refuse_with(std::move(reply), v1::Refusal::UNAVAILABLE, "the proxy cannot write so fast", 5);
+    return refuse_with(std::move(from.reply), v1::Refusal::UNAVAILABLE, "the proxy cannot write so fast", 5);
   }
+  if (const auto found = shares_.find(from.peer); (found == shares_.end() ? 0 : found->second) + body.size() > settings_.most_per_address) {
+    ++counters_.no_room;
+    lock.unlock();
+    return refuse_with(std::move(from.reply), v1::Refusal::TOO_MANY, cat("as much waits here of this device as may wait of one (", std::to_string(settings_.most_per_address), " bytes)"), 60);
+  }
+  shares_[from.peer] += body.size();
   queued_bytes_ += body.size();
-  queue_.push_back({{kind, parts_.now(), std::move(body)}, std::move(reply)});
+  queue_.push_back({{kind, parts_.now(), std::move(body)}, std::move(from)});
   wakes_.notify_one();
 }
 
@@ -171,7 +182,12 @@ void Forwarder::remember(Part part) {
   waiting_.push_back(std::move(part));
 }
 
+void Forwarder::give_back(const std::string& peer, std::uint64_t bytes) {
+  if (const auto found = shares_.find(peer); found != shares_.end() && (found->second -= std::min(found->second, bytes)) == 0) shares_.erase(found);
+}
+
 void Forwarder::release(const Part& part) {
+  give_back(part.peer, part.bytes);
   if (const auto found = held_.find(part.piece); found != held_.end() && --found->second.messages == 0) held_.erase(found);
 }
 
@@ -256,22 +272,30 @@ void Forwarder::write(std::vector<Queued> queued) {
   Result<> last;
   for (auto& one : queued) {
     std::string answer;
+    const auto bytes = one.message.body.size();
     if (already_has(one.message, answer)) {
-      answers.push_back({std::move(one.reply), std::move(answer), {}, true});  // what it has may have come just now
+      const std::lock_guard lock(mutex_);
+      give_back(one.from.peer, bytes);
+      answers.push_back({std::move(one.from.reply), std::move(answer), {}, true});  // what it has may have come just now
       continue;
     }
     if (auto appended = outbox_.append(one.message); !appended) {
       last = appended;
       ++refused;
-      answers.push_back({std::move(one.reply), {}, std::move(appended), false});
+      const std::lock_guard lock(mutex_);
+      give_back(one.from.peer, bytes);
+      answers.push_back({std::move(one.from.reply), {}, std::move(appended), false});
       continue;
     }
     ++stored;
     {
       const std::lock_guard lock(mutex_);
-      remember(part_of(one.message));
+      auto part = part_of(one.message);
+      part.peer = std::move(one.from.peer);
+      part.bytes = bytes;
+      remember(std::move(part));
     }
-    answers.push_back({std::move(one.reply), std::move(answer), {}, true});
+    answers.push_back({std::move(one.from.reply), std::move(answer), {}, true});
   }
   // One flush for all of them. What cannot be promised is refused: the device sends it again, and that counts once.
   const auto synced = stored > 0 ? outbox_.sync() : Result<>();

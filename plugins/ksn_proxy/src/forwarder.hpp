@@ -22,6 +22,7 @@ namespace ksn_proxy {
 struct ForwarderSettings {
   std::filesystem::path folder;
   Outbox::Limits limits;
+  std::uint64_t most_per_address = 32u << 20;       // bytes that wait of one address: no device takes the room of all
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
@@ -43,13 +44,16 @@ class Forwarder {
     Upstream& upstream;
     std::function<std::int64_t()> now;
     std::function<void(std::string_view)> warn;
+    // A refusal, when the KSN's last word of this licence was one, and its HTTP status; else empty. May be missing.
+    std::function<std::string(std::string_view licence, int& status)> refusal_of{};
   };
   [[nodiscard]] static picket::Result<std::unique_ptr<Forwarder>> start(ForwarderSettings settings, Parts parts);
   ~Forwarder();         // writes what it was given; the upstream must have ended
   void stop_sending();  // the upstream may end after it
 
-  void statistics(std::string_view body, ksn_server::Reply reply);
-  void content(std::string_view body, ksn_server::Reply reply);
+  // peer: the device's IP address.
+  void statistics(std::string_view body, std::string_view peer, ksn_server::Reply reply);
+  void content(std::string_view body, std::string_view peer, ksn_server::Reply reply);
   [[nodiscard]] ForwarderCounters counters() const;
 
  private:
@@ -57,19 +61,25 @@ class Forwarder {
   struct Part {                   // what a message brings; statistics: of no piece
     Piece piece;
     std::uint64_t begin = 0, end = 0;
+    std::string peer{};           // whose share it is in; empty: of a time before the start
+    std::uint64_t bytes = 0;
   };
   // How much of a piece is here or there without a gap.
   struct Held {
     std::uint64_t until = 0;      // from the first byte on
     std::size_t messages = 0;     // that wait
   };
-  struct Queued {
-    Message message;
+  struct From {                   // a device's message
+    std::string peer, licence;
     ksn_server::Reply reply;
   };
+  struct Queued {
+    Message message;
+    From from;
+  };
   Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox);
-  void pass_on(MessageKind kind, std::string body, ksn_server::Reply reply);
-  void store(MessageKind kind, std::string body, ksn_server::Reply reply);
+  void pass_on(MessageKind kind, std::string body, From from);
+  void store(MessageKind kind, std::string body, From from);
   void run();
   void write(std::vector<Queued> queued);
   void send_oldest();
@@ -79,6 +89,7 @@ class Forwarder {
   void forget_oldest(bool arrived);
   void forget_newest(std::uint64_t count);
   void release(const Part& part);
+  void give_back(const std::string& peer, std::uint64_t bytes);  // of its share
   [[nodiscard]] bool already_has(const Message& message, std::string& answer);
   void say(std::string_view text);
 
@@ -90,6 +101,7 @@ class Forwarder {
   std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
   std::deque<Part> waiting_;                        // what is in the outbox, oldest first
   std::map<Piece, Held> held_;
+  std::map<std::string, std::uint64_t, std::less<>> shares_;  // by address: bytes that wait
   ForwarderCounters counters_;
   bool over_ = false, sends_ = true, in_flight_ = false;
   std::unique_ptr<picket::Result<Posted>> sent_;    // the answer to the one that was in flight

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "entry.hpp"
+#include "ksn_server/server.hpp"
 
 namespace ksn_proxy {
 
@@ -27,7 +28,9 @@ struct Licence {
   Clock::time_point flush_at{};
   bool is_due = false;             // stands in the broker's list
   std::size_t in_flight = 0;       // batches on their way
-  [[nodiscard]] bool is_busy() const { return is_due || in_flight > 0 || !unsent.empty(); }
+  std::vector<ksn_server::Reply> greeters;  // wait for what the KSN says to a greeting that is on its way
+  bool is_greeting = false;
+  [[nodiscard]] bool is_busy() const { return is_due || in_flight > 0 || is_greeting || !unsent.empty(); }
 };
 
 class Licences {

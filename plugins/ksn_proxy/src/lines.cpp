@@ -71,6 +71,8 @@ void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Re
     } else if (!ends) {
       line.why = answer ? cat("HTTP status ", std::to_string(answer->status)) : answer.error().message;
       order->why = line.why;
+      // Where it stands beside the address, once is enough.
+      if (const auto where = cat(line.road.base_url, ": "); line.why.starts_with(where)) line.why.erase(0, where.size());
       line.breaker.failed(now);
     }
   }
@@ -96,6 +98,11 @@ std::uint32_t Lines::rests_for() const {
   return static_cast<std::uint32_t>((least.count() + 999) / 1000);
 }
 
+bool Lines::works() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return !line.breaker.is_resting(); });
+}
+
 std::string Lines::describe() const {
   const auto now = Breaker::Clock::now();
   const std::lock_guard lock(mutex_);
@@ -103,8 +110,11 @@ std::string Lines::describe() const {
   for (const auto& line : lines_) {
     if (!out.empty()) out += "; ";
     out += line.road.base_url;
-    if (line.breaker.is_resting()) out += cat(": rests for ", std::to_string((line.breaker.left(now).count() + 999) / 1000), " s after: ", line.why);
-    else out += line.answered == 0 ? ": not asked yet" : ": answers";
+    const auto seconds = (line.breaker.left(now).count() + 999) / 1000;
+    if (!line.breaker.is_resting()) out += line.answered == 0 ? ": not asked yet" : ": answers";
+    else if (line.breaker.is_trying(now)) out += cat(": failed, and is tried again now: ", line.why);
+    else if (seconds == 0) out += cat(": failed, and is tried with the next question: ", line.why);
+    else out += cat(": failed, and rests for ", std::to_string(seconds), " s: ", line.why);
   }
   return out;
 }

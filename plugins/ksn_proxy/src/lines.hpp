@@ -24,6 +24,7 @@ class Lines final : public Upstream {
   void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) override;
   void blame(std::string_view why) override;
   [[nodiscard]] std::uint32_t rests_for() const override;
+  [[nodiscard]] bool works() const override;
   [[nodiscard]] std::string describe() const override;
 
  private:

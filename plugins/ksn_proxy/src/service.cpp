@@ -38,22 +38,20 @@ std::string utc(std::int64_t seconds) {
 
 void Service::handle(const ksn_server::Request& request, ksn_server::Reply reply) {
   if (request.path == "/ksn/v1/ask") return broker_.ask(request.body, std::move(reply));
-  if (request.path == "/ksn/v1/statistics") return forwarder_.statistics(request.body, std::move(reply));
-  if (request.path == "/ksn/v1/content") return forwarder_.content(request.body, std::move(reply));
+  if (request.path == "/ksn/v1/statistics") return forwarder_.statistics(request.body, request.peer, std::move(reply));
+  if (request.path == "/ksn/v1/content") return forwarder_.content(request.body, request.peer, std::move(reply));
   if (request.path != "/ksn/v1/hello")
     return std::move(reply).send(404, ksn_server::refusal(v1::Refusal::UNKNOWN_REQUEST, cat("nothing is served at ", request.path.substr(0, 64))));
   v1::HelloRequest hello;
   if (!hello.ParseFromArray(request.body.data(), static_cast<int>(request.body.size())) || hello.asker().licence().size() > picket::ksn::kMostTextBytes)
     return std::move(reply).send(400, ksn_server::refusal(v1::Refusal::MALFORMED, "this is no HelloRequest"));
-  int status = 0;
-  if (auto refusal = broker_.refusal_of(hello.asker().licence(), status); !refusal.empty()) return std::move(reply).send(status, std::move(refusal));
   v1::HelloReply answer;
   answer.set_ksn(whose_.name);
   answer.set_private_ksn(whose_.is_private);
   answer.set_proxy(true);
   answer.set_version(whose_.version);
   answer.set_now(now_());
-  std::move(reply).send(200, answer.SerializeAsString());
+  broker_.greet(hello.asker().licence(), answer, std::move(reply));
 }
 
 std::map<std::string, std::uint64_t> figures(const BrokerCounters& broker, const ForwarderCounters& forwarder, const ksn_server::Counters& server) {

@@ -25,6 +25,8 @@ class Upstream {
   virtual void blame(std::string_view why) = 0;
   // Seconds until it is worth trying again; 0: now.
   [[nodiscard]] virtual std::uint32_t rests_for() const = 0;
+  // Some server does not rest.
+  [[nodiscard]] virtual bool works() const { return rests_for() == 0; }
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 

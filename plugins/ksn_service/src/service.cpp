@@ -33,13 +33,13 @@ void Service::sign_with(Signer signer) {
 }
 
 bool Service::may_wait(std::string_view path) const {
-  return path == "/ksn/v1/statistics" || path == "/ksn/v1/content" || (path == "/ksn/v1/ask" && settings_.store.starts_with("redis:"));
+  return path == "/ksn/v1/statistics" || path == "/ksn/v1/content" || ((path == "/ksn/v1/ask" || path == "/ksn/v1/hello") && settings_.store.starts_with("redis:"));
 }
 
 Response Service::handle(std::string_view path, std::string_view body, std::string_view peer) {
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
   if (path == "/ksn/v1/ask") return ask(body, peer);
-  if (path == "/ksn/v1/hello") return hello(body);
+  if (path == "/ksn/v1/hello") return hello(body, peer);
   if (path == "/ksn/v1/statistics") return statistics(body, peer);
   if (path == "/ksn/v1/content") return content(body, peer);
   return refuse({v1::Refusal::UNKNOWN_REQUEST, "this KSN does not know that request", 0});
@@ -133,9 +133,11 @@ Response Service::ask(std::string_view body, std::string_view peer) {
   return {200, std::move(*reply)};
 }
 
-Response Service::hello(std::string_view body) {
+Response Service::hello(std::string_view body, std::string_view peer) {
   v1::HelloRequest request;
   if (body.size() > picket::ksn::kMostRequestBytes || !parse(request, body)) return refuse({v1::Refusal::MALFORMED, "no HelloRequest", 0});
+  // Who is greeted would be answered: devices take their status from this.
+  if (const auto store = admit(request.asker(), peer, 1); !store) return refuse(store.error());
   v1::HelloReply reply;
   reply.set_ksn(settings_.name);
   reply.set_private_ksn(settings_.private_ksn);
@@ -148,7 +150,6 @@ Response Service::statistics(std::string_view body, std::string_view peer) {
   if (body.size() > picket::ksn::kMostStatisticsBytes) return refuse({v1::Refusal::TOO_LARGE, "statistics of more than 64 KiB", 0});
   v1::StatisticsRequest request;
   if (!parse(request, body)) return refuse({v1::Refusal::MALFORMED, "no StatisticsRequest", 0});
-  if (!settings_.statistics) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no statistics", 0});
   if (!request.asker().extended()) return refuse({v1::Refusal::MALFORMED, "statistics of who is not in extended mode", 0});
   if (request.id().size() != 16) return refuse({v1::Refusal::MALFORMED, "an id that is not 16 bytes", 0});
   if (static_cast<std::size_t>(request.counters_size()) > kMostCounters) return refuse({v1::Refusal::TOO_LARGE, "more than 256 counters", 0});
@@ -161,6 +162,7 @@ Response Service::statistics(std::string_view body, std::string_view peer) {
   }
   const auto store = admit(request.asker(), peer, 1);
   if (!store) return refuse(store.error());
+  if (!settings_.statistics) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no statistics", 0});
   if (const auto taken = (*store)->count(counted); !taken) {
     keeper_.failed(taken.error());
     return refuse({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
@@ -175,10 +177,10 @@ Response Service::content(std::string_view body, std::string_view peer) {
   v1::ContentRequest request;
   if (!parse(request, body)) return refuse({v1::Refusal::MALFORMED, "no ContentRequest", 0});
   if (!request.asker().extended()) return refuse({v1::Refusal::MALFORMED, "content of who is not in extended mode", 0});
-  if (!samples_.takes_any()) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no samples", 0});
   if (request.digest().size() != picket::ksn::kDigestBytes) return refuse({v1::Refusal::MALFORMED, "the digest is not 32 bytes", 0});
   const auto store = admit(request.asker(), peer, 1);
   if (!store) return refuse(store.error());
+  if (!samples_.takes_any()) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no samples", 0});
   // What is known needs no sample: nobody can fill the folder with what it was not asked for.
   picket::ksn_store::Batch known;
   if (auto looked = (*store)->look_up(v1::OBJECT_FILE, request.digest(), known); !looked) {

@@ -41,7 +41,7 @@ class Service {
   [[nodiscard]] Response ask(std::string_view body, std::string_view peer);
   [[nodiscard]] Response statistics(std::string_view body, std::string_view peer);
   [[nodiscard]] Response content(std::string_view body, std::string_view peer);
-  [[nodiscard]] Response hello(std::string_view body);
+  [[nodiscard]] Response hello(std::string_view body, std::string_view peer);
   [[nodiscard]] Response refuse(const Refused& refused);
   // Who asks is known, may ask, and does not ask too much.
   [[nodiscard]] tl::expected<std::shared_ptr<picket::ksn_store::Store>, Refused> admit(const v1::Asker& asker, std::string_view peer, std::uint64_t count);

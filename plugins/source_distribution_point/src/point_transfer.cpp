@@ -1,6 +1,7 @@
 #include "point_transfer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "curl_source/options.hpp"
 #include "curl_source/verdict.hpp"
@@ -26,7 +27,16 @@ bool is_illness(const Failure& failure) {
 bool Announced::claim(const std::string& url, const std::string& body, Points::Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   auto& told = told_[url];
-  if (told.body == body && now - told.at < kAnnounceAgain) return false;
+  told.may_repeat = told.body == body && now - told.at < kAnnounceAgain;
+  if (told.may_repeat) return false;
+  told = {body, now};
+  return true;
+}
+
+bool Announced::claim_again(const std::string& url, const std::string& body, Points::Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  auto& told = told_[url];
+  if (told.body == body && !told.may_repeat) return false;
   told = {body, now};
   return true;
 }
@@ -50,22 +60,32 @@ Outcome<> PointTransfer::begin() {
   return go_to_point();
 }
 
-Outcome<> PointTransfer::go_to_point() {
-  const auto& candidate = candidates_[at_];
-  if (auto moved = use(candidate.target); !moved) return moved;
+Outcome<> PointTransfer::use_point() {
+  set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+  if (auto moved = use(candidates_[at_].target); !moved) return moved;
   set(CURLOPT_HTTPGET, 1L);
   if (order().probe) set(CURLOPT_NOBODY, 1L);
-  announcing_ = !order().probe && !demand_.empty() && announced_->claim(candidate.url(), demand_, Points::Clock::now());
-  if (announcing_) {
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDS, demand_.c_str());
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(demand_.size()));
-    post_headers_.reset(::curl_slist_append(::curl_slist_append(nullptr, "Content-Type: application/json"), "Expect:"));
-    set(CURLOPT_HTTPHEADER, post_headers_.get());
-    go_to(candidate.url() + "v1/demand");
-  }
+  return {};
+}
+
+Outcome<> PointTransfer::go_to_point() {
+  told_again_ = false;
+  if (auto moved = use_point(); !moved) return moved;
+  const bool begins = order().request.path() == "metadata/timestamp.json";  // what every check asks for
+  if (begins && !order().probe && !demand_.empty() && announced_->claim(candidates_[at_].url(), demand_, Points::Clock::now())) announce();
   say_why();
   return {};
+}
+
+void PointTransfer::announce() {
+  announcing_ = true;
+  set(CURLOPT_POST, 1L);
+  set(CURLOPT_POSTFIELDS, demand_.c_str());
+  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(demand_.size()));
+  set(CURLOPT_RANGE, static_cast<const char*>(nullptr));
+  post_headers_.reset(::curl_slist_append(::curl_slist_append(nullptr, "Content-Type: application/json"), "Expect:"));
+  set(CURLOPT_HTTPHEADER, post_headers_.get());
+  go_to(candidates_[at_].url() + "v1/demand");
 }
 
 void PointTransfer::say_why() {
@@ -90,6 +110,10 @@ curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
   announcing_ = false;
   if (code != CURLE_OK) {
     announced_->forget(base);
+    if (lack_) {
+      refuse(*std::exchange(lack_, std::nullopt));
+      return Step::done;
+    }
     refuse(curl_source::failure_of(code, address(), curl_text(code), false));
     return Step::done;
   }
@@ -100,22 +124,34 @@ curl_source::Transfer::Step PointTransfer::judge(CURLcode code) {
     if (status >= 500) announced_->forget(base);
     note("point " + candidates_[at_].name + " does not take the wishes of this device: HTTP " + std::to_string(status));
   }
-  set(CURLOPT_HTTPGET, 1L);
-  set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
-  if (auto back = use(candidates_[at_].target); !back) {
+  if (lack_) {  // the file does not come by saying so; the next download of the point brings it
+    refuse(*std::exchange(lack_, std::nullopt));
+    return Step::done;
+  }
+  if (auto back = use_point(); !back) {
     refuse(back.error());
     return Step::done;
   }
   return Step::again;
 }
 
+// That a next root does not exist is an answer; asking all points for it would be asking in vain at each check.
+bool PointTransfer::is_absent_root(const Failure& failure) const { return failure.status == PICKET_E_NOT_FOUND && order().request.path().ends_with(".root.json"); }
+
 bool PointTransfer::try_another(Failure& failure) {
   const auto& base = candidates_[at_].url();
   if (is_illness(failure)) points_->failed(base, Points::Clock::now());
   if (announcing_) announced_->forget(base);
-  // That a next root does not exist is an answer; asking all points for it would be asking in vain at each check.
-  const bool absent_root = failure.status == PICKET_E_NOT_FOUND && order().request.path().ends_with(".root.json");
-  if (absent_root || failure.status == PICKET_E_INVALID || at_ + 1 >= candidates_.size() || !may_go_elsewhere()) {
+  announcing_ = false;
+  if (lack_) failure = *std::exchange(lack_, std::nullopt);
+  else if (failure.status == PICKET_E_NOT_FOUND && !is_absent_root(failure) && !order().probe && !demand_.empty() && !told_again_ && announced_->claim_again(base, demand_, Points::Clock::now()) && use_point()) {
+    told_again_ = true;
+    lack_ = failure;
+    note("point " + candidates_[at_].name + " lacks what this device came for, so it is told once more what is needed");
+    announce();
+    return true;
+  }
+  if (is_absent_root(failure) || failure.status == PICKET_E_INVALID || at_ + 1 >= candidates_.size() || !may_go_elsewhere()) {
     failure.text = earlier_ + failure.text;
     return false;
   }

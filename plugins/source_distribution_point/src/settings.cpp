@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/json_members.hpp"
+#include "curl_source/common_settings.hpp"
 
 namespace source_distribution_point {
 namespace {
@@ -84,6 +85,13 @@ Result<Settings> parse_settings(std::string_view text) {
   if (auto proxy = text_of(object, "proxy"); !proxy.empty()) {
     if (auto parsed = curl_source::parse_proxy(proxy); !parsed) return fail(Code::invalid, cat("setting proxy: ", parsed.error().text));
     out.http.proxy = std::move(proxy);
+  }
+  if (const auto* resolvers = object.if_contains("fallback_resolvers")) {
+    curl_source::CommonSettings common;
+    const auto taken = curl_source::take_common("fallback_resolvers", *resolvers, common);
+    if (!taken) return fail(Code::invalid, taken.error().text);
+    if (!*taken) return fail(Code::invalid, "setting fallback_resolvers is no list of texts, or too long");
+    out.loop.fallback_resolvers = std::move(common.loop.fallback_resolvers);
   }
   if (const auto number = number_of<std::size_t>(object, "parallel_fetches"); number >= 1) out.loop.parallel = number;
   return out;

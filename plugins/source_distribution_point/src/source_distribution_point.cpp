@@ -33,7 +33,7 @@ picket_status SourceDistributionPoint::apply(std::string_view settings_json, std
   if (!settings) return host_.fail(-static_cast<picket_status>(settings.error().code), settings.error().message);
   take(std::move(*settings));
   const bool all = desk_.apply(settings_.loop);
-  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches is in force from the next start");
+  host_.observed(revision, PICKET_HEALTH_HEALTHY, all ? "" : "parallel_fetches and fallback_resolvers are in force from the next start");
   return PICKET_OK;
 }
 
@@ -101,7 +101,7 @@ Outcome<std::unique_ptr<curl_source::Transfer>> SourceDistributionPoint::make(cu
   auto found = candidates(order.request.source());
   if (!found) return tl::unexpected(found.error());
   const bool begins = order.request.path() == "metadata/timestamp.json" && !order.probe;  // what every check asks for
-  const std::string demand = begins && settings_.announce ? demand_ : std::string();
+  const std::string demand = settings_.announce ? demand_ : std::string();
   if (begins && settings_.announce) ask_demand();  // for the next one
   return std::make_unique<PointTransfer>(std::move(order), std::move(*found), points_, announced_, demand, "Picket/" PICKET_PLUGIN_VERSION);
 }

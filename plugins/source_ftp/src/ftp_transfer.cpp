@@ -37,6 +37,8 @@ curl_source::Outcome<> FtpTransfer::begin() {
   set(CURLOPT_HTTPPROXYTUNNEL, 1L);
   if (target_.scheme == Scheme::sftp) set_ssh();
   else set_ftp();
+  expect_packed(start_ == 0 && !order().probe && curl_source::may_lie_packed(request.path()) && !plain_places_->is_known(target_.base));
+  if (is_packed()) *where += ".gz";
   go_to(std::move(*where));
   return {};
 }
@@ -92,7 +94,7 @@ void FtpTransfer::set_ssh() {
 void FtpTransfer::look_at_head() {
   curl_off_t rest = -1;
   ::curl_easy_getinfo(easy(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &rest);
-  take_from(start_, rest >= 0 ? start_ + static_cast<std::uint64_t>(rest) : 0);
+  take_from(start_, rest >= 0 && !is_packed() ? start_ + static_cast<std::uint64_t>(rest) : 0);
 }
 
 // While the TLS handshake of the data connection is under way, libcurl 7.88 does not wait for what the server says on the control
@@ -102,7 +104,20 @@ std::chrono::milliseconds FtpTransfer::look_again() const {
   return std::chrono::milliseconds(20);
 }
 
+// 550 is all that FTP says of a file that is not there.
+bool FtpTransfer::lies_plain(CURLcode code) const {
+  long reply = 0;
+  ::curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &reply);
+  return code == CURLE_OK || code == CURLE_WRITE_ERROR || code == CURLE_REMOTE_FILE_NOT_FOUND || (code == CURLE_FTP_COULDNT_RETR_FILE && reply == 550);
+}
+
 curl_source::Transfer::Step FtpTransfer::judge(CURLcode code) {
+  if (is_packed() && !(code == CURLE_OK && unpack()) && lies_plain(code)) {
+    if (order().request.path().ends_with(".snapshot.json")) plain_places_->add(target_.base);  // which is the first that a client asks for
+    expect_packed(false);
+    go_to(address().substr(0, address().size() - 3));
+    return Step::again;
+  }
   if (code == CURLE_OK) return Step::done;
   if (code == CURLE_FTP_COULDNT_USE_REST && start_ > 0) {
     start_ = 0;

@@ -14,7 +14,7 @@ curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> SourceFtp::make(cur
   auto target = parse_target(order.request.source(), settings_);
   if (!target) return tl::unexpected(target.error());
   tell_once(*target);
-  return std::make_unique<FtpTransfer>(std::move(order), std::move(*target));
+  return std::make_unique<FtpTransfer>(std::move(order), std::move(*target), plain_places_);
 }
 
 }  // namespace source_ftp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "curl_source/curl_plugin.hpp"
+#include "curl_source/packed.hpp"
 #include "ftp_target.hpp"
 
 namespace source_ftp {
@@ -13,6 +14,8 @@ class SourceFtp : public curl_source::CurlPlugin<Settings> {
  private:
   [[nodiscard]] curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> make(curl_source::Order order);
   void tell_once(const Target& target);  // that a source is not encrypted
+
+  const std::shared_ptr<curl_source::PlainPlaces> plain_places_ = std::make_shared<curl_source::PlainPlaces>();
 };
 
 }  // namespace source_ftp

@@ -7,7 +7,7 @@ curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> SourceHttp::make(cu
   if (!target) return tl::unexpected(target.error());
   if (target->uses_plain_http() && is_news(target->name))
     host_.info("source '" + target->name + "' uses plain http: what it brings is signed, but everybody on the way can see it");
-  return std::make_unique<curl_source::HttpTransfer>(std::move(order), std::move(*target), "Picket/" PICKET_PLUGIN_VERSION, shunned_);
+  return std::make_unique<curl_source::HttpTransfer>(std::move(order), std::move(*target), "Picket/" PICKET_PLUGIN_VERSION, shunned_, plain_places_);
 }
 
 }  // namespace source_http

@@ -22,6 +22,7 @@ class SourceHttp : public curl_source::CurlPlugin<Settings> {
  private:
   [[nodiscard]] curl_source::Outcome<std::unique_ptr<curl_source::Transfer>> make(curl_source::Order order);
 
+  const std::shared_ptr<curl_source::PlainPlaces> plain_places_ = std::make_shared<curl_source::PlainPlaces>();
   const std::shared_ptr<curl_source::Shunned> shunned_ = std::make_shared<curl_source::Shunned>();
 };
 

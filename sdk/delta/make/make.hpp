@@ -10,7 +10,6 @@
 namespace picket::delta {
 
 struct MakeOptions {
-  int zstd_level = 19;
   std::uint64_t memory = 64ull << 20;  // what applying it may take: no method that needs more is tried
 };
 
@@ -19,7 +18,8 @@ struct Made {
   std::string bytes;
 };
 
-// Tries every method, applies what each made, and gives the smallest that came out right. Code::too_large: no method can do with these lengths.
+// Tries every method, chooses the smallest that is not read much slower than a larger one, and applies it: what is given
+// comes out right. Code::too_large: no method can do with these lengths.
 [[nodiscard]] Result<Made> make(std::string_view old, std::string_view fresh, const MakeOptions& options = {});
 // One method alone.
 [[nodiscard]] Result<std::string> make_with(Method method, std::string_view old, std::string_view fresh, const MakeOptions& options = {});

@@ -1,16 +1,16 @@
 #include "delta/bit_coder.hpp"
 #include "delta/make/write.hpp"
-#include "delta/splice_context.hpp"
+#include "delta/word_model.hpp"
 
 namespace picket::delta {
 
-std::string write_splice(std::string_view old, std::string_view fresh, const std::vector<Step>& steps, std::uint8_t flags) {
-  BitEncoder coder;
-  SpliceModel<BitEncoder> model(coder, flags);
-  SpliceContext context;
+namespace {
+
+template <class Model>
+void write(Model& model, std::string_view old, std::string_view fresh, const std::vector<Step>& steps) {
   std::uint64_t at = 0, made = 0;
   const auto pass = [&](std::uint64_t size) {
-    context.after(fresh.substr(made, size));
+    model.passed(fresh.substr(made, size));
     made += size;
   };
   for (const auto& step : steps) {
@@ -36,19 +36,28 @@ std::string write_splice(std::string_view old, std::string_view fresh, const std
       case Event::substitute:
       case Event::insert: {
         model.literal_count(step.count);
-        if (step.count >= echo_from) context.surround(model.echo(), old, at);
-        for (std::uint64_t i = 0; i < step.count; ++i, ++made) {
-          const auto byte = static_cast<std::uint8_t>(fresh[made]);
-          model.literal(byte, context.before(), expected(old, at + i), i == 0);
-          context.push(byte);
-        }
+        model.begin_literals(old, at, step.count);
+        for (std::uint64_t i = 0; i < step.count; ++i, ++made) model.literal(static_cast<std::uint8_t>(fresh[made]), expected(old, at + i), made);
         if (step.event == Event::substitute) at += step.count;
         break;
       }
     }
     if (made == fresh.size()) break;
   }
-  return std::string(1, static_cast<char>(flags)) + coder.finish();
+}
+
+}  // namespace
+
+std::string write_splice(std::string_view old, std::string_view fresh, const std::vector<Step>& steps, Coding coding) {
+  BitEncoder coder;
+  if (coding == Coding::words) {
+    WordModel<BitEncoder> model(coder);
+    write(model, old, fresh, steps);
+  } else {
+    SpliceModel<BitEncoder> model(coder, coding);
+    write(model, old, fresh, steps);
+  }
+  return std::string(1, static_cast<char>(coding)) + coder.finish();
 }
 
 }  // namespace picket::delta

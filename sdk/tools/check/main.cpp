@@ -148,6 +148,10 @@ int complain(std::string_view text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    std::puts("picket-plugin-check " PICKET_VERSION);
+    return 0;
+  }
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--help") == 0) {
       std::fputs(usage, stdout);

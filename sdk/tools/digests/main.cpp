@@ -39,6 +39,7 @@ Result<Arguments> parse(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) return fail(Code::invalid, "a command is missing: make, show or check");
   out.command = words[0];
+  if (out.command.starts_with("-")) return fail(Code::invalid, cat("unknown option ", out.command));
   if (out.command != "make" && out.command != "show" && out.command != "check") return fail(Code::invalid, cat("unknown command '", out.command, "'"));
   const bool make = out.command == "make";
   bool only_plain = false;
@@ -135,9 +136,13 @@ int main(int argc, char** argv) {
     std::fputs(usage_text, stdout);
     return 0;
   }
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    std::printf("picket-digests %s\n", PICKET_VERSION);
+    return 0;
+  }
   const auto arguments = parse(argc, argv);
   if (!arguments) {
-    std::fprintf(stderr, "picket-digests: %s\n%s", arguments.error().message.c_str(), usage_text);
+    std::fprintf(stderr, "picket-digests: %s (--help explains)\n", arguments.error().message.c_str());
     return 2;
   }
   const auto done = arguments->command == "make" ? make(*arguments) : arguments->command == "show" ? show(*arguments) : check(*arguments);

@@ -1,4 +1,5 @@
 // import, remove, licence, show, stats.
+#include <algorithm>
 #include <cstdio>
 #include <cinttypes>
 #include <ctime>
@@ -82,6 +83,8 @@ void print_facts(std::string_view name, const char* kind, std::string_view bytes
   if (facts.popularity() != 0) show("popularity", std::to_string(facts.popularity()));
   if (facts.first_seen() != 0) show("first seen", trust::format_time(facts.first_seen()));
   for (const auto& country : facts.countries()) show("country", country);
+  if (facts.trust_group() != 0) show("trust group", std::string(trust_group_name(facts.trust_group())));
+  if (facts.signature() != 0) show("signature", std::string(signature_name(facts.signature())));
   std::printf("\n");
 }
 
@@ -154,6 +157,9 @@ Result<> run_licence(const std::vector<std::string>& text) {
   ksn_store::Licence licence;
   licence.id = words[1];
   if (licence.id.empty() || licence.id.size() > ksn::kMostTextBytes) return fail(Code::invalid, "a licence's id has 1 to 256 bytes");
+  for (const auto& said : {licence.id, arguments.get("holder")})
+    if (!is_valid_utf8(said) || std::any_of(said.begin(), said.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+      return fail(Code::invalid, "a licence's id and holder are UTF-8 without control characters");
   PICKET_LET(before, store->licence(licence.id));
   if (action != "add" && !before) return fail(Code::not_found, cat("licence ", licence.id, " is not known"));
   if (before) licence = *before;

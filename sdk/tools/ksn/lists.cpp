@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <span>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
@@ -118,6 +119,8 @@ class Taker final : public lists::Taker {
       if (!time) return "first_seen is no time";
       entry.first_seen = *time;
     }
+    if (const auto& cell = row[Field::trust_group]; !cell.empty() && (entry.trust_group = trust_group_of(cell)) < 0) return "a trust group is trusted, low-restricted, high-restricted or untrusted";
+    if (const auto& cell = row[Field::signature]; !cell.empty() && (entry.signature = signature_of(cell)) < 0) return "the state of a signature is valid, none or invalid";
     if (const auto& cell = row[Field::countries]; !cell.empty()) entry.countries = countries_of(cell);
     return {};
   }
@@ -148,6 +151,27 @@ std::string_view verdict_name(int verdict) {
   constexpr std::array<std::string_view, 4> names{"unknown", "trusted", "abusable", "untrusted"};
   return verdict >= 0 && verdict < 4 ? names[static_cast<std::size_t>(verdict)] : "?";
 }
+
+namespace {
+
+// 0 is "not known", which a list says by leaving it out.
+constexpr std::array<std::string_view, 5> kTrustGroups{"not known", "trusted", "low-restricted", "high-restricted", "untrusted"};
+constexpr std::array<std::string_view, 4> kSignatures{"not known", "valid", "none", "invalid"};
+
+int number_of(std::span<const std::string_view> names, std::string_view name) {
+  const auto plain = lists::lower(name);
+  for (std::size_t i = 1; i < names.size(); ++i)
+    if (names[i] == plain) return static_cast<int>(i);
+  return -1;
+}
+std::string_view name_of(std::span<const std::string_view> names, int number) { return number >= 0 && static_cast<std::size_t>(number) < names.size() ? names[static_cast<std::size_t>(number)] : "?"; }
+
+}  // namespace
+
+int trust_group_of(std::string_view name) { return number_of(kTrustGroups, name); }
+std::string_view trust_group_name(int group) { return name_of(kTrustGroups, group); }
+int signature_of(std::string_view name) { return number_of(kSignatures, name); }
+std::string_view signature_name(int signature) { return name_of(kSignatures, signature); }
 int kind_of(std::string_view name) {
   const auto plain = lists::lower(name);
   return plain == "file" ? OBJECT_FILE : plain == "address" ? OBJECT_ADDRESS : plain == "software" ? OBJECT_SOFTWARE : 0;

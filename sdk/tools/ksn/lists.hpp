@@ -40,6 +40,12 @@ struct Named {
 // "trusted", "abusable", "untrusted"; 0: none of them.
 [[nodiscard]] int verdict_of(std::string_view name);
 [[nodiscard]] std::string_view verdict_name(int verdict);
+// "trusted", "low-restricted", "high-restricted", "untrusted"; -1: none of them.
+[[nodiscard]] int trust_group_of(std::string_view name);
+[[nodiscard]] std::string_view trust_group_name(int group);
+// Of a file: "valid", "none", "invalid"; -1: none of them.
+[[nodiscard]] int signature_of(std::string_view name);
+[[nodiscard]] std::string_view signature_name(int signature);
 // "file", "address", "software"; 0: none of them.
 [[nodiscard]] int kind_of(std::string_view name);
 

@@ -48,6 +48,8 @@ Lines::Column Lines::column_of(std::string_view name) {
       {Field::popularity, "popularity users"},
       {Field::first_seen, "first_seen first_seen_utc dateadded"},
       {Field::countries, "countries country"},
+      {Field::trust_group, "trust_group"},
+      {Field::signature, "signature_state"},  // "signature" is a threat's name in lists of others
   }};
   const auto wanted = lower(name);
   for (const auto& [field, names] : known) {

@@ -14,8 +14,8 @@ namespace picket::lists {
 enum class Format { automatic, csv, plain, misp };
 
 // What a row may say. In a CSV the names in the header tell which column is what.
-enum class Field { object, sha256, name, category, verdict, kind, publisher, product, popularity, first_seen, countries };
-constexpr std::size_t kFields = 11;
+enum class Field { object, sha256, name, category, verdict, kind, publisher, product, popularity, first_seen, countries, trust_group, signature };
+constexpr std::size_t kFields = 13;
 
 struct Row {
   std::uint64_t number = 0;             // of its line, or of its entry in JSON

@@ -95,6 +95,11 @@ int main(int argc, char** argv) {
     std::fputs(usage, stdout);
     return 0;
   }
+  // With more words it is the version of a release.
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    std::puts("picket-plugin-pack " PICKET_VERSION);
+    return 0;
+  }
   const auto arguments = parse(argc, argv);
   if (!arguments) {
     complain(arguments.error().message);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "repo/edit.hpp"
+#include "repo/packed.hpp"
 #include "repo/publish.hpp"
 #include "trust/release.hpp"
 
@@ -54,6 +55,7 @@ Result<Cleaned> clean(Workspace& workspace, UnixTime before) {
   for (const auto& role : roles) {
     if (const auto* document = workspace.published(role)) {
       used_metadata.insert(document->file_name());
+      used_metadata.insert(packed_name(document->file_name()));
       if (!is_top_level(role)) note_targets(*document, used_targets, nullptr);
     }
     if (const auto* document = workspace.staged(role); document && !is_top_level(role)) note_targets(*document, used_targets, &used_staged);

@@ -14,6 +14,7 @@
 #include "repo/archive.hpp"
 #include "repo/candidate.hpp"
 #include "repo/edit.hpp"
+#include "repo/packed.hpp"
 #include "trust/release.hpp"
 
 namespace picket::repo {
@@ -68,6 +69,7 @@ json::object in_snapshot(const Document& document, std::string_view bytes) {
 struct Plan {
   std::vector<Document> in_order;  // components, targets, snapshot, root, timestamp: what is new, in the order of writing
   NewMetadata files;
+  NewMetadata packed;  // what lies beside those of them that are asked for by version, and beside older ones that lack it
   std::vector<Offered> new_targets;
 };
 
@@ -126,6 +128,27 @@ Result<Plan> make_plan(const Workspace& workspace, const KeyStore& keys, const P
   PICKET_TRY(sign_online(workspace, keys, timestamp));
   add_to_plan(plan, std::move(timestamp));
   return plan;
+}
+
+Result<> pack_metadata(const Workspace& workspace, Plan& plan) {
+  for (const auto& [name, bytes] : plan.files) {
+    if (!lies_packed(name)) continue;
+    PICKET_LET(packed, pack(bytes));
+    plan.packed.emplace(packed_name(name), std::move(packed));
+  }
+  // Published before this was made, or copied without.
+  auto roles = workspace.components();
+  roles.emplace_back("targets");
+  for (const auto& role : roles) {
+    const auto* document = workspace.published(role);
+    if (document == nullptr) continue;
+    const auto file = workspace.metadata_folder() / document->file_name();
+    if (!lies_packed(document->file_name()) || ::access((workspace.metadata_folder() / packed_name(document->file_name())).c_str(), F_OK) == 0) continue;
+    PICKET_LET(bytes, read_file(file, trust::Limits{}.declared_bytes));
+    PICKET_LET(packed, pack(bytes));
+    plan.packed.emplace(packed_name(document->file_name()), std::move(packed));
+  }
+  return {};
 }
 
 fs::path published_path(const Workspace& workspace, const Offered& release) {
@@ -200,17 +223,18 @@ Result<bool> exchange_folder(const Workspace& workspace, const Plan& plan, const
   fs::remove_all(next, why);
   PICKET_TRY(make_folders(next));
   for (fs::directory_iterator entry(current, why), end; !why && entry != end; entry.increment(why)) {
-    if (!entry->is_regular_file(why) || plan.files.contains(entry->path().filename().native())) continue;
+    if (!entry->is_regular_file(why) || plan.files.contains(entry->path().filename().native()) || plan.packed.contains(entry->path().filename().native())) continue;
     if (::link(entry->path().c_str(), (next / entry->path().filename()).c_str()) != 0) {
       if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK) return false;
       return fail_errno(cat("link ", entry->path().native()));
     }
   }
   if (why) return fail_errno(cat("read ", current.native()), why.value());
-  for (const auto& [name, bytes] : plan.files) {
-    at_step(cat("prepare ", name));
-    PICKET_TRY(write_file_atomic(next / name, bytes));
-  }
+  for (const auto* files : {&plan.packed, &plan.files})
+    for (const auto& [name, bytes] : *files) {
+      at_step(cat("prepare ", name));
+      PICKET_TRY(write_file_atomic(next / name, bytes));
+    }
   at_step("exchange the folders of metadata");
   if (::renameat2(AT_FDCWD, next.c_str(), AT_FDCWD, current.c_str(), RENAME_EXCHANGE) != 0) {
     if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return false;
@@ -227,6 +251,10 @@ Result<> write_metadata(const Workspace& workspace, const Plan& plan, const std:
   if (has_root) {
     PICKET_LET(exchanged, exchange_folder(workspace, plan, at_step));
     if (exchanged) return {};
+  }
+  for (const auto& [name, bytes] : plan.packed) {  // nobody asks for them before the timestamp is there
+    at_step(cat("write ", name));
+    PICKET_TRY(write_file_atomic(workspace.metadata_folder() / name, bytes));
   }
   for (const auto& document : plan.in_order) {
     at_step(cat("write ", document.file_name()));
@@ -263,6 +291,7 @@ Result<PublishReport> publish(Workspace& workspace, const KeyStore& keys, const 
       return fail(Code::denied, cat("signatures are missing (picket-repo sign): ", join_names(missing, "; ", "; ")));
   }
   PICKET_LET(plan, make_plan(workspace, keys, options));
+  PICKET_TRY(pack_metadata(workspace, plan));
   PICKET_TRY(check_targets(workspace, plan, progress));
   PICKET_LET(examined, examine(workspace, plan.files));
   for (const auto& document : plan.in_order) {

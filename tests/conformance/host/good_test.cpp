@@ -1,6 +1,7 @@
 // What a plugin that keeps the rules may rely on: the same in both homes.
 #include "conformance/host/host_fixture.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 namespace picket::test {
@@ -158,6 +159,38 @@ TEST_P(GoodPlugin, without_the_settings_extension_is_started_again_with_new_ones
   EXPECT_EQ(status(kGoodC).restarts, 1u);
   EXPECT_EQ(host->info(kGoodC)->settings_json, R"({"a":2})");
   EXPECT_EQ(ask("test.c", "123").value_or("?"), "3");
+}
+
+TEST_P(GoodPlugin, is_left_the_topics_that_the_policy_allows) {
+  const std::vector<std::string> all_but_events{"test.echo", "test.starts", "test.relay", "test.more"};
+  set_settings(kGood, "{}", 1, {.publishes = std::vector<std::string>{}, .subscribes = std::vector<std::string>{}, .answers = all_but_events, .asks = std::vector<std::string>{"test.echo"}});
+  install_neighbour();
+  install({.library = "good_c", .id = kGoodC});
+  start();
+  ASSERT_EQ(status(kGood).state, State::running) << status(kGood).text;
+  expect_neighbour_answers(1);
+  EXPECT_EQ(ask("test.events").error().code, Code::unavailable) << "an answer that was taken away";
+  EXPECT_EQ(ask("test.more").error().code, Code::unavailable) << "the policy adds none";
+  EXPECT_EQ(ask("test.relay", "12345").error().code, Code::denied) << "it may not ask test.c";
+  EXPECT_EQ(host->info(kGood)->counters.published, 0u) << "its state";
+  for (const auto& topic : router->topics())
+    if (topic.topic == "test.event") EXPECT_EQ(std::count(topic.subscribers.begin(), topic.subscribers.end(), kGood), 0);
+}
+
+TEST_P(GoodPlugin, is_started_again_when_its_topics_change) {
+  install_neighbour();
+  install({.library = "good_c", .id = kGoodC});
+  start();
+  EXPECT_EQ(ask("test.relay", "12345").value_or("?"), "5");
+  auto outcome = host->apply(kGood, {"{}", 2, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(5000));
+  EXPECT_EQ(outcome.observed_revision, 2u) << outcome.text;
+  EXPECT_EQ(status(kGood).restarts, 1u);
+  EXPECT_EQ(ask("test.relay", "12345").error().code, Code::denied);
+  EXPECT_EQ(host->apply(kGood, {R"({"a":1})", 3, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(5000)).observed_revision, 3u);
+  EXPECT_EQ(status(kGood).restarts, 1u) << "settings alone need none";
+  outcome = host->apply(kGood, {R"({"a":1})", 4}, milliseconds(5000));
+  EXPECT_EQ(outcome.observed_revision, 4u) << outcome.text;
+  EXPECT_EQ(ask("test.relay", "12345").value_or("?"), "5") << "given back";
 }
 
 TEST_P(GoodPlugin, that_does_not_run_takes_settings_at_its_next_start) {

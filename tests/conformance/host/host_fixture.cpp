@@ -126,9 +126,9 @@ plugin_host::Place HostFixture::install_apart(const PackageSpec& spec, const std
 
 fs::path HostFixture::install_neighbour() { return install({.library = "good_echo", .id = "org.picket.test.good-echo"}); }
 
-void HostFixture::set_settings(const std::string& id, std::string json, std::uint64_t revision) {
+void HostFixture::set_settings(const std::string& id, std::string json, std::uint64_t revision, plugin_host::TopicLimits topics) {
   const std::lock_guard lock(mutex_);
-  settings_[id] = {std::move(json), revision};
+  settings_[id] = {std::move(json), revision, std::move(topics)};
 }
 
 void HostFixture::start(milliseconds limit) {

@@ -56,7 +56,7 @@ class HostFixture : public ::testing::Test {
 
   // In both homes alike: where ids are granted to run in process.
   void grant_in_process(const std::string& id) { options.in_process.push_back(id); }
-  void set_settings(const std::string& id, std::string json, std::uint64_t revision = 1);
+  void set_settings(const std::string& id, std::string json, std::uint64_t revision = 1, plugin_host::TopicLimits topics = {});
 
   // Starts the host with all that is installed.
   void start(milliseconds limit = milliseconds(20'000));

@@ -314,6 +314,43 @@ TEST_F(DistributionPoint, cannot_pass_a_flipped_bit_to_an_agent) {
   EXPECT_EQ(result.result(), "failed");
   EXPECT_EQ(release_of(*agent), 0u);
   EXPECT_NE(explain(*agent).find("wrong digest"), std::string::npos) << explain(*agent);
+  // And the point does not go on for ever with it.
+  const auto healed = download();
+  EXPECT_EQ(healed.result_class(), "ok") << healed.reason();
+  EXPECT_EQ(healed.files(), 1u);
+  EXPECT_TRUE(healed.published());
+  EXPECT_NE(point_->log().find("is damaged on this computer's disk"), std::string::npos) << point_->log();
+  EXPECT_EQ(update(*agent).result(), "ok") << explain(*agent);
+  EXPECT_EQ(release_of(*agent), 1u);
+}
+
+TEST_F(DistributionPoint, keeps_what_devices_asked_for_when_it_is_killed_at_once_and_when_the_list_is_damaged) {
+  start_point();
+  ASSERT_EQ(download().result_class(), "ok");
+  auto agent = start_agent("agent");
+  ASSERT_TRUE(agent);
+  EXPECT_EQ(update(*agent).result(), "failed");  // the point has heard of it now
+  point_->kill();
+  start_point();
+  const auto brought = download();
+  EXPECT_EQ(brought.result_class(), "ok") << brought.reason();
+  EXPECT_EQ(brought.files(), 1u);
+  EXPECT_EQ(update(*agent).result(), "ok") << explain(*agent);
+  point_->kill();
+  {
+    std::fstream list(folder_.path() / "mirror/demand.log", std::ios::in | std::ios::out | std::ios::binary);
+    const std::string all{std::istreambuf_iterator<char>(list), {}};
+    const auto at = all.find("agent");
+    ASSERT_NE(at, all.npos) << all;
+    list.seekp(static_cast<std::streamoff>(at));
+    list.put('A');
+  }
+  start_point();
+  EXPECT_NE(point_->log().find("could not be read again, or not all of it"), std::string::npos) << point_->log();
+  const auto after = download();
+  EXPECT_EQ(after.result_class(), "ok") << after.reason();
+  EXPECT_FALSE(after.published()) << "nothing that was served is gone";
+  EXPECT_EQ(update(*start_agent("another")).result(), "ok");
 }
 
 TEST_F(DistributionPoint, is_not_asked_by_who_is_out_of_its_scope) {

@@ -1,6 +1,7 @@
 // What the tests of sources against real servers have in common: what is served, and what a fetch of it must bring.
 #pragma once
 
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -38,6 +39,11 @@ class ServedRig : public SourceRig {
     EXPECT_NE(got.answer.payload.find(text), std::string::npos) << got.answer.payload;
     EXPECT_EQ(got.answer.payload.find(kSecret), std::string::npos);
     EXPECT_EQ(got.answer.stream.size(), 0u);
+  }
+  // Writes a file, and NAME.gz beside it as picket-repo does.
+  void write_with_packed(const std::string& name, const std::string& content) {
+    root_.write(name, content);
+    ASSERT_EQ(std::system(("gzip -kn '" + (root_.path() / name).string() + "'").c_str()), 0);
   }
   // `request` is for targets/f. Beyond its end the error has this text.
   void expect_resumed(source::v1::FetchRequest request, const std::string& beyond) {

@@ -23,9 +23,14 @@ class FallbackResolvers : public SourceRig {
     content_ = pattern(100'000);
     root_.write("targets/f", content_);
   }
-  void begin(const char* library, const char* id, const std::string& resolvers) { load(library, id, R"({"proxy":"none","fallback_resolvers":[)" + resolvers + "]}"); }
+  void begin(const char* library, const char* id, const std::string& resolvers, const std::string& more = {}) {
+    load(library, id, R"({"proxy":"none","fallback_resolvers":[)" + resolvers + "]" + more + "}");
+  }
   void begin_http(const std::string& resolvers) {
     begin(PICKET_SOURCE_HTTP, "org.picket.source-http", resolvers);
+    serve();
+  }
+  void serve() {
     auto started = picket::support::Nginx::start({.root = root_.path()});
     if (!started) throw std::runtime_error(started.error().message);
     nginx_ = std::move(*started);
@@ -70,6 +75,12 @@ TEST_F(FallbackResolvers, find_an_ftp_server) {
   expect_found(get("ftp://updates.picket-test.invalid:" + std::to_string((*server)->port()) + "/"));
 }
 
+TEST_F(FallbackResolvers, find_a_distribution_point) {
+  begin(PICKET_SOURCE_POINT, "org.picket.source-distribution-point", quoted(*dns_), R"(,"announce":false)");
+  serve();
+  expect_found(get(url()));
+}
+
 TEST_F(FallbackResolvers, are_asked_one_after_the_other_when_one_is_silent) {
   auto silent = Dnsmasq::start("other.invalid", "127.0.0.1");
   ASSERT_TRUE(silent) << silent.error().message;
@@ -103,6 +114,14 @@ TEST_F(FallbackResolvers, that_are_no_addresses_are_refused_by_name) {
   }
   for (const char* right : {"9.9.9.9", "9.9.9.9:53", "2620:fe::fe", "[2620:fe::fe]:53"})
     EXPECT_EQ(host_.apply(std::string(R"({"fallback_resolvers":[")") + right + "\"]}", 3), PICKET_OK) << right;
+}
+
+TEST_F(FallbackResolvers, that_are_no_addresses_are_refused_for_points_too) {
+  begin(PICKET_SOURCE_POINT, "org.picket.source-distribution-point", quoted(*dns_), R"(,"announce":false)");
+  for (const char* wrong : {R"(["dns.example.org"])", R"("9.9.9.9")", "[9]"}) {
+    EXPECT_EQ(host_.apply(std::string(R"({"announce":false,"fallback_resolvers":)") + wrong + "}", 2), PICKET_E_INVALID) << wrong;
+    EXPECT_NE(host_.error().find("fallback_resolvers"), std::string::npos) << host_.error();
+  }
 }
 
 TEST_F(FallbackResolvers, a_cancelled_question_harms_nobody) {

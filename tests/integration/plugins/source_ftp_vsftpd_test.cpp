@@ -39,6 +39,24 @@ TEST_F(SourceFtpVsftpd, brings_a_file_in_passive_mode_and_keeps_the_connection) 
   EXPECT_EQ(log.find("PASS", log.find("PASS") + 4), std::string::npos) << "logged in more than once:\n" << log;
 }
 
+TEST_F(SourceFtpVsftpd, takes_metadata_that_lie_packed) {
+  serve({});
+  const auto expect_from = [&](const std::string& name, const std::string& from) {
+    const auto got = fetch(fetch_of(server_->url(), "metadata/" + name));
+    EXPECT_EQ(got.answer.stream, "content of " + name) << got.answer.payload;
+    EXPECT_EQ(got.reply.from(), server_->url() + "metadata/" + from);
+    EXPECT_EQ(got.reply.size(), got.answer.stream.size());
+  };
+  for (const std::string name : {"1.snapshot.json", "3.snapshot.json"}) write_with_packed("metadata/" + name, "content of " + name);
+  for (const std::string name : {"1.targets.json", "2.snapshot.json"}) root_.write("metadata/" + name, "content of " + name);
+  expect_from("1.snapshot.json", "1.snapshot.json.gz");
+  expect_from("1.targets.json", "1.targets.json");
+  expect_from("1.snapshot.json", "1.snapshot.json.gz");
+  expect_from("2.snapshot.json", "2.snapshot.json");
+  expect_from("3.snapshot.json", "3.snapshot.json");  // a place without the snapshot's is not asked again for a day
+  EXPECT_EQ(fetch(fetch_of(server_->url(), "metadata/4.snapshot.json")).answer.status, PICKET_E_NOT_FOUND);
+}
+
 TEST_F(SourceFtpVsftpd, brings_a_file_in_active_mode) {
   serve({.lines = "pasv_enable=NO"});
   expect_all(fetch_f(R"({"active":true})"));

@@ -71,14 +71,81 @@ TEST_F(SourceHttpNginx, takes_metadata_packed_and_content_as_it_is) {
   EXPECT_TRUE(content.answer.stream == content_) << content.answer.payload;
   EXPECT_EQ(content.reply.size(), content_.size());
   // What nginx says it sent.
-  const auto requests = nginx.wait_for_requests(2);
-  ASSERT_EQ(requests.size(), 2u);
-  EXPECT_LT(std::stoul(requests[0].substr(requests[0].rfind(' '))), 200u) << requests[0];
+  const auto requests = nginx.wait_for_requests(3);
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_LT(std::stoul(requests[1].substr(requests[1].rfind(' '))), 200u) << requests[1];
   // A bomb ends at what was asked for.
   root_.write("metadata/2.snapshot.json", std::string(20'000'000, '0'));
   auto bounded = fetch_of(nginx.url(), "metadata/2.snapshot.json");
   bounded.set_max_bytes(10'000);
   EXPECT_EQ(fetch(bounded).answer.stream.size(), 10'000u);
+}
+
+TEST_F(SourceHttpNginx, takes_metadata_that_lie_packed_from_a_server_that_packs_nothing) {
+  const std::string metadata(500'000, 'm');  // more than one message of the bus holds
+  write_with_packed("metadata/1.snapshot.json", metadata);
+  write_with_packed("metadata/1.root.json", "root");
+  for (const char* apache : {"", "location ~ gz$ { add_header Content-Encoding x-gzip; }"}) {  // as nginx and Apache send NAME.gz
+    auto& nginx = serve({.server_lines = apache});
+    const auto got = finish(ask(fetch_of(nginx.url(), "metadata/1.snapshot.json"), 5000), 5000);
+    ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
+    EXPECT_TRUE(got.answer.stream == metadata);
+    EXPECT_EQ(got.reply.size(), metadata.size());
+    EXPECT_EQ(got.reply.from(), nginx.url() + "metadata/1.snapshot.json.gz");
+    EXPECT_EQ(fetch(fetch_of(nginx.url(), "metadata/1.root.json")).reply.from(), nginx.url() + "metadata/1.root.json");
+    const auto requests = nginx.wait_for_requests(2);
+    ASSERT_EQ(requests.size(), 2u);
+    EXPECT_LT(std::stoul(requests[0].substr(requests[0].rfind(' '))), 1000u) << requests[0];
+  }
+  // A bomb ends at what was asked for.
+  write_with_packed("metadata/2.snapshot.json", std::string(20'000'000, '0'));
+  auto bounded = fetch_of(nginx_->url(), "metadata/2.snapshot.json");
+  bounded.set_max_bytes(10'000);
+  EXPECT_TRUE(fetch(bounded).answer.stream == std::string(10'000, '0'));
+}
+
+TEST_F(SourceHttpNginx, takes_metadata_as_they_are_where_they_do_not_lie_packed) {
+  const auto bring = [&](const std::string& name, bool packed) {
+    const auto got = fetch(fetch_of(nginx_->url(), "metadata/" + name));
+    EXPECT_EQ(got.answer.stream, "content of " + name) << got.answer.payload;
+    EXPECT_EQ(got.reply.from().ends_with(".gz"), packed) << got.reply.from();
+  };
+  const auto write = [&](const std::string& name) { root_.write("metadata/" + name, "content of " + name); };
+  for (const char* name : {"1.snapshot.json", "1.targets.json", "1.rules.json"}) write(name);
+  serve({});
+  for (const char* name : {"1.snapshot.json", "1.targets.json", "1.rules.json"}) bring(name, false);
+  const auto requests = nginx_->wait_for_requests(4);
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests.back(), "GET /metadata/1.rules.json 200 23") << "once in vain is enough";
+  // Not all of them: the snapshot, which comes first, says whether it is worth asking.
+  serve({});
+  write_with_packed("metadata/2.snapshot.json", "content of 2.snapshot.json");
+  write_with_packed("metadata/2.rules.json", "content of 2.rules.json");
+  bring("2.snapshot.json", true);
+  bring("1.targets.json", false);
+  bring("2.rules.json", true);
+  // Damaged, and a page in place of what is not there.
+  for (const std::string wrong : {"no gzip", "\x1f\x8b\x08"}) {
+    serve({});
+    write("3.snapshot.json");
+    root_.write("metadata/3.snapshot.json.gz", wrong);
+    bring("3.snapshot.json", false);
+  }
+  root_.write("index.html", "<html>");
+  serve({.location_lines = "try_files $uri /index.html;"});
+  bring("1.snapshot.json", false);
+  EXPECT_EQ(fetch(fetch_of(nginx_->url(), "metadata/9.snapshot.json")).answer.stream, "<html>") << "as it was";
+}
+
+TEST_F(SourceHttpNginx, asks_in_vain_for_packed_metadata_only_where_that_may_help) {
+  root_.write("metadata/1.snapshot.json", "content");
+  for (const int status : {401, 429, 503}) {
+    serve({.location_lines = "return " + std::to_string(status) + ";"});
+    EXPECT_NE(fetch(fetch_of(nginx_->url(), "metadata/1.snapshot.json")).answer.status, PICKET_OK);
+    EXPECT_EQ(nginx_->wait_for_requests(1).size(), 1u) << status;
+  }
+  serve({.server_lines = "location ~ gz$ { return 403; }"});  // so some say that there is none
+  EXPECT_EQ(fetch(fetch_of(nginx_->url(), "metadata/1.snapshot.json")).answer.stream, "content");
 }
 
 TEST_F(SourceHttpNginx, pauses_over_http_2_as_credit_allows) {

@@ -101,7 +101,7 @@ TEST_F(SourceShareSamba, gives_up_on_a_server_that_hangs_in_the_middle_and_at_th
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(15));
 }
 
-TEST_F(SourceShareSamba, serves_a_mounted_share_as_a_path) {
+TEST_F(SourceShareSamba, takes_a_path_as_a_local_folder) {  // as a share is that the system has mounted; none is mounted here
   EXPECT_TRUE(fetch(fetch_of(root_.path().string(), "targets/f")).answer.stream == content_);
   EXPECT_TRUE(fetch(fetch_of("file://" + root_.path().string(), "targets/f")).answer.stream == content_);
   EXPECT_EQ(probe(root_.path().string()).status, PICKET_OK);

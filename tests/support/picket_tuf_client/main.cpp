@@ -33,27 +33,21 @@ Result<Arguments> parse(std::span<char*> words) {
       out.verbose = true;
       continue;
     }
-    std::string value;
-    if (const auto equals = name.find('='); equals != std::string_view::npos) {
-      value = name.substr(equals + 1);
-      name = name.substr(0, equals);
-    } else if (++i < words.size()) {
-      value = words[i];
-    } else {
-      return bad("option ", name, " needs a value");
-    }
-    if (name == "--target-name") {
-      out.target_names.push_back(std::move(value));
-      continue;
-    }
+    const auto equals = name.find('=');
+    const auto given = equals == name.npos ? std::string_view() : name.substr(equals + 1);
+    name = name.substr(0, equals);
+    std::string target_name;
     std::string* option = name == "--metadata-dir"      ? &out.metadata_dir
                           : name == "--metadata-url"    ? &out.metadata_url
                           : name == "--target-dir"      ? &out.target_dir
                           : name == "--target-base-url" ? &out.target_base_url
+                          : name == "--target-name"     ? &target_name
                                                         : nullptr;
     if (option == nullptr) return bad("unknown option ", name);
-    if (value.empty()) return bad("option ", name, " is empty");
-    *option = std::move(value);
+    if (equals == name.npos && ++i == words.size()) return bad("option ", name, " needs a value");
+    *option = equals == name.npos ? std::string_view(words[i]) : given;
+    if (name == "--target-name") out.target_names.push_back(std::move(target_name));
+    else if (option->empty()) return bad("option ", name, " is empty");
   }
   if (i == words.size()) return bad("no command");
   out.command = words[i++];

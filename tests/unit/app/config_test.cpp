@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "support/temporary_folder.hpp"
+#include "support/without_privilege.hpp"
 
 namespace picket::app {
 namespace {
@@ -21,9 +22,9 @@ class ReadConfig : public testing::Test {
     std::ofstream(path) << text;
     return path;
   }
-  static Result<CommandLine> read(std::vector<const char*> arguments) {
+  static Result<CommandLine> read(std::vector<const char*> arguments, const std::string& usual = "/does/not/exist.conf") {
     arguments.insert(arguments.begin(), "picketd");
-    return read_config(static_cast<int>(arguments.size()), arguments.data());
+    return read_config(static_cast<int>(arguments.size()), arguments.data(), usual);
   }
   static std::string from(const Config& config, const std::string& name) {
     for (const auto& value : config.values)
@@ -59,6 +60,26 @@ TEST_F(ReadConfig, a_file_that_was_asked_for_must_exist) {
   const auto result = read({"--config", "/does/not/exist"});
   ASSERT_FALSE(result);
   EXPECT_THAT(result.error().message, HasSubstr("/does/not/exist"));
+}
+
+TEST_F(ReadConfig, the_usual_file_may_be_absent_but_not_unreadable) {
+  ASSERT_TRUE(read({}));
+  const auto path = file("tenant = acme\n");
+  EXPECT_EQ(read({}, path)->config.tenant, "acme");
+  std::filesystem::permissions(folder_, std::filesystem::perms::owner_all | std::filesystem::perms::others_exec);
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+  const support::WithoutPrivilege nobody;
+  for (const auto& result : {read({}, path), read({"--config", path.c_str()})}) {
+    ASSERT_FALSE(result) << "would run without its tenant";
+    EXPECT_EQ(result.error().message, "open " + path + ": Permission denied");
+  }
+}
+
+TEST_F(ReadConfig, a_folder_is_no_file) {
+  const auto result = read({"--config", folder_.c_str()});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, testing::AllOf(HasSubstr(folder_.native()), HasSubstr("Is a directory")));
+  EXPECT_FALSE(read({}, folder_));
 }
 
 TEST_F(ReadConfig, values_out_of_range_are_refused) {

@@ -54,5 +54,30 @@ TEST(WatchService, streams_what_happens_and_not_its_own_stream) {
   executor->stop(std::chrono::seconds(5));
 }
 
+TEST(WatchService, refuses_what_is_no_filter) {
+  auto executor = runtime::Executor::make(2);
+  auto router = bus::Router::make(*executor);
+  {
+    WatchService service(*router, *executor);
+    ASSERT_TRUE(service.start());
+    bus::PeerOptions asking;
+    asking.name = "watcher";
+    asking.allow.asks = {"picket.bus.watch"};
+    auto caller = bus::Caller::attach(*router, std::move(asking));
+    ASSERT_TRUE(caller);
+    for (const char* bad : {"bad filter!!", "picket.update*", "*.x"}) {
+      host::v1::WatchRequest request;
+      request.set_filter(bad);
+      const auto payload = request.SerializeAsString();
+      const auto answer = (*caller)->call({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(20)});
+      ASSERT_FALSE(answer) << bad;
+      EXPECT_EQ(answer.error().code, Code::invalid);
+      EXPECT_EQ(answer.error().message, cat("'", bad, "' is neither a topic nor a prefix that ends in .*"));
+    }
+    caller->reset();
+  }
+  executor->stop(std::chrono::seconds(5));
+}
+
 }  // namespace
 }  // namespace picket::app

@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "ctl/terminal.hpp"
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 #include "samples.hpp"
 
 namespace picket::test {
@@ -50,6 +51,19 @@ TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
   EXPECT_NE(ran.out.find("Policy       revision 7"), std::string::npos);
   EXPECT_NE(ran.out.find("updates: "), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("the engine is stopping"), std::string::npos) << ran.out;
+}
+
+TEST_F(Commands, a_point_that_never_updated_itself_says_where_its_downloads_are_shown) {
+  answer_everything(picketd);
+  update::v1::StatusReply updates;
+  updates.set_state("idle");
+  picketd.answer_with("picket.update.status", updates);
+  distribution_point::v1::StatusReply point;
+  point.set_state("idle");
+  picketd.answer_with("picket.distribution_point.status", point);
+  picketd.start();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"status"}, {"update", "status"}})
+    EXPECT_NE(run(words).out.find("never; what this distribution point downloads is shown by picketctl point status"), std::string::npos) << words.front();
 }
 
 TEST_F(Commands, an_answer_that_never_comes_ends_with_the_timeout) {
@@ -189,6 +203,39 @@ TEST_F(Commands, policy_apply_says_what_is_wrong_with_the_file) {
   const auto ran = run({"policy", "apply", file.string()});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("at most 130048 bytes"), std::string::npos) << ran.err;
+}
+
+TEST_F(Commands, what_only_the_command_can_judge_is_wrong_usage_too) {
+  answer_everything(picketd);
+  picketd.start();
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
+      {{"bus", "watch", "bad filter!!"}, "'bad filter!!' is neither a topic nor a prefix that ends in .*; see picketctl bus watch --help"},
+      {{"bus", "watch", "picket.update*"}, "'picket.update*' is neither a topic nor a prefix that ends in .*; see picketctl bus watch --help"},
+      {{"update", "rollback", "yara-rules", "--steps", "0"}, "--steps: '0' is not a number from 1 to 1000; see picketctl update rollback --help"},
+      {{"update", "history", "--limit", "many"}, "--limit: 'many' is not a number from 0 to 10000; see picketctl update history --help"}};
+  for (const auto& [words, why] : wrong) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.code, 2) << why;
+    EXPECT_EQ(ran.err, cat("picketctl: ", why, "\n"));
+  }
+}
+
+TEST_F(Commands, update_explain_knows_which_components_there_are) {
+  answer_everything(picketd);
+  picketd.start();
+  const auto ran = run({"update", "explain", "nosuch"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "picketctl: there is no component 'nosuch'; see picketctl component list\n");
+  EXPECT_EQ(run({"update", "explain", "yara-rules"}).code, 0);
+  EXPECT_EQ(run({"update", "explain", "url-list"}).code, 0) << "known, and nothing was decided about it";
+}
+
+TEST_F(Commands, policy_show_document_in_json_has_the_envelope) {
+  answer_everything(picketd);
+  picketd.start();
+  const auto ran = run({"policy", "show", "--document", "--json"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.out.find(R"("schema":"picketctl/1","command":"policy show","data":{"policy_json":{)"), std::string::npos) << ran.out;
 }
 
 TEST_F(Commands, policy_show_document_is_the_document_alone) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include "base/files.hpp"
+
 #include "samples.hpp"
 
 namespace picket::test {
@@ -24,6 +26,8 @@ TEST(Completion, offers_commands) {
   EXPECT_EQ(after({"ksn", "statement", ""}), "accept\ndecline\nshow\n");
   EXPECT_EQ(after({"help", "ksn", "statement", "a"}), "accept\n");
   EXPECT_EQ(after({"ksn", "check", ""}), "<files>\n");
+  EXPECT_EQ(after({"ksn", "so"}), "software\n");
+  EXPECT_EQ(after({"ksn", "software", ""}), "<files>\n");
   EXPECT_EQ(after({"completion", ""}), "bash\n");
   EXPECT_EQ(after({"status", ""}), "");
   EXPECT_EQ(after({"nonsense", ""}), "");
@@ -58,6 +62,34 @@ TEST(Completion, asks_picketd_for_ids) {
   EXPECT_EQ(after({"--socket", socket, "plugin", "info", "org.acme.bad", ""}), "");
   EXPECT_EQ(after({"--socket", socket, "task", "run", ""}), "nightly\nupdate\n");
   EXPECT_EQ(after({"--socket", socket, "task", "run", "update", ""}), "");
+}
+
+TEST(Completion, offers_settings_of_a_plugin) {
+  CtlPicketd picketd;
+  picketd.answer_with("picket.plugin.list", sample_plugins());
+  picketd.answer<policy::v1::ExplainRequest>("picket.policy.explain", [](const auto& request) -> Result<std::string> {
+    if (request.plugin() != "org.picket.scanner") return fail(Code::not_found, "no such plugin");
+    auto reply = sample_explained();
+    reply.add_settings()->set_setting("$(reboot)");
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto socket = picketd.socket().string();
+  EXPECT_EQ(after({"--socket", socket, "policy", "explain", "org.p"}), "org.picket.scanner\n");
+  EXPECT_EQ(after({"--socket", socket, "policy", "explain", "org.picket.scanner", ""}), "max_mb\n");
+  EXPECT_EQ(after({"--socket", socket, "policy", "explain", "org.none", ""}), "");
+  EXPECT_EQ(after({"--socket", socket, "policy", "explain", "org.picket.scanner", "max_mb", ""}), "");
+}
+
+TEST(Completion, finds_picketd_where_its_settings_say) {
+  CtlPicketd picketd;
+  picketd.answer_with("picket.plugin.list", sample_plugins());
+  picketd.start();
+  const auto config = picketd.folder() / "picketd.conf";
+  ASSERT_TRUE(write_file_atomic(config, cat("run-dir = ", picketd.folder().native(), "\n")));
+  EXPECT_EQ(after({"--config", config, "plugin", "info", "org.p"}), "org.picket.scanner\n");
+  EXPECT_EQ(after({"plugin", "--config", "=", config, "info", "org.p"}), "org.picket.scanner\n") << "as bash splits --config=FILE";
+  EXPECT_EQ(after({"--config", "/nonexistent/picketd.conf", "plugin", "info", ""}), "");
 }
 
 TEST(Completion, is_silent_when_picketd_is_not_there) { EXPECT_EQ(after({"--socket", "/nonexistent/x.sock", "plugin", "info", ""}), ""); }

@@ -74,7 +74,7 @@ TEST_F(JsonOutput, of_every_command_fits_the_published_schema) {
   const auto file = picketd.folder() / "policy.dsse";
   ASSERT_TRUE(write_file_atomic(file, "{}"));
   const std::map<std::string, std::vector<std::string>> arguments{
-      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"update export", {"/media/stick/picket"}}, {"task show", {"nightly"}}, {"task run", {"update"}}, {"task watch", {"update"}}, {"task cancel", {"update"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"ksn check", {std::string(64, 'a')}}, {"bus watch", {"--count", "1", "--payloads"}}};
+      {"plugin info", {"x"}}, {"plugin restart", {"x"}}, {"update rollback", {"yara-rules"}}, {"update export", {"/media/stick/picket"}}, {"task show", {"nightly"}}, {"task run", {"update"}}, {"task watch", {"update"}}, {"task cancel", {"update"}}, {"policy apply", {file.string()}}, {"policy explain", {"x"}}, {"scan", {"/tmp"}}, {"ksn check", {std::string(64, 'a')}}, {"ksn software", {"/"}}, {"bus watch", {"--count", "1", "--payloads"}}};
   std::size_t checked = 0;
   for (const auto& command : ctl::commands()) {
     const std::string name = command.name;

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 
 #include "base/bytes.hpp"
@@ -49,7 +52,19 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_EQ(asked.objects(2).address(), "http://example.org/x");
   EXPECT_EQ(asked.objects(3).software().publisher(), "Acme");
   EXPECT_EQ(asked.objects(3).software().product(), "Tool");
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("high restricted"), HasSubstr("it is not signed"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+}
+
+TEST_F(KsnCommands, check_asks_about_hosts_without_a_dot) {
+  std::vector<std::string> asked;
+  picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
+    for (const auto& object : request.objects()) asked.push_back(object.address());
+    return sample_checked().SerializeAsString();
+  });
+  picketd.start();
+  const std::vector<std::string> words{"localhost:8080/x", "http://intranet/", "intranet:8080", "example.org"};
+  for (const auto& word : words) EXPECT_EQ(run({"ksn", "check", word}).code, 4) << word;
+  EXPECT_EQ(asked, words);
 }
 
 TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
@@ -69,6 +84,39 @@ TEST_F(KsnCommands, check_asks_in_as_many_messages_as_the_bus_needs) {
   EXPECT_THAT(asked, testing::ElementsAre(2000, 1000, 1000, 1000, 1000, 1000));
 }
 
+TEST_F(KsnCommands, software_says_whose_a_program_is_and_which_object_decided) {
+  ksn::v1::SoftwareRequest asked;
+  auto reply = sample_software();
+  picketd.answer<ksn::v1::SoftwareRequest>("picket.ksn.software", [&](const ksn::v1::SoftwareRequest& request) -> Result<std::string> {
+    asked = request;
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto file = picketd.folder() / "program";
+  ASSERT_TRUE(write_file_atomic(file, "content"));
+  std::filesystem::create_symlink(file, picketd.folder() / "link");
+  auto ran = run({"ksn", "software", (picketd.folder() / "link").native()});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(asked.path(), std::filesystem::canonical(file).native());
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("trusted: Tool of Acme"), HasSubstr("its publisher and product"), HasSubstr("Acme, Tool, by dpkg\n"), HasSubstr("250000 users (frequent)"),
+                             HasSubstr("trusted (cache, Our KSN (Private KSN))"), HasSubstr("unknown (server)"), Not(HasSubstr("\x1b[31m"))));
+  reply.set_decided_by("file");
+  reply.mutable_file()->mutable_facts()->set_verdict(ksn::v1::VERDICT_UNTRUSTED);
+  ran = run({"ksn", "software", file.native()});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.out, HasSubstr("its content"));
+  reply.set_decided_by("");
+  reply.set_signature_valid(false);
+  reply.mutable_file()->set_from(ksn::v1::Checked::NOBODY);
+  reply.mutable_file()->set_why("no network");
+  ran = run({"ksn", "software", file.native()});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("no answer: no network"), HasSubstr("by dpkg, not confirmed"), Not(HasSubstr("Decided by"))));
+  ran = run({"ksn", "software", "./no-such-file"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("./no-such-file: No such file"));
+}
+
 TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello"})");
@@ -77,6 +125,29 @@ TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   picketd.answer_with("picket.ksn.sent", sent);
   picketd.start();
   EXPECT_THAT(run({"ksn", "last-sent"}).out, HasSubstr("to proxy ksn.site:13111, which did not take it, or not yet:"));
+}
+
+TEST_F(KsnCommands, last_sent_asks_for_each_message_by_itself_and_shows_every_digest) {
+  const auto message = [](unsigned digests) {
+    std::string out = R"({"path":"/ksn/v1/ask","questions":[{"kind":"file","length":32,"digests":[)";
+    for (unsigned i = 0; i < digests; ++i) out += cat(i == 0 ? "" : ",", "\"", sha256_hex(std::to_string(i)), "\"");
+    return out + "]}]}";
+  };
+  picketd.answer<ksn::v1::SentRequest>("picket.ksn.sent", [&](const ksn::v1::SentRequest& request) -> Result<std::string> {
+    ksn::v1::SentReply reply;
+    if (request.what() == ksn::v1::SentRequest::BOTH) return fail(Code::too_large, "both");
+    if (request.what() == ksn::v1::SentRequest::LAST) reply.set_last(message(1000)), reply.set_last_when(sample_now), reply.set_last_taken(true);
+    else reply.set_next(message(999));
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const auto ran = run({"ksn", "last-sent"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(std::ranges::count(ran.out, '\n'), 2 * (1 + 3) + 1999) << ran.out.substr(0, 1000);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("  questions.kind = \"file\"\n"), HasSubstr(cat("\n    ", sha256_hex("999"), "\nnext, as it would go now:\n"))));
+  const auto data = boost::json::parse(run({"--json", "ksn", "last-sent"}).out).at("data");
+  EXPECT_EQ(std::string(data.at("last").as_string()), message(1000));
+  EXPECT_EQ(std::string(data.at("next").as_string()), message(999));
 }
 
 TEST_F(KsnCommands, check_says_why_nobody_answered) {
@@ -89,7 +160,10 @@ TEST_F(KsnCommands, check_says_why_nobody_answered) {
   EXPECT_EQ(ran.code, 5);
   EXPECT_THAT(ran.out, HasSubstr("the KSN statement is not accepted"));
   EXPECT_EQ(run({"ksn", "check", "./no-such-file"}).code, 1);
-  EXPECT_THAT(run({"ksn", "check", "nonsense"}).err, HasSubstr("no such file, and neither a SHA-256 nor a web address"));
+  for (const auto* word : {"nonsense", "notes/todo", "../no.such.file", "user:name"}) {
+    EXPECT_THAT(run({"ksn", "check", word}).err, HasSubstr("no such file, and neither a SHA-256 nor a web address (a host without a dot: http://HOST/)")) << word;
+  }
+  EXPECT_THAT(run({"ksn", "check", ""}).err, HasSubstr("an empty name names nothing"));
   EXPECT_THAT(run({"ksn", "check", "/"}).err, HasSubstr("picketctl scan"));
 }
 
@@ -110,6 +184,13 @@ TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {
   EXPECT_FALSE(asked.who().empty());
   EXPECT_EQ(run({"ksn", "statement", "decline"}).code, 0);
   EXPECT_FALSE(asked.accept());
+}
+
+TEST_F(KsnCommands, proxy_status_says_that_none_runs) {
+  picketd.start();
+  const auto ran = run({"ksn", "proxy", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
 }
 
 TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {

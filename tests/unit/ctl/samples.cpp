@@ -193,13 +193,18 @@ policy::v1::ExplainReply sample_explained() {
   layer("policy", "", false);
   layer("local", "900", false);
   layer("locked policy", "50", true);
+  auto& topics = *out.add_topics();
+  topics.set_list("asks");
+  topics.add_allowed("picket.ksn.check");
+  topics.add_taken_away("picket.digests.find");
+  topics.add_taken_away("picket.update.*");
   return out;
 }
 
 ksn::v1::StatusReply sample_ksn() {
   ksn::v1::StatusReply out;
   out.set_status("Enabled. Not available");
-  out.set_line("Enabled. Not available (Private, Extended): proxy ksn.site:13111: no network; since 2027-01-15 07:00:00 UTC; no exchange yet");
+  out.set_line("Enabled. Not available (Private, Extended): proxy ksn.site:13111: no network; since 2027-01-15 07:00:00 UTC; next attempt 2027-01-15 08:01:00 UTC; last exchange 2027-01-15 06:00:00 UTC by proxy ksn.site:13111");
   out.set_kind("Private");
   out.set_mode("Extended");
   out.set_cause("proxy ksn.site:13111: no network");
@@ -244,6 +249,28 @@ ksn::v1::CheckReply sample_checked() {
   facts.set_first_seen(sample_now - 86400);
   facts.add_countries("DE");
   facts.set_ttl_seconds(3600);
+  facts.set_trust_group(ksn::v1::TRUST_GROUP_HIGH_RESTRICTED);
+  facts.set_signature(ksn::v1::SIGNATURE_NONE);
+  return out;
+}
+
+ksn::v1::SoftwareReply sample_software() {
+  ksn::v1::SoftwareReply out;
+  auto& checked = *out.mutable_checked();
+  checked.set_from(ksn::v1::Checked::CACHE);
+  checked.set_ksn("Our KSN");
+  checked.set_private_ksn(true);
+  checked.mutable_facts()->set_verdict(ksn::v1::VERDICT_TRUSTED);
+  checked.mutable_facts()->set_popularity(250'000);
+  checked.set_matched("Acme, Tool");
+  out.mutable_file()->set_from(ksn::v1::Checked::SERVER);
+  out.mutable_file()->mutable_facts()->set_ttl_seconds(600);
+  out.mutable_software()->set_publisher("Acme");
+  out.mutable_software()->set_product("Tool");
+  out.set_identified_by("dpkg");
+  out.set_signature_valid(true);
+  out.set_text("trusted: Tool of Acme\x1b[31m, version 2");
+  out.set_decided_by("software");
   return out;
 }
 
@@ -252,6 +279,7 @@ namespace {
 void answer_ksn(CtlPicketd& picketd) {
   picketd.answer_with("picket.ksn.status", sample_ksn());
   picketd.answer_with("picket.ksn.check", sample_checked());
+  picketd.answer_with("picket.ksn.software", sample_software());
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello","bytes":30,"asker":{"licence":"lic"}})");
   sent.set_last_when(sample_now - 5);
@@ -315,6 +343,11 @@ void answer_ksn(CtlPicketd& picketd) {
   part.set_files(2);
   part.set_bytes(3000);
   part.set_source("vendor");
+  for (const auto& [source, text] : {std::pair("branch", "rests for 240 s more after: connection refused"), std::pair("vendor", "taken: the first source whose metadata are good")}) {
+    auto& step = *part.add_steps();
+    step.set_source(source);
+    step.set_text(text);
+  }
   picketd.answer_with("picket.distribution_point.status", point);
 }
 

@@ -26,6 +26,7 @@ task::v1::ListReply sample_tasks();
 ksn::v1::StatusReply sample_ksn();
 ksn::v1::Statement sample_statement();
 ksn::v1::CheckReply sample_checked();
+ksn::v1::SoftwareReply sample_software();
 policy::v1::ShowReply sample_policy();
 policy::v1::ApplyReply sample_applied();
 policy::v1::ExplainReply sample_explained();

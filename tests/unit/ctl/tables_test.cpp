@@ -32,6 +32,7 @@ TEST_F(Tables, a_distribution_point_says_what_it_serves_and_who_asked_for_it) {
   const auto ran = run({"point", "status"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   for (const char* part : {"set 7, published 2 h ago", "partial (rule: strict), 1 min ago", "site 1: partial: does not hold all that is demanded", "2 files, 3.0 kB from vendor, nothing new to publish",
+                           "source branch: rests for 240 s more after: connection refused", "source vendor: taken: the first source whose metadata are good",
                            "not here: digests/light: the repository does not offer it", "agent, pc-1, pc-2, pc-3, pc-4 and 3 more", "not yet"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
@@ -153,6 +154,9 @@ SETTING  LAYER          VALUE
 max_mb   default        100
          local          900
          locked policy  50     in force
+
+TOPICS  ALLOWED           TAKEN AWAY BY THE POLICY
+asks    picket.ksn.check  picket.digests.find, picket.update.*
 )");
 }
 
@@ -177,7 +181,7 @@ log-level  debug            file
 )");
   const auto watched = run({"bus", "watch", "--payloads", "--count", "1"});
   EXPECT_EQ(watched.code, 0);
-  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0,"status":"","device_status":"","available":false})"), std::string::npos) << watched.out;
+  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0,"status":"","device_status":"","cause":"","available":false})"), std::string::npos) << watched.out;
   EXPECT_EQ(std::ranges::count(watched.out, '\n'), 1) << watched.out;
 }
 

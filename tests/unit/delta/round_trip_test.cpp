@@ -5,19 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "delta/make/make.hpp"
+#include "unit/delta/contents.hpp"
 
 namespace picket::delta {
 namespace {
-
-std::string applied(std::string_view old, std::string_view delta, std::uint64_t length) {
-  std::string out;
-  auto done = apply(old, delta, {length}, [&](std::string_view bytes) {
-    out += bytes;
-    return Result<>{};
-  });
-  EXPECT_TRUE(done) << done.error().message;
-  return out;
-}
 
 // Each method by itself, and the best of them.
 std::size_t round_trip(const std::string& old, const std::string& fresh) {
@@ -34,13 +25,6 @@ std::size_t round_trip(const std::string& old, const std::string& fresh) {
   if (!best) return 0;
   EXPECT_EQ(best->bytes.size(), least);
   return least;
-}
-
-std::string noise(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
-  std::string out(size, '\0');
-  for (auto& c : out) c = static_cast<char>(random());
-  return out;
 }
 
 std::string lines(std::size_t count, unsigned seed) {

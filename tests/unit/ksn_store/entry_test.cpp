@@ -9,7 +9,7 @@ namespace picket::ksn_store {
 namespace {
 
 TEST(KsnEntry, is_kept_as_the_facts_of_the_protocol) {
-  const Entry entry{3, "malware", "Test.Threat", "Nobody", "Nothing", 1'234'567, 1'700'000'000, {"DE", "FR"}};
+  const Entry entry{3, "malware", "Test.Threat", "Nobody", "Nothing", 1'234'567, 1'700'000'000, {"DE", "FR"}, ksn::v1::TRUST_GROUP_LOW_RESTRICTED, ksn::v1::SIGNATURE_VALID};
   ksn::v1::Facts facts;
   ASSERT_TRUE(facts.ParseFromString(facts_of(entry)));
   EXPECT_EQ(facts.verdict(), ksn::v1::VERDICT_UNTRUSTED);
@@ -22,6 +22,8 @@ TEST(KsnEntry, is_kept_as_the_facts_of_the_protocol) {
   ASSERT_EQ(facts.countries_size(), 2);
   EXPECT_EQ(facts.countries(1), "FR");
   EXPECT_EQ(facts.ttl_seconds(), 0u);
+  EXPECT_EQ(facts.trust_group(), ksn::v1::TRUST_GROUP_LOW_RESTRICTED);
+  EXPECT_EQ(facts.signature(), ksn::v1::SIGNATURE_VALID);
 }
 
 TEST(KsnEntry, beyond_the_limits_is_refused_with_the_reason) {
@@ -39,6 +41,8 @@ TEST(KsnEntry, beyond_the_limits_is_refused_with_the_reason) {
   EXPECT_EQ(why([](Entry& e) { e.first_seen = -1; }), "first seen before 1970");
   EXPECT_EQ(why([](Entry& e) { e.countries = {"de"}; }), "'de' is no country: two capital letters");
   EXPECT_EQ(why([](Entry& e) { e.countries = std::vector<std::string>(11, "DE"); }), "more than 10 countries");
+  EXPECT_EQ(why([](Entry& e) { e.trust_group = 5; }), "no trust group");
+  EXPECT_EQ(why([](Entry& e) { e.signature = -1; }), "no state of a signature");
 }
 
 TEST(RedisSlot, is_as_the_cluster_specification_says) {

@@ -64,6 +64,21 @@ TEST_F(KsnLists, signature_base_files_name_the_threat_behind_a_semicolon) {
   EXPECT_EQ(at("c2.example/").threat(), "APT; more");
 }
 
+TEST_F(KsnLists, a_table_says_trust_group_and_signature) {
+  auto result = read("sha256,publisher,trust_group,signature_state\n" + kOne + ",Acme,Low-Restricted,none\n", 1);
+  EXPECT_EQ(result.rows, 1u) << result.first;
+  EXPECT_EQ(file(kOne).trust_group(), ksn::v1::TRUST_GROUP_LOW_RESTRICTED);
+  EXPECT_EQ(file(kOne).signature(), ksn::v1::SIGNATURE_NONE);
+  result = read("sha256,trust_group,signature_state\n" + kOne + ",,\n" + kOne + ",great,\n" + kOne + ",,yes\n", 1);
+  EXPECT_EQ(result.rows, 1u);
+  EXPECT_EQ(file(kOne).trust_group(), ksn::v1::TRUST_GROUP_NOT_KNOWN);
+  EXPECT_EQ(result.not_understood, 2u);
+  EXPECT_NE(result.first.find("a trust group is trusted, low-restricted, high-restricted or untrusted"), std::string::npos) << result.first;
+  result = read("publisher,product,trust_group\nAcme,Tool,high-restricted\n", 1);
+  EXPECT_EQ(result.software, 1u);
+  EXPECT_EQ(rows_.begin()->second.trust_group(), ksn::v1::TRUST_GROUP_HIGH_RESTRICTED);
+}
+
 TEST_F(KsnLists, maltrail_files_may_comment_each_line) {
   const auto result = read("# Copyright\nevil.example\nother.example # Family\n/gate.php\n1.2.3.4:8080\n(regex|pattern)\n");
   EXPECT_EQ(result.rows, 3u);

@@ -16,7 +16,7 @@ std::string why_not(std::string_view text) {
 
 TEST(PolicyDocument, reads_all_parts) {
   const auto document = Document::parse(with(R"("audience":{"tenant":"t","groups":["g"],"devices":["d"]},
-    "plugins":{"org.a":{"settings":{"x":0.5},"locked":["x","/a.b/c"]},"org.b":{"locked":true}},
+    "plugins":{"org.a":{"settings":{"x":0.5},"locked":["x","/a.b/c"],"topics":{"asks":["picket.*","org.a.b"],"publishes":[]}},"org.b":{"locked":true}},
     "host":{"in_process":["org.a"],"disabled":["org.c"]},"approvals":[{"component":"c","release":2,"state":"approved"}],"tasks":[{"id":"1","type":"scan","enabled":false}])"));
   ASSERT_TRUE(document) << document.error().message;
   EXPECT_EQ(document->revision, 3U);
@@ -24,6 +24,10 @@ TEST(PolicyDocument, reads_all_parts) {
   EXPECT_EQ(document->audience.groups, std::vector<std::string>{"g"});
   EXPECT_EQ(document->plugins.at("org.a").locks.paths, (std::vector<Path>{{"x"}, {"a.b", "c"}}));
   EXPECT_TRUE(document->plugins.at("org.b").locks.everything);
+  const auto& topics = document->plugins.at("org.a").topics;
+  EXPECT_EQ(topics.asks, (std::vector<std::string>{"picket.*", "org.a.b"}));
+  EXPECT_EQ(topics.publishes, std::vector<std::string>());
+  EXPECT_FALSE(topics.subscribes || topics.answers) << "not named: as the manifest says";
   EXPECT_EQ(json::serialize(document->plugins.at("org.picket.tasks").settings), R"({"tasks":{"1":{"enabled":false,"type":"scan"}}})");
   EXPECT_EQ(document->plugins.at("org.picket.tasks").locks.paths, (std::vector<Path>{{"tasks", "1"}}));
   EXPECT_EQ(json::serialize(document->plugins.at("org.picket.update").settings), R"({"approved":[{"component":"c","release":2}],"declined":[]})");
@@ -45,6 +49,10 @@ TEST(PolicyDocument, names_what_is_wrong) {
   EXPECT_NE(why_not(R"({"policy":1,"revision":0,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("minimum"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"revision":2,"issued":"2026-01-01T00:00:00Z","expires":"2027-01-01T00:00:00Z"})").find("twice"), std::string::npos);
   EXPECT_NE(why_not(R"({"policy":1,"revision":1,"issued":"yesterday","expires":"2027-01-01T00:00:00Z"})").find("issued: not a time"), std::string::npos);
+  EXPECT_NE(why_not(with(R"("plugins":{"org.a":{"topics":{"says":[]}}})")).find("says: is unknown"), std::string::npos);
+  EXPECT_NE(why_not(with(R"("plugins":{"org.a":{"topics":{"asks":["bad filter!!"]}}})")).find("asks/[0]: \"bad filter!!\" breaks the rule \"pattern\""), std::string::npos)
+      << why_not(with(R"("plugins":{"org.a":{"topics":{"asks":["bad filter!!"]}}})"));
+  EXPECT_NE(why_not(with(R"("plugins":{"org.picket.update":{"topics":{}}})")).find("org.picket.update.topics: it is a part of the host"), std::string::npos);
   EXPECT_NE(why_not(with(R"("tasks":[{"id":"a"},{"id":"a"}])")).find("two tasks have the id 'a'"), std::string::npos);
   EXPECT_NE(why_not(with(R"("tasks":[{"id":"A b"}])")).find("tasks.[0].id"), std::string::npos) << why_not(with(R"("tasks":[{"id":"A b"}])"));
   EXPECT_EQ(why_not(with(R"("two\nlines\u001b":1)")), "policy: two\\nlines\\x1b: is unknown") << "one line, whatever a name holds";

@@ -176,5 +176,27 @@ TEST_F(PolicyApply, forgets_a_refusal_after_the_next_success) {
   EXPECT_EQ(policy->shown().text, "");
 }
 
+TEST_F(PolicyApply, topics_alone_are_a_change_that_is_offered_and_taken_back) {
+  open_and_start();
+  const auto narrower = R"({"plugins":{"org.picket.scanner":{"topics":{"asks":["picket.ksn.*"]}}}})";
+  ASSERT_TRUE(policy->apply(signed_document(1, narrower), consumers).applied);
+  ASSERT_EQ(consumers.applied.size(), 1U) << "to whom it concerns";
+  const Topics expected{.publishes = {}, .subscribes = {}, .answers = {}, .asks = std::vector<std::string>{"picket.ksn.*"}};
+  EXPECT_EQ(consumers.applied[0].second.topics, expected);
+  EXPECT_EQ(policy->topics("org.picket.scanner"), expected);
+  EXPECT_EQ(policy->topics("org.picket.update"), Topics());
+  EXPECT_EQ(policy->effective("org.picket.scanner", scanner_schema)->topics, expected) << "and at its next start";
+
+  consumers.applied.clear();
+  consumers.on_apply = [](const std::string& id, const Effective& settings) {
+    const bool ok = settings.topics.asks.has_value();
+    return Outcome{id, settings.revision, settings.revision, ok, ok ? "healthy" : "failed", ""};
+  };
+  EXPECT_FALSE(policy->apply(signed_document(2), consumers).applied);
+  ASSERT_EQ(consumers.applied.size(), 2U);
+  EXPECT_EQ(consumers.applied[1].second.topics, expected) << "gone back";
+  EXPECT_EQ(policy->topics("org.picket.scanner"), expected);
+}
+
 }  // namespace
 }  // namespace picket::policy::test

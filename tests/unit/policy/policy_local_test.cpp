@@ -50,11 +50,16 @@ TEST_F(PolicyLocal, reload_refuses_bad_files_and_keeps_what_is) {
   auto result = policy->reload_local(consumers);
   EXPECT_FALSE(result.applied);
   EXPECT_NE(result.text.find("enum"), std::string::npos) << result.text;
+  EXPECT_EQ(policy->shown().problems, std::vector<std::string>{cat("last reload, ", trust::format_time(clock.now), ": ", result.text)});
   local("org.picket.scanner", "[");
   result = policy->reload_local(consumers);
   EXPECT_FALSE(result.applied);
   EXPECT_TRUE(consumers.applied.empty());
   EXPECT_EQ(effective(), before);
+  EXPECT_NE(policy->shown().text.find("not acceptable JSON"), std::string::npos) << policy->shown().text;
+  local("org.picket.scanner", R"({"mode":"fast"})");
+  ASSERT_TRUE(policy->reload_local(consumers).applied);
+  EXPECT_EQ(policy->shown().text, "");
 }
 
 TEST_F(PolicyLocal, reload_goes_back_when_a_plugin_refuses) {
@@ -65,6 +70,7 @@ TEST_F(PolicyLocal, reload_goes_back_when_a_plugin_refuses) {
     return Outcome{id, settings.revision, settings.revision, !bad, bad ? "failed" : "healthy", bad ? "too deep" : ""};
   };
   EXPECT_FALSE(policy->reload_local(consumers).applied);
+  EXPECT_NE(policy->shown().text.find("too deep"), std::string::npos) << policy->shown().text;
   EXPECT_NE(effective().find("fast"), std::string::npos);
   EXPECT_NE(consumers.last("org.picket.scanner").find("fast"), std::string::npos);
 }

@@ -44,6 +44,21 @@ TEST_F(PolicyTransaction, goes_back_when_one_does_not_take_it) {
   EXPECT_TRUE(policy->apply(signed_document(2, both_change), consumers).applied);
 }
 
+TEST_F(PolicyTransaction, a_refusal_keeps_no_secret_on_the_disk) {
+  consumers.all.push_back({"org.x", R"({"type":"object","properties":{"password":{"type":"string"}}})"});
+  open_and_start();
+  const auto stored = [&] { return *read_file(options.state_dir / "state.json", 65536); };
+  EXPECT_FALSE(policy->apply(signed_document(1, R"({"plugins":{"org.x":{"settings":{"password":4711}}}})"), consumers).applied);
+  EXPECT_NE(stored().find("setting password: the value breaks the rule"), std::string::npos) << stored();
+  EXPECT_EQ(stored().find("4711"), std::string::npos) << stored();
+  consumers.on_apply = [](const std::string& id, const Effective& settings) {
+    return Outcome{id, settings.revision, 0, false, "failed", "cannot reach ftp://me:4711@host/x"};
+  };
+  const auto result = policy->apply(signed_document(2, both_change), consumers);
+  EXPECT_NE(result.text.find("cannot reach ftp://***@host/x"), std::string::npos) << result.text;
+  EXPECT_EQ(cat(result.text, policy->shown().text, stored()).find("4711"), std::string::npos) << stored();
+}
+
 TEST_F(PolicyTransaction, stops_offering_at_the_first_failure) {
   open_and_start();
   consumers.on_apply = [](const std::string& id, const Effective& settings) { return Outcome{id, settings.revision, 0, false, "failed", "no"}; };

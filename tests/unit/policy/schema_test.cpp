@@ -47,6 +47,20 @@ TEST(SettingsSchema, names_settings_that_do_not_exist_or_are_missing) {
   EXPECT_EQ(violation(R"({"properties":{"s":{"required":["url"]}}})", R"({"s":{}})"), "s.url: is required and not given");
 }
 
+TEST(SettingsSchema, quotes_no_secrets) {
+  constexpr auto schema = R"({"properties":{"password":{"type":"string"},"Proxy_Token":{"maxLength":3},"signing_key":{"type":"integer"},
+    "options":{"properties":{"depth":{"maximum":1},"any":{"type":"object"}}},"sources":{"items":{"type":"object","minProperties":9}},
+    "location":{"maxLength":3}}})";
+  EXPECT_EQ(violation(schema, R"({"password":4711})"), R"(password: the value breaks the rule "type": "string")");
+  EXPECT_EQ(violation(schema, R"({"Proxy_Token":"4711"})"), R"(Proxy_Token: the value breaks the rule "maxLength": 3)");
+  EXPECT_EQ(violation(schema, R"({"signing_key":"4711"})"), R"(signing_key: the value breaks the rule "type": "integer")");
+  EXPECT_EQ(violation(schema, R"({"options":{"depth":4711}})"), R"(options.depth: the value breaks the rule "maximum": 1)");
+  EXPECT_EQ(violation(schema, R"({"options":{"any":[4711]}})"), R"(options.any: the value breaks the rule "type": "object")");
+  EXPECT_EQ(violation(schema, R"({"sources":[{"name":"a","options":{"user":4711},"more":{"secret":4711}}]})"),
+            R"(sources.[0]: {"name":"a","options":"***","more":{"secret":"***"}} breaks the rule "minProperties": 9)");
+  EXPECT_EQ(violation(schema, R"({"location":"ftp://me:4711@host/"})"), R"(location: "ftp://***@host/" breaks the rule "maxLength": 3)");
+}
+
 TEST(SettingsSchema, finds_elements_and_follows_references) {
   constexpr auto schema = R"({"properties":{"sources":{"items":{"$ref":"#/definitions/source"}}},
     "definitions":{"source":{"type":"object","properties":{"port":{"maximum":10}}}}})";

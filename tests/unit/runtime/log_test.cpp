@@ -92,6 +92,13 @@ TEST_F(LogTest, lines_cannot_be_forged) {
   EXPECT_TRUE(lines[0].second.ends_with("all is lost\\x1b[2J\\xff\\xe2\\x80\\xae")) << lines[0].second;
 }
 
+TEST_F(LogTest, users_and_passwords_of_addresses_are_left_out) {
+  const auto log = open("info");
+  log->part("update").warning("get http://proxy:hunter2@10.0.0.1:3128/x failed");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_TRUE(lines[0].second.ends_with("update: get http://***@10.0.0.1:3128/x failed")) << lines[0].second;
+}
+
 TEST_F(LogTest, json_is_one_object_a_line) {
   const auto log = open("info", true);
   log->part("up\"date").warning("a \"quoted\" \\ text\tand é");

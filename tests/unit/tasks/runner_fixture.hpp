@@ -68,6 +68,11 @@ class Plugin final : private bus::Handler {
     reply_.set_text(std::move(text));
     reply_.set_news(news);
   }
+  // In place of a WorkReply.
+  void say_bytes(std::string bytes) {
+    const std::lock_guard lock(mutex_);
+    bytes_ = std::move(bytes);
+  }
   bool wait_for_asked(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return asked_.size() >= count; });
@@ -94,7 +99,7 @@ class Plugin final : private bus::Handler {
     progress.set_total(10);
     progress.set_done(10);
     (void)peer_->stream_write(id, progress.SerializeAsString());
-    peer_->respond(id, bus::kOk, "", reply_.SerializeAsString());
+    peer_->respond(id, bus::kOk, "", bytes_.empty() ? reply_.SerializeAsString() : bytes_);
   }
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override {
     const std::lock_guard lock(mutex_);
@@ -119,6 +124,7 @@ class Plugin final : private bus::Handler {
     out.set_result("ok");
     return out;
   }();
+  std::string bytes_;
   std::vector<v1::WorkRequest> asked_;
   std::vector<bus::RequestId> held_;
   bool cancelled_ = false;

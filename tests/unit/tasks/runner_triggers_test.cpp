@@ -104,6 +104,31 @@ TEST_F(TasksTest, run_when_there_is_something_new) {
   ASSERT_TRUE(comes_true([&] { return history("copy").size() == 3; }));
 }
 
+// The engine tells with the verdict what a verification let through: the task's own word would start others twice.
+TEST_F(TasksTest, a_verification_that_passed_starts_what_waits_for_new_updates_once) {
+  Plugin engine(*router_, "picket.update.run"), judge(*router_, "picket.update.verdict");
+  update::v1::RunResult result;
+  result.set_kind("update");
+  result.set_result("ok");
+  result.add_components()->set_result("updated");
+  engine.say_bytes(result.SerializeAsString());
+  result.set_kind("verification");
+  judge.say_bytes(result.SerializeAsString());
+  judge.holds = true;
+  open(R"({"tasks":{"copy":{"type":"test","schedule":{"new_updates":{}}},"verify":{"type":"verification","options":{"testers":["test"]}}}})");
+  ASSERT_TRUE(run("verify", true));
+  ASSERT_TRUE(judge.wait_for_asked(1));
+  EXPECT_EQ(show("copy").next_run(), 0) << "before the verdict nobody is told";
+  ASSERT_EQ(plugin_->publish("picket.update.finished", result.SerializeAsString()), bus::kOk);
+  ASSERT_TRUE(comes_true([&] { return history("copy").size() == 1; }));
+  EXPECT_EQ(history("copy").front().trigger(), "new-updates");
+  judge.let_go();
+  ASSERT_TRUE(comes_true([&] { return history("verify").size() == 1; }));
+  EXPECT_TRUE(history("verify").front().news());
+  EXPECT_EQ(show("copy").next_run(), 0);
+  EXPECT_EQ(history("copy").size(), 1u);
+}
+
 TEST_F(TasksTest, an_update_by_the_clock_runs_when_a_drive_appears_and_one_by_hand_does_not) {
   constexpr std::string_view settings = R"({"tasks":{"clock":{"type":"update","schedule":{"every":{"hours":5},"random_delay":{"minutes":60}}},"hand":{"type":"update"},"other":{"type":"test","schedule":{"every":{"hours":5}}}}})";
   Plugin engine(*router_, "picket.update.run");

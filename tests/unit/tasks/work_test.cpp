@@ -82,9 +82,9 @@ class WorkTest : public BusTest {
     const auto good = of(type).check(options);
     return good ? "" : good.error().message;
   }
-  void engine(const update::v1::RunResult& update) {
+  void engine(const update::v1::RunResult& update, const update::v1::RunResult& verdict = {}) {
     engine_ = std::make_unique<Answerer>(*router_, std::map<std::string, std::string>{{"picket.update.run", update.SerializeAsString()},
-                                                                                      {"picket.update.rollback", run_of("rollback", "ok", "rolled-back").SerializeAsString()},
+                                                                                      {"picket.update.verdict", verdict.SerializeAsString()},
                                                                                       {"picket.update.export", run_of("export", "ok", "exported").SerializeAsString()}});
   }
   void tester(const std::string& result, const std::string& text = "") {
@@ -92,6 +92,21 @@ class WorkTest : public BusTest {
     reply.set_result(result);
     reply.set_text(text);
     tester_ = std::make_unique<Answerer>(*router_, std::map<std::string, std::string>{{"picket.task.type.try-scan", reply.SerializeAsString()}});
+  }
+
+  static update::v1::RunResult taken_back(const std::string& word) {
+    auto out = run_of("verification", "failed", word);
+    out.mutable_components(0)->set_release_before(2);
+    out.mutable_components(0)->set_release_after(1);
+    return out;
+  }
+  // The last that the engine was asked.
+  update::v1::VerdictRequest verdict() {
+    update::v1::VerdictRequest out;
+    const auto asked = engine_->asked();
+    EXPECT_EQ(asked.back().first, "picket.update.verdict");
+    EXPECT_TRUE(out.ParseFromString(asked.back().second));
+    return out;
   }
 
   std::vector<std::unique_ptr<Work>> work_ = host_work(*caller_);
@@ -145,7 +160,7 @@ TEST_F(WorkTest, a_copy_names_its_folders) {
 }
 
 TEST_F(WorkTest, a_verification_that_passes_leaves_the_update_in_force) {
-  engine(run_of("update", "ok", "updated"));
+  engine(run_of("update", "ok", "updated"), run_of("verification", "ok", "updated"));
   tester("ok", "12 samples found");
   const auto done = run("verification", kVerify);
   ASSERT_TRUE(done) << done.error().message;
@@ -153,29 +168,35 @@ TEST_F(WorkTest, a_verification_that_passes_leaves_the_update_in_force) {
   EXPECT_TRUE(done->news());
   ASSERT_EQ(done->parts_size(), 2);
   EXPECT_EQ(done->parts(1).text(), "12 samples found");
-  EXPECT_THAT(engine_->topics(), ElementsAre("picket.update.run"));
+  EXPECT_THAT(engine_->topics(), ElementsAre("picket.update.run", "picket.update.verdict"));
+  update::v1::RunRequest order;
+  ASSERT_TRUE(order.ParseFromString(engine_->asked()[0].second));
+  EXPECT_TRUE(order.trial()) << "nobody else is told before";
+  EXPECT_EQ(verdict().verdict(), "passed");
   v1::WorkRequest asked;
   ASSERT_TRUE(asked.ParseFromString(tester_->asked()[0].second));
   EXPECT_EQ(asked.options_json(), R"({"samples":"/srv/samples"})");
 }
 
 TEST_F(WorkTest, a_verification_that_fails_goes_back_and_triggers_nothing) {
-  engine(run_of("update", "ok", "updated"));
+  engine(run_of("update", "ok", "updated"), taken_back("refused"));
   tester("failed", "3 of 12 samples were not found");
   const auto done = run("verification", kVerify);
   ASSERT_TRUE(done);
   EXPECT_EQ(done->result(), "failed");
   EXPECT_FALSE(done->news());
   EXPECT_EQ(done->text(), "not verified: try-scan: 3 of 12 samples were not found; rules is back at 1");
-  EXPECT_THAT(engine_->topics(), ElementsAre("picket.update.run", "picket.update.rollback"));
+  EXPECT_EQ(verdict().verdict(), "failed");
+  EXPECT_EQ(verdict().why(), "try-scan: 3 of 12 samples were not found");
 }
 
-TEST_F(WorkTest, a_tester_that_is_not_there_verifies_nothing) {
-  engine(run_of("update", "ok", "updated"));
+TEST_F(WorkTest, a_tester_that_is_not_there_verifies_nothing_and_refuses_nothing) {
+  engine(run_of("update", "ok", "updated"), taken_back("rolled-back"));
   const auto done = run("verification", kVerify);
   ASSERT_TRUE(done);
   EXPECT_EQ(done->result(), "failed");
   EXPECT_THAT(done->text(), HasSubstr("no plugin that runs offers tasks of type 'try-scan'; rules is back at 1"));
+  EXPECT_EQ(verdict().verdict(), "untried");
 }
 
 TEST_F(WorkTest, what_is_in_force_is_tried_also_when_nothing_is_new) {
@@ -183,7 +204,22 @@ TEST_F(WorkTest, what_is_in_force_is_tried_also_when_nothing_is_new) {
   tester("failed", "broken");
   const auto done = run("verification", kVerify);
   ASSERT_TRUE(done);
-  EXPECT_EQ(done->text(), "not verified: try-scan: broken") << "nothing was brought, nothing goes back";
+  EXPECT_EQ(done->text(), "not verified: try-scan: broken") << "nothing is on trial, nothing goes back";
+}
+
+TEST_F(WorkTest, what_a_killed_run_left_on_trial_goes_back_although_nothing_is_new) {
+  engine(run_of("update", "current", "current"), taken_back("refused"));
+  tester("failed", "broken");
+  EXPECT_EQ(run("verification", kVerify)->text(), "not verified: try-scan: broken; rules is back at 1");
+}
+
+TEST_F(WorkTest, only_what_was_on_trial_is_news) {
+  engine(run_of("update", "current", "current"));
+  tester("ok");
+  EXPECT_FALSE(run("verification", kVerify)->news());
+  engine_.reset();
+  engine(run_of("update", "current", "current"), run_of("verification", "ok", "updated"));
+  EXPECT_TRUE(run("verification", kVerify)->news()) << "what a killed run had brought";
 }
 
 TEST_F(WorkTest, an_update_that_fails_is_not_tried) {

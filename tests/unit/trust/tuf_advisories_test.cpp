@@ -1,4 +1,5 @@
 // One test for each advisory (and each fix without one) that other TUF implementations needed: the same mistake must not be made here.
+// CVE-2026-24686 (go-tuf: repository names of TAP 4's map.json climbed out of the folder) does not apply: there is no map.json.
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -158,8 +159,8 @@ TEST_F(Advisory, go_tuf_path_hash_prefixes_are_hex) {
   EXPECT_FALSE((DelegatedRole{"r", {}, false, {}, {to_base64(*from_hex(hash)).substr(0, 4)}}.matches("a/b")));
 }
 
-// python-tuf (role names), tough and sigstore (target names), go-tuf (repository names): `../` climbed out of the folder.
-TEST_F(Advisory, CVE_2021_41131_CVE_2026_24686_role_names_stay_inside_of_the_folder) {
+// python-tuf (role names), tough and sigstore (target names): `../` climbed out of the folder.
+TEST_F(Advisory, CVE_2021_41131_role_names_stay_inside_of_the_folder) {
   for (const char* role : {"../../escaped", "/etc/escaped", "..\\escaped", "a/../../escaped"}) repo_.delegate("targets", role);
   repo_.publish_all();
   ASSERT_OK(init());

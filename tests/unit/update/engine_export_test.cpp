@@ -73,6 +73,21 @@ TEST_F(UpdateExport, holds_the_state_of_the_last_update_not_what_was_published_s
   EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 1|rule of 1 full");
 }
 
+TEST_F(UpdateExport, asks_a_source_with_its_own_timeouts) {
+  publish(release(1));
+  open();
+  ASSERT_TRUE(world_->engine->apply_settings(
+      R"({"interval_minutes":0,"sources":[{"name":"source.a","plugin":"source.a","location":"nowhere","connect_timeout_seconds":2,"stall_timeout_seconds":3}]})"));
+  ASSERT_EQ(world_->run().result(), "ok");
+  source_->forget_asked();
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  ASSERT_FALSE(source_->asked().empty());
+  for (const auto& asked : source_->asked()) {
+    EXPECT_EQ(asked.connect_timeout_ms, 2000u) << asked.path;
+    EXPECT_EQ(asked.stall_timeout_ms, 3000u) << asked.path;
+  }
+}
+
 TEST_F(UpdateExport, needs_no_source_when_archives_are_kept) {
   publish(release(1));
   open(R"("keep_archives":true)");

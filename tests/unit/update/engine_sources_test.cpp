@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <picket/update/v1/sources.pb.h>
+
 namespace picket::update {
 namespace {
 
@@ -73,6 +75,56 @@ TEST_F(UpdateTest, a_source_whose_plugin_does_not_run_is_passed_over) {
   EXPECT_EQ(result.result(), "ok") << result.text();
   EXPECT_EQ(result.source(), "source.a");
   EXPECT_THAT(world_->status().sources(0).text(), HasSubstr("not.there does not answer"));
+}
+
+// Of a plugin that downloads for others, such as a distribution point.
+TEST_F(UpdateTest, tells_a_plugin_each_sources_own_timeouts_and_shares_with_it_what_is_known_of_their_health) {
+  publish(release(1));
+  open();
+  ASSERT_TRUE(world_->engine->apply_settings(
+      R"({"interval_minutes":0,"connect_timeout_seconds":7,"stall_timeout_seconds":8,"sources":[{"name":"a","plugin":"source.a","location":"x","connect_timeout_seconds":2,"stall_timeout_seconds":3},
+          {"name":"b","plugin":"source.a","location":"y"},{"name":"c","plugin":"source.a","location":"z","connect_timeout_seconds":0,"stall_timeout_seconds":5}]})"));
+  bus::PeerOptions options;
+  options.name = "org.acme.point";
+  options.allow.asks = {"picket.update.sources", "picket.update.source_outcome"};
+  const auto caller = bus::Caller::attach(*world_->router, std::move(options)).value();
+  const auto sources = [&] {
+    v1::SourcesReply reply;
+    const auto answer = caller->call({.topic = "picket.update.sources", .to = {}, .content_type = {}, .payload = {}, .timeout = std::chrono::seconds(60)});
+    EXPECT_TRUE(answer && reply.ParseFromString(answer->payload));
+    return reply;
+  };
+  const auto tell = [&](const std::string& name, const std::string& error, std::optional<std::uint32_t> retry_after) {
+    v1::SourceOutcome outcome;
+    outcome.set_source(name);
+    outcome.set_error(error);
+    if (retry_after) outcome.set_retry_after_seconds(*retry_after);
+    return caller->call({.topic = "picket.update.source_outcome", .to = {}, .content_type = {}, .payload = outcome.SerializeAsString(), .timeout = std::chrono::seconds(60)});
+  };
+  auto now = sources();
+  ASSERT_EQ(now.sources_size(), 3);
+  EXPECT_EQ(now.sources(0).connect_timeout_ms(), 2000u);
+  EXPECT_EQ(now.sources(0).stall_timeout_ms(), 3000u);
+  EXPECT_EQ(now.sources(1).connect_timeout_ms(), 7000u);
+  EXPECT_EQ(now.sources(1).stall_timeout_ms(), 8000u);
+  EXPECT_EQ(now.sources(2).connect_timeout_ms(), 5000u);  // 0: as long as for a stall
+  for (const auto& source : now.sources()) EXPECT_EQ(source.rests_seconds(), 0u);
+
+  ASSERT_TRUE(tell("a", "too many requests", 5000));
+  ASSERT_TRUE(tell("b", "connection refused", std::nullopt));
+  now = sources();
+  EXPECT_EQ(now.sources(0).rests_seconds(), 5000u);
+  EXPECT_TRUE(now.sources(0).rest_is_asked_for());
+  EXPECT_EQ(now.sources(0).rests_after(), "too many requests");
+  EXPECT_EQ(now.sources(1).rests_seconds(), 300u);
+  EXPECT_FALSE(now.sources(1).rest_is_asked_for());
+  EXPECT_EQ(world_->status().sources(0).state(), "resting") << "the agent's own runs know it too";
+  world_->clock.wall += 301;
+  EXPECT_EQ(sources().sources(1).rests_seconds(), 0u);
+  ASSERT_TRUE(tell("a", "", std::nullopt));
+  EXPECT_EQ(sources().sources(0).rests_seconds(), 0u);
+  EXPECT_FALSE(tell("no-such", "x", std::nullopt));
+  EXPECT_FALSE(world_->ask<v1::SourceOutcomeReply>("picket.update.source_outcome", v1::SourceOutcome())) << "picketctl does not download";
 }
 
 TEST_F(UpdateTest, without_a_source_it_says_so) {

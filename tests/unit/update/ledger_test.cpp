@@ -67,6 +67,35 @@ TEST_F(LedgerFile, what_is_left_by_going_back_is_nothing_to_come_back_to) {
   EXPECT_TRUE(ledger.record("rules").confirmed);
 }
 
+TEST_F(LedgerFile, remembers_what_is_on_trial_and_where_it_goes_back_to) {
+  const auto put_on_trial = [](Ledger& ledger, const std::string& set) {
+    ASSERT_TRUE(ledger.begin("rules", {ledger.record("rules").in_force, set, false, false, true}));
+    ASSERT_TRUE(ledger.switched("rules", 7));
+  };
+  {
+    auto ledger = open();
+    put(ledger, "5-full-a");
+    EXPECT_FALSE(ledger.record("rules").is_on_trial());
+    put_on_trial(ledger, "6-full-b");
+    put_on_trial(ledger, "7-full-c");
+  }
+  auto ledger = open();
+  const auto& record = ledger.record("rules");
+  EXPECT_TRUE(record.is_on_trial());
+  EXPECT_EQ(record.verified, "5-full-a");
+  put(ledger, "6-full-b", true, true);
+  EXPECT_TRUE(record.is_on_trial()) << "nobody has tried that one either";
+  put(ledger, "5-full-a", true, true);
+  EXPECT_FALSE(record.is_on_trial());
+  EXPECT_EQ(record.verified, "5-full-a") << "newer ones still have to be verified";
+  put_on_trial(ledger, "7-full-c");
+  ASSERT_TRUE(ledger.passed("rules"));
+  EXPECT_EQ(open().record("rules").verified, "7-full-c");
+  EXPECT_FALSE(open().record("rules").is_on_trial());
+  put(ledger, "8-full-d");
+  EXPECT_FALSE(open().record("rules").verified) << "an update that is no trial";
+}
+
 TEST_F(LedgerFile, keeps_refusals_newest_first_bounded_and_once_each) {
   auto ledger = open();
   for (std::uint64_t release = 1; release <= 50; ++release) ASSERT_TRUE(ledger.refuse("rules", {release, false, "bad"}));
@@ -90,9 +119,11 @@ TEST_F(LedgerFile, compacting_changes_nothing_that_is_known) {
     put(ledger, "1");
     put(ledger, "2");
     ASSERT_TRUE(ledger.confirmed("rules"));
+    ASSERT_TRUE(ledger.learn_class("rules", "application"));
+    ASSERT_TRUE(ledger.passed("rules"));
     ASSERT_TRUE(ledger.refuse("rules", {9, false, "why"}));
     ASSERT_TRUE(ledger.refuse("rules", {8, true, "rolled back"}));
-    ASSERT_TRUE(ledger.begin("rules", {"2", "1", true, true}));
+    ASSERT_TRUE(ledger.begin("rules", {"2", "1", true, true, true}));
   }
   ASSERT_GT(fs::file_size(root_ / "journal"), 256u * 1024);
   for (int turn = 0; turn < 2; ++turn) {
@@ -108,6 +139,9 @@ TEST_F(LedgerFile, compacting_changes_nothing_that_is_known) {
     ASSERT_TRUE(record.pending);
     EXPECT_TRUE(record.pending->restoring);
     EXPECT_TRUE(record.pending->back);
+    EXPECT_TRUE(record.pending->trial);
+    EXPECT_EQ(record.verified, "2");
+    EXPECT_EQ(record.cls, "application");
   }
 }
 

@@ -111,6 +111,31 @@ TEST(Plan, application_modules_wait_for_approval_and_agent_components_only_if_as
   EXPECT_EQ(chosen(c.plan()), -1);
 }
 
+TEST(Plan, a_pin_approves_nothing) {
+  Case c{{release(1, "full", "0.0.0", "application"), release(2, "full", "0.0.0", "application")}, {}, {}, {}, "full"};
+  c.settings.pinned = {{"rules", 1}};
+  EXPECT_EQ(chosen(c.plan()), -1);
+  EXPECT_TRUE(c.plan().by_choice);
+  c.settings.approved = {{"rules", 2}};
+  EXPECT_EQ(chosen(c.plan()), -1) << "another one is approved";
+  c.settings.approved = {{"rules", 1}};
+  EXPECT_EQ(chosen(c.plan()), 1);
+  c.settings.declined = {{"rules", 1}};
+  EXPECT_EQ(chosen(c.plan()), -1);
+}
+
+TEST(Plan, says_what_hinders_the_newest_also_when_another_is_taken_or_kept) {
+  Case c{{release(1, "full", "0.0.0", "application"), release(2, "full", "0.0.0", "application")}, {}, {}, {}, "full"};
+  c.settings.approved = {{"rules", 1}};
+  EXPECT_EQ(c.plan().obstacle, "release 2: waits for approval (class application)");
+  EXPECT_EQ(chosen(c.plan()), 1);
+  c.in_force(1);
+  EXPECT_EQ(chosen(c.plan()), 0);
+  EXPECT_EQ(c.plan().obstacle, "release 2: waits for approval (class application)");
+  c.settings.approved = {{"rules", 0}};
+  EXPECT_EQ(c.plan().obstacle, "");
+}
+
 TEST(Plan, content_published_again_under_the_same_number_is_a_change) {
   Case c{{release(3)}, {}, {}, {}, "full"};
   c.in_force(3);

@@ -28,6 +28,7 @@ TEST(UpdateSettings, an_empty_object_gives_the_defaults_that_the_schema_states) 
   EXPECT_EQ(settings.min_bytes_per_second, stated("min_bytes_per_second"));
   EXPECT_EQ(settings.rest_after_failure.count(), stated("rest_after_failure_seconds"));
   EXPECT_EQ(settings.longest_rest.count(), stated("longest_rest_seconds"));
+  EXPECT_EQ(settings.longest_wish.count(), stated("longest_wish_seconds"));
   EXPECT_EQ(settings.warning_after.count(), stated("warning_after_hours"));
   EXPECT_EQ(settings.critical_after.count(), stated("critical_after_hours"));
   EXPECT_EQ(settings.verify_stored.count(), stated("verify_stored_hours"));

@@ -65,14 +65,20 @@ TEST_F(SourceList, one_that_goes_on_failing_rests_longer_each_time_but_not_for_e
   EXPECT_EQ(sources.status()[0].next_attempt(), clock.wall + 300) << "a success begins anew";
 }
 
-TEST_F(SourceList, one_that_wants_to_be_left_alone_is_for_so_long_and_a_day_at_most) {
+TEST_F(SourceList, one_that_wants_to_be_left_alone_is_for_so_long_as_the_settings_allow) {
   using std::chrono::seconds;
   sources.failed("a", "429", seconds(1000));
   EXPECT_EQ(sources.status()[0].next_attempt(), clock.wall + 1000);
   sources.failed("b", "503", seconds(5));
   EXPECT_EQ(sources.status()[1].next_attempt(), clock.wall + 300) << "at least the usual rest";
   sources.failed("c", "503", seconds(4'000'000'000));
-  EXPECT_EQ(sources.status()[2].next_attempt(), clock.wall + 86'400);
+  EXPECT_EQ(sources.status()[2].next_attempt(), clock.wall + 7200) << "not for the 127 years that it wishes";
+  for (const auto longest : {seconds(0), seconds(86'400)}) {
+    sources.configure({{"a", "p", "x"}, {"b", "p", "y"}, {"c", "p", "z"}}, seconds(300), seconds(7200), longest);
+    sources.worked("c");
+    sources.failed("c", "503", seconds(4'000'000'000));
+    EXPECT_EQ(sources.status()[2].next_attempt(), clock.wall + std::max<std::int64_t>(longest.count(), 300));
+  }
 }
 
 TEST_F(SourceList, one_that_costs_nothing_to_ask_does_not_rest) {

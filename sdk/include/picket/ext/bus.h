@@ -37,7 +37,8 @@ typedef struct picket_message {
   picket_bytes topic;
   picket_bytes key;          /* state topics: which value; else empty */
   picket_bytes content_type;
-  picket_bytes sender;       /* set by the host: the plugin's id, "picket.host", or "picketctl" */
+  picket_bytes sender;       /* set by the host: the plugin's id, "picket.host", or "picketctl" of root or the host's own user, "picketctl@UID" of
+                                another one as the kernel says; "#2" and so on behind it when several are connected */
   picket_bytes payload;
   uint32_t timeout_ms;       /* requests: what is left until the deadline; else 0 */
   uint32_t reserved2;

@@ -157,6 +157,15 @@ TEST_F(ServerTest, calls_time_out_and_are_cancelled_at_the_answerer) {
   EXPECT_TRUE(recorder.wait_for("cancel", 3));
 }
 
+TEST_F(ServerTest, names_a_caller_as_the_kernel_knows_it) {
+  options.name = [](const PeerCredentials& caller) { return cat("somebody@", std::to_string(caller.uid)); };
+  start();
+  client = connect();
+  const auto second = connect();
+  EXPECT_EQ(client->name(), cat("somebody@", std::to_string(::getuid())));
+  EXPECT_EQ(second->name(), cat("somebody@", std::to_string(::getuid()), "#2"));
+}
+
 TEST_F(ServerTest, names_each_connection_and_frees_the_names) {
   start();
   client = connect();

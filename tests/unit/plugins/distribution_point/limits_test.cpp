@@ -1,12 +1,10 @@
-// Address ranges, bandwidth, and what devices ask for.
+// Address ranges and bandwidth.
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "address_range.hpp"
 #include "bandwidth.hpp"
-#include "demand.hpp"
 
 using namespace distribution_point;
 using picket::Address;
@@ -69,54 +67,6 @@ TEST(Bandwidth, gives_no_more_than_the_rate_over_time) {
   }
   EXPECT_GE(sent, 9'900'000u);
   EXPECT_LE(sent, 10'300'000u);  // the first burst
-}
-
-TEST(Demand, takes_only_what_it_understands) {
-  const auto good = parse_announcement(R"({"device":"d1","components":[{"component":"yara-rules","variants":["full","light"]},{"component":"b","variants":["full"]}]})");
-  ASSERT_TRUE(good) << good.error().message;
-  EXPECT_EQ(good->wants.size(), 3u);
-  for (const char* bad : {"", "[]", "{", R"({"device":"d"})", R"({"device":"","components":[]})", R"({"device":"a b","components":[]})", R"({"components":[]})",
-                          R"({"device":"d","components":[{"component":"../x","variants":["full"]}]})", R"({"device":"d","components":[{"component":"a","variants":["huge"]}]})",
-                          R"({"device":"d","components":[{"component":"a"}]})", R"({"device":"d","components":[7]})", R"({"device":"d","components":[[[[[[[[[[]]]]]]]]]]})"})
-    EXPECT_FALSE(parse_announcement(bad)) << bad;
-  std::string many = R"({"device":"d","components":[)";
-  for (int i = 0; i < 300; ++i) many += std::string(i ? "," : "") + R"({"component":"c)" + std::to_string(i) + R"(","variants":["full"]})";
-  EXPECT_FALSE(parse_announcement(many + "]}"));
-}
-
-class Book : public ::testing::Test {
- protected:
-  Book() : folder_(std::filesystem::temp_directory_path() / ("picket-demand-" + std::to_string(::getpid()))) { std::filesystem::create_directories(folder_); }
-  ~Book() override { std::filesystem::remove_all(folder_); }
-  static Announcement of(const std::string& device, const std::string& component) { return {device, {{component, "full"}}}; }
-  std::filesystem::path folder_;
-};
-
-TEST_F(Book, merges_equal_wishes_and_forgets_the_silent) {
-  DemandBook book(folder_ / "demand.json");
-  book.set_limits(3, std::chrono::hours(1));
-  ASSERT_TRUE(book.announce(of("a", "x"), 1000));
-  ASSERT_TRUE(book.announce(of("b", "x"), 2000));
-  ASSERT_TRUE(book.announce(of("c", "y"), 2000));
-  EXPECT_FALSE(book.announce(of("d", "z"), 2000));  // full
-  EXPECT_EQ(book.wants(2000).at({"x", "full"}), (std::vector<std::string>{"a", "b"}));
-  ASSERT_TRUE(book.announce(of("b", "y"), 2000));   // changed its mind
-  EXPECT_EQ(book.wants(2000).at({"x", "full"}).size(), 1u);
-  EXPECT_TRUE(book.announce(of("d", "z"), 5000));   // a is forgotten
-  EXPECT_FALSE(book.wants(5000).contains({"x", "full"}));
-}
-
-TEST_F(Book, survives_a_restart_but_not_damage) {
-  DemandBook book(folder_ / "demand.json");
-  ASSERT_TRUE(book.announce({"a", {{"x", "full"}, {"x", "light"}}}, 1000));
-  ASSERT_TRUE(book.save());
-  DemandBook again(folder_ / "demand.json");
-  EXPECT_TRUE(again.load(1001));
-  EXPECT_EQ(again.wants(1001).size(), 2u);
-  { std::ofstream(folder_ / "demand.json") << "[{"; }
-  DemandBook broken(folder_ / "demand.json");
-  EXPECT_FALSE(broken.load(1001));
-  EXPECT_EQ(broken.devices(), 0u);
 }
 
 }  // namespace

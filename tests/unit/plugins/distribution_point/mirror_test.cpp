@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 
 #include "base/digest.hpp"
 #include "support/point_world.hpp"
@@ -136,10 +137,26 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   upstream_.declined = {{"a", 0}};
   const auto none = run();
   EXPECT_EQ(none.result_class(), "ok") << none.reason();
-  EXPECT_NE(none.missing(0).find("every release of it is declined"), std::string::npos) << none.missing(0);
+  EXPECT_NE(none.missing(0).find("every release of it is declined or held back"), std::string::npos) << none.missing(0);
   upstream_.declined.clear();
   EXPECT_EQ(run().result_class(), "ok");
   EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+// Where the agent verifies what is handed on, only what passed goes out.
+TEST_F(PointMirror, does_not_serve_what_is_newer_than_what_the_agent_has_verified) {
+  for (const std::int64_t release : {1, 2, 3}) offer("a", release);
+  publish();
+  want("a");
+  upstream_.declined = {{"a", 2, true}};
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 1u);
+  upstream_.declined = {{"a", 3, true}, {"b", 1, true}};
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
+  upstream_.declined = {{"a", 4, true}, {"a", 3}};
+  EXPECT_FALSE(run().published()) << "the newest that passed, and refused since";
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
 }
 
 TEST_F(PointMirror, fetches_nothing_twice_and_publishes_nothing_that_did_not_change) {
@@ -238,7 +255,7 @@ TEST_F(PointMirror, refuses_a_flipped_bit_from_one_source_and_takes_the_file_fro
   offer("a", 1);
   publish();
   want("a");
-  upstream_.roads_list = {{"bad", "p", "x", "{}"}, {"good", "p", "x", "{}"}};
+  upstream_.roads_list = {{.name = "bad", .plugin = "p", .location = "x", .options_json = "{}"}, {.name = "good", .plugin = "p", .location = "x", .options_json = "{}"}};
   upstream_.trouble = [](const std::string& road, const std::string& path, std::string& bytes) -> Result<> {
     if (road == "bad" && path.starts_with("targets/")) bytes[bytes.size() / 2] ^= 1;
     return {};
@@ -357,6 +374,155 @@ TEST_F(PointMirror, tells_why_nothing_came) {
   EXPECT_NE(run().reason().find("no update source"), std::string::npos);
 }
 
+TEST_F(PointMirror, leaves_a_source_alone_that_rests_and_tells_how_each_did_and_why_it_was_not_used) {
+  offer("a", 1);
+  publish();
+  want("a");
+  const auto road = [](const std::string& name, int rests = 0, bool is_asked_for = false) {
+    return Road{.name = name, .plugin = "p", .location = "x", .options_json = "{}", .rests = std::chrono::seconds(rests), .rests_after = "429", .rest_is_asked_for = is_asked_for};
+  };
+  upstream_.roads_list = {road("other"), road("locked", 5000, true), road("dead"), road("good"), road("spare")};
+  settings_.sources = {"locked", "dead", "good", "spare"};
+  std::set<std::string> asked;
+  upstream_.trouble = [&](const std::string& name, const std::string&, std::string&) -> Result<> {
+    asked.insert(name);
+    return name == "good" ? Result<>() : fail(Code::unavailable, "no route to host");
+  };
+  const auto steps = [](const v1::PointResult& result) {
+    std::string out;
+    for (const auto& step : result.steps()) out += cat(step.source(), "|", step.text(), "\n");
+    return out;
+  };
+  auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_EQ(asked, (std::set<std::string>{"dead", "good"}));
+  EXPECT_EQ(upstream_.reports, (std::vector<std::string>{"dead: get 2.root.json: no route to host", "good"}));
+  EXPECT_EQ(steps(result), "other|left out: the point's setting sources does not name it\n"
+                           "locked|rests for 5000 s more, as it asked for, after: 429\n"
+                           "dead|failed: get 2.root.json: no route to host\n"
+                           "good|taken: the first source whose metadata are good\n"
+                           "spare|not asked: good comes before it and works; stands by for single files\n");
+  // When nothing else is left, one that only failed is tried; one that asked to be left alone is not, unless somebody orders it.
+  asked.clear();
+  upstream_.roads_list = {road("locked", 5000, true), road("good", 200)};
+  EXPECT_EQ(mirror_->run(settings_, {}, {}, {}, cancelled_, 0, false).result_class(), "ok");
+  EXPECT_EQ(asked, std::set<std::string>{"good"});
+  asked.clear();
+  upstream_.roads_list = {road("locked", 5000, true)};
+  result = mirror_->run(settings_, {}, {}, {}, cancelled_, 0, false);
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("wants to be left alone: locked rests for 5000 s more"), std::string::npos) << result.reason();
+  EXPECT_TRUE(asked.empty());
+  EXPECT_EQ(run().result_class(), "failed");
+  EXPECT_EQ(asked, std::set<std::string>{"locked"});
+}
+
+TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_files_it_owes) {
+  for (const char* component : {"a", "b", "c"}) {
+    offer(component, 1);
+    want(component);
+  }
+  publish();
+  upstream_.roads_list = {{.name = "dying", .plugin = "p", .location = "x", .options_json = "{}"}, {.name = "good", .plugin = "p", .location = "x", .options_json = "{}"}};
+  upstream_.trouble = [&](const std::string& name, const std::string& path, std::string&) -> Result<> {
+    return name == "dying" && path.starts_with("targets/") ? fail(Code::io, "connection reset") : Result<>();
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(upstream_.reports.size(), 2u);
+  EXPECT_EQ(upstream_.reports[0], "dying");
+  EXPECT_NE(upstream_.reports[1].find("dying: connection reset"), std::string::npos) << upstream_.reports[1];
+  EXPECT_EQ(result.steps_size(), 2 + 3);
+}
+
+// What a source may do to the point's own download, one kind at a time: the next source helps, or the set in force stays.
+struct Ill {
+  const char* name;
+  const char* part;                                    // of the path
+  std::function<void(std::string& bytes)> spoil;
+  const char* why;
+};
+class IllSource : public PointMirror, public ::testing::WithParamInterface<Ill> {};
+INSTANTIATE_TEST_SUITE_P(All, IllSource, ::testing::Values(
+    Ill{"sends_a_short_file", "targets/", [](std::string& bytes) { bytes.resize(bytes.size() - 1); }, "the source has only "},
+    Ill{"sends_an_empty_file", "targets/", [](std::string& bytes) { bytes.clear(); }, "the source has only "},
+    Ill{"sends_without_end", "targets/", [](std::string& bytes) { bytes.resize(bytes.size() + 40'000'000); }, "sends more than the file has"},
+    Ill{"sends_one_byte_too_many", "targets/", [](std::string& bytes) { bytes += 'x'; }, "sends more than the file has"},
+    Ill{"sends_metadata_without_end", "metadata/timestamp.json", [](std::string& bytes) { bytes.resize(50'000'000, ' '); }, "longer than the limit"},
+    Ill{"sends_a_short_snapshot", "snapshot.json", [](std::string& bytes) { bytes.resize(bytes.size() / 2); }, "snapshot"},
+    Ill{"sends_no_targets", "targets.json", [](std::string& bytes) { bytes.clear(); }, "targets"}),
+    [](const auto& which) { return which.param.name; });
+
+TEST_P(IllSource, is_found_out_and_costs_nothing_but_its_turn) {
+  for (const char* component : {"a", "b"}) {
+    offer(component, 1);
+    want(component);
+  }
+  publish();
+  ASSERT_EQ(run().result_class(), "ok");
+  for (const char* component : {"a", "b"}) offer(component, 2);
+  publish();
+  upstream_.knows_limits = false;
+  upstream_.roads_list = {{.name = "ill", .plugin = "p", .location = "x", .options_json = "{}"}};
+  upstream_.trouble = [&](const std::string& road, const std::string& path, std::string& bytes) -> Result<> {
+    if (road == "ill" && path.find(GetParam().part) != path.npos) GetParam().spoil(bytes);
+    return {};
+  };
+  const auto alone = run();
+  EXPECT_NE(alone.result_class(), "ok");
+  EXPECT_NE((alone.reason() + log_).find(GetParam().why), std::string::npos) << alone.reason() << "\n" << log_;
+  // Without metadata that fit together the set in force stays. A file that no source has right is left out, and said to be missing.
+  const bool is_metadata = std::string_view(GetParam().part).find("json") != std::string_view::npos;
+  EXPECT_EQ(alone.result_class(), is_metadata ? "failed" : "partial");
+  EXPECT_EQ(alone.missing_size(), is_metadata ? 0 : 2);
+  for (const char* component : {"a", "b"}) EXPECT_EQ(seen(component).value_or(0), is_metadata ? 1 : 0) << component;
+  EXPECT_TRUE(mirror_->look_for_damage().damaged.empty());
+  std::uint64_t most = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path() / "point"))
+    if (entry.is_regular_file()) most = std::max<std::uint64_t>(most, entry.file_size());
+  EXPECT_LT(most, 1'000'000u) << "no more is kept than was signed";
+  upstream_.roads_list.push_back({.name = "good", .plugin = "p", .location = "x", .options_json = "{}"});
+  const auto helped = run();
+  EXPECT_EQ(helped.result_class(), "ok") << helped.reason();
+  for (const char* component : {"a", "b"}) EXPECT_EQ(seen(component).value_or(0), 2) << component;
+}
+
+// Each file is signed, but they are of different states of the repository.
+TEST_F(PointMirror, puts_no_set_together_of_mixed_metadata) {
+  offer("a", 1);
+  offer("b", 1);
+  publish();
+  want("a");
+  want("b");
+  const auto old = upstream_.files;
+  ASSERT_EQ(run().result_class(), "ok");
+  offer("a", 2);
+  offer("b", 2);
+  publish();
+  const auto fresh = upstream_.files;
+  const auto old_bytes = [&](const std::string& role) {
+    for (const auto& [path, bytes] : old)
+      if (path.starts_with("metadata/") && path.ends_with(cat(".", role, ".json"))) return bytes;
+    return std::string();
+  };
+  for (const char* role : {"snapshot", "targets", "a"}) {
+    SCOPED_TRACE(role);
+    upstream_.files = fresh;
+    for (auto& [path, bytes] : upstream_.files)
+      if (path.starts_with("metadata/") && path.ends_with(cat(".", role, ".json")) && !old.contains(path)) bytes = old_bytes(role);
+    const auto result = run();
+    EXPECT_NE(result.result_class(), "ok");
+    // One component's own metadata is a matter of that component: it is left out, with the reason. Nobody sees one of each.
+    const bool is_one = std::string_view(role) == "a";
+    EXPECT_EQ(result.result_class(), is_one ? "partial" : "failed") << result.reason();
+    EXPECT_EQ(seen("a").value_or(0), is_one ? 0 : 1);
+    EXPECT_EQ(seen("b").value_or(0), is_one ? 2 : 1);
+  }
+  upstream_.files = fresh;
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
 TEST_F(PointMirror, does_not_go_back_to_older_metadata) {
   offer("a", 1);
   publish();
@@ -396,6 +562,133 @@ TEST_F(PointMirror, throws_away_a_damaged_beginning_and_fetches_the_whole) {
   { std::ofstream(store_->part(key)) << std::string(50'000, 'x'); }
   EXPECT_EQ(run().result_class(), "ok");
   EXPECT_EQ(seen("a").value_or(0), 1);
+}
+
+void flip(const std::filesystem::path& path, std::uint64_t at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(at));
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(byte);
+  ASSERT_TRUE(file.good()) << path;
+}
+
+// Each file of the point's folder, at both ends and between. The size stays, so nothing but reading it again can find it.
+TEST_F(PointMirror, heals_a_bit_that_flipped_in_any_stored_file) {
+  settings_.releases = 2;
+  settings_.grace = std::chrono::seconds(1'000'000);
+  for (const int release : {1, 2}) {
+    offer("a", release);
+    offer("b", release);
+    publish();
+    if (release == 1) for (const char* component : {"a", "b"}) want(component);
+    ASSERT_EQ(run().result_class(), "ok");
+  }
+  const auto place = folder_.path() / "point";
+  const auto whole = [&] {
+    for (const char* component : {"a", "b"}) {
+      const auto got = seen(component);
+      EXPECT_EQ(got.value_or(0), 2) << got.error().message;
+    }
+    // And everything else that is still served, also of the set before.
+    EXPECT_TRUE(Scrub(*store_).read(~std::uint64_t{0}).damaged.empty());
+    for (const auto& file : store_->stored()) EXPECT_EQ(store_->look(file, {}), Store::Look::good) << file.path;
+  };
+  std::set<std::string> kinds;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place))
+    if (entry.is_regular_file() && !entry.is_symlink() && entry.file_size() > 0) files.push_back(entry.path().lexically_relative(place));
+  for (const auto& file : files) {
+    if (file.native().starts_with("sets/")) ASSERT_TRUE(file.native().starts_with("sets/1/") || file.native().starts_with("sets/2/")) << file;
+    for (const int part : {0, 1, 2}) {
+      SCOPED_TRACE(cat(file.native(), " part ", std::to_string(part)));
+      std::error_code gone;
+      const auto size = std::filesystem::file_size(place / file, gone);
+      if (gone) continue;  // it healed into another set
+      flip(place / file, part == 0 ? 0 : part == 1 ? size / 2 : size - 1);
+      kinds.insert(file.begin()->native());
+      if (part == 1) open();  // found after a restart too
+      const auto found = mirror_->look_for_damage();
+      // The client finds out about trusted/ by itself, and a set's list may have lost the files that it names by then.
+      if (file.filename() != "digests") EXPECT_EQ(found.damaged.empty(), file.native().starts_with("trusted")) << "what is served is found by reading it";
+      for (const auto& name : found.damaged) EXPECT_EQ(name.find(".part"), name.npos) << name;
+      const auto result = run();
+      EXPECT_EQ(result.result_class(), "ok") << result.reason();
+      whole();
+    }
+  }
+  EXPECT_EQ(kinds, (std::set<std::string>{"files", "sets", "trusted", "trusted.highest"}));
+}
+
+TEST_F(PointMirror, makes_a_set_anew_whose_list_of_digests_is_damaged) {
+  offer("a", 1);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  for (const bool in_a_name : {false, true}) {
+    const auto list = store_->set_folder(store_->published()) / "digests";
+    flip(list, in_a_name ? 70 : 0);  // 64 digits, two spaces, the name
+    EXPECT_FALSE(mirror_->look_for_damage().damaged.empty());
+    EXPECT_TRUE(run().published());
+    EXPECT_EQ(seen("a").value_or(0), 1);
+    EXPECT_TRUE(mirror_->look_for_damage().damaged.empty());
+  }
+}
+
+TEST_F(PointMirror, serves_nobody_from_a_damaged_file_even_while_no_source_is_there) {
+  offer("a", 1);
+  offer("b", 1);
+  publish();
+  for (const char* component : {"a", "b"}) want(component);
+  ASSERT_EQ(run().result_class(), "ok");
+  std::string path;
+  for (const auto& [asked, times] : upstream_.asked)
+    if (asked.starts_with("targets/a/")) path = "/" + asked;
+  ASSERT_NE(served_->find(path), nullptr) << path;
+  const auto key = picket::sha256_hex(upstream_.files.at(path.substr(1)));
+  flip(store_->file(key), 50'000);
+  EXPECT_EQ(mirror_->look_for_damage().damaged, std::vector<std::string>{path.substr(9)});
+  EXPECT_EQ(served_->find(path), nullptr);
+  EXPECT_FALSE(seen("a"));
+  EXPECT_EQ(seen("b").value_or(0), 1);
+  upstream_.trouble = [](const std::string&, const std::string&, std::string&) -> Result<> { return fail(Code::unavailable, "no route to host"); };
+  EXPECT_EQ(run().result_class(), "failed");
+  upstream_.trouble = {};
+  const auto sent = upstream_.sent;
+  EXPECT_TRUE(run().published());
+  EXPECT_LT(upstream_.sent - sent, 110'000u);  // only what was damaged
+  EXPECT_NE(served_->find(path), nullptr);
+  EXPECT_EQ(seen("a").value_or(0), 1);
+}
+
+TEST_F(PointMirror, reads_everything_once_in_portions_and_goes_on_after_a_restart) {
+  for (const char* component : {"a", "b", "c", "d"}) {
+    offer(component, 1);
+    want(component);
+  }
+  publish();
+  ASSERT_EQ(run().result_class(), "ok");
+  std::uint64_t all = 0;
+  for (const auto& file : store_->stored()) all += file.size;
+  std::uint64_t read = 0;
+  int portions = 0;
+  for (bool over = false; !over; ++portions) {
+    ASSERT_LT(portions, 100);
+    const auto portion = mirror_->look_for_damage(1);
+    EXPECT_TRUE(portion.damaged.empty());
+    read += portion.bytes;
+    over = portion.is_round_over;
+    if (!over && portions == 2) open();
+  }
+  EXPECT_EQ(read, all);
+  EXPECT_GT(portions, 4);
+  // A file that it has to leave in the middle is read the next time.
+  int asked = 0;
+  const auto left = mirror_->look_for_damage(~std::uint64_t{0}, [&] { return ++asked == 3; });
+  EXPECT_FALSE(left.is_round_over);
+  EXPECT_EQ(left.bytes + mirror_->look_for_damage(~std::uint64_t{0}).bytes, all);
+  EXPECT_EQ(portion_of(1'000, std::chrono::hours(24)), 64u << 20);
+  EXPECT_EQ(portion_of(1'440'000'000'000, std::chrono::hours(24)), 1'000'000'001u);
 }
 
 TEST(PointResults, are_judged_by_the_rule) {

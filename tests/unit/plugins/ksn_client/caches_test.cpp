@@ -37,6 +37,13 @@ TEST(KsnMemoryCache, keeps_what_is_fresh_and_used) {
   EXPECT_EQ(cache.bytes(), 0U);
 }
 
+TEST(KsnMemoryCache, a_clock_that_was_set_back_gives_no_answer_more_time_than_any_may_have) {
+  MemoryCache cache(64, 1 << 20, 7);
+  cache.put(key_number(1), "one", kNow);
+  EXPECT_NE(cache.find(key_number(1), kNow - picket::ksn::kMostFreshSeconds), nullptr);
+  EXPECT_EQ(cache.find(key_number(1), kNow - picket::ksn::kMostFreshSeconds - 1), nullptr);
+}
+
 TEST(KsnMemoryCache, is_bounded_in_count_and_bytes_and_keeps_what_is_asked_for_often) {
   MemoryCache cache(1024, 8000, 7);
   for (unsigned i = 0; i < 50'000; ++i) {
@@ -77,6 +84,13 @@ TEST_F(KsnDiskCache, survives_a_restart) {
   EXPECT_EQ(cache->find(key_number(1).prefix(4), kNow)->value, "list");
   EXPECT_FALSE(cache->find(key_number(1), kNow + 11)) << "expired";
   EXPECT_FALSE(cache->find(key_number(2), kNow));
+}
+
+TEST_F(KsnDiskCache, a_clock_that_was_set_back_gives_no_answer_more_time_than_any_may_have) {
+  auto cache = open();
+  ASSERT_TRUE(cache->put(key_number(1), "one", kNow));
+  EXPECT_TRUE(cache->find(key_number(1), kNow - picket::ksn::kMostFreshSeconds));
+  EXPECT_FALSE(cache->find(key_number(1), kNow - picket::ksn::kMostFreshSeconds - 1));
 }
 
 TEST_F(KsnDiskCache, what_is_too_long_takes_the_older_value_with_it) {

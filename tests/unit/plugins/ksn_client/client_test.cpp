@@ -1,4 +1,4 @@
-// The client without the plugin, with a clock and a storage of the test's: what a crash leaves.
+// The client without the plugin, with a clock, a storage and packages of the test's: what a crash leaves, and whose a program is.
 #include "client.hpp"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,10 @@
 #include <map>
 #include <mutex>
 
+#include "base/bytes.hpp"
+#include "base/digest.hpp"
 #include "base/files.hpp"
+#include "ksn/software.hpp"
 #include "support/ksn_service_fake.hpp"
 
 namespace ksn_client {
@@ -17,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct KsnClientCrash : testing::Test {
+struct KsnClientAlone : testing::Test {
   picket::support::ServerFolder folder;
   picket::support::KsnServiceFake ksn{folder.path() / "ksn"};
   std::mutex mutex;
@@ -36,8 +39,9 @@ struct KsnClientCrash : testing::Test {
     settings.use_proxy = false;
     settings.web_proxy = "none";
   }
-  std::unique_ptr<Client> start() {
+  std::unique_ptr<Client> start(const Programs::Places& places = {}) {
     Client::Host host;
+    host.places = places;
     host.keep.load = [this](std::string_view key) -> std::optional<std::string> {
       const std::lock_guard lock(mutex);
       const auto found = disk.find(key);
@@ -61,6 +65,14 @@ struct KsnClientCrash : testing::Test {
     std::unique_lock lock(mutex);
     return stored.wait_for(lock, 20s, until);
   }
+  static void accept(Client& client) {
+    const auto shown = client.statement("en");
+    ASSERT_TRUE(shown);
+    v1::DecideRequest yes;
+    yes.set_accept(true);
+    yes.set_digest(shown->statement().digest());
+    ASSERT_TRUE(client.decide(yes));
+  }
   void check(Client& client, unsigned number) {
     v1::CheckRequest request;
     request.add_objects()->set_file_digest(std::string(32, static_cast<char>(number)));
@@ -70,14 +82,9 @@ struct KsnClientCrash : testing::Test {
   }
 };
 
-TEST_F(KsnClientCrash, loses_counts_of_ten_minutes_at_most) {
+TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   auto client = start();
-  const auto shown = client->statement("en");
-  ASSERT_TRUE(shown);
-  v1::DecideRequest yes;
-  yes.set_accept(true);
-  yes.set_digest(shown->statement().digest());
-  ASSERT_TRUE(client->decide(yes));
+  accept(*client);
   for (unsigned i = 0; i < 5; ++i) check(*client, i);
   now += Outbox::kKeepSeconds;
   ASSERT_TRUE(client->apply(settings));  // the ticker sleeps by the computer's clock: this wakes it
@@ -93,6 +100,86 @@ TEST_F(KsnClientCrash, loses_counts_of_ten_minutes_at_most) {
   client = start();
   ASSERT_TRUE(wait_for_disk([&] { return !ksn.seen().statistics.empty(); }));
   EXPECT_EQ(ksn.seen().statistics.at(0).counters().at("files"), 5U);
+}
+
+// A package of the test's own, whose publisher and product KSN knows.
+struct KsnClientSoftware : KsnClientAlone {
+  const std::string base = std::filesystem::canonical(folder.path()).native(), tool = base + "/bin/tool";
+  const std::string software = picket::ksn::software_digest("Acme Tools", "toolbox"), content = *picket::from_hex(picket::sha256_hex("content"));
+  void write(const std::string& name, const std::string& bytes) const {
+    ASSERT_TRUE(picket::make_folders((folder.path() / name).parent_path()));
+    ASSERT_TRUE(picket::write_file_atomic(folder.path() / name, bytes));
+  }
+  std::unique_ptr<Client> start_with_package() {
+    write("bin/tool", "content");
+    write("dpkg/info/tool.list", "/.\n" + tool + "\n");
+    write("dpkg/info/tool.md5sums", "9a0364b9e99bb480dd25e1f0284c8555  " + tool.substr(1) + "\n");
+    write("dpkg/status", "Package: tool\nStatus: install ok installed\nMaintainer: Acme Tools <tools@example.org>\nSource: toolbox\nVersion: 2.0-1\n");
+    auto client = start({.dpkg = base + "/dpkg", .rpm = {.folders = {}}, .code_authorities = {}});
+    accept(*client);
+    return client;
+  }
+  // What starts, is asked about.
+  v1::SoftwareReply start_of_tool(Client& client) const {
+    std::promise<Result<v1::SoftwareReply>> reply;
+    client.software(tool, 10s, [&](Result<v1::SoftwareReply> came) { reply.set_value(std::move(came)); });
+    auto came = reply.get_future().get();
+    EXPECT_TRUE(came) << came.error().message;
+    return came.value_or(v1::SoftwareReply());
+  }
+};
+
+TEST_F(KsnClientSoftware, a_program_is_asked_by_publisher_and_product_again_at_each_start) {
+  ksn.knows(software, v1::VERDICT_TRUSTED, "", 0, v1::OBJECT_SOFTWARE);  // no answer may be repeated
+  auto client = start_with_package();
+  auto reply = start_of_tool(*client);
+  EXPECT_EQ(reply.identified_by(), "dpkg");
+  EXPECT_TRUE(reply.signature_valid());
+  EXPECT_EQ(reply.software().publisher(), "Acme Tools");
+  EXPECT_EQ(reply.software().product(), "toolbox");
+  EXPECT_EQ(reply.checked().from(), v1::Checked::SERVER);
+  EXPECT_EQ(reply.checked().facts().verdict(), v1::VERDICT_TRUSTED);
+  EXPECT_EQ(reply.file().facts().verdict(), v1::VERDICT_UNKNOWN);
+  EXPECT_EQ(reply.decided_by(), "software");
+  EXPECT_EQ(reply.text(), "trusted: toolbox of Acme Tools, version 2.0-1");
+  EXPECT_EQ(ksn.seen().times[software], 1U);
+  EXPECT_EQ(ksn.seen().times[content], 1U);
+
+  ksn.knows(software, v1::VERDICT_UNTRUSTED, "Stolen.Key", 0, v1::OBJECT_SOFTWARE);
+  reply = start_of_tool(*client);
+  EXPECT_EQ(ksn.seen().times[software], 2U) << "asked again at the second start";
+  EXPECT_EQ(ksn.seen().times[content], 1U) << "of the content the first answer is still fresh";
+  EXPECT_EQ(reply.checked().facts().threat(), "Stolen.Key");
+  EXPECT_EQ(reply.text(), "untrusted: toolbox of Acme Tools, version 2.0-1");
+}
+
+TEST_F(KsnClientSoftware, what_is_known_of_the_content_counts_before_its_publisher) {
+  ksn.knows(software, v1::VERDICT_UNTRUSTED, "", 3600, v1::OBJECT_SOFTWARE);
+  ksn.knows(content, v1::VERDICT_TRUSTED);
+  auto client = start_with_package();
+  auto reply = start_of_tool(*client);
+  EXPECT_EQ(reply.decided_by(), "file");
+  EXPECT_EQ(reply.text(), "trusted: toolbox of Acme Tools, version 2.0-1");
+}
+
+TEST_F(KsnClientSoftware, a_changed_program_is_not_its_publishers) {
+  ksn.knows(software, v1::VERDICT_TRUSTED, "", 3600, v1::OBJECT_SOFTWARE);
+  auto client = start_with_package();
+  EXPECT_EQ(start_of_tool(*client).decided_by(), "software");
+  write("bin/tool", "changed");
+  const auto reply = start_of_tool(*client);
+  EXPECT_FALSE(reply.signature_valid());
+  EXPECT_EQ(reply.decided_by(), "file");
+  EXPECT_EQ(reply.checked().from(), v1::Checked::NOBODY);
+  EXPECT_EQ(reply.text(), "unknown: toolbox of Acme Tools, version 2.0-1 (it is not what package tool installed: it was changed)");
+}
+
+TEST_F(KsnClientSoftware, nobody_decides_when_nobody_answers) {
+  ksn.mood(picket::support::KsnServiceFake::Mood::unavailable);
+  auto client = start_with_package();
+  const auto reply = start_of_tool(*client);
+  EXPECT_EQ(reply.decided_by(), "");
+  EXPECT_EQ(reply.text(), "not known now: toolbox of Acme Tools, version 2.0-1");
 }
 
 }  // namespace

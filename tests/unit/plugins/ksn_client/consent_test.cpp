@@ -1,5 +1,6 @@
 // Consent, the switch, directives, and the status in its words. The KSN counts what reaches it: the wire is watched.
 #include <ctime>
+#include <set>
 
 #include "../raw_server.hpp"
 #include "picket/host/v1/host.pb.h"
@@ -28,7 +29,8 @@ TEST_F(KsnClientPlugin, asks_nobody_before_the_statement_is_accepted) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   EXPECT_TRUE(wait([&] { return state().available(); }));
   EXPECT_TRUE(state().in_use());
-  EXPECT_EQ(state().text(), "Enabled (Private)");
+  EXPECT_EQ(state().text(), this->status().line());
+  EXPECT_THAT(state().text(), StartsWith("Enabled (Private, Extended); since 20"));
 }
 
 // A bare listening socket instead of a server: not even a connection is opened. Connections are taken in their order, so once one of the test's
@@ -173,6 +175,20 @@ TEST_F(KsnClientPlugin, a_connection_that_is_tried_ends_when_ksn_is_switched_off
   EXPECT_EQ(reply.tried(0).text(), "cancelled");
 }
 
+TEST_F(KsnClientPlugin, records_beside_a_name_that_is_claimed_who_the_bus_says_it_is) {
+  start();
+  accept();
+  EXPECT_EQ(statement().statement().who(), "ann");
+  asker = "picketctl@1000#2";
+  ASSERT_EQ(decide(true).status, PICKET_OK);
+  EXPECT_EQ(statement().statement().who(), "ann (uid 1000)");
+  asker = "com.vendor.plugin";
+  ASSERT_EQ(decide(true).status, PICKET_OK);
+  EXPECT_EQ(statement().statement().who(), "ann (com.vendor.plugin)");
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  EXPECT_EQ(status().cause(), "switched off by bob (com.vendor.plugin)");
+}
+
 TEST_F(KsnClientPlugin, says_since_when_it_is_off_over_a_restart) {
   start();
   accept();
@@ -209,6 +225,64 @@ TEST_F(KsnClientPlugin, shows_what_went_out_and_whether_it_was_taken) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   EXPECT_EQ(sent().last_to(), "server " + ksn.address());
   EXPECT_TRUE(sent().last_taken());
+}
+
+// One message of the bus holds either of them, and never a part of one.
+TEST_F(KsnClientPlugin, shows_a_thousand_digests_that_went_and_those_that_go_next) {
+  const auto shown = [&](v1::SentRequest::What what) {
+    v1::SentRequest request;
+    request.set_what(what);
+    return ask<v1::SentReply>("picket.ksn.sent", request);
+  };
+  const auto digests_in = [](const std::string& text) {
+    std::set<std::string> out;
+    boost::system::error_code error;
+    const auto value = json::parse(text, error);
+    EXPECT_FALSE(error) << text.substr(0, 200);
+    if (error || value.at("path") != "/ksn/v1/ask") return out;
+    for (const auto& group : value.at("questions").as_array())
+      for (const auto& digest : group.at("digests").as_array()) out.emplace(digest.as_string());
+    return out;
+  };
+  const auto numbers = [](unsigned first, unsigned count) {
+    std::vector<std::string> out;
+    for (unsigned i = 0; i < count; ++i) out.push_back(digest_number(first + i));
+    return out;
+  };
+  const auto in_hex = [](const std::vector<std::string>& digests) {
+    std::set<std::string> out;
+    for (const auto& digest : digests) out.insert(picket::to_hex(digest));
+    return out;
+  };
+  settings["batch_ms"] = 0;
+  settings["request_timeout_ms"] = 60'000;
+  start();
+  EXPECT_EQ(shown(v1::SentRequest::NEXT).next(), "") << "nothing goes without consent";
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  EXPECT_EQ(json::parse(shown(v1::SentRequest::NEXT).next()).at("path"), "/ksn/v1/hello") << "the next greeting";
+  // Eight messages are under way at most: with eight that are not answered the next one waits.
+  ksn.mood(Mood::silent);
+  const auto went = numbers(1, 1000), goes = numbers(5000, 999);
+  std::vector<std::uint64_t> asked;
+  for (unsigned i = 0; i < 8; ++i) {
+    const auto before = ksn.messages();
+    asked.push_back(host.request({.topic = "picket.ksn.check", .payload = files(i == 7 ? went : numbers(9000 + i, 1)).SerializeAsString(), .timeout_ms = 60'000}));
+    ASSERT_TRUE(wait([&] { return ksn.messages() > before; })) << i;
+  }
+  asked.push_back(host.request({.topic = "picket.ksn.check", .payload = files(goes).SerializeAsString(), .timeout_ms = 60'000}));
+  const auto last = shown(v1::SentRequest::LAST), next = shown(v1::SentRequest::NEXT);
+  EXPECT_EQ(digests_in(last.last()), in_hex(went));
+  EXPECT_FALSE(last.last_taken());
+  EXPECT_EQ(last.next(), "");
+  EXPECT_EQ(digests_in(next.next()), in_hex(goes));
+  EXPECT_EQ(next.last(), "");
+  const auto both = ask_raw("picket.ksn.sent", "");
+  EXPECT_EQ(both.status, PICKET_E_TOO_LARGE);
+  EXPECT_THAT(both.payload, HasSubstr("ask for each by itself"));
+  ksn.answer_held();
+  for (const auto id : asked) ASSERT_TRUE(wait([&] { return host.answer(id).done; }));
+  EXPECT_EQ(shown(v1::SentRequest::LAST).last(), next.next()) << "what was shown as the next is what went";
 }
 
 TEST_F(KsnClientPlugin, disabling_clears_what_waits_and_nothing_is_sent_any_more) {
@@ -300,7 +374,8 @@ TEST_F(KsnClientPlugin, directives_end_by_themselves_when_their_date_comes) {
   ASSERT_EQ(activate(std::string(R"({"directives":1,"mode":"stopped","until":")") + until + R"("})").status, PICKET_OK);
   EXPECT_FALSE(state().in_use());
   ASSERT_TRUE(wait([&] { return state().in_use(); })) << "without a question of anybody";
-  EXPECT_EQ(state().text(), "Enabled (Private)");
+  EXPECT_EQ(state().text(), status().line());
+  EXPECT_THAT(state().text(), StartsWith("Enabled (Private, Extended); since 20"));
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
 }
 
@@ -327,6 +402,8 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_THAT(status.cause(), HasSubstr("authentication error, the licence is not known to the provider: this licence is not known"));
   EXPECT_GT(status.since(), 1'600'000'000);
   EXPECT_GT(status.next_attempt(), status.since() - 1);
+  EXPECT_LE(status.next_attempt(), status.since() + 70) << "a minute, and what the road rests";
+  EXPECT_THAT(status.line(), AllOf(HasSubstr("; since 20"), HasSubstr("; next attempt 20"), EndsWith("; no exchange yet")));
   EXPECT_EQ(status.device_status(), "Critical");
   EXPECT_EQ(state().device_status(), "Critical");
   ASSERT_FALSE(host.health().empty());
@@ -336,6 +413,21 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_EQ(this->status().status(), "Enabled");
   EXPECT_EQ(state().device_status(), "OK");
   EXPECT_EQ(host.health().back().health, PICKET_HEALTH_HEALTHY);
+}
+
+TEST_F(KsnClientPlugin, a_licence_that_was_refused_is_not_good_again_because_something_else_fails) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
+  ksn.mood(Mood::licence_unknown);
+  ASSERT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  ASSERT_EQ(status().status(), "Enabled. Not available");
+  ksn.mood(Mood::unavailable);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).why().find("the store is away") != std::string::npos; }));
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+  ksn.mood(Mood::honest);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).from() == v1::Checked::SERVER; }));
+  EXPECT_EQ(status().status(), "Enabled");
 }
 
 TEST_F(KsnClientPlugin, tells_the_device_status_again_when_the_bus_was_busy) {
@@ -380,7 +472,7 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   accept();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
   EXPECT_EQ(ksn.messages(), 0U);
-  EXPECT_EQ(status().road(), "proxy 127.0.0.1:1");
+  EXPECT_THAT(status().road(), StartsWith("proxy 127.0.0.1:1"));
   settings["proxy"] = "";
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(check_one(digest_number(1)).why(), "no KSN proxy is set, and policy does not allow asking KSN's servers directly");
@@ -389,11 +481,14 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   settings["proxy"] = "127.0.0.1:1";
   settings["servers_when_proxy_is_away"] = true;
   ASSERT_EQ(apply(), PICKET_OK);
-  EXPECT_EQ(status().road(), "proxy 127.0.0.1:1, servers when it is not available");
+  EXPECT_THAT(status().road(), HasSubstr("servers"));
   ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
+  unsigned next = 1000;
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(next++)).from() == v1::Checked::SERVER && status().road() == "servers, while proxy 127.0.0.1:1 rests after failures"; })) << status().road();
   settings["proxy"] = ksn.address();
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::PROXY);
+  EXPECT_EQ(status().road(), "proxy " + ksn.address() + ", servers when it is not available");
 }
 
 TEST_F(KsnClientPlugin, a_proxy_with_a_wrong_certificate_is_not_asked) {

@@ -73,6 +73,39 @@ TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
 }
 
 // What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
+TEST_F(KsnExtended, what_a_proxy_puts_aside_is_no_sign_that_ksn_answers) {
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  ksn.mood(Mood::puts_aside);
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits() && status().counters().at("failures") > 0; }));
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+  EXPECT_EQ(status().last_exchange(), 0);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+}
+
+TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  host.stop();
+  host.destroy();
+  period_began_long_ago();
+  ksn.mood(Mood::full);
+  const auto before = ksn.messages();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.messages() >= before + 2; })) << "greeting and statistics";
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_THAT(ksn.seen().statistics, IsEmpty());
+  EXPECT_FALSE(nothing_waits()) << "they are kept";
+  EXPECT_EQ(status().cause(), "");
+}
+
 TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
   settings["extended"] = false;
   start();
@@ -161,7 +194,7 @@ TEST_F(KsnExtended, sends_only_a_part_when_a_part_is_wished_for) {
   EXPECT_EQ(ksn.seen().content.at(digest_of(program)), program.substr(100, 50));
 }
 
-TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files_that_changed) {
+TEST_F(KsnExtended, refuses_kinds_that_policy_does_not_allow_and_files_that_are_not_here) {
   settings["content_kinds"] = json::array{"document"};
   write_program(1000);
   ksn.wish(digest_of(program));
@@ -171,6 +204,30 @@ TEST_F(KsnExtended, refuses_kinds_and_sizes_that_policy_does_not_allow_and_files
   ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
   ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 0; })) << "looked at, and not sent";
   EXPECT_EQ(ksn.seen().content_requests, 0U);
+}
+
+TEST_F(KsnExtended, shows_the_file_that_goes_next_without_its_bytes) {
+  write_program(5000);
+  ksn.wish(digest_of(program));
+  settings["rest_seconds"] = 3600;
+  settings["longest_rest_seconds"] = 3600;
+  start();
+  accept();
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"restricted","allow":["file"]})").status, PICKET_OK);
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 1; }));
+  v1::SentRequest request;
+  request.set_what(v1::SentRequest::NEXT);
+  EXPECT_EQ(json::parse(ask<v1::SentReply>("picket.ksn.sent", request).next()).at("path"), "/ksn/v1/hello") << "a file may not go, a greeting may";
+  ksn.die();
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"normal"})").status, PICKET_OK);
+  const auto next = ask<v1::SentReply>("picket.ksn.sent", request).next();
+  const auto shown = json::parse(next).as_object();
+  EXPECT_EQ(shown.at("path"), "/ksn/v1/content");
+  EXPECT_EQ(shown.at("digest").as_string(), picket::to_hex(digest_of(program)));
+  EXPECT_EQ(shown.at("size"), program.size());
+  EXPECT_EQ(shown.at("part_bytes"), 0U) << "first it is asked how much is there";
+  EXPECT_EQ(next.find("pppp"), std::string::npos);
 }
 
 TEST_F(KsnExtended, disabling_throws_wishes_and_statistics_away) {

@@ -71,6 +71,56 @@ TEST_F(KsnClientPlugin, a_server_that_dies_in_the_middle_is_said_and_forgotten) 
   ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
 }
 
+// The same of a proxy, with a question on its way to it.
+struct KsnDyingProxy : KsnClientPlugin {
+  void SetUp() override {
+    KsnClientPlugin::SetUp();
+    settings["use_proxy"] = true;
+    settings["request_timeout_ms"] = 10'000;
+    ksn.knows(digest_number(1), v1::VERDICT_TRUSTED);
+  }
+  v1::Checked check_while_it_dies(KsnServiceFake& proxy) {
+    start();
+    accept();
+    EXPECT_TRUE(wait([&] { return proxy.seen().hellos > 0; }));
+    proxy.mood(Mood::silent);
+    const auto before = proxy.messages();
+    const auto id = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString()});
+    EXPECT_TRUE(wait([&] { return proxy.messages() > before; }));
+    EXPECT_FALSE(host.answer(id).done);
+    proxy.die();
+    EXPECT_TRUE(wait([&] { return host.answer(id).done; }));
+    v1::CheckReply reply;
+    EXPECT_TRUE(reply.ParseFromString(host.answer(id).payload));
+    return reply.checked_size() == 1 ? reply.checked(0) : v1::Checked();
+  }
+};
+
+TEST_F(KsnDyingProxy, is_said_where_servers_may_not_be_asked_and_forgotten_when_it_is_back) {
+  settings["proxy"] = ksn.address();
+  const auto checked = check_while_it_dies(ksn);
+  EXPECT_EQ(checked.from(), v1::Checked::NOBODY);
+  EXPECT_THAT(checked.why(), HasSubstr("proxy "));
+  EXPECT_THAT(status().cause(), HasSubstr("proxy "));
+  EXPECT_THAT(status().line(), HasSubstr("; next attempt 20"));
+  ksn.mood(Mood::honest);
+  ksn.come_back();
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::PROXY; }));
+  EXPECT_EQ(status().cause(), "");
+}
+
+TEST_F(KsnDyingProxy, hands_its_question_to_the_servers_where_policy_allows_it) {
+  KsnServiceFake proxy(folder.path() / "proxy");
+  settings["proxy"] = proxy.address();
+  settings["proxy_certificate"] = proxy.certificate().native();
+  settings["servers_when_proxy_is_away"] = true;
+  const auto checked = check_while_it_dies(proxy);
+  EXPECT_EQ(checked.from(), v1::Checked::SERVER) << checked.why();
+  EXPECT_EQ(checked.facts().verdict(), v1::VERDICT_TRUSTED);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(status().status(), "Enabled");
+}
+
 TEST_F(KsnClientPlugin, a_damaged_cache_is_discarded_with_one_line_and_asked_again) {
   ksn.knows(digest_number(1), v1::VERDICT_TRUSTED);
   start();

@@ -218,6 +218,58 @@ TEST_F(KsnOutbox, content_goes_in_parts_from_where_the_other_side_is) {
   EXPECT_FALSE(outbox->wish(wish_for(digest)));
 }
 
+TEST_F(KsnOutbox, what_goes_next_is_looked_at_without_a_files_bytes) {
+  auto outbox = make();
+  EXPECT_FALSE(outbox->look(true, true, kToday));
+  const std::string bytes = "\x7f""ELF" + std::string(1000, 'x');
+  const auto digest = write("program", bytes), gone = write("gone", "\x7f""ELF gone");
+  ASSERT_TRUE(picket::remove_file(folder / "gone"));
+  for (const auto& [which, name] : {std::pair(gone, "gone"), std::pair(digest, "program")}) {
+    outbox->seen(which, (folder / name).native());
+    ASSERT_TRUE(outbox->wish(wish_for(which)));
+  }
+  EXPECT_FALSE(outbox->look(true, false, kToday)) << "not permitted";
+  auto shown = outbox->look(true, true, kToday);
+  ASSERT_TRUE(shown && shown->is_content());
+  EXPECT_EQ(outbox->waiting(), 2U) << "nothing changes";
+  auto goes = outbox->next(true, true, kToday);
+  ASSERT_TRUE(goes);
+  EXPECT_EQ(shown->content.SerializeAsString(), goes->content.SerializeAsString()) << "the question how much is there";
+  v1::ContentReply held;
+  held.set_held(600);
+  outbox->sent(*goes, &held, kToday);
+  shown = outbox->look(true, true, kToday);
+  goes = outbox->next(true, true, kToday);
+  ASSERT_TRUE(shown && goes);
+  EXPECT_EQ(shown->content.part(), std::string(bytes.size() - 600, '\0'));
+  shown->content.set_part(goes->content.part());
+  EXPECT_EQ(shown->content.SerializeAsString(), goes->content.SerializeAsString()) << "but for the bytes it is the same";
+}
+
+TEST_F(KsnOutbox, says_why_a_part_of_a_file_that_is_too_large_is_not_sent) {
+  std::vector<std::string> warnings;
+  Outbox outbox(keep, told, [&](std::string_view text) { warnings.emplace_back(text); });
+  auto few = limits();
+  few.most_bytes = 64;
+  outbox.use(few, {}, kToday);
+  const auto wish_for_part = [&](const std::string& name, std::size_t size, std::uint64_t bytes) {
+    const auto digest = write(name, "\x7f""ELF" + std::string(size - 4, 'x'));
+    outbox.seen(digest, (folder / name).native());
+    auto wish = wish_for(digest);
+    wish.set_bytes(bytes);
+    return outbox.wish(wish) && outbox.look(true, true, kToday).has_value() == outbox.next(true, true, kToday).has_value();
+  };
+  ASSERT_TRUE(wish_for_part("too_large", 16 * 64 + 64, 10));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], testing::AllOf(testing::HasSubstr("10 bytes of "), testing::HasSubstr("/too_large, which has 1088: "), testing::HasSubstr("content_mb")));
+  ASSERT_TRUE(wish_for_part("too_much", 100, 65));
+  EXPECT_EQ(warnings.size(), 2U);
+  EXPECT_EQ(outbox.waiting(), 0U);
+  ASSERT_TRUE(wish_for_part("right", 16 * 64, 64));
+  EXPECT_EQ(warnings.size(), 2U);
+  EXPECT_EQ(outbox.waiting(), 1U);
+}
+
 TEST_F(KsnOutbox, a_part_of_what_was_sent_is_not_sent_again) {
   auto outbox = make();
   const std::string bytes = "\x7f""ELF" + std::string(1000, 'x');

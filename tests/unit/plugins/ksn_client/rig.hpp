@@ -22,6 +22,7 @@ namespace json = boost::json;
 using picket::support::KsnServiceFake;
 using Mood = KsnServiceFake::Mood;
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -76,8 +77,9 @@ struct KsnClientPlugin : testing::Test {
   }
 
   // ---- asks over the bus
+  std::string asker = "picketctl";
   picket::testing::Answered ask_raw(const std::string& topic, const std::string& payload, std::uint32_t timeout_ms = 10'000) {
-    const auto id = host.request({.topic = topic, .payload = payload, .timeout_ms = timeout_ms});
+    const auto id = host.request({.topic = topic, .payload = payload, .sender = asker, .timeout_ms = timeout_ms});
     EXPECT_TRUE(host.wait_for([&] { return host.answer(id).done; }, 20s)) << topic << " was not answered";
     return host.answer(id);
   }

@@ -113,7 +113,7 @@ Situation on() {
 TEST(KsnStanding, uses_exactly_the_four_words) {
   auto s = on();
   EXPECT_EQ(status_of(s, 2100).status(), "Enabled");
-  EXPECT_EQ(status_of(s, 2100).line(), "Enabled (Private, Extended); last exchange 1970-01-01 00:33:20 UTC by proxy a:1");
+  EXPECT_EQ(status_of(s, 2100).line(), "Enabled (Private, Extended); since 1970-01-01 00:16:40 UTC");
   EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds - 1).status(), "Enabled");
   EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds).status(), "Enabled. Not available");
   EXPECT_EQ(status_of(s, 2000 + kAvailableSeconds).cause(), "no exchange for 15 minutes");
@@ -123,10 +123,12 @@ TEST(KsnStanding, uses_exactly_the_four_words) {
   s.failure = "proxy a:1: no network";
   s.next_attempt = 2200;
   EXPECT_EQ(status_of(s, 2100).status(), "Enabled");
-  EXPECT_THAT(status_of(s, 2100).line(), HasSubstr("the last attempt failed: proxy a:1: no network"));
+  EXPECT_EQ(status_of(s, 2100).line(), "Enabled (Private, Extended): the last attempt failed: proxy a:1: no network; since 1970-01-01 00:16:40 UTC; next attempt 1970-01-01 00:36:40 UTC; "
+                                       "last exchange 1970-01-01 00:33:20 UTC by proxy a:1");
   const auto away = status_of(s, 2000 + kAvailableSeconds);
   EXPECT_EQ(away.line(), "Enabled. Not available (Private, Extended): proxy a:1: no network; since 1970-01-01 00:34:10 UTC; next attempt 1970-01-01 00:36:40 UTC; last exchange "
                          "1970-01-01 00:33:20 UTC by proxy a:1");
+  for (const auto when : {std::int64_t{2100}, 2000 + kAvailableSeconds}) EXPECT_EQ(state_of(s, when).text(), status_of(s, when).line());
   EXPECT_FALSE(state_of(s, 2000 + kAvailableSeconds).available());
   EXPECT_TRUE(state_of(s, 2000 + kAvailableSeconds).in_use());
   s.licence_refused = true;
@@ -138,6 +140,7 @@ TEST(KsnStanding, uses_exactly_the_four_words) {
   s.switched_on = false;
   s.switched_by = "bob";
   EXPECT_EQ(status_of(s, 2100).line(), "Disabled: switched off by bob; since 1970-01-01 00:16:40 UTC");
+  EXPECT_EQ(state_of(s, 2100).text(), status_of(s, 2100).line());
   EXPECT_EQ(status_of(s, 2100).mode(), "Off");
   EXPECT_FALSE(state_of(s, 2100).in_use());
 }
@@ -148,7 +151,10 @@ TEST(KsnStanding, says_modes_kinds_and_what_policy_makes_of_it) {
   s.private_ksn = false;
   EXPECT_EQ(status_of(s, 2100).mode(), "Basic");
   EXPECT_EQ(status_of(s, 2100).kind(), "Global");
-  EXPECT_EQ(state_of(s, 2100).text(), "Enabled (Global)");
+  EXPECT_EQ(state_of(s, 2100).text(), "Enabled (Global, Basic); since 1970-01-01 00:16:40 UTC");
+  const auto before = state_of(s, 2100).SerializeAsString();
+  s.last_exchange = 2090;
+  EXPECT_EQ(state_of(s, 2100).SerializeAsString(), before) << "not every exchange is news";
   for (const char* level : {"OK", "Warning", "Critical"}) {
     s.when_unavailable = level;
     EXPECT_EQ(status_of(s, 99'999).device_status(), level);

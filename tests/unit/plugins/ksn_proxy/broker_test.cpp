@@ -33,6 +33,14 @@ class BrokerTest : public ::testing::Test {
     broker_->ask(ask_of(digests, licence, kind), out.reply());
     return out;
   }
+  Answered greet(std::string_view licence = "good") {
+    v1::HelloReply ours;
+    ours.set_ksn("test");
+    ours.set_proxy(true);
+    Answered out;
+    broker_->greet(licence, ours, out.reply());
+    return out;
+  }
   // The answers, checked as a client checks them; empty: they are not the provider's.
   std::vector<v1::Record> records(Answered& answered) {
     std::vector<v1::Record> out;
@@ -262,6 +270,73 @@ TEST_F(BrokerTest, a_refused_licence_may_try_again_later) {
   ASSERT_EQ(ask({digest_of(1)}, "unknown").wait(), 403);
   ksn_.bad_licences.clear();
   EXPECT_EQ(ask({digest_of(1)}, "unknown").wait(), 200);
+}
+
+TEST_F(BrokerTest, greets_only_a_licence_that_the_ksn_would_answer) {
+  open();
+  auto good = greet();
+  ASSERT_EQ(good.wait(), 200);
+  EXPECT_TRUE(good.as<v1::HelloReply>().proxy()) << "in its own name";
+  EXPECT_EQ(ksn_.posts, 1u);
+  EXPECT_EQ(greet().wait(), 200);
+  EXPECT_EQ(ksn_.posts, 1u) << "what is known is not asked again";
+  auto refused = greet("unknown");
+  EXPECT_EQ(refused.wait(), 403);
+  EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_UNKNOWN);
+  EXPECT_EQ(greet("unknown").wait(), 403);
+  EXPECT_EQ(ksn_.posts, 2u);
+  EXPECT_EQ(ask({digest_of(1)}, "unknown").wait(), 403);
+  EXPECT_EQ(ask({digest_of(1)}).wait(), 200);
+}
+
+TEST_F(BrokerTest, asks_the_ksn_again_when_what_it_heard_is_old) {
+  BrokerSettings settings;
+  settings.line_lasts = 0s;
+  open(settings);
+  EXPECT_EQ(greet().wait(), 200);
+  ksn_.mode = FakeKsn::Mode::refuses_blocked;
+  auto refused = greet();
+  EXPECT_EQ(refused.wait(), 403);
+  EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_BLOCKED);
+  EXPECT_EQ(ksn_.posts, 2u);
+}
+
+TEST_F(BrokerTest, greets_nobody_while_no_server_works_and_says_how_long_it_rests) {
+  open();
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
+  ASSERT_EQ(greet().wait(), 200);
+  ksn_.mode = FakeKsn::Mode::away;
+  ksn_.rest = 7;
+  const auto before = ksn_.posts.load();
+  auto refused = greet();
+  EXPECT_EQ(refused.wait(), 503);
+  EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
+  EXPECT_EQ(refused.as<v1::Refusal>().retry_after_seconds(), 7u);
+  EXPECT_EQ(ksn_.posts, before);
+  // Its rest is over, and nobody has tried it yet: the greeting does.
+  ksn_.rest = 0;
+  ksn_.mode = FakeKsn::Mode::answers;
+  ksn_.works_again = false;
+  EXPECT_EQ(greet().wait(), 200);
+  EXPECT_EQ(ksn_.posts, before + 1);
+  for (const auto mode : {FakeKsn::Mode::broken, FakeKsn::Mode::other_name}) {
+    ksn_.mode = mode;
+    auto bad = greet();
+    EXPECT_EQ(bad.wait(), 503);
+    EXPECT_EQ(bad.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
+  }
+  EXPECT_EQ(ksn_.blamed, 1u);
+}
+
+TEST_F(BrokerTest, greets_the_ksn_once_for_all_who_greet) {
+  open();
+  ksn_.holds = true;
+  std::vector<Answered> all;
+  for (int i = 0; i < 5; ++i) all.push_back(greet());
+  ASSERT_TRUE(ksn_.wait_for_posts(1));
+  ksn_.let_go();
+  for (auto& one : all) EXPECT_EQ(one.wait(), 200);
+  EXPECT_EQ(ksn_.posts, 1u);
 }
 
 TEST_F(BrokerTest, many_licences_cannot_push_the_good_ones_out) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "fake_ksn.hpp"
+#include "ksn/limits.hpp"
 
 using namespace ksn_proxy;
 using picket::ksn_proxy_tests::digest_of;
@@ -39,6 +40,13 @@ TEST_F(CacheTest, keeps_an_answer_for_its_time_and_no_longer) {
   EXPECT_FALSE(has(cache, 1, kNow + 10));
   EXPECT_EQ(cache.counters().entries, 0u);
   EXPECT_EQ(cache.counters().bytes, 0u);
+}
+
+TEST_F(CacheTest, a_clock_that_was_set_back_gives_no_answer_more_time_than_any_may_have) {
+  Cache cache(1u << 20);
+  cache.insert(entry(1, kNow + 10).get(), kNow);
+  EXPECT_TRUE(has(cache, 1, kNow + 10 - picket::ksn::kMostFreshSeconds));
+  EXPECT_FALSE(has(cache, 1, kNow + 10 - picket::ksn::kMostFreshSeconds - 1));
 }
 
 TEST_F(CacheTest, a_newer_answer_takes_the_place_of_an_older_one) {

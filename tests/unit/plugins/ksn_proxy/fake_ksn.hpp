@@ -63,6 +63,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   // ---- what it saw
   std::atomic<std::uint64_t> posts{0}, questions{0}, blamed{0};
   std::atomic<std::uint32_t> rest{0};
+  std::atomic<bool> works_again{true};          // false: it failed, rested, and was not tried since
   [[nodiscard]] std::vector<std::string> bodies() const {
     const std::lock_guard lock(mutex_);
     return bodies_;
@@ -97,6 +98,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   }
   void blame(std::string_view) override { ++blamed; }
   [[nodiscard]] std::uint32_t rests_for() const override { return mode == Mode::away ? std::max(1u, rest.load()) : rest.load(); }
+  [[nodiscard]] bool works() const override { return works_again && rests_for() == 0; }
   [[nodiscard]] std::string describe() const override { return "fake"; }
   bool keeps_bodies = true;
 
@@ -107,6 +109,15 @@ class FakeKsn final : public ksn_proxy::Upstream {
     if (path == "/ksn/v1/statistics") return ksn_proxy::Posted{200, v1::Accepted().SerializeAsString()};
     if (path == "/ksn/v1/content") return take_content(body);
     v1::AskRequest request;
+    if (v1::HelloRequest hello; path == "/ksn/v1/hello") {
+      if (!hello.ParseFromString(body)) return refuse(v1::Refusal::MALFORMED, "no HelloRequest");
+      if (bad_licences.contains(hello.asker().licence())) return refuse(v1::Refusal::LICENCE_UNKNOWN, "nobody knows this licence");
+      v1::HelloReply reply;
+      reply.set_ksn(mode == Mode::other_name ? "somebody" : "test");
+      reply.set_private_ksn(true);
+      reply.set_now(now);
+      return ksn_proxy::Posted{200, reply.SerializeAsString()};
+    }
     if (!request.ParseFromString(body)) return refuse(v1::Refusal::MALFORMED, "no AskRequest");
     if (bad_licences.contains(request.asker().licence())) return refuse(v1::Refusal::LICENCE_UNKNOWN, "nobody knows this licence");
     return ksn_proxy::Posted{200, answer(request)};

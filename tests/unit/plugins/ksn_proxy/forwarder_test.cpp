@@ -22,19 +22,25 @@ class ForwarderTest : public ::testing::Test {
     settings.folder = folder_.path();
     settings.limits = limits;
     settings.pause = 10ms;
+    if (share_ != 0) settings.most_per_address = share_;
     auto started = Forwarder::start(settings, {ksn_, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
                                                  const std::lock_guard lock(mutex_);
                                                  warnings_.emplace_back(text);
+                                               },
+                                               [](std::string_view licence, int& status) {
+                                                 status = 403;
+                                                 return licence == "blocked" ? ksn_server::refusal(v1::Refusal::LICENCE_BLOCKED, "the licence is blocked") : std::string();
                                                }});
     ASSERT_TRUE(started) << started.error().message;
     forwarder_ = std::move(*started);
   }
   Answered statistics(char id) {
     v1::StatisticsRequest request;
+    request.mutable_asker()->set_licence(licence_);
     request.set_id(std::string(16, id));
     (*request.mutable_counters())["files"] = 7;
     Answered out;
-    forwarder_->statistics(request.SerializeAsString(), out.reply());
+    forwarder_->statistics(request.SerializeAsString(), peer_, out.reply());
     return out;
   }
   Answered content(const std::string& digest, const std::string& file, std::uint64_t offset, std::uint64_t bytes) {
@@ -44,7 +50,7 @@ class ForwarderTest : public ::testing::Test {
     request.set_offset(offset);
     request.set_part(file.substr(offset, bytes));
     Answered out;
-    forwarder_->content(request.SerializeAsString(), out.reply());
+    forwarder_->content(request.SerializeAsString(), peer_, out.reply());
     return out;
   }
   template <class Condition>
@@ -57,6 +63,8 @@ class ForwarderTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     return warnings_;
   }
+  std::string peer_ = "192.0.2.1", licence_;
+  std::uint64_t share_ = 0;
   FakeKsn ksn_;
   picket::support::ServerFolder folder_;
   std::mutex mutex_;
@@ -86,7 +94,7 @@ TEST_F(ForwarderTest, has_counted_a_message_when_it_tells_the_device_how_it_went
     request.set_id(std::string(16, 'a'));
     ForwarderCounters seen;
     Answered answered;
-    forwarder_->statistics(request.SerializeAsString(), ksn_server::Reply::to([&](int status, std::string body) {
+    forwarder_->statistics(request.SerializeAsString(), peer_, ksn_server::Reply::to([&](int status, std::string body) {
                              seen = forwarder_->counters();
                              answered.reply().send(status, std::move(body));
                            }));
@@ -180,6 +188,39 @@ TEST_F(ForwarderTest, refuses_what_does_not_fit_so_that_the_device_keeps_it) {
   EXPECT_EQ(warnings().size(), 1u);
   ksn_.mode = FakeKsn::Mode::answers;
   EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == static_cast<std::uint64_t>(taken); }));
+}
+
+TEST_F(ForwarderTest, gives_no_device_the_room_of_all) {
+  share_ = 2500;
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  const std::string file(1000, 'f');
+  for (const std::uint64_t number : {1, 2}) ASSERT_EQ(content(digest_of(number), file, 0, 1000).wait(), 200);
+  auto third = content(digest_of(3), file, 0, 1000);
+  ASSERT_EQ(third.wait(), 429);
+  EXPECT_EQ(third.as<v1::Refusal>().why(), v1::Refusal::TOO_MANY);
+  EXPECT_EQ(third.as<v1::Refusal>().text(), "as much waits here of this device as may wait of one (2500 bytes)");
+  EXPECT_GT(third.as<v1::Refusal>().retry_after_seconds(), 0u);
+  EXPECT_EQ(forwarder_->counters().no_room, 1u);
+  peer_ = "192.0.2.2";
+  EXPECT_EQ(content(digest_of(3), file, 0, 1000).wait(), 200);
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 3; }));
+  ksn_.mode = FakeKsn::Mode::away;
+  peer_ = "192.0.2.1";
+  for (const std::uint64_t number : {4, 5}) EXPECT_EQ(content(digest_of(number), file, 0, 1000).wait(), 200) << "its share is free again";
+}
+
+TEST_F(ForwarderTest, keeps_nothing_of_a_licence_that_the_ksn_refused) {
+  open();
+  ksn_.mode = FakeKsn::Mode::away;
+  licence_ = "blocked";
+  auto refused = statistics('a');
+  EXPECT_EQ(refused.wait(), 403);
+  EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_BLOCKED);
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  licence_ = "good";
+  EXPECT_EQ(statistics('a').wait(), 200);
 }
 
 TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
@@ -288,7 +329,7 @@ TEST_F(ForwarderTest, answers_a_device_that_asks_back_at_once) {
   request.set_digest(digest_of(1));
   request.set_size(10);
   int status = 0;
-  forwarder_->content(request.SerializeAsString(), ksn_server::Reply::to([&](int got, const std::string&) {
+  forwarder_->content(request.SerializeAsString(), peer_, ksn_server::Reply::to([&](int got, const std::string&) {
                         (void)forwarder_->counters();  // would wait for itself
                         status = got;
                       }));
@@ -298,11 +339,11 @@ TEST_F(ForwarderTest, answers_a_device_that_asks_back_at_once) {
 TEST_F(ForwarderTest, refuses_what_is_malformed) {
   open();
   Answered none, short_id;
-  forwarder_->statistics("\xff", none.reply());
+  forwarder_->statistics("\xff", peer_, none.reply());
   EXPECT_EQ(none.wait(), 400);
   v1::StatisticsRequest request;
   request.set_id("short");
-  forwarder_->statistics(request.SerializeAsString(), short_id.reply());
+  forwarder_->statistics(request.SerializeAsString(), peer_, short_id.reply());
   EXPECT_EQ(short_id.wait(), 400);
   v1::ContentRequest part;
   part.set_digest(digest_of(1));
@@ -310,12 +351,12 @@ TEST_F(ForwarderTest, refuses_what_is_malformed) {
   part.set_offset(8);
   part.set_part("abc");
   Answered beyond;
-  forwarder_->content(part.SerializeAsString(), beyond.reply());
+  forwarder_->content(part.SerializeAsString(), peer_, beyond.reply());
   EXPECT_EQ(beyond.wait(), 400);
   part.set_first(~std::uint64_t{0});
   part.set_bytes(~std::uint64_t{0});
   Answered absurd;
-  forwarder_->content(part.SerializeAsString(), absurd.reply());
+  forwarder_->content(part.SerializeAsString(), peer_, absurd.reply());
   EXPECT_EQ(absurd.wait(), 400);
   EXPECT_EQ(ksn_.posts, 0u);
 }

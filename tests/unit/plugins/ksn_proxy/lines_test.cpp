@@ -53,6 +53,7 @@ TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
   EXPECT_EQ(post(**lines)->body, "question");
   EXPECT_EQ(first->asked, 1);
   EXPECT_EQ((*lines)->rests_for(), 0u);
+  const auto first_url = first->road().base_url;
   first.reset();
   for (int i = 0; i < 3; ++i) {
     const auto posted = post(**lines);
@@ -60,8 +61,10 @@ TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
     EXPECT_EQ(posted->status, 200);
   }
   EXPECT_EQ(second.asked, 3);
-  EXPECT_NE((*lines)->describe().find("rests for"), std::string::npos);
-  EXPECT_NE((*lines)->describe().find("answers"), std::string::npos);
+  const auto said = (*lines)->describe();
+  EXPECT_NE(said.find("failed, and rests for"), std::string::npos) << said;
+  EXPECT_NE(said.find("answers"), std::string::npos) << said;
+  EXPECT_EQ(said.find(first_url), said.rfind(first_url)) << "named once: " << said;
 }
 
 TEST(KsnProxyLines, rests_when_no_server_answers) {
@@ -78,6 +81,20 @@ TEST(KsnProxyLines, rests_when_no_server_answers) {
   const auto resting = post(**lines);  // not tried at all
   ASSERT_FALSE(resting);
   EXPECT_NE(resting.error().message.find("rests after"), std::string::npos);
+}
+
+TEST(KsnProxyLines, says_that_a_server_is_down_when_its_rest_is_over_too) {
+  auto server = std::make_unique<KsnServerAt>();
+  auto lines = Lines::start({server->road()}, {1ms, 1ms});
+  ASSERT_TRUE(lines);
+  EXPECT_TRUE((*lines)->works());
+  server.reset();
+  ASSERT_FALSE(post(**lines));
+  EXPECT_FALSE((*lines)->works());
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while ((*lines)->rests_for() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_FALSE((*lines)->works()) << "nobody has tried it since";
+  EXPECT_NE((*lines)->describe().find(": failed, and is tried with the next question: "), std::string::npos) << (*lines)->describe();
 }
 
 TEST(KsnProxyLines, comes_back_when_a_server_does) {
@@ -128,6 +145,8 @@ TEST(KsnProxyBreaker, rests_twice_as_long_each_time_and_lets_one_try) {
     now += breaker.left(now);
     EXPECT_TRUE(breaker.may_ask(now));
     EXPECT_FALSE(breaker.may_ask(now));  // one tries
+    EXPECT_TRUE(breaker.is_trying(now));
+    EXPECT_EQ(breaker.left(now), 1s) << "how it went is known soon";
     breaker.failed(now);
     EXPECT_EQ(breaker.left(now), rest);
   }

@@ -61,6 +61,11 @@ class ServiceTest : public testing::Test {
     for (const auto& digest : digests) questions->mutable_digests()->append(digest);
     return out;
   }
+  static v1::HelloRequest greeting(std::string licence = "good") {
+    v1::HelloRequest out;
+    *out.mutable_asker() = asker(std::move(licence));
+    return out;
+  }
   Response post(std::string_view path, const google::protobuf::MessageLite& message, std::string_view peer = "192.0.2.7") {
     return service().handle(path, message.SerializeAsString(), peer);
   }

@@ -125,14 +125,46 @@ TEST_F(KsnServiceAsked, limits_each_installation_and_each_address_but_no_proxy) 
   EXPECT_EQ(accepted, 1);
 }
 
-TEST_F(KsnServiceAsked, says_hello) {
-  const auto response = post("/ksn/v1/hello", v1::HelloRequest());
+TEST_F(KsnServiceAsked, greets_whom_it_would_answer) {
+  const auto response = post("/ksn/v1/hello", greeting());
+  ASSERT_EQ(response.status, 200) << refusal(response).text();
   v1::HelloReply reply;
   ASSERT_TRUE(reply.ParseFromString(response.body));
   EXPECT_EQ(reply.ksn(), "example");
   EXPECT_TRUE(reply.private_ksn());
   EXPECT_FALSE(reply.proxy());
   EXPECT_EQ(reply.now(), now_);
+}
+
+TEST_F(KsnServiceAsked, greets_nobody_whose_questions_it_would_refuse) {
+  const auto why = [&](const v1::HelloRequest& request) { return refusal(post("/ksn/v1/hello", request)).why(); };
+  EXPECT_EQ(why(greeting("other")), v1::Refusal::LICENCE_UNKNOWN);
+  EXPECT_EQ(why(v1::HelloRequest()), v1::Refusal::LICENCE_UNKNOWN);
+  EXPECT_EQ(why(greeting("blocked")), v1::Refusal::LICENCE_BLOCKED);
+  EXPECT_EQ(why(greeting("expired")), v1::Refusal::LICENCE_EXPIRED);
+  auto malformed = greeting();
+  malformed.mutable_asker()->set_installation("short");
+  EXPECT_EQ(why(malformed), v1::Refusal::MALFORMED);
+  service_.reset();
+  settings_.licences_required = false;
+  EXPECT_EQ(post("/ksn/v1/hello", v1::HelloRequest()).status, 200);
+  service_.reset();
+  settings_.installation_per_minute = 1;
+  settings_.burst = 2;
+  for (const int expected : {200, 200, 429}) EXPECT_EQ(post("/ksn/v1/hello", greeting()).status, expected);
+}
+
+TEST_F(KsnServiceAsked, says_what_it_does_not_take_only_to_those_whom_it_knows) {
+  settings_.statistics = false;
+  v1::StatisticsRequest statistics;
+  *statistics.mutable_asker() = asker("other");
+  statistics.mutable_asker()->set_extended(true);
+  statistics.set_id(std::string(16, 's'));
+  EXPECT_EQ(post("/ksn/v1/statistics", statistics).status, 403);
+  v1::ContentRequest content;
+  *content.mutable_asker() = statistics.asker();
+  content.set_digest(digest_of(5000));
+  EXPECT_EQ(post("/ksn/v1/content", content).status, 403);
 }
 
 TEST_F(KsnServiceAsked, keeps_statistics_of_extended_mode_once) {
@@ -162,7 +194,7 @@ TEST_F(KsnServiceAsked, without_its_store_says_so_and_comes_back_by_itself) {
   EXPECT_EQ(refusal(response).text(), "the service cannot reach its store now");
   ASSERT_EQ(told_.size(), 1u);
   EXPECT_EQ(told_[0].substr(0, 5), "bad: ");
-  EXPECT_EQ(post("/ksn/v1/hello", v1::HelloRequest()).status, 200);
+  EXPECT_EQ(refusal(post("/ksn/v1/hello", greeting())).why(), v1::Refusal::UNAVAILABLE);
   fs::rename(folder_ + "/away", settings_.store);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (post("/ksn/v1/ask", asking({digest_of(1)})).status != 200) ASSERT_LT(std::chrono::steady_clock::now(), until);

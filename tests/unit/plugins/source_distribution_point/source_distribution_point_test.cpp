@@ -179,6 +179,51 @@ TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_i
   EXPECT_EQ(posts(), 2u);
 }
 
+TEST_F(PointSource, tells_a_point_again_at_once_when_it_lacks_what_this_device_came_for) {
+  RawServer point([](const std::string& head) {
+    if (head.starts_with("POST")) return good("{}");
+    return head.find("/timestamp.json") != std::string::npos ? good("stamp") : bad("404 Not Found");
+  });
+  host_.when_asked("picket.update.status", [](const auto&) {
+    picket::update::v1::StatusReply state;
+    auto& component = *state.add_components();
+    component.set_component("db");
+    component.add_demanded_by("scanner");
+    return picket::testing::Reply{PICKET_OK, state.SerializeAsString(), {}, {}};
+  });
+  begin({at(point)}, R"("announce":true)");
+  const auto posts = [&] {
+    std::size_t count = 0;
+    for (const auto& head : point.heads()) count += head.starts_with("POST /v1/demand HTTP/1.1\r\n") && head.find("Range") == std::string::npos;
+    return count;
+  };
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(get("metadata/3.db.json").answer.status, PICKET_E_NOT_FOUND);
+  EXPECT_EQ(posts(), 1u);  // it was told a moment ago
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(get("metadata/2.root.json").answer.status, PICKET_E_NOT_FOUND);
+  EXPECT_EQ(posts(), 1u);  // a root that is not there is no lack
+  auto rest = fetch_of("points", "targets/f");
+  rest.set_offset(1000);
+  const auto lacking = fetch(rest);
+  EXPECT_EQ(lacking.answer.status, PICKET_E_NOT_FOUND) << lacking.answer.payload;
+  EXPECT_NE(lacking.answer.payload.find("404"), std::string::npos) << lacking.answer.payload;
+  EXPECT_EQ(posts(), 2u);
+  EXPECT_EQ(get("metadata/3.db.json").answer.status, PICKET_E_NOT_FOUND);
+  EXPECT_EQ(posts(), 2u);  // once a check
+}
+
+TEST_F(PointSource, tells_a_point_only_once_for_a_file_even_if_it_cuts_the_line_each_time) {
+  RawServer point([](const std::string& head) { return head.starts_with("POST") ? RawServer::Reply{""} : bad("404 Not Found"); });
+  host_.when_asked("picket.update.status", [](const auto&) { return picket::testing::Reply{PICKET_OK, {}, {}, {}}; });
+  begin({at(point)}, R"("announce":true)");
+  const auto got = get("targets/f");
+  EXPECT_EQ(got.answer.status, PICKET_E_NOT_FOUND) << got.answer.payload;
+  std::size_t posts = 0;
+  for (const auto& head : point.heads()) posts += head.starts_with("POST");
+  EXPECT_EQ(posts, 1u);
+}
+
 TEST_F(PointSource, fetches_all_the_same_from_a_point_that_takes_no_wishes) {
   RawServer point([](const std::string& head) { return head.starts_with("POST") ? bad("403 Forbidden") : good("stamp"); });
   host_.when_asked("picket.update.status", [](const auto&) { return picket::testing::Reply{PICKET_OK, {}, {}, {}}; });

@@ -29,6 +29,7 @@ class SetTester {
       host_.refuse(id, PICKET_E_INVALID, "no WorkRequest");
       return;
     }
+    if (request.options_json().find("\"hold\"") != std::string::npos) return;  // {"hold":true}: works on it until it is killed
     // {"refuse_release":6}: the options come as the administrator wrote them.
     std::uint64_t refused = 0;
     if (const auto digits = request.options_json().find_first_of("0123456789"); digits != std::string::npos)

@@ -1,0 +1,88 @@
+// Greetings: what a device takes its status from. Said only for a licence that the KSN would answer, while the KSN is there.
+#include "broker.hpp"
+
+namespace ksn_proxy {
+
+using picket::Result;
+using picket::cat;
+namespace v1 = picket::ksn::v1;
+
+std::string Broker::refusal_of(std::string_view id, int& status) {
+  const std::lock_guard lock(mutex_);
+  const auto* licence = licences_.find(id);
+  if (licence == nullptr || licence->refused_until == Clock::time_point()) return {};
+  status = licence->refused_status;
+  return licence->refusal;
+}
+
+void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::Reply reply) {
+  const auto now = Clock::now();
+  std::unique_lock lock(mutex_);
+  auto* licence = licences_.get(id, now);
+  int status = 0;
+  std::string answer;
+  if (may_not_ask(licence, now, status, answer)) {
+    lock.unlock();
+    return std::move(reply).send(status, std::move(answer));
+  }
+  if (!licence->is_greeting) {
+    const auto rests = parts_.upstream.rests_for();
+    const bool works = rests == 0 && parts_.upstream.works() && heard_at_ != Clock::time_point() && now - heard_at_ < settings_.line_lasts;
+    if (rests != 0 || (works && licence->accepted_until > now)) {
+      lock.unlock();
+      if (rests == 0) return std::move(reply).send(200, ours.SerializeAsString());
+      return std::move(reply).send(503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, cat("the KSN behind the proxy cannot be reached: ", parts_.upstream.describe()), rests));
+    }
+  }
+  if (greeters_ >= settings_.most_waiting) {
+    ++counters_.overloaded;
+    lock.unlock();
+    return std::move(reply).send(429, ksn_server::refusal(v1::Refusal::TOO_MANY, "the proxy waits for too many answers", 1));
+  }
+  ++greeters_;
+  licence->greeters.push_back(std::move(reply));
+  if (std::exchange(licence->is_greeting, true)) return;  // one greeting for all who wait
+  ++counters_.upstream_requests;
+  lock.unlock();
+  v1::HelloRequest request;
+  auto& asker = *request.mutable_asker();
+  asker.set_licence(licence->id);  // stays where and as it is while it is busy
+  asker.set_installation(parts_.installation);
+  asker.set_product("picket");
+  asker.set_version(parts_.version);
+  parts_.upstream.post("/ksn/v1/hello", request.SerializeAsString(), settings_.deadline,
+                       [this, licence, wire = ours.SerializeAsString(), ksn = ours.ksn()](const Result<Posted>& posted) { on_greeted(*licence, wire, ksn, posted); });
+}
+
+void Broker::on_greeted(Licence& licence, const std::string& ours, const std::string& ksn, const Result<Posted>& posted) {
+  const bool came = posted && posted->status == 200;
+  v1::HelloReply theirs;
+  const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn);
+  if (is_lie) {
+    const auto why = cat("the server greets as the KSN '", theirs.ksn().substr(0, 100), "', not as '", ksn, "'");
+    parts_.upstream.blame(why);
+    parts_.warn(why);
+  }
+  const auto now = Clock::now();
+  Out out;
+  {
+    const std::lock_guard lock(mutex_);
+    int status = 503;
+    std::string body = ours;
+    if (came && !is_lie) {
+      accept(licence, now);
+      status = 200;
+    } else {
+      ++counters_.upstream_failures;
+      if (is_lie) ++counters_.untrusted;
+      body = failure_of(licence, posted, is_lie, now, status);
+    }
+    for (auto& reply : licence.greeters) out.push_back({std::move(reply), status, body});
+    greeters_ -= licence.greeters.size();
+    licence.greeters.clear();
+    licence.is_greeting = false;
+  }
+  send(out);
+}
+
+}  // namespace ksn_proxy

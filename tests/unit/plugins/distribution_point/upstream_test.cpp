@@ -1,0 +1,131 @@
+// The plugin as it ships, and what it does with the agent's sources over the bus: each with its own patience, and the agent hears how it did.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "picket/distribution_point/v1/distribution_point.pb.h"
+#include "picket/source/v1/source.pb.h"
+#include "picket/update/v1/sources.pb.h"
+#include "support/temporary_folder.hpp"
+#include "support/update_repository.hpp"
+
+#include <picket/testing/fake_host.hpp>
+
+namespace v1 = picket::distribution_point::v1;
+namespace update = picket::update::v1;
+using picket::support::TemporaryFolder;
+using picket::testing::Asked;
+using picket::testing::FakeHost;
+
+namespace {
+
+class PointUpstream : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    repository_.offer({.component = "db", .single = std::string(1000, 'd')});
+    repository_.publish();
+    host_.allow({.publishes = std::vector<std::string>{"picket.distribution_point.finished", "picket.distribution_point.warning"}, .subscribes = std::vector<std::string>{},
+                 .answers = std::vector<std::string>{"picket.distribution_point.download", "picket.distribution_point.status"},
+                 .asks = std::vector<std::string>{"picket.source.fetch", "picket.update.source_outcome", "picket.update.sources", "picket.update.status"}});
+    host_.when_asked("picket.update.sources", [&](const Asked&) { return picket::testing::Reply{PICKET_OK, sources_.SerializeAsString(), {}, {}}; });
+    host_.when_asked("picket.update.source_outcome", [&](const Asked& asked) {
+      update::SourceOutcome outcome;
+      EXPECT_TRUE(outcome.ParseFromString(asked.message.payload));
+      outcomes_.push_back(outcome);
+      return picket::testing::Reply{PICKET_OK, {}, {}, {}};
+    });
+    host_.when_asked("picket.source.fetch", [&](const Asked& asked) -> std::optional<picket::testing::Reply> {
+      picket::source::v1::FetchRequest question;
+      EXPECT_TRUE(question.ParseFromString(asked.message.payload));
+      fetches_.push_back(question);
+      return source_(asked.token, question);
+    });
+    sources_.set_initial_root(repository_.tuf.first_root());
+    sources_.set_min_bytes_per_second(1000);
+    ASSERT_TRUE(host_.load(PICKET_TEST_LIBRARY)) << host_.why();
+    ASSERT_EQ(host_.create("org.picket.distribution-point"), PICKET_OK) << host_.error();
+    ASSERT_EQ(host_.start(R"({"enabled":true,"name":"p","listen":["127.0.0.1"],"http_port":0,"threads":1,"interval_minutes":0,"agent_demand":false,"folder":")" + (folder_.path() / "point").native() + "\"}"),
+              PICKET_OK) << host_.error();
+  }
+  void TearDown() override {
+    host_.stop();
+    host_.destroy();
+    EXPECT_EQ(host_.violations(), std::vector<std::string>{});
+  }
+  void add(const std::string& name, std::uint32_t connect_ms, std::uint32_t stall_ms) {
+    auto& road = *sources_.add_sources();
+    road.set_plugin("org.acme.source");
+    road.mutable_source()->set_name(name);
+    road.set_connect_timeout_ms(connect_ms);
+    road.set_stall_timeout_ms(stall_ms);
+  }
+  v1::PointResult download(const std::function<void()>& meanwhile = [] {}) {
+    const auto id = host_.request({.topic = "picket.distribution_point.download", .payload = v1::DownloadRequest().SerializeAsString(), .timeout_ms = 60'000});
+    EXPECT_TRUE(host_.wait_for([&] {
+      meanwhile();
+      return host_.answer(id).done;
+    }, std::chrono::seconds(60)));
+    v1::DownloadResult result;
+    EXPECT_TRUE(result.ParseFromString(host_.answer(id).payload)) << host_.answer(id).payload;
+    return result.points_size() == 1 ? result.points(0) : v1::PointResult();
+  }
+
+  TemporaryFolder folder_;
+  picket::support::UpdateRepository repository_;
+  update::SourcesReply sources_;
+  std::function<std::optional<picket::testing::Reply>(std::uint64_t token, const picket::source::v1::FetchRequest&)> source_;
+  std::vector<picket::source::v1::FetchRequest> fetches_;
+  std::vector<update::SourceOutcome> outcomes_;
+  FakeHost host_;
+};
+
+TEST_F(PointUpstream, asks_each_source_with_its_own_patience_and_tells_the_agent_what_it_wants_to_be_spared) {
+  add("locked", 1100, 2200);
+  add("dead", 3300, 4400);
+  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) -> std::optional<picket::testing::Reply> {
+    if (question.source().name() == "locked") return picket::testing::Reply{PICKET_E_DENIED, "HTTP 429", "text/plain; retry-after=7000", {}};
+    return picket::testing::Reply{PICKET_E_UNAVAILABLE, "no route to host", {}, {}};
+  };
+  const auto result = download();
+  EXPECT_EQ(result.result_class(), "failed");
+  ASSERT_EQ(fetches_.size(), 2u);
+  EXPECT_EQ(fetches_[0].connect_timeout_ms(), 1100u);
+  EXPECT_EQ(fetches_[0].stall_timeout_ms(), 2200u);
+  EXPECT_EQ(fetches_[1].connect_timeout_ms(), 3300u);
+  EXPECT_EQ(fetches_[1].stall_timeout_ms(), 4400u);
+  EXPECT_EQ(fetches_[1].min_bytes_per_second(), 1000u);
+  ASSERT_EQ(outcomes_.size(), 2u);
+  EXPECT_EQ(outcomes_[0].source(), "locked");
+  EXPECT_NE(outcomes_[0].error().find("HTTP 429"), std::string::npos) << outcomes_[0].error();
+  EXPECT_TRUE(outcomes_[0].has_retry_after_seconds());
+  EXPECT_EQ(outcomes_[0].retry_after_seconds(), 7000u);
+  EXPECT_EQ(outcomes_[1].source(), "dead");
+  EXPECT_FALSE(outcomes_[1].has_retry_after_seconds());
+  ASSERT_EQ(result.steps_size(), 2);
+  EXPECT_EQ(result.steps(0).source(), "locked");
+  EXPECT_NE(result.steps(0).text().find("failed: "), std::string::npos) << result.steps(0).text();
+}
+
+// Its own plugin does not notice, and bytes never stop coming.
+TEST_F(PointUpstream, gives_a_trickling_source_up_however_alive_it_looks) {
+  add("trickle", 100, 300);
+  sources_.set_min_bytes_per_second(10'000'000);  // beyond what single bytes can be here
+  std::uint64_t token = 0;
+  source_ = [&](std::uint64_t asked, const picket::source::v1::FetchRequest&) -> std::optional<picket::testing::Reply> {
+    token = asked;
+    return std::nullopt;
+  };
+  auto sent = std::chrono::steady_clock::now();
+  const auto result = download([&] {
+    const auto now = std::chrono::steady_clock::now();
+    if (token == 0 || now - sent < std::chrono::milliseconds(10)) return;  // a tenth of what is wanted, and never a pause of stall_timeout
+    sent = now;
+    (void)host_.stream(token, "x");
+  });
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("too slow: "), std::string::npos) << result.reason();
+  ASSERT_EQ(outcomes_.size(), 1u);
+  EXPECT_NE(outcomes_[0].error().find("too slow: "), std::string::npos) << outcomes_[0].error();
+}
+
+}  // namespace
