@@ -97,10 +97,10 @@ void FtpTransfer::look_at_head() {
   take_from(start_, rest >= 0 && !is_packed() ? start_ + static_cast<std::uint64_t>(rest) : 0);
 }
 
-// While the TLS handshake of the data connection is under way, libcurl 7.88 does not wait for what the server says on the control
-// connection: without a look now and then it would stand still until its connect timeout.
+// While the TLS handshake of the data connection is under way, or when a file was not there and another is asked for on the same connection, libcurl 7.88
+// does not wait for what the server says on the control connection: without a look now and then it would stand still until its connect timeout.
 std::chrono::milliseconds FtpTransfer::look_again() const {
-  if (target_.scheme == Scheme::sftp || target_.is_plain() || body_began()) return Transfer::look_again();
+  if (target_.scheme == Scheme::sftp || body_began()) return Transfer::look_again();
   return std::chrono::milliseconds(20);
 }
 
