@@ -14,6 +14,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "support/nginx.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tuf_repo_builder.hpp"
 
@@ -50,7 +51,7 @@ class TufClientProgram : public testing::Test {
     int status;  // exit status; 1000 + signal
     std::string out, error;
   };
-  // Blocks for as long as the program runs; every transfer in it is bounded.
+  // Blocks for as long as the program runs, which SIGALRM ends after a minute.
   Ran run(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {}) {
     const auto out = (folder_ / "out").native(), error = (folder_ / "error").native();
     std::vector<std::string> words = {PICKET_TUF_CLIENT};
@@ -66,6 +67,7 @@ class TufClientProgram : public testing::Test {
     if (child == 0) {
       ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
       ::dup2(::open(error.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      ::alarm(60);
       ::execve(argv[0], argv.data(), envp.data());
       ::_exit(127);
     }
@@ -233,6 +235,7 @@ TEST_F(TufClientProgram, works_from_a_folder_too) {
 }
 
 TEST_F(TufClientProgram, believes_a_faked_clock) {
+  if (support::kHasSanitizer) GTEST_SKIP() << "libfaketime and a sanitizer's allocator may wait for each other for ever; the preset quick runs this";
   const char* library = nullptr;
   for (const char* candidate : {"/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"})
     if (fs::exists(candidate)) library = candidate;
@@ -241,9 +244,9 @@ TEST_F(TufClientProgram, believes_a_faked_clock) {
   repo_.publish_all();
   serve();
   init();
-  const auto with_time = [&](const char* time) { return download({"a"}, {cat("LD_PRELOAD=", library), cat("FAKETIME=", time), "ASAN_OPTIONS=verify_asan_link_order=0"}); };
-  EXPECT_EQ(with_time("2098-12-31 00:00:00").status, 0);
-  expect_failure(with_time("2099-02-01 00:00:00"), "expired at 2099-01-01T00:00:00Z");
+  const auto with_time = [&](const char* time) { return download({"a"}, {cat("LD_PRELOAD=", library), cat("FAKETIME=", time)}); };
+  EXPECT_EQ(with_time("@2098-12-31 00:00:00").status, 0);  // @: the clock goes on from there
+  expect_failure(with_time("@2099-02-01 00:00:00"), "expired at 2099-01-01T00:00:00Z");
 }
 
 TEST_F(TufClientProgram, wrong_arguments_are_one_line_and_status_1) {
