@@ -46,6 +46,7 @@ Result<> RecordLog::open() {
   picket::UniqueFd fd(::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat info{};
   if (!fd || ::fstat(fd.get(), &info) != 0) return fail_errno(cat("open ", file_.native()));
+  PICKET_TRY(picket::sync_folder(file_.parent_path()));  // where it is new: its name must outlive a power cut, too
   size_ = static_cast<std::uint64_t>(info.st_size);
   const std::lock_guard lock(mutex_);
   fd_ = std::make_shared<picket::UniqueFd>(std::move(fd));
