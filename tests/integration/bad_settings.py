@@ -35,11 +35,7 @@ def is_told(agent, *words):
 
 def check(work):
     publisher = Publisher(work / "publisher")
-    content = work / "content"
-    content.mkdir()
-    (content / "a.txt").write_text("a\n")
-    publisher.add("rules", 1, content)
-    publisher.publish()
+    publisher.publish_text("rules", 1, "a\n")
     with Agent(work / "agent", publisher, plugins=["org.picket.source-folder"]) as agent:
         good = folder_source(publisher.repository)
         agent.update_from(good, components=["rules"])

@@ -83,11 +83,7 @@ def reloading(agent):
 
 def check(work):
     publisher = Publisher(work / "publisher")
-    content = work / "content"
-    content.mkdir()
-    (content / "a.txt").write_text("a\n")
-    publisher.add("rules", 1, content)
-    publisher.publish()
+    publisher.publish_text("rules", 1, "a\n")
     root = work / "root.json"
     root.write_bytes(publisher.root.read_bytes())
     with Agent(work / "agent", options={"update-root": root}, plugins=["org.picket.source-folder"], launcher=LAUNCHER) as agent:

@@ -125,6 +125,14 @@ class Publisher:
         self.do("sign")
         self.do("publish")
 
+    def publish_text(self, component, release, text):
+        """A release of one small file."""
+        content = self.folder.parent / f"{component}-{release}"
+        content.mkdir()
+        (content / "a.txt").write_text(text)
+        self.add(component, release, content)
+        self.publish()
+
 
 class Nginx(Running):
     """`servers`: the inside of each server block; its port is in `ports`, with TLS where it names a certificate. `http`: for all. `log`: the format
