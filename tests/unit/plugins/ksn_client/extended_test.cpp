@@ -37,6 +37,11 @@ struct KsnExtended : KsnClientPlugin {
     record["period_began"] = 1'000'000;
     host.put_stored("outbox", json::serialize(record));
   }
+  void stop_until_the_period_is_over() {
+    host.stop();
+    host.destroy();
+    period_began_long_ago();
+  }
   // What was sent is taken out of the record as well.
   bool nothing_waits() const {
     return json::parse(host.stored().at("outbox")).at("statistics").as_array().empty();
@@ -53,9 +58,7 @@ TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
   period_began_long_ago();
   start();  // the computer was off when the period ended
   ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
-  host.stop();
-  host.destroy();
-  period_began_long_ago();
+  stop_until_the_period_is_over();
   start();  // the greeting and the statistics themselves were exchanges: something to say of the second period too
   ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 2 && nothing_waits(); }));
   restart();
@@ -72,14 +75,11 @@ TEST_F(KsnExtended, sends_statistics_when_their_time_has_come_and_never_twice) {
   }
 }
 
-// What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
 TEST_F(KsnExtended, what_a_proxy_puts_aside_is_no_sign_that_ksn_answers) {
   start();
   accept();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
-  host.stop();
-  host.destroy();
-  period_began_long_ago();
+  stop_until_the_period_is_over();
   ksn.mood(Mood::puts_aside);
   start();
   ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits() && status().counters().at("failures") > 0; }));
@@ -93,9 +93,7 @@ TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
   start();
   accept();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
-  host.stop();
-  host.destroy();
-  period_began_long_ago();
+  stop_until_the_period_is_over();
   ksn.mood(Mood::full);
   const auto before = ksn.messages();
   start();
@@ -106,6 +104,7 @@ TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
   EXPECT_EQ(status().cause(), "");
 }
 
+// What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
 TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
   settings["extended"] = false;
   start();
@@ -120,9 +119,7 @@ TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_ga
   ASSERT_EQ(turn(true).status, PICKET_OK);
   EXPECT_EQ(check_one(digest_number(2000)).from(), v1::Checked::SERVER);
   EXPECT_EQ(check_one(digest_number(2000)).from(), v1::Checked::CACHE);
-  host.stop();
-  host.destroy();
-  period_began_long_ago();
+  stop_until_the_period_is_over();
   start();
   ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
   const auto counters = ksn.seen().statistics.at(0).counters();
@@ -237,9 +234,7 @@ TEST_F(KsnExtended, disabling_throws_wishes_and_statistics_away) {
   accept();
   ASSERT_EQ(activate(R"({"directives":1,"mode":"restricted","allow":["file"]})").status, PICKET_OK);  // so that the rest waits
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
-  host.stop();
-  host.destroy();
-  period_began_long_ago();
+  stop_until_the_period_is_over();
   start();
   ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
   ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 2; })) << "statistics and a file";
