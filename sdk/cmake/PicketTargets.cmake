@@ -14,7 +14,6 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(YARA REQUIRED IMPORTED_TARGET yara)
-pkg_check_modules(SYSTEMD IMPORTED_TARGET libsystemd)
 pkg_check_modules(SMBCLIENT IMPORTED_TARGET smbclient)
 
 # Flags for all of our own C++: one INTERFACE target, no global flags.
