@@ -16,8 +16,10 @@ std::string news_of(const v1::RunResult& result) {
     if (component.result() == "current" && component.release_after() != 0) ++current;
     if (component.result() != "updated" && component.result() != "fetched") continue;
     out += cat(out.empty() ? "" : ", ", component.component(), " ");
+    const auto before = component.release_before(), after = component.release_after();
     if (component.result() == "fetched") out += "fetched in advance";
-    else out += component.release_before() == 0 ? std::to_string(component.release_after()) : cat(std::to_string(component.release_before()), " > ", std::to_string(component.release_after()));
+    else if (before == after) out += cat(std::to_string(after), " (", component.variant(), " now)");
+    else out += before == 0 ? std::to_string(after) : cat(std::to_string(before), " > ", std::to_string(after));
   }
   if (out.empty()) return out;
   return cat("new from ", result.source(), ": ", out, current == 0 ? "" : cat("; ", std::to_string(current), " current already"));
