@@ -3,14 +3,19 @@
 
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <string>
 
 namespace picket::support {
 
-// As a process leaves it that is killed inside of write_file_atomic(file).
+// As a process leaves it that is killed inside of write_file_atomic(file). Makes the folders on the way too.
 inline std::filesystem::path leave_cut_off_write(const std::filesystem::path& file) {
   auto left = file.parent_path() / ("." + file.filename().native() + ".0123456789ab.tmp");
-  std::ofstream(left) << "half";
+  std::filesystem::create_directories(left.parent_path());
+  std::ofstream out;
+  out.exceptions(std::ios::badbit | std::ios::failbit);
+  out.open(left);
+  out << "half";
   return left;
 }
 

@@ -94,7 +94,6 @@ TEST_F(Files, leftovers_are_removed_by_their_whole_name_and_nothing_else) {
   for (const auto* name : names) std::ofstream(folder_ / name) << "whole";
   ASSERT_TRUE(make_folders(folder_ / ".folder.0123456789ab.tmp"));
   std::filesystem::create_symlink("a", folder_ / ".link.0123456789ab.tmp");
-  ASSERT_TRUE(make_folders(folder_ / "below"));
   const auto below = support::leave_cut_off_write(folder_ / "below" / "a");
   remove_leftovers(folder_);
   EXPECT_FALSE(std::filesystem::exists(mine));
