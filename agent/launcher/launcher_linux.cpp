@@ -67,6 +67,7 @@ class Launcher {
     signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_) return complain("signalfd");
     if (auto made = make_folders(options_.slots, 0700); !made) log(made.error().message);
+    remove_leftovers(options_.slots);  // picketd writes in the slots, only we beside them
     read_state();
     while (is_going_) one_life();
     return code_;

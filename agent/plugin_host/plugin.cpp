@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include "base/files.hpp"
 #include "core/clock.hpp"
 #include "plugin_host/host_tables.hpp"
 #include "plugin_host/in_process.hpp"
@@ -198,6 +199,8 @@ void Plugin::launch() {
 
 Result<> Plugin::make_instance() {
   const auto storage = all_.options.storage_dir / id_;
+  // Of an instance that was killed; not while another one lives, which may be writing.
+  if (!next_ && !leaving_) remove_leftovers(storage);
   auto manifest = narrowed(package_->manifest, settings_->topics);
   std::unique_ptr<Instance> made;
   if (status().home == Home::in_process) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <vector>
 
 #include "base/files.hpp"
 
@@ -25,10 +24,8 @@ bool PluginStorage::is_key(std::string_view key) {
 Result<> PluginStorage::look() {
   if (has_looked_) return {};
   std::error_code error;
-  std::vector<fs::path> leftovers;
   for (auto it = fs::directory_iterator(folder_, error); !error && it != fs::directory_iterator(); it.increment(error)) {
     const auto name = it->path().filename().native();
-    if (name.ends_with(".tmp") && name[0] == '.') leftovers.push_back(it->path());  // of a write that was cut off
     std::error_code no_size;
     const auto size = it->file_size(no_size);
     if (!is_key(name) || no_size) continue;
@@ -36,7 +33,6 @@ Result<> PluginStorage::look() {
     used_ += size;
   }
   if (error && error != std::errc::no_such_file_or_directory) return fail(Code::io, cat("read folder ", folder_.native(), ": ", error.message()));
-  for (const auto& path : leftovers) fs::remove(path, error);
   has_looked_ = true;
   return {};
 }

@@ -19,7 +19,10 @@ constexpr std::uint64_t max_envelope = 8u << 20, max_state = 64u << 10;
 
 }  // namespace
 
-Result<> Store::prepare() { return make_folders(folder_, 0700); }
+Result<> Store::prepare() {
+  remove_leftovers(folder_);
+  return make_folders(folder_, 0700);
+}
 
 Result<std::string> Store::in_force() const { return read_file(policy_file(), max_envelope); }
 

@@ -22,7 +22,7 @@ class Store {
  public:
   explicit Store(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  [[nodiscard]] Result<> prepare();  // the folder, 0700
+  [[nodiscard]] Result<> prepare();  // the folder, 0700, without what a write that was cut off left: once, at start
   [[nodiscard]] Result<std::string> in_force() const;  // the envelope; Code::not_found
   [[nodiscard]] Result<State> state() const;           // absent: a new one
   [[nodiscard]] Result<> save(const State& state) const;

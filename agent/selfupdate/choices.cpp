@@ -45,6 +45,7 @@ Result<Map> read(std::string_view file) {
 
 Choices Choices::open(std::filesystem::path file, std::string& problem) {
   Choices out(std::move(file));
+  remove_leftovers(out.file_.parent_path());
   auto text = read_file(out.file_, kMaxFile);
   if (!text && text.error().code == Code::not_found) return out;
   auto map = text ? read(*text) : Result<Map>(fail(std::move(text).error()));

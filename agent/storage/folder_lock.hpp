@@ -8,7 +8,8 @@
 
 namespace picket::storage {
 
-// Held until destroyed, or until the process ends in whatever way: a kill leaves nothing behind that must be cleaned.
+// Held until destroyed, or until the process ends in whatever way: a kill leaves nothing behind that must be cleaned. Who holds it alone writes in
+// the folder itself, and begins without what a write that was cut off left there.
 class FolderLock {
  public:
   // Code::busy names the folder and, where known, the process that holds it.

@@ -22,6 +22,7 @@ Result<FolderLock> FolderLock::take(const std::filesystem::path& folder, std::st
   }
   const auto me = std::to_string(::getpid());
   if (::ftruncate(fd.get(), 0) == 0) (void)!::pwrite(fd.get(), me.data(), me.size(), 0);  // only for the message above; a full disk must not stop us
+  remove_leftovers(folder);
   return FolderLock(std::move(fd));
 }
 

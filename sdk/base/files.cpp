@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
@@ -62,13 +63,27 @@ Result<> write_all(int fd, std::string_view bytes) {
 
 namespace {
 
+constexpr std::size_t kTagBytes = 6;
+constexpr std::string_view kTemporaryEnd = ".tmp";
+
+std::filesystem::path folder_of(const std::filesystem::path& path) { return path.has_parent_path() ? path.parent_path() : std::filesystem::path("."); }
+
+// As temporary_beside makes them: ".NAME.TAG.tmp".
+bool is_temporary(std::string_view name) {
+  if (!name.starts_with('.') || !name.ends_with(kTemporaryEnd)) return false;
+  name.remove_suffix(kTemporaryEnd.size());
+  const auto dot = name.rfind('.');
+  const auto tag = name.substr(dot + 1);
+  return dot > 1 && tag.size() == 2 * kTagBytes && tag.find_first_not_of("0123456789abcdef") == tag.npos;
+}
+
 // Beside its final place, until it is renamed; removed when it never is.
 class Temporary {
  public:
   [[nodiscard]] static Result<Temporary> write(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
     Temporary out;
     out.to_ = path;
-    out.name_ = folder_of(path) / cat(".", path.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
+    out.name_ = temporary_beside(path);
     out.fd_ = UniqueFd(::open(out.name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!out.fd_) return fail_errno(cat("create ", std::exchange(out.name_, {}).native()));
     if (::fchmod(out.fd_.get(), mode) != 0) return fail(fail_errno("set mode").value(), out.what());
@@ -79,7 +94,6 @@ class Temporary {
   ~Temporary() {
     if (!name_.empty()) ::unlink(name_.c_str());
   }
-  static std::filesystem::path folder_of(const std::filesystem::path& path) { return path.has_parent_path() ? path.parent_path() : std::filesystem::path("."); }
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] Result<> sync() {
@@ -105,7 +119,7 @@ Result<> write_file_atomic(const std::filesystem::path& path, std::string_view b
   PICKET_LET(temporary, Temporary::write(path, bytes, mode));
   PICKET_TRY(temporary.sync());
   PICKET_TRY(temporary.rename());
-  return sync_folder(Temporary::folder_of(path));
+  return sync_folder(folder_of(path));
 }
 
 Result<> write_files_atomic(std::span<const NewFile> files, unsigned mode) {
@@ -119,11 +133,23 @@ Result<> write_files_atomic(std::span<const NewFile> files, unsigned mode) {
   std::vector<std::filesystem::path> folders;
   for (std::size_t i = 0; i < files.size(); ++i) {
     PICKET_TRY(temporaries[i].rename());
-    auto folder = Temporary::folder_of(files[i].path);
+    auto folder = folder_of(files[i].path);
     if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(std::move(folder));
   }
   for (const auto& folder : folders) PICKET_TRY(sync_folder(folder));
   return {};
+}
+
+std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+  return folder_of(path) / cat(".", path.filename().native(), ".", to_hex(random_bytes(kTagBytes)), kTemporaryEnd);
+}
+
+void remove_leftovers(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    std::error_code unknown;
+    if (is_temporary(at->path().filename().native()) && at->symlink_status(unknown).type() == std::filesystem::file_type::regular) ::unlink(at->path().c_str());
+  }
 }
 
 Result<> sync_folder(const std::filesystem::path& folder) {
@@ -150,7 +176,7 @@ Result<> remove_file(const std::filesystem::path& path) {
     if (errno == ENOENT) return {};
     return fail_errno(cat("remove ", path.native()));
   }
-  return sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  return sync_folder(folder_of(path));
 }
 
 }  // namespace picket

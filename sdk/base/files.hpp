@@ -37,7 +37,8 @@ class UniqueFd {
 [[nodiscard]] Result<std::string> read_all(int fd, std::uint64_t max_bytes);
 [[nodiscard]] Result<> write_all(int fd, std::string_view bytes);
 
-// Temporary name in the same folder, fsync, rename, fsync of the folder. A reader sees the old or the new file; a power cut too.
+// Temporary name in the same folder, fsync, rename, fsync of the folder. A reader sees the old or the new file; a power cut too. Who is killed
+// inside leaves the temporary file behind: see remove_leftovers.
 [[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
 struct NewFile {
   std::filesystem::path path;
@@ -46,6 +47,11 @@ struct NewFile {
 // Each as write_file_atomic, and those before it first, but on the disk together: one wait for a group, not two for each file. When one cannot
 // be written none takes its place.
 [[nodiscard]] Result<> write_files_atomic(std::span<const NewFile> files, unsigned mode = 0644);
+// Where something is written before it takes this name; another one each time, and hidden.
+[[nodiscard]] std::filesystem::path temporary_beside(const std::filesystem::path& path);
+// Removes what was never renamed from such a name, in this folder and not below; no folder is fine. Only for who alone writes in this folder: it
+// would take away what another is just writing.
+void remove_leftovers(const std::filesystem::path& folder);
 [[nodiscard]] Result<> sync_folder(const std::filesystem::path& folder);
 [[nodiscard]] Result<> make_folders(const std::filesystem::path& folder, unsigned mode = 0755);
 // Removes a file and makes its absence last; absent already is fine.

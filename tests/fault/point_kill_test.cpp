@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "mirror.hpp"
+#include "support/leftovers.hpp"
 #include "support/point_world.hpp"
 #include "support/small_disk.hpp"
 #include "unit/plugins/source_rig.hpp"
@@ -108,6 +109,7 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
   for (long step = 1; step <= steps; ++step) {
     fresh_copy();
     ASSERT_EQ(live(copy, repository_, step), SIGKILL) << step;
+    for (const char* file : {"checked", "demand.log", "trusted/timestamp.json"}) support::leave_cut_off_write(copy / file);  // as if inside of these too
     const auto sent = seen_->sent;
     const auto a = shown(copy, "a"), b = shown(copy, "b");
     EXPECT_EQ(a, b) << step;  // never one of each
@@ -121,6 +123,7 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
     std::size_t left = 0;
     for (const auto& entry : fs::directory_iterator(copy / "incoming")) left += entry.exists();
     EXPECT_EQ(left, 0u) << step;
+    EXPECT_EQ(support::leftovers_below(copy), "") << step;
   }
   EXPECT_TRUE(saw_old && saw_new);
 }

@@ -16,6 +16,7 @@
 #include "launcher/link.hpp"
 #include "package/agent_release.hpp"
 #include "selfupdate/slots.hpp"
+#include "support/leftovers.hpp"
 
 namespace picket {
 namespace {
@@ -115,6 +116,7 @@ TEST_F(SlotKill, at_every_step_leaves_a_slot_that_starts) {
     SCOPED_TRACE(cat("killed before step ", std::to_string(step)));
     begin();
     ASSERT_EQ(live(step), SIGKILL);
+    support::leave_cut_off_write(slots_ / "state");  // as if the launcher had been killed inside of a write
     // What is to be started next is whole.
     const auto state = launcher::read_slots(slots_);
     ASSERT_TRUE(state) << state.error().message;
@@ -135,6 +137,7 @@ TEST_F(SlotKill, at_every_step_leaves_a_slot_that_starts) {
     ASSERT_EQ(end->confirmed, Slot::b);
     ASSERT_FALSE(end->trial);
     ASSERT_FALSE(fs::exists(slots_ / "b.new"));
+    ASSERT_EQ(support::leftovers_below(slots_), "");
   }
   EXPECT_TRUE(seen_old);
   EXPECT_TRUE(seen_new);

@@ -18,6 +18,7 @@
 #include "base/files.hpp"
 #include "bus/caller.hpp"
 #include "runtime/executor.hpp"
+#include "support/leftovers.hpp"
 #include "support/temporary_folder.hpp"
 #include "tasks/tasks.hpp"
 
@@ -170,10 +171,12 @@ TEST_F(TasksKill, at_every_write_records_each_run_once_and_forgets_nothing_that_
     std::uint64_t highest = 0;
     for (const auto& one : asked) highest = std::max(highest, one.run);
     // And killed again at the same place of its second life, which must not lose it either.
+    support::leave_cut_off_write(root_ / "tasks/journal");
     const int again = live(step, false);
     ASSERT_TRUE(WIFSIGNALED(again) || again == 0) << again;
     const std::vector<Seen::One> asked_again(seen_->asked, seen_->asked + seen_->asked_count);
     ASSERT_EQ(live(0, false), 0) << "what was to follow did not, or the records could not be opened";
+    EXPECT_EQ(support::leftovers_below(root_ / "tasks"), "");
     std::map<std::uint64_t, Seen::One> history;
     for (std::size_t i = 0; i < seen_->history_count; ++i) EXPECT_TRUE(history.emplace(seen_->history[i].run, seen_->history[i]).second) << "run " << seen_->history[i].run << " twice";
     for (const auto* began : {&asked, &asked_again})

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/files.hpp"
+#include "support/leftovers.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/update_repository.hpp"
 
@@ -129,6 +130,7 @@ class UpdateLives : public ::testing::Test {
     ASSERT_EQ(in_force(work()), new_files);
     ASSERT_LE(next.sent, stored ? 0 : archive_bytes - arrived) << "fetched again what was there";
     ASSERT_EQ(parts(work()), 0u) << "a download was left behind";
+    ASSERT_EQ(support::leftovers_below(work()), "") << "files of cut-off writes were left behind";
     const auto after = live(work(), root_ / "two", 0);
     ASSERT_EQ(after.result, "current: ") << after.output;
     ASSERT_EQ(after.sent, 0u);
@@ -140,6 +142,7 @@ class UpdateLives : public ::testing::Test {
     const auto next = live(work(), root_ / "one", 0);
     ASSERT_TRUE(next.result == "ok: " || next.result == "current: ") << next.output;
     ASSERT_EQ(in_force(work()), files);
+    ASSERT_EQ(support::leftovers_below(work()), "") << "files of cut-off writes were left behind";
   }
   // The same of a rollback to release 1: one of the two sets is whole, and the next update leaves it so.
   void expect_rollback_holds(const Files& old_files, const Files& new_files) {
@@ -148,6 +151,7 @@ class UpdateLives : public ::testing::Test {
     const auto next = live(work(), root_ / "two", 0);
     ASSERT_EQ(next.result, "current: ") << next.output;
     ASSERT_EQ(in_force(work()), now) << "the next update undid the rollback";
+    ASSERT_EQ(support::leftovers_below(work()), "") << "files of cut-off writes were left behind";
   }
 
   bool seen_old_ = false, seen_new_ = false;

@@ -25,6 +25,7 @@ Result<> make(const CertificateFiles& files, std::vector<std::string> names) {
   std::erase_if(names, [](const std::string& name) { return !is_host(name); });
   if (names.size() > kMostNames) names.resize(kMostNames);
   PICKET_LET(pair, picket::certificates::make_self_signed(names, kDays));
+  picket::remove_leftovers(files.key.parent_path());  // they may hold a key; where the pair is whole there are none
   // The key first: a power cut between the two leaves a pair that does not fit, which is made anew.
   PICKET_TRY(picket::write_file_atomic(files.key, pair.key, 0600));
   return picket::write_file_atomic(files.certificate, pair.certificate);

@@ -56,6 +56,7 @@ Result<Store> Store::open(fs::path folder, Steps steps) {
   picket::UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return fail_errno(cat("open ", (folder / "lock").native()));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail(Code::busy, cat(folder.native(), " is in use by another process"));
+  picket::remove_leftovers(folder);
   PICKET_TRY(can_link(folder));
   std::error_code ignored;
   fs::remove(folder / "public.new", ignored);

@@ -75,6 +75,7 @@ fs::path Outbox::file_of(std::uint64_t number) const {
 
 Result<Outbox> Outbox::open(const fs::path& folder, Limits limits, const std::function<void(const Message&)>& show) {
   PICKET_TRY(picket::make_folders(folder, 0750));
+  picket::remove_leftovers(folder);
   Outbox out(folder, limits);
   if (auto loaded = out.load(show); !loaded) return fail(std::move(loaded).error(), cat("messages that wait in ", folder.native()));
   return out;

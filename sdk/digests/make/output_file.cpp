@@ -6,14 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bytes.hpp"
-
 namespace picket::digests {
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
   OutputFile out;
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const auto temporary = folder / cat(".", path.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
+  const auto temporary = temporary_beside(path);
   out.fd_.reset(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!out.fd_) return fail_errno(cat("create ", temporary.native()));
   out.path_ = path;

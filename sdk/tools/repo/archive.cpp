@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "content/tar.hpp"
@@ -69,7 +68,8 @@ class Sink {
 // Runs `fill` on a new file beside `out` and gives it its name only when everything went well.
 Result<Packed> create(const fs::path& out, const std::function<Result<Packed>(int)>& fill) {
   PICKET_TRY(make_folders(out.parent_path()));
-  const auto temporary = out.parent_path() / cat(".", out.filename().native(), ".", to_hex(random_bytes(6)), ".tmp");
+  remove_leftovers(out.parent_path());  // of one that was killed: they may be large
+  const auto temporary = temporary_beside(out);
   const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return fail_errno(cat("create ", temporary.native()));
   if (::fchmod(fd.get(), 0644) != 0) return fail_errno(cat("set mode of ", temporary.native()));  // a web server reads it, whatever our umask

@@ -19,7 +19,7 @@ struct Packed {
 };
 
 // A tar (GNU format, names sorted, no times, owner 0, modes 0644/0755) compressed with zstd, written to `out`. Only folders and regular
-// files with UTF-8 names: anything else is Code::invalid and named.
+// files with UTF-8 names: anything else is Code::invalid and named. Whoever calls it alone writes in the folder of `out`: here and in pack_file.
 [[nodiscard]] Result<Packed> pack_folder(const std::filesystem::path& folder, const std::filesystem::path& out, int level, Progress& progress);
 // The file as it is.
 [[nodiscard]] Result<Packed> pack_file(const std::filesystem::path& file, const std::filesystem::path& out, Progress& progress);

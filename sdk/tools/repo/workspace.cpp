@@ -110,6 +110,7 @@ Result<Workspace> Workspace::open(fs::path folder, UnixTime now, Access access) 
   if (access == Access::write) {
     PICKET_LET(lock, take_lock(out.folder_));
     out.lock_ = std::move(lock);
+    for (const auto& each : {out.staged_folder(), out.metadata_folder()}) remove_leftovers(each);
   }
   PICKET_TRY(out.load_published());
   PICKET_TRY(out.load_staged(access == Access::write));

@@ -22,15 +22,6 @@ Result<std::string> file_of(std::string_view role) {
   return name;
 }
 
-// Temporary files of writes that did not end; only ours lie here, and we hold the lock.
-void remove_leftovers(const fs::path& folder) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const auto name = it->path().filename().native();
-    if (name.starts_with(".") && name.ends_with(".tmp")) ::unlink(it->path().c_str());
-  }
-}
-
 }  // namespace
 
 Result<std::string> RealDisk::read(const fs::path& file, std::uint64_t max_bytes) { return read_file(file, max_bytes); }
@@ -52,7 +43,7 @@ Result<Store> Store::open(fs::path folder, Disk& disk) {
     if (errno == EWOULDBLOCK) return fail(Code::busy, cat(folder.native(), ": another process is using this metadata"));
     return fail_errno(cat("lock ", lock_file.native()));
   }
-  remove_leftovers(folder);
+  for (const auto& each : {folder, folder / "roots"}) remove_leftovers(each);
   return Store(std::move(folder), disk, std::move(lock));
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include "support/leftovers.hpp"
+
 namespace picket::test {
 
 namespace {
@@ -66,9 +68,11 @@ TEST_P(GoodPlugin, keeps_its_storage_over_a_restart) {
   install_neighbour();
   start();
   EXPECT_EQ(ask("test.starts").value_or("?"), "x");
+  support::leave_cut_off_write(options.storage_dir / kGood / "starts");
   ASSERT_TRUE(host->restart(kGood));
   await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "restarted", kGood);
   EXPECT_EQ(ask("test.starts").value_or("?"), "xx");
+  EXPECT_EQ(support::leftovers_below(options.storage_dir), "");
 }
 
 TEST_P(GoodPlugin, streams_within_its_credit) {

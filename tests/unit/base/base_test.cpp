@@ -1,11 +1,17 @@
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "support/leftovers.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace picket {
@@ -56,6 +62,48 @@ TEST_F(Files, a_failed_write_keeps_the_old_file_and_names_it) {
   EXPECT_THAT(result.error().message, testing::HasSubstr((folder_ / "a").native()));
   EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a" / "b"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(Files, a_write_that_was_killed_half_way_keeps_the_old_file_and_what_it_left_can_be_removed) {
+  ASSERT_TRUE(write_file_atomic(folder_ / "a", "old"));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // The kernel kills who writes beyond this.
+    const rlimit half{50, 50}, none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::setrlimit(RLIMIT_FSIZE, &half);
+    std::signal(SIGXFSZ, SIG_DFL);
+    (void)write_file_atomic(folder_ / "a", std::string(100, 'n'));
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(read_file(folder_ / "a", 1000).value(), "old");
+  ASSERT_NE(support::leftovers_below(folder_), "");
+  remove_leftovers(folder_);
+  EXPECT_EQ(support::leftovers_below(folder_), "");
+  EXPECT_EQ(read_file(folder_ / "a", 1000).value(), "old");
+}
+
+TEST_F(Files, leftovers_are_removed_by_their_whole_name_and_nothing_else) {
+  const auto mine = support::leave_cut_off_write(folder_ / "a"), made = temporary_beside(folder_ / "b.json");
+  std::ofstream(made) << "half";
+  const auto names = {"a", ".a", ".a.tmp", "a.0123456789ab.tmp", ".0123456789ab.tmp", "..0123456789ab.tmp", ".a.0123456789a.tmp", ".a.0123456789abc.tmp", ".a.0123456789AB.tmp",
+                      ".a.0123456789ab", ".a.0123456789ab.tmp2", ".a_0123456789ab.tmp"};
+  for (const auto* name : names) std::ofstream(folder_ / name) << "whole";
+  ASSERT_TRUE(make_folders(folder_ / ".folder.0123456789ab.tmp"));
+  std::filesystem::create_symlink("a", folder_ / ".link.0123456789ab.tmp");
+  const auto below = support::leave_cut_off_write(folder_ / "below" / "a");
+  remove_leftovers(folder_);
+  EXPECT_FALSE(std::filesystem::exists(mine));
+  EXPECT_FALSE(std::filesystem::exists(made));
+  for (const auto* name : names) EXPECT_TRUE(std::filesystem::exists(folder_ / name)) << name;
+  EXPECT_TRUE(std::filesystem::is_directory(folder_ / ".folder.0123456789ab.tmp"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / ".link.0123456789ab.tmp"));
+  EXPECT_TRUE(std::filesystem::exists(below));
+  remove_leftovers(folder_ / "none");  // says nothing
+  remove_leftovers(folder_ / "a");
 }
 
 TEST_F(Files, reading_stops_at_the_limit_and_never_opens_folders) {

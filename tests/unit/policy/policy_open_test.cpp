@@ -1,5 +1,6 @@
 // What is found at start is verified again; what cannot be trusted is not used, told, and kept.
 #include "policy_fixture.hpp"
+#include "support/leftovers.hpp"
 
 namespace picket::policy::test {
 namespace {
@@ -29,6 +30,13 @@ TEST_F(PolicyOpen, begins_with_nothing) {
   open();
   EXPECT_EQ(policy->shown().revision, 0U);
   EXPECT_EQ(policy->shown().text, "");
+}
+
+TEST_F(PolicyOpen, begins_without_what_a_write_that_was_cut_off_left) {
+  support::leave_cut_off_write(file);
+  open();
+  EXPECT_EQ(policy->shown().revision, 5U);
+  EXPECT_EQ(support::leftovers_below(options.state_dir), "");
 }
 
 TEST_F(PolicyOpen, does_not_use_a_damaged_policy) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "repo_fixture.hpp"
+#include "support/leftovers.hpp"
 
 namespace picket::repo {
 namespace {
@@ -106,7 +107,9 @@ TEST_F(Archive, refuses_an_empty_folder_and_a_missing_one) {
 TEST_F(Archive, copies_a_single_file_as_it_is) {
   Progress silent("", 0, Progress::Style::off);
   const auto content = std::string(300'000, 'z') + "end";
+  support::leave_cut_off_write(base_ / "former.bin");
   auto packed = pack_file(write(base_ / "in.bin", content), base_ / "out.bin", silent);
+  EXPECT_EQ(support::leftovers_below(base_), "") << "of one that was killed: they are large";
   ASSERT_TRUE(packed) << packed.error().message;
   EXPECT_EQ(read_file(base_ / "out.bin", 1 << 20), content);
   EXPECT_EQ(packed->sha256, sha256_hex(content));

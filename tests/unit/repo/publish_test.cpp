@@ -4,6 +4,7 @@
 
 #include "repo/verify.hpp"
 #include "repo_fixture.hpp"
+#include "support/leftovers.hpp"
 
 namespace picket::repo {
 namespace {
@@ -45,6 +46,16 @@ TEST_F(Publish, leaves_nothing_staged_and_only_consistent_names) {
   for (const char* name : {"root.json", "targets.json", "snapshot.json"}) EXPECT_THAT(files, Not(Contains(Key(std::string("repository/metadata/") + name))));
   for (const char* name : {"1.targets.json.gz", "1.snapshot.json.gz", "1.yara-rules.json.gz"}) EXPECT_THAT(files, Contains(Key(std::string("repository/metadata/") + name)));
   EXPECT_EQ(files.size(), 9u);
+}
+
+TEST_F(Publish, who_writes_begins_without_what_one_that_was_killed_left) {
+  published(1);
+  for (const auto& file : {folder() / "staged" / "targets.json", metadata() / "timestamp.json"}) support::leave_cut_off_write(file);
+  const auto left = support::leftovers_below(folder());
+  open(Workspace::Access::read);
+  EXPECT_EQ(support::leftovers_below(folder()), left) << "another one may be writing";
+  open();
+  EXPECT_EQ(support::leftovers_below(folder()), "");
 }
 
 TEST_F(Publish, changes_only_what_is_new) {

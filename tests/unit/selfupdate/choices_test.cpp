@@ -7,6 +7,7 @@
 
 #include "base/files.hpp"
 #include "selfupdate/plugin_sets.hpp"
+#include "support/leftovers.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace picket::selfupdate {
@@ -31,8 +32,10 @@ TEST_F(ChoicesTest, are_there_after_a_restart) {
   EXPECT_TRUE(choices.all().empty());
   ASSERT_TRUE(choices.put("picket-plugins", {{"org.example.a", "1.2.0", "/sets/3"}, {"org.example.b", "2.0.0-beta.1", "/sets/3"}}));
   ASSERT_TRUE(choices.put("more", {{"org.example.c", "1.0.0", "/sets/1"}}));
+  support::leave_cut_off_write(root_ / "self" / "plugins");
   const auto again = open();
   EXPECT_EQ(problem_, "");
+  EXPECT_EQ(support::leftovers_below(root_ / "self"), "");
   ASSERT_EQ(again.all().size(), 3u);
   ASSERT_EQ(again.of("picket-plugins").size(), 2u);
   EXPECT_EQ(again.of("picket-plugins")[1].version, "2.0.0-beta.1");

@@ -7,6 +7,7 @@
 
 #include "storage/folder_lock.hpp"
 #include "storage/space.hpp"
+#include "support/leftovers.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace picket::storage {
@@ -25,6 +26,17 @@ TEST(FolderLock, the_second_is_told_who_holds_it) {
     EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos);
   }
   EXPECT_TRUE(FolderLock::take(folder.path()));
+}
+
+TEST(FolderLock, begins_without_what_a_killed_holder_left_and_touches_nothing_of_one_that_lives) {
+  const support::TemporaryFolder folder;
+  const auto left = support::leave_cut_off_write(folder / "journal");
+  const auto first = FolderLock::take(folder.path());
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_FALSE(std::filesystem::exists(left));
+  const auto being_written = support::leave_cut_off_write(folder / "journal");
+  EXPECT_FALSE(FolderLock::take(folder.path()));
+  EXPECT_TRUE(std::filesystem::exists(being_written));
 }
 
 TEST(FolderLock, ends_with_a_killed_process) {

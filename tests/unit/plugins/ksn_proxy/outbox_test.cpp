@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "support/leftovers.hpp"
 #include "support/server_process.hpp"
 
 using namespace ksn_proxy;
@@ -52,7 +53,9 @@ TEST_F(OutboxTest, gives_back_in_order_what_it_took_also_after_a_restart) {
     ASSERT_TRUE(outbox.sync());
     ASSERT_TRUE(outbox.drop());
   }
+  picket::support::leave_cut_off_write(folder_ / "delivered");
   auto outbox = open();
+  EXPECT_EQ(picket::support::leftovers_below(folder_.path()), "");
   EXPECT_EQ(seen_, (std::vector<std::string>{"two", "three"}));
   ASSERT_TRUE(outbox.append(message("four")));
   EXPECT_EQ(drain(outbox), (std::vector<std::string>{"two", "three", "four"}));
