@@ -1,4 +1,6 @@
 // picketctl point status: what this computer's distribution point holds, for whom, and how its last download went.
+#include <algorithm>
+
 #include "base/progress.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
@@ -31,6 +33,12 @@ std::string asked_by(const v1::Wish& wish) {
   return more == 0 ? out : cat(out, " and ", std::to_string(more), " more");
 }
 
+Cell served(const v1::Wish& wish) {
+  if (wish.release() == 0) return {"not yet", Style::warning};
+  if (wish.unverified()) return {cat(std::to_string(wish.release()), ", unverified"), Style::warning};
+  return std::to_string(wish.release());
+}
+
 }  // namespace
 
 Result<Exit> point_status(Context& context) {
@@ -50,8 +58,10 @@ Result<Exit> point_status(Context& context) {
   if (reply.wishes().empty()) return Exit::ok;
   context.terminal.out("\n");
   Table wishes{"COMPONENT", "VARIANT", "SERVED", "ASKED FOR BY"};
-  for (const auto& wish : reply.wishes()) wishes.add({wish.component(), wish.variant(), wish.release() == 0 ? Cell("not yet", Style::warning) : Cell(std::to_string(wish.release())), asked_by(wish)});
+  for (const auto& wish : reply.wishes()) wishes.add({wish.component(), wish.variant(), served(wish), asked_by(wish)});
   wishes.print(context.terminal);
+  if (std::ranges::any_of(reply.wishes(), &v1::Wish::unverified))
+    context.terminal.out("\nunverified: no verification of this agent tries it, so it is served as it comes; the point's setting unverified holds it back.\n");
   return Exit::ok;
 }
 

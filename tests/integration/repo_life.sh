@@ -205,9 +205,17 @@ ok --says "Good" verify --root first-root.json --now "$much_later" copy
 ok --says '"good":true' verify --json --now "$much_later" copy
 target=$(find copy/targets/yara-rules -name '*.2.tar.zst')
 printf X | dd of="$target" bs=1 seek=20 conv=notrunc status=none
-lines=2 refuses 1 "1 of 4 targets cannot be used" verify --now "$much_later" copy
+lines=2 refuses 1 "1 file of this repository cannot be used" verify --now "$much_later" copy
 grep -q "^Problem: .*2.tar.zst" "$work/err" || complain "it names the target that is broken"
 ok --says "Good" verify --metadata-only --now "$much_later" copy
+cp -r copy/metadata kept
+: >"$(ls -v copy/metadata/*.targets.json.gz | tail -1)"
+lines=2 refuses 1 "1 file of this repository cannot be used" verify --metadata-only --now "$much_later" copy
+grep -q "^Problem: .*targets.json.gz.* timestamp packs it anew" "$work/err" || complain "it names the packed metadata that are wrong, and what mends them"
+rm copy/metadata/*.gz
+ok --says "No metadata lie packed here" verify --metadata-only --now "$much_later" copy
+rm -r copy/metadata
+mv kept copy/metadata
 sed -i 's/"length":/"length":9/' copy/metadata/*.yara-rules.json
 refuses 1 "yara-rules" verify --now "$much_later" copy
 refuses 1 "holds no repository" verify nowhere

@@ -186,6 +186,7 @@ void Downloads::perform(Order& order) {
     one.set_variant(wish.variant);
     one.set_askers(static_cast<std::uint32_t>(by.size()));
     one.set_release(mirror_.release_of(wish));
+    one.set_unverified(mirror_.is_unverified(wish));
     for (const auto& name : by)
       if (one.by_size() < kMostNamed) one.add_by(name);
     if (shown.wishes_size() >= 1000) break;  // an answer has a limit

@@ -279,12 +279,18 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined or held back", false); });
     return {};
   }
+  // Only devices want it, or the verification leaves it out: nobody tried it here.
+  const bool is_verified = run.roads.are_verified(component);
+  if (!is_verified && run.settings.hold_unverified) {
+    of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "no verification of this agent tries it, and setting unverified is hold", false); });
+    return {};
+  }
   of_component([&](const ComponentVariant& wish, bool ours) {
     const auto has = [&](std::string_view variant) { return std::ranges::any_of(releases, [&](const auto& release) { return release.variant == variant; }); };
     // A component that has only one variant is brought in that one, as the agents do.
     const std::string variant = has(wish.variant) ? wish.variant : wish.variant == "light" ? "full" : "light";
     if (!has(variant)) return miss(run, wish, "the repository has no release of it", ours);
-    Run::Need need{wish, 0, {}};
+    Run::Need need{wish, 0, {}, !is_verified && run.roads.is_any_verified()};
     for (const auto& release : releases) {
       if (release.variant != variant || need.files.size() >= run.settings.releases) continue;
       const auto key = key_of(release.hashes);

@@ -54,6 +54,8 @@ class Mirror {
 
   [[nodiscard]] const Wishes& wishes() const { return wishes_; }
   [[nodiscard]] std::uint64_t release_of(const ComponentVariant& wish) const;
+  // Served, although no verification of this agent tried it, while verifications decide about others.
+  [[nodiscard]] bool is_unverified(const ComponentVariant& wish) const { return unverified_.contains(wish); }
 
  private:
   struct File {
@@ -86,6 +88,7 @@ class Mirror {
   Parts parts_;
   Wishes wishes_;
   std::map<ComponentVariant, std::uint64_t> served_;
+  std::set<ComponentVariant> unverified_;           // of those
   std::map<std::uint64_t, std::int64_t> retired_;   // set -> since when it is not in force
 };
 

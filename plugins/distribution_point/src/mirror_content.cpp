@@ -237,7 +237,11 @@ Result<> Mirror::publish(Run& run) {
       if (paths.insert(file.path).second) targets.push_back({file.path, file.key});
   const auto remember = [&] {
     served_.clear();
-    for (const auto& need : run.needs) served_[need.wish] = need.release;
+    unverified_.clear();
+    for (const auto& need : run.needs) {
+      served_[need.wish] = need.release;
+      if (need.is_unverified) unverified_.insert(need.wish);
+    }
   };
   if (is_published(metadata, targets)) {
     remember();

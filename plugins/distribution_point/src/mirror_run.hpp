@@ -33,6 +33,7 @@ struct Mirror::Run {
     ComponentVariant wish;
     std::uint64_t release = 0;
     std::vector<File> files;
+    bool is_unverified = false;               // this agent verifies others, but not this
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served

@@ -86,6 +86,7 @@ Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
   out.agent_demand = flag_of(object, "agent_demand", true);
   out.device_demand = flag_of(object, "device_demand", true);
   out.sources = texts_of(object, "sources");
+  out.hold_unverified = text_of(object, "unverified") == "hold";
   out.releases = number_of<std::size_t>(object, "releases", 1);
   out.deltas = flag_of(object, "deltas", true);
   out.quota_bytes = number_of<std::uint64_t>(object, "quota_mb", 0) * 1'000'000;

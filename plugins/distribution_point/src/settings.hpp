@@ -22,6 +22,7 @@ struct MirrorSettings {
   std::vector<ComponentVariant> components;     // demanded here, whoever else asks
   bool agent_demand = true, device_demand = true;
   std::vector<std::string> sources;             // names of the agent's sources to use; empty: all
+  bool hold_unverified = false;                 // what no verification of this agent tries
   std::size_t releases = 1;                     // the newest so many of each
   bool deltas = true;
   std::uint64_t quota_bytes = 0;                // 0: none

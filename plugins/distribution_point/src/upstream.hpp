@@ -1,6 +1,7 @@
 // Where the mirror gets its content and learns of the agent's wishes: the bus in the plugin, a folder in tests.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -35,6 +36,11 @@ struct Roads {
       if (one.component == component && (one.release == 0 || one.release == release || (one.newer && release > one.release))) return true;
     return false;
   }
+  // Whether verifications of this agent decide which of its releases others get: the newer ones wait for the next.
+  [[nodiscard]] bool are_verified(std::string_view component) const {
+    return std::ranges::any_of(declined, [&](const Declined& one) { return one.newer && one.component == component; });
+  }
+  [[nodiscard]] bool is_any_verified() const { return std::ranges::any_of(declined, &Declined::newer); }
 };
 struct AgentWish {
   ComponentVariant what;

@@ -184,16 +184,19 @@ Result<> verify(const Options& options) {
                             {"expires", trust::format_time(found.versions.timestamp_expires)},
                             {"releases", std::move(releases)},
                             {"deltas", std::move(deltas)},
+                            {"packed_metadata", found.packed},
                             {"problems", json::array(found.problems.begin(), found.problems.end())}});
   } else {
     for (const auto& problem : found.problems) std::fprintf(stderr, "Problem: %s\n", problem.c_str());
   }
-  if (!found.problems.empty()) return fail(Code::untrusted, cat(std::to_string(found.problems.size()), " of ", std::to_string(found.releases.size() + found.deltas.size()), " targets cannot be used"));
-  if (!options.has("json"))
+  if (const auto bad = found.problems.size(); bad > 0) return fail(Code::untrusted, cat(std::to_string(bad), bad == 1 ? " file" : " files", " of this repository cannot be used"));
+  if (!options.has("json")) {
     std::printf("Good: root %lld, timestamp %lld, snapshot %lld, targets %lld, %zu releases, %zu deltas, %s%s. The timestamp %s.\n", static_cast<long long>(found.versions.root),
                 static_cast<long long>(found.versions.timestamp), static_cast<long long>(found.versions.snapshot), static_cast<long long>(found.versions.targets),
                 found.releases.size(), found.deltas.size(), human_bytes(found.bytes).c_str(), options.has("metadata-only") ? " (not read)" : "",
                 in_words(found.versions.timestamp_expires - now).c_str());
+    if (found.packed == 0) std::printf("No metadata lie packed here (NAME.json.gz): over http and ftp agents pay about three times their bytes. picket-repo timestamp packs those of a publisher.\n");
+  }
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "repo/candidate.hpp"
+#include "repo/packed.hpp"
 #include "trust/folder_repository.hpp"
 #include "trust/release.hpp"
 
@@ -116,6 +117,12 @@ Result<ExportReport> export_repository(const fs::path& repository, const std::ve
     }
   }
   PICKET_LET(metadata, client->metadata_files(roles));
+  // The drive may be carried to a web or FTP server.
+  for (std::size_t i = 0, count = metadata.size(); i < count; ++i) {
+    if (!lies_packed(metadata[i].path)) continue;
+    PICKET_LET(packed, pack(metadata[i].bytes));
+    metadata.push_back({packed_name(metadata[i].path), std::move(packed)});
+  }
   for (const auto& file : metadata) report.bytes += file.bytes.size();
   std::vector<trust::TargetCopy> copies;
   for (auto& [path, copy] : targets) copies.push_back(std::move(copy));

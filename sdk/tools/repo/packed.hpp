@@ -13,5 +13,7 @@ namespace picket::repo {
 [[nodiscard]] inline std::string packed_name(std::string_view file_name) { return cat(file_name, ".gz"); }
 // The same bytes for the same bytes: no time and no name are in it.
 [[nodiscard]] Result<std::string> pack(std::string_view bytes);
+// It is whole, and nothing but these bytes come out of it. Whoever packed them: another zlib makes other bytes.
+[[nodiscard]] bool unpacks_to(std::string_view packed, std::string_view bytes);
 
 }  // namespace picket::repo

@@ -69,7 +69,7 @@ json::object in_snapshot(const Document& document, std::string_view bytes) {
 struct Plan {
   std::vector<Document> in_order;  // components, targets, snapshot, root, timestamp: what is new, in the order of writing
   NewMetadata files;
-  NewMetadata packed;  // what lies beside those of them that are asked for by version, and beside older ones that lack it
+  NewMetadata packed;  // what lies beside those of them that are asked for by version, and beside older ones where it is missing or wrong
   std::vector<Offered> new_targets;
 };
 
@@ -136,17 +136,18 @@ Result<> pack_metadata(const Workspace& workspace, Plan& plan) {
     PICKET_LET(packed, pack(bytes));
     plan.packed.emplace(packed_name(name), std::move(packed));
   }
-  // Published before this was made, or copied without.
+  // Published before this was made, copied without, damaged since, or of other metadata: no agent could use those of its place.
   auto roles = workspace.components();
-  roles.emplace_back("targets");
+  for (const char* role : {"targets", "snapshot"}) roles.emplace_back(role);
   for (const auto& role : roles) {
     const auto* document = workspace.published(role);
-    if (document == nullptr) continue;
-    const auto file = workspace.metadata_folder() / document->file_name();
-    if (!lies_packed(document->file_name()) || ::access((workspace.metadata_folder() / packed_name(document->file_name())).c_str(), F_OK) == 0) continue;
-    PICKET_LET(bytes, read_file(file, trust::Limits{}.declared_bytes));
+    if (document == nullptr || !lies_packed(document->file_name())) continue;
+    const auto name = packed_name(document->file_name());
+    PICKET_LET(bytes, read_file(workspace.metadata_folder() / document->file_name(), trust::Limits{}.declared_bytes));
+    const auto there = read_file(workspace.metadata_folder() / name, trust::Limits{}.declared_bytes);
+    if (there && unpacks_to(*there, bytes)) continue;
     PICKET_LET(packed, pack(bytes));
-    plan.packed.emplace(packed_name(document->file_name()), std::move(packed));
+    plan.packed.emplace(name, std::move(packed));
   }
   return {};
 }

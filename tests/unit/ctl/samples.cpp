@@ -331,6 +331,13 @@ void answer_ksn(CtlPicketd& picketd) {
   other.set_variant("light");
   other.set_askers(1);
   other.add_by("pc-9");
+  auto& untried = *point.add_wishes();
+  untried.set_component("url-list");
+  untried.set_variant("full");
+  untried.set_release(3);
+  untried.set_unverified(true);
+  untried.set_askers(1);
+  untried.add_by("pc-9");
   auto& last = *point.mutable_last();
   last.set_overall("partial");
   last.set_rule("strict");

@@ -33,7 +33,8 @@ TEST_F(Tables, a_distribution_point_says_what_it_serves_and_who_asked_for_it) {
   EXPECT_EQ(ran.code, 0) << ran.err;
   for (const char* part : {"set 7, published 2 h ago", "partial (rule: strict), 1 min ago", "site 1: partial: does not hold all that is demanded", "2 files, 3.0 kB from vendor, nothing new to publish",
                            "source branch: rests for 240 s more after: connection refused", "source vendor: taken: the first source whose metadata are good",
-                           "not here: digests/light: the repository does not offer it", "agent, pc-1, pc-2, pc-3, pc-4 and 3 more", "not yet"})
+                           "not here: digests/light: the repository does not offer it", "agent, pc-1, pc-2, pc-3, pc-4 and 3 more", "not yet", "3, unverified",
+                           "unverified: no verification of this agent tries it"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
 

@@ -15,6 +15,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Key;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 class Publish : public RepoTest {};
 
@@ -304,6 +305,40 @@ TEST_F(Publish, leaves_what_is_asked_for_by_version_packed_beside_it) {
   sign();
   publish_now();
   EXPECT_TRUE(is_there("1.targets") && is_there("2.yara-rules") && is_there("2.snapshot"));
+}
+
+TEST_F(Publish, verify_tells_packed_metadata_that_are_stale_damaged_or_missing_and_a_new_timestamp_mends_them) {
+  published(1);
+  const auto older = read_file(metadata() / "1.snapshot.json.gz", 1 << 20).value();
+  add(2);
+  sign();
+  publish_now();
+  const auto targets_json = metadata() / "1.targets.json.gz", rules = metadata() / "2.yara-rules.json.gz", snapshot = metadata() / "2.snapshot.json.gz";
+  const auto verified = [&] {
+    Progress silent("", 0, Progress::Style::off);
+    auto found = verify_repository(folder() / "repository", read_file(metadata() / "1.root.json", 1 << 20).value(), now_, false, silent);
+    EXPECT_TRUE(found) << found.error().message;
+    return found.value_or(Verified{});
+  };
+  EXPECT_THAT(verified().problems, IsEmpty());
+  EXPECT_EQ(verified().packed, 3u);
+  const auto before = tree();
+  const auto half = read_file(rules, 1 << 20).value();
+  write(rules, half.substr(0, half.size() / 2));
+  write(snapshot, older);
+  fs::remove(targets_json);
+  EXPECT_THAT(verified().problems, UnorderedElementsAre(AllOf(HasSubstr(rules.native()), HasSubstr("does not unpack to 2.yara-rules.json")),
+                                                        AllOf(HasSubstr(snapshot.native()), HasSubstr("does not unpack to 2.snapshot.json")),
+                                                        AllOf(HasSubstr(targets_json.native()), HasSubstr("is missing"))));
+  PublishOptions timestamp;
+  timestamp.online_only = true;
+  ASSERT_TRUE(try_publish(timestamp));
+  EXPECT_THAT(verified().problems, IsEmpty());
+  for (const auto& [name, bytes] : tree()) EXPECT_TRUE(name.ends_with("timestamp.json") || before.at(name) == bytes) << name;
+  // A copy that was made for a folder has none: agents ask for none there.
+  for (const auto& file : {targets_json, rules, snapshot}) fs::remove(file);
+  EXPECT_THAT(verified().problems, IsEmpty());
+  EXPECT_EQ(verified().packed, 0u);
 }
 
 TEST_F(Publish, verify_tells_every_target_that_is_not_what_was_signed) {

@@ -96,6 +96,36 @@ TEST_F(PointMirror, does_not_serve_what_is_newer_than_what_the_agent_has_verifie
   EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
 }
 
+// A component that only devices want is in no verification of this agent: said, or held, as the setting says.
+TEST_F(PointMirror, names_what_it_serves_although_no_verification_tried_it_or_holds_it_as_set) {
+  for (const char* component : {"tried", "for-devices"}) offer(component, 1);
+  publish();
+  want("tried");
+  const Wishes devices{{{"for-devices", "full"}, {"pc-1"}}};
+  ASSERT_EQ(run(devices).result_class(), "ok");
+  EXPECT_FALSE(mirror_->is_unverified({"for-devices", "full"})) << "where nothing is verified, nothing stands out";
+
+  upstream_.declined = {{"tried", 2, true}};
+  const auto served = run(devices);
+  EXPECT_EQ(served.result_class(), "ok") << served.reason();
+  EXPECT_EQ(mirror_->release_of({"for-devices", "full"}), 1u);
+  EXPECT_TRUE(mirror_->is_unverified({"for-devices", "full"}));
+  EXPECT_FALSE(mirror_->is_unverified({"tried", "full"}));
+
+  settings_.hold_unverified = true;
+  const auto held = run(devices);
+  EXPECT_EQ(held.result_class(), "ok") << "as the administrator wants it";
+  EXPECT_TRUE(held.published());
+  ASSERT_EQ(held.missing_size(), 1);
+  EXPECT_EQ(held.missing(0), "for-devices/full: no verification of this agent tries it, and setting unverified is hold");
+  EXPECT_FALSE(mirror_->is_unverified({"for-devices", "full"})) << "it is not served";
+  EXPECT_FALSE(seen("for-devices"));
+  EXPECT_EQ(seen("tried").value_or(0), 1);
+
+  upstream_.declined.clear();
+  EXPECT_EQ(run(devices).missing_size(), 2) << "before the first verification nothing has passed one";
+}
+
 TEST_F(PointMirror, fetches_nothing_twice_and_publishes_nothing_that_did_not_change) {
   offer("a", 1);
   offer("b", 1);

@@ -17,5 +17,11 @@ TEST(Settings, downloads_come_sooner_after_a_failure_and_slower_the_more_there_a
   EXPECT_EQ(until_next(1min, 3), 1min);
 }
 
+TEST(Settings, what_nobody_verifies_is_held_only_where_that_is_set) {
+  EXPECT_FALSE(parse_settings(R"({"unverified": "serve"})")->mirror.hold_unverified);
+  EXPECT_FALSE(parse_settings("{}")->mirror.hold_unverified);
+  EXPECT_TRUE(parse_settings(R"({"unverified": "hold"})")->mirror.hold_unverified);
+}
+
 }  // namespace
 }  // namespace distribution_point
