@@ -102,8 +102,8 @@ class RunningAgent final : public Agent {
     self_update_.reset();
     plugins_.reset();
     policy_.reset();
-    timers_.reset();
     if (executor_) executor_->stop(kStopLimit);
+    timers_.reset();                 // a call into a plugin that hung until now may still set one
     router_.reset();
     io_.reset();
     executor_.reset();
