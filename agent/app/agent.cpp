@@ -89,7 +89,8 @@ class RunningAgent final : public Agent {
     if (!log_ || stopped_) return;
     stopped_ = true;
     log_->part("agent").info("picketd stops");
-    control_.reset();                // nobody asks any more
+    control_.reset();                // nobody asks any more,
+    if (host_service_) host_service_->detach();  // no plugin either: it tells of what goes now
     if (worker_) worker_->stop();    // a policy being applied is finished first
     tasks_.reset();                  // cancels what runs: before those who do the work go
     if (self_update_) self_update_->stop();
@@ -101,8 +102,8 @@ class RunningAgent final : public Agent {
     self_update_.reset();
     plugins_.reset();
     policy_.reset();
-    timers_.reset();
     if (executor_) executor_->stop(kStopLimit);
+    timers_.reset();                 // a call into a plugin that hung until now may still set one
     router_.reset();
     io_.reset();
     executor_.reset();

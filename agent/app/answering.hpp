@@ -1,6 +1,7 @@
 // A part of the host that answers requests: one row per topic, protobuf in and out.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,7 +49,10 @@ class Answering : public bus::Handler {
     peer_ = std::move(peer);
     return {};
   }
-  void detach() { peer_.reset(); }
+  // First in the destructor of what its answers use, and before that goes: none runs any more then. The peer stays, and refuses.
+  void detach() {
+    if (peer_) (void)peer_->detach(std::chrono::milliseconds::max());
+  }
   [[nodiscard]] bus::Peer& peer() { return *peer_; }
 
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override {

@@ -29,6 +29,9 @@ class HostService : public Answering {
     std::function<selfupdate::SelfUpdate::Shown()> self;
   };
   explicit HostService(Parts parts);
+  HostService(const HostService&) = delete;
+  HostService& operator=(const HostService&) = delete;
+  ~HostService() override { detach(); }
   [[nodiscard]] Result<> start();
   void plugin_changed(const plugin_host::Status& status);  // any-thread
   [[nodiscard]] std::vector<Concern> concerns() const;     // any-thread: what plugins say of the device as a whole

@@ -30,6 +30,9 @@ class PolicyService : public Answering, public policy::Consumers {
     runtime::LogPart log;
   };
   explicit PolicyService(Parts parts);
+  PolicyService(const PolicyService&) = delete;
+  PolicyService& operator=(const PolicyService&) = delete;
+  ~PolicyService() override { detach(); }
   [[nodiscard]] Result<> start();
   void reload_local();  // any-thread: the administrator changed local settings (SIGHUP)
 

@@ -1,6 +1,9 @@
 #include "app/watch_service.hpp"
 
 #include <chrono>
+#include <future>
+#include <memory>
+#include <utility>
 
 #include "bus/names.hpp"
 #include "picket/host/v1/watch.pb.h"
@@ -55,8 +58,13 @@ WatchService::WatchService(bus::Router& router, runtime::Executor& executor) : r
 }
 
 WatchService::~WatchService() {
+  detach();  // nobody can turn the tap on again
   router_.set_tap({});
-  detach();
+  // A drain() may still be posted. The promise ends with the last task of the strand, be it run or dropped.
+  auto last = std::make_shared<std::promise<void>>();
+  const auto drained = last->get_future();
+  strand_->post([last = std::move(last)] {});
+  drained.wait();
 }
 
 Result<> WatchService::start() {

@@ -99,7 +99,13 @@ class Running : public std::enable_shared_from_this<Running> {
     signal(SIGKILL);
     struct pollfd end{process_.get(), POLLIN, 0};
     if (::poll(&end, 1, kKillPatienceMs) == 1) take_end();
-    else orphan_ = shared_from_this();
+    if (has_ended()) return;
+    end_watch_.reset();
+    // Not by a pointer to itself, which would hold it for ever where the loop ends before the process does, as it may with picketd.
+    loop_.when_readable(std::move(process_), [](int process) {
+      siginfo_t ignored{};
+      ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process), &ignored, WEXITED | WNOHANG);
+    });
   }
 
  private:
@@ -147,10 +153,7 @@ class Running : public std::enable_shared_from_this<Running> {
       has_ended_ = true;
     }
     changed_.notify_all();
-    if (abandoned_) {
-      orphan_.reset();
-      return;
-    }
+    if (abandoned_) return;
     last_lines_ = loop_.after(kLastLines, [self = weak_from_this()] {
       if (const auto s = self.lock()) {
         for (auto& pipe : s->pipes_) pipe.watch.reset();
@@ -171,13 +174,12 @@ class Running : public std::enable_shared_from_this<Running> {
   IoLoop& loop_;
   const ChildOptions options_;
   const int pid_;
-  const UniqueFd process_;
+  UniqueFd process_;  // the loop's alone once the owner has gone
   std::array<Pipe, 2> pipes_;
   std::unique_ptr<IoLoop::Watch> end_watch_;
   std::unique_ptr<IoLoop::Delay> kill_delay_, last_lines_;
   ExitStatus status_;
   bool abandoned_ = false, reported_ = false;
-  std::shared_ptr<Running> orphan_;  // itself, while only the loop still waits for it
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

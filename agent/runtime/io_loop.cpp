@@ -128,6 +128,17 @@ class AsioLoop final : public IoLoop {
   [[nodiscard]] std::unique_ptr<Watch> watch(int fd, std::function<void()> readable, std::function<void()> writable) override {
     return std::make_unique<AsioWatch>(context_, fd, std::move(readable), std::move(writable));
   }
+  void when_readable(UniqueFd fd, std::function<void(int)> callback) override {
+    const auto descriptor = std::make_shared<Descriptor>(context_);
+    boost::system::error_code failed;
+    descriptor->assign(fd.get(), failed);
+    if (failed) return;
+    (void)fd.release();
+    // Only what waits holds it: that goes once it has been called, and unheard with the context.
+    descriptor->async_wait(Descriptor::wait_read, [descriptor, callback = std::move(callback)](const boost::system::error_code& error) {
+      if (!error) callback(descriptor->native_handle());
+    });
+  }
   [[nodiscard]] std::unique_ptr<Delay> after(std::chrono::milliseconds delay, std::function<void()> callback) override {
     return std::make_unique<AsioDelay>(context_, delay, std::move(callback));
   }

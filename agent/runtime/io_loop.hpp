@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "base/files.hpp"
+
 namespace boost::asio { class io_context; }
 
 namespace picket::runtime {
@@ -31,6 +33,10 @@ class IoLoop {
     virtual void ask_writable() = 0;
   };
   [[nodiscard]] virtual std::unique_ptr<Watch> watch(int fd, std::function<void()> readable, std::function<void()> writable) = 0;
+
+  // For what nobody waits for but the loop, and which ends with it: takes the descriptor and calls back with it once, when it may be
+  // readable. On the loop's thread, or when it has stopped.
+  virtual void when_readable(UniqueFd fd, std::function<void(int fd)> callback) = 0;
 
   // Calls back once on the loop's thread. Made and destroyed on the loop's thread; destroying it cancels.
   class Delay {

@@ -1,6 +1,8 @@
 // Watching a real bus: what happens there arrives, what watching itself does is not watched, and the bus goes on.
 #include "app/watch_service.hpp"
 
+#include <future>
+
 #include <gtest/gtest.h>
 
 #include "bus/caller.hpp"
@@ -77,6 +79,42 @@ TEST(WatchService, refuses_what_is_no_filter) {
     caller->reset();
   }
   executor->stop(std::chrono::seconds(5));
+}
+
+TEST(WatchService, does_not_end_before_what_it_has_posted) {
+  using namespace std::chrono_literals;
+  auto executor = runtime::Executor::make(1, 1h);
+  auto router = bus::Router::make(*executor);
+  auto service = std::make_unique<WatchService>(*router, *executor);
+  ASSERT_TRUE(service->start());
+  Quiet handler;
+  auto teller = router->attach({.name = "teller", .allow = {.publishes = {{"test.event", bus::Kind::event}}}}, handler);
+  ASSERT_TRUE(teller);
+  auto caller = bus::Caller::attach(*router, {.name = "watcher", .allow = {.asks = {"picket.bus.watch"}}});
+  ASSERT_TRUE(caller);
+  auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = {}, .timeout = 60s}, 1u << 20);
+  ASSERT_TRUE(stream);
+  do {
+    ASSERT_EQ((*teller)->publish("test.event", "", "", "seen"), bus::kOk);
+  } while (!(*stream)->next(100ms));
+
+  // The only thread is taken: what the next event makes the service post waits behind.
+  std::promise<void> taken, may_end;
+  const auto strand = executor->make_strand("taker");
+  strand->post([&] {
+    taken.set_value();
+    may_end.get_future().wait();
+  });
+  taken.get_future().wait();
+  ASSERT_EQ((*teller)->publish("test.event", "", "", "not seen"), bus::kOk);
+  auto ended = std::async(std::launch::async, [&] { service.reset(); });
+  EXPECT_EQ(ended.wait_for(50ms), std::future_status::timeout);
+  may_end.set_value();
+  ended.wait();
+  stream->reset();
+  teller->reset();
+  caller->reset();
+  executor->stop(5s);
 }
 
 }  // namespace

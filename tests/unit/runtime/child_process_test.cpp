@@ -3,11 +3,13 @@
 #include <csignal>
 #include <future>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,6 +161,42 @@ TEST(ChildProcess, is_killed_and_reaped_by_its_destructor_without_a_callback) {
   // Reaped: it is not our child any more.
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
+}
+
+// Stops it on its way out when it is killed, as one does that sits in the kernel. False: nothing may be traced here.
+[[nodiscard]] bool make_slow_to_die(int pid) { return ::ptrace(PTRACE_SEIZE, pid, nullptr, static_cast<long>(PTRACE_O_TRACEEXIT)) == 0; }
+void let_die(int pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) ::ptrace(PTRACE_CONT, pid, nullptr, nullptr);
+}
+
+TEST(ChildProcess, leaves_nothing_in_memory_when_the_loop_ends_before_a_child_that_is_slow_to_die) {
+  Shell shell("echo ready; exec sleep 600");
+  const auto kept = std::make_shared<int>();
+  shell.options.on_exit = [kept](const ExitStatus&) { FAIL(); };
+  ASSERT_TRUE(shell.start());
+  shell.options.on_exit = nullptr;
+  ASSERT_TRUE(shell.wait_for_line());
+  const int pid = shell.child->pid();
+  if (!make_slow_to_die(pid)) GTEST_SKIP() << "tracing is not allowed here";
+  shell.child.reset();
+  shell.loop.reset();
+  EXPECT_EQ(kept.use_count(), 1);
+  let_die(pid);
+  ::waitpid(pid, nullptr, 0);
+}
+
+TEST(ChildProcess, one_that_is_slow_to_die_is_reaped_by_the_loop_once_it_has) {
+  Shell shell("echo ready; exec sleep 600");
+  ASSERT_TRUE(shell.start());
+  ASSERT_TRUE(shell.wait_for_line());
+  const int pid = shell.child->pid();
+  if (!make_slow_to_die(pid)) GTEST_SKIP() << "tracing is not allowed here";
+  shell.child.reset();
+  let_die(pid);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0) std::this_thread::yield();
+  EXPECT_EQ(errno, ECHILD);  // not our child any more
 }
 
 TEST(ChildProcess, does_not_wait_for_grandchildren_that_hold_the_pipes) {

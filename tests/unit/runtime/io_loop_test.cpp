@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +19,11 @@ namespace {
 using namespace std::chrono_literals;
 
 bool is_ready(std::future<void> future) { return future.wait_for(30s) == std::future_status::ready; }
+
+bool is_other_end_closed(int pipe) {
+  struct pollfd end{pipe, 0, 0};
+  return ::poll(&end, 1, 0) == 1 && (end.revents & POLLERR) != 0;
+}
 
 TEST(IoLoop, runs_what_is_posted_and_waits_for_what_is_asked_to) {
   const auto loop = IoLoop::make("loop");
@@ -99,6 +105,39 @@ TEST(IoLoop, does_not_call_a_watch_or_delay_that_is_gone) {
   // The descriptor is still its owner's.
   char byte = 0;
   EXPECT_EQ(::read(ours.get(), &byte, 1), 1);
+}
+
+TEST(IoLoop, calls_back_once_with_a_descriptor_that_was_left_to_it_and_closes_it) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const UniqueFd theirs(ends[1]);
+  const auto loop = IoLoop::make("loop");
+  std::promise<void> called;
+  const auto kept = std::make_shared<int>();
+  loop->run_and_wait([&] {
+    loop->when_readable(UniqueFd(ends[0]), [&called, fd = ends[0], kept](int given) {
+      EXPECT_EQ(given, fd);
+      called.set_value();
+    });
+  });
+  ASSERT_EQ(::write(theirs.get(), "x", 1), 1);
+  ASSERT_TRUE(is_ready(called.get_future()));
+  loop->run_and_wait([] {});
+  EXPECT_EQ(kept.use_count(), 1);
+  EXPECT_TRUE(is_other_end_closed(theirs.get()));
+}
+
+TEST(IoLoop, closes_what_was_left_to_it_and_frees_the_callback_when_it_ends_before_anything_came) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const UniqueFd theirs(ends[1]);
+  const auto kept = std::make_shared<int>();
+  auto loop = IoLoop::make("loop");
+  loop->run_and_wait([&] { loop->when_readable(UniqueFd(ends[0]), [kept](int) { FAIL(); }); });
+  EXPECT_EQ(kept.use_count(), 2);
+  loop.reset();
+  EXPECT_EQ(kept.use_count(), 1);
+  EXPECT_TRUE(is_other_end_closed(theirs.get()));
 }
 
 TEST(Signals, arrive_as_callbacks_on_the_loop) {
