@@ -1,17 +1,31 @@
 #!/usr/bin/env python3
 """A signed policy takes topics away from a plugin of a real picketd, and the next one gives them back."""
-from picket_site import Agent, workplace
+from picket_site import Agent, wait_for, workplace
 
 PLUGIN, TOPIC = "org.picket.source-folder", "picket.source.appeared"
 NEEDS_ALL = "org.picket.cloud-mode"  # does not start without its topics
+SAYS = "org.picket.ksn-client"  # how KSN is; cloud mode hears it
 
 
 def publishes(agent):
     return any(PLUGIN in topic["publishers"] for topic in agent.json("bus", "topics")["topics"] if topic["topic"] == TOPIC)
 
 
+def withdrawn(agent):
+    """What it said before on a topic that it may not publish any more counts for nobody, and counts again when it may."""
+    kept, nobody = lambda: agent.json("status", status=None)["ksn"], "no plugin has said so"
+    why = lambda: agent.json("update", "status")["variant_reason"]
+    wait_for("cloud mode to hear how KSN is", lambda: kept() is not None and "KSN is not in use" in why() and nobody not in why(), agent.log)
+    agent.apply_policy(4, {SAYS: {"topics": {"publishes": []}}})
+    assert kept() is None, "whoever comes later finds nothing"
+    wait_for("cloud mode to hear that it counts no more", lambda: nobody in why(), agent.log)
+    agent.apply_policy(5, {})
+    wait_for("cloud mode to hear it again", lambda: kept() is not None and nobody not in why(), agent.log)
+
+
 def check(work):
-    with Agent(work / "agent", options={"policy-keys": work / "agent" / "keys"}, plugins=[PLUGIN, NEEDS_ALL]) as agent:
+    with Agent(work / "agent", options={"policy-keys": work / "agent" / "keys"}, plugins=[PLUGIN, NEEDS_ALL, SAYS]) as agent:
+        agent.settings(SAYS, enabled=False, folder=str(work / "ksn"))
         agent.make_policy_key()
         agent.start()
         assert publishes(agent) and agent.json("policy", "explain", PLUGIN)["topics"] == []
@@ -35,6 +49,7 @@ def check(work):
         assert 'breaks the rule "pattern"' in agent.ctl("policy", "show")
         agent.apply_policy(3, {})
         assert publishes(agent) and agent.json("policy", "explain", PLUGIN)["topics"] == []
+        withdrawn(agent)
         agent.end()
 
 
