@@ -128,6 +128,8 @@ class RunningAgent final : public Agent {
     options.keys = std::move(keys);
     options.threshold = config_.policy_threshold;
     options.identity = {config_.tenant, config_.device, config_.groups};
+    options.host_parts.emplace(kUpdateId, &update::Engine::check_settings);
+    options.host_parts.emplace(kTasksId, &tasks::Tasks::check_settings);
     PICKET_LET(policy, policy::Policy::open(std::move(options), clock_));
     policy_ = std::move(policy);
     for (const auto& problem : policy_->shown().problems) log_->part("policy").warning(problem);
@@ -171,12 +173,7 @@ class RunningAgent final : public Agent {
 
   Result<> start_tasks() {
     PICKET_LET(settings, settings_of(std::string(kTasksId), std::string(tasks::Tasks::settings_schema())));
-    if (auto taken = tasks_->apply_settings(settings.json); !taken) {
-      // Local values that the schema accepts and that are wrong all the same: an agent that does not start protects nobody.
-      log_->part("tasks").error(taken.error().message, "; only the built-in tasks run");
-      return tasks_->apply_settings("{}");
-    }
-    return {};
+    return tasks_->apply_settings(settings.json);
   }
 
   std::vector<update::Demand> demands() const {

@@ -126,7 +126,7 @@ void HostService::on_message(const bus::MessagePtr& message) {
   if (message->topic() != kConcern || !said.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return;
   const std::lock_guard lock(mutex_);
   const std::pair key(std::string(message->sender()), std::string(message->key()));
-  if (said.level() == "OK") concerns_.erase(key);
+  if (said.level() == "OK" || payload.empty()) concerns_.erase(key);  // empty: withdrawn
   else if (concerns_.size() < kMostConcerns || concerns_.contains(key)) concerns_[key] = {key.first, said.level(), runtime::printable(said.text().substr(0, 500))};
 }
 

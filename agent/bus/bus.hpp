@@ -3,7 +3,8 @@
 // Rules, the same as sdk/include/picket/ext/bus.h states for plugins:
 //  - a topic has one kind, declared before use; a second declaration with another kind is refused;
 //  - state keeps the latest message per key and hands it to late subscribers; in a full queue a newer value replaces the older one
-//    of its key, so that publishing state is never BUSY (at most 4096 keys and 16 MiB per topic: TOO_LARGE);
+//    of its key, so that publishing state is never BUSY (at most 4096 keys and 16 MiB per topic: TOO_LARGE); it outlives its publisher, and
+//    is withdrawn from one that loses the topic: subscribers get its key with an empty payload and no content type;
 //  - event is delivered to every subscriber or to none: BUSY when one queue is full;
 //  - request: fails at once when the answerer's queue is full; deadline and cancellation reach the other side; one asker has at
 //    most 1024 open; CONFLICT when its token is in use, or nobody was named and several answer;
@@ -118,7 +119,7 @@ class Peer {
   [[nodiscard]] virtual std::uint64_t credit(RequestId id) const = 0;  // what may be written now; 0 also when gone
   [[nodiscard]] virtual PeerCounters counters() const = 0;
   [[nodiscard]] virtual const std::string& name() const = 0;
-  // An administrator's policy may narrow, never widen: the intersection is in force from now on.
+  // An administrator's policy may narrow, never widen: the intersection is in force from now on, and state on what was taken away is withdrawn.
   virtual void narrow(const AllowList& allow) = 0;
   // Flow control for a handler that passes things on: while paused it is not called (at once when called from the handler
   // itself), what arrives waits in the queue under its limits.
@@ -153,6 +154,8 @@ class Router {
   virtual ~Router() = default;
   // Code::conflict: the name is taken, or a topic is already of another kind (several peers may answer one topic).
   [[nodiscard]] virtual Result<std::unique_ptr<Peer>> attach(PeerOptions options, Handler& handler) = 0;
+  // What `publisher` published on a state topic counts no more, also when it is not attached: dropped, and its subscribers told.
+  virtual void withdraw(std::string_view topic, std::string_view publisher) = 0;
   // Drops a state topic's kept value of this key, or all of them when the key is empty (who published them is gone for good).
   virtual void forget(std::string_view topic, std::string_view key) = 0;
   // At most one watcher; called any-thread, must not block nor set the tap. Empty: off, which costs nothing; the one before

@@ -75,6 +75,8 @@ Status PeerCore::publish(std::string_view topic, std::string_view key, std::stri
   if (status == status_of(Code::busy)) busy_.fetch_add(1, std::memory_order_relaxed);
   if (watched)
     router_->tell_tap({.what = status == kOk ? Seen::What::publish : Seen::What::busy, .message = seen, .status = status});
+  // Taken away since the look above: it may have been kept after what was kept had been withdrawn.
+  if (kind == Kind::state && !found->second.allowed.load(std::memory_order_relaxed)) router_->withdraw(to, name());
   return status;
 }
 
@@ -159,7 +161,9 @@ void PeerCore::narrow(const AllowList& allow) {
     const bool still = std::any_of(allow.publishes.begin(), allow.publishes.end(), [&, &name = topic, &to = *publication.topic](const TopicKind& one) {
       return one.topic == name && one.kind == to.kind();
     });
-    if (!still) publication.allowed = false;
+    if (still) continue;
+    publication.allowed = false;
+    router_->withdraw(*publication.topic, name());
   }
   std::vector<std::string> may_subscribe;
   {

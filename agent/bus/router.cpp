@@ -52,6 +52,9 @@ class CoreRouter final : public Router {
     PICKET_LET(peer, core_->attach(std::move(options), handler));
     return std::make_unique<AttachedPeer>(std::move(peer));
   }
+  void withdraw(std::string_view topic, std::string_view publisher) override {
+    if (auto* found = core_->find_topic(topic)) core_->withdraw(*found, publisher);
+  }
   void forget(std::string_view topic, std::string_view key) override { core_->forget(topic, key); }
   void set_tap(Tap tap) override { core_->set_tap(std::move(tap)); }
   [[nodiscard]] std::vector<TopicInfo> topics() const override { return core_->topics(); }

@@ -155,6 +155,11 @@ void RouterCore::forget(std::string_view topic, std::string_view key) {
   if (auto* found = find_topic(topic)) found->forget(key);
 }
 
+void RouterCore::withdraw(Topic& topic, std::string_view publisher) {
+  for (const auto& message : topic.withdraw(publisher))
+    if (has_tap()) tell_tap({.what = Seen::What::publish, .message = message});
+}
+
 std::vector<Router::TopicInfo> RouterCore::topics() const {
   const std::shared_lock lock(mutex_);
   std::vector<Router::TopicInfo> infos;

@@ -37,6 +37,7 @@ class RouterCore : public std::enable_shared_from_this<RouterCore> {
   void keep_answers(PeerCore& peer, const std::vector<std::string>& topics);
   [[nodiscard]] Topic* find_topic(std::string_view name) const;
   void forget(std::string_view topic, std::string_view key);
+  void withdraw(Topic& topic, std::string_view publisher);
   [[nodiscard]] std::vector<Router::TopicInfo> topics() const;
 
   void set_tap(Router::Tap tap);

@@ -152,6 +152,11 @@ Status Topic::publish_state(const MessagePtr& message) {
   }
   kept = message;
   kept_bytes_ = bytes;
+  hand_out_state(message);
+  return kOk;
+}
+
+void Topic::hand_out_state(const MessagePtr& message) {
   for (auto* peer : subscribers_) {
     bool wake = false;
     {
@@ -161,7 +166,20 @@ Status Topic::publish_state(const MessagePtr& message) {
     }
     if (wake) peer->schedule();
   }
-  return kOk;
+}
+
+std::vector<MessagePtr> Topic::withdraw(std::string_view publisher) {
+  const std::scoped_lock lock(mutex_);
+  std::vector<MessagePtr> told;
+  std::erase_if(kept_, [&](const auto& one) {
+    const auto& [key, value] = one;
+    if (value->sender() != publisher) return false;
+    told.push_back(Message::make({.kind = Kind::state, .topic = name_, .key = key, .content_type = {}, .sender = publisher, .payload = {}}));
+    kept_bytes_ -= value->bytes();
+    hand_out_state(told.back());
+    return true;
+  });
+  return told;
 }
 
 void Topic::forget(std::string_view key) {

@@ -48,12 +48,15 @@ class Topic {
   [[nodiscard]] bool has_subscribers() const { return has_subscribers_.load(std::memory_order_acquire); }
   void count_message();  // one that publish() does not see
   void forget(std::string_view key);  // empty: all
+  // Drops what this peer published. Returns what the subscribers got in its place: each key, empty.
+  std::vector<MessagePtr> withdraw(std::string_view publisher);
   [[nodiscard]] Router::TopicInfo info() const;
 
  private:
   void add_subscriber_locked(PeerCore& peer);
   [[nodiscard]] Status publish_event(MessagePtr& message);
   [[nodiscard]] Status publish_state(const MessagePtr& message);
+  void hand_out_state(const MessagePtr& message);
 
   const std::string name_;
   std::atomic<Kind> kind_;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/files.hpp"
+#include "bus/names.hpp"
 #include "core/clock.hpp"
 #include "plugin_host/host_tables.hpp"
 #include "plugin_host/in_process.hpp"
@@ -321,7 +322,14 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
   const bool other_topics = settings.topics != (settings_ ? settings_->topics : TopicLimits());
   settings_ = settings;
   const auto state = status().state;
-  if (other_topics) end_beside("the policy changed its topics");
+  if (other_topics) {
+    end_beside("the policy changed its topics");
+    // Nothing that was taken away is said or heard while it stops, nor counts what it last said; what was given back comes with the start.
+    if (instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics)).allow);
+    else if (package_ != nullptr && settings.topics.publishes)
+      for (const auto& published : package_->manifest.topics.publishes)
+        if (!bus::is_within_any(published.topic, *settings.topics.publishes)) all_.parts.router.withdraw(published.topic, id_);
+  }
   change([&](Status& status) {
     status.expected_revision = settings.revision;
     settings_json_ = settings.json;
@@ -332,8 +340,6 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
   }
   applying_ = Applying{settings, std::move(done)};
   if (state == State::running && !other_topics && instance_->can_apply()) return instance_->apply(settings);
-  // Nothing that was taken away is said or heard while it stops; what was given back comes with the start.
-  if (other_topics && instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics)).allow);
   applying_->by_restart = true;
   again_ = true;
   take(Event::restart_wanted, other_topics ? "its topics changed" : "new settings");

@@ -96,7 +96,7 @@ LocalFile read_local(const std::filesystem::path& folder, std::string_view id) {
 
 namespace {
 
-Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local) {
+Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check) {
   Composed out;
   out.local_problem = local.problem;
   const auto attempt = [&](const json::object* values) -> Result<> {
@@ -105,6 +105,8 @@ Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schem
     auto settings = merged(schema, *layers);
     if (!settings) return fail(std::move(settings).error(), id);
     if (auto violation = schema.check(*settings)) return fail(Code::invalid, blame(id, *layers, local, *violation));
+    if (check)
+      if (auto good = check(json::serialize(*settings)); !good) return fail(Code::invalid, cat(id, ": ", runtime::redact(good.error().message)));
     out.settings = std::move(*settings);
     return {};
   };
@@ -117,9 +119,9 @@ Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schem
 }
 
 Result<std::vector<Explained>> explain_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
-                                              std::string_view setting) {
+                                              std::string_view setting, const Check& check) {
   PICKET_LET(wanted, parse_name(setting));
-  PICKET_LET(composed, compose(id, schema, plugin, local));
+  PICKET_LET(composed, compose(id, schema, plugin, local, check));
   const bool ignored = !composed.local_problem.empty();
   PICKET_LET(layers, layers_of(schema, plugin, ignored ? nullptr : &local.settings));
   const json::value local_says = local.settings;  // also what a lock or a mistake keeps from counting
@@ -149,15 +151,35 @@ Result<std::vector<Explained>> explain_layers(std::string_view id, const Compile
 
 }  // namespace
 
-Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local) {
-  auto composed = one_line(compose_layers(id, schema, plugin, local));
+Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check) {
+  auto composed = one_line(compose_layers(id, schema, plugin, local, check));
   if (composed) composed->local_problem = runtime::printable(composed->local_problem);
   return composed;
 }
 
+Fitting what_fits(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin, const LocalFile& local, const Check& check) {
+  if (compose(id, schema, &plugin, local, check)) return {plugin, {}};
+  Fitting out{{{}, plugin.locks, plugin.topics}, {}};
+  // Again and again: a setting may fit only beside another that comes later.
+  for (bool took_one = true; took_one;) {
+    took_one = false;
+    out.problems.clear();
+    for (const auto& setting : plugin.settings) {
+      if (out.policy.settings.contains(setting.key())) continue;
+      auto with = out.policy;
+      with.settings.emplace(setting.key(), setting.value());
+      const auto composed = compose(id, schema, &with, local, check);
+      if (composed) out.policy = std::move(with);
+      else out.problems.push_back(cat("the policy's setting ", runtime::printable(setting.key()), " is ignored: ", composed.error().message));
+      took_one = took_one || composed;
+    }
+  }
+  return out;
+}
+
 Result<std::vector<Explained>> explain_settings(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
-                                                std::string_view setting) {
-  return one_line(explain_layers(id, schema, plugin, local, setting));
+                                                std::string_view setting, const Check& check) {
+  return one_line(explain_layers(id, schema, plugin, local, setting, check));
 }
 
 }  // namespace picket::policy

@@ -27,10 +27,17 @@ struct Composed {
   std::string local_problem;  // not empty: the local file was left out
 };
 
-// `plugin` nullptr: the policy says nothing. Code::invalid names setting, value, rule and layer.
-[[nodiscard]] Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local);
+// `plugin` nullptr: the policy says nothing. Code::invalid names setting, value, rule and layer. An empty `check` finds everything good.
+[[nodiscard]] Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check = {});
+
+// What is left of a policy without the settings that break a rule, and why each is left out; all of it where none does.
+struct Fitting {
+  PluginPolicy policy;
+  std::vector<std::string> problems;
+};
+[[nodiscard]] Fitting what_fits(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin, const LocalFile& local, const Check& check);
 
 [[nodiscard]] Result<std::vector<Explained>> explain_settings(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin,
-                                                              const LocalFile& local, std::string_view setting);
+                                                              const LocalFile& local, std::string_view setting, const Check& check = {});
 
 }  // namespace picket::policy

@@ -65,7 +65,9 @@ class LayeredPolicy final : public Policy {
       change.taken = true;
       return change.after;
     }
-    PICKET_LET(settings, compute(id, schema, document(), local(id), local_problems_[id]));
+    std::string local_problem;
+    PICKET_LET(settings, compute_in_force(id, schema, local(id), local_problem));
+    problems_[id] = settings.warnings;
     auto& given = given_[id];
     // A new version of a plugin may bring other defaults: another revision too.
     if (!given.json.empty() && !given.says_the_same(settings) && given.revision == state_.generation) ++state_.generation;
@@ -89,10 +91,10 @@ class LayeredPolicy final : public Policy {
     if (auto in_time = check_times(document, clock_.wall_seconds()); !in_time) return refuse(cat("refused: ", in_time.error().message));
 
     const auto schemas = consumers.schemas();
-    auto changes = plan(schemas, &document, nullptr);
-    if (!changes) return refuse(cat("refused: ", changes.error().message));
+    auto planned = plan(schemas, &document, nullptr);
+    if (!planned) return refuse(cat("refused: ", planned.error().message));
     if (auto kept = store_.put_candidate(envelope); !kept) return refuse(cat("could not be stored: ", kept.error().message));
-    auto result = carry_out(*changes, consumers, [&] { return store_.promote_candidate(); });
+    auto result = carry_out(planned->changes, consumers, [&] { return store_.promote_candidate(); });
     if (!result.applied) {
       if (auto dropped = store_.drop_candidate(); !dropped) result.text += cat("; ", dropped.error().message);
       const auto outcomes = std::move(result.outcomes);
@@ -103,6 +105,7 @@ class LayeredPolicy final : public Policy {
     const std::lock_guard lock(mutex_);
     in_force_ = std::move(*verified);
     open_problems_.clear();
+    problems_ = std::move(planned->problems);
     state_.highest_revision = in_force_->document.revision;
     state_.applied = clock_.wall_seconds();
     state_.refused = 0;
@@ -123,9 +126,9 @@ class LayeredPolicy final : public Policy {
       if (!file.problem.empty()) return refuse_reload(file.problem);
       fresh.emplace(schema.id, std::move(file));
     }
-    auto changes = plan(schemas, document(), &fresh);
-    if (!changes) return refuse_reload(changes.error().message);
-    auto result = carry_out(*changes, consumers, [] { return Result<>(); });
+    auto planned = plan(schemas, nullptr, &fresh);
+    if (!planned) return refuse_reload(planned.error().message);
+    auto result = carry_out(planned->changes, consumers, [] { return Result<>(); });
     if (!result.applied) {
       auto refused = refuse_reload(result.text);
       refused.outcomes = std::move(result.outcomes);
@@ -134,7 +137,7 @@ class LayeredPolicy final : public Policy {
     result.policy_revision = revision();
     const std::lock_guard lock(mutex_);
     locals_ = std::move(fresh);
-    local_problems_.clear();
+    problems_ = std::move(planned->problems);
     reload_refusal_.clear();
     if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
     return result;
@@ -155,8 +158,7 @@ class LayeredPolicy final : public Policy {
         out.problems.push_back(cat("the policy expired at ", trust::format_time(document.expires), "; it stays in force as the last known good"));
     }
     if (state_.refused != 0) out.problems.push_back(cat("last refusal, ", trust::format_time(state_.refused), ": ", state_.refusal));
-    for (const auto& [id, problem] : local_problems_)
-      if (!problem.empty()) out.problems.push_back(local_warning(id, problem));
+    for (const auto& [id, problems] : problems_) out.problems.insert(out.problems.end(), problems.begin(), problems.end());
     if (!reload_refusal_.empty()) out.problems.push_back(reload_refusal_);
     for (const auto& problem : out.problems) out.text += cat(out.text.empty() ? "" : "\n", problem);
     return out;
@@ -176,10 +178,19 @@ class LayeredPolicy final : public Policy {
   Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) override {
     PICKET_LET(schema, CompiledSchema::compile(schema_json));
     const std::lock_guard lock(mutex_);
-    return explain_settings(id, schema, section(document(), id), local(id), setting);
+    const auto* says = section(document(), id);
+    if (says == nullptr || !is_host_part(id)) return explain_settings(id, schema, says, local(id), setting, check_of(id));
+    const auto fitting = what_fits(id, schema, *says, local(id), check_of(id));
+    return explain_settings(id, schema, &fitting.policy, local(id), setting, check_of(id));
   }
 
  private:
+  using Problems = std::map<std::string, std::vector<std::string>, std::less<>>;
+  struct Plan {
+    std::vector<Change> changes;
+    Problems problems;  // what was left out for whom
+  };
+
   static std::string local_warning(std::string_view id, std::string_view problem) { return cat("local settings of ", id, " are ignored: ", problem); }
   static const PluginPolicy* section(const Document* document, std::string_view id) {
     if (document == nullptr) return nullptr;
@@ -195,48 +206,69 @@ class LayeredPolicy final : public Policy {
     return known != locals_.end() ? known->second : locals_.emplace(id, read_local(options_.local_dir, id)).first->second;
   }
 
-  static Result<Effective> compute(const std::string& id, const CompiledSchema& schema, const Document* document, const LocalFile& local, std::string& problem) {
-    PICKET_LET(composed, compose(id, schema, section(document, id), local));
-    problem = composed.local_problem;
+  bool is_host_part(std::string_view id) const { return options_.host_parts.contains(id); }
+  const Check& check_of(std::string_view id) const {
+    static const Check none;
+    const auto found = options_.host_parts.find(id);
+    return found == options_.host_parts.end() ? none : found->second;
+  }
+
+  Result<Effective> compute(const std::string& id, const CompiledSchema& schema, const PluginPolicy* says, const LocalFile& local, std::string& local_problem) const {
+    PICKET_LET(composed, compose(id, schema, says, local, check_of(id)));
+    local_problem = composed.local_problem;
     Effective out;
     out.json = json::serialize(composed.settings);
-    if (const auto* says = section(document, id)) out.topics = says->topics;
-    if (!problem.empty()) out.warnings.push_back(local_warning(id, problem));
+    if (says != nullptr) out.topics = says->topics;
+    if (!local_problem.empty()) out.warnings.push_back(local_warning(id, local_problem));
     return out;
   }
 
-  // What would change for whom. Everyone is validated, also those that do not change. `fresh`: local values to be taken, strictly.
-  Result<std::vector<Change>> plan(const std::vector<Schema>& schemas, const Document* document, const Locals* fresh) {
+  // The policy in force is not judged any more: a part of the host takes what fits of it.
+  Result<Effective> compute_in_force(const std::string& id, const CompiledSchema& schema, const LocalFile& local, std::string& local_problem) const {
+    const auto* says = section(document(), id);
+    if (says == nullptr || !is_host_part(id)) return compute(id, schema, says, local, local_problem);
+    const auto fitting = what_fits(id, schema, *says, local, check_of(id));
+    PICKET_LET(out, compute(id, schema, &fitting.policy, local, local_problem));
+    out.warnings.insert(out.warnings.begin(), fitting.problems.begin(), fitting.problems.end());
+    return std::move(out);
+  }
+
+  // What would change for whom. Everyone is validated, also those that do not change. `candidate`: a policy in place of the one in force.
+  // `fresh`: local values to be taken, strictly.
+  Result<Plan> plan(const std::vector<Schema>& schemas, const Document* candidate, const Locals* fresh) {
     constexpr std::size_t most_shown = 5;
-    std::vector<Change> changes;
+    Plan out;
     std::string errors;
     std::size_t count = 0;
     const std::lock_guard lock(mutex_);
     for (const auto& consumer : schemas) {
       std::string problem;
       auto schema = CompiledSchema::compile(consumer.schema_json);
-      auto after = schema ? compute(consumer.id, *schema, document, fresh != nullptr ? fresh->at(consumer.id) : local(consumer.id), problem)
-                          : Result<Effective>(fail(std::move(schema).error(), consumer.id));
+      const auto& values = fresh != nullptr ? fresh->at(consumer.id) : local(consumer.id);
+      auto after = !schema                ? Result<Effective>(fail(std::move(schema).error(), consumer.id))
+                   : candidate != nullptr ? compute(consumer.id, *schema, section(candidate, consumer.id), values, problem)
+                                          : compute_in_force(consumer.id, *schema, values, problem);
       if (after && fresh != nullptr && !problem.empty()) after = fail(Code::invalid, problem);
       if (!after) {
         if (++count <= most_shown) errors += cat(errors.empty() ? "" : "; ", after.error().message);
         continue;
       }
+      out.problems[consumer.id] = after->warnings;
       Change change;
       change.id = consumer.id;
       change.after = std::move(*after);
       if (const auto given = given_.find(consumer.id); given != given_.end()) {
         change.before = given->second;
         change.has_before = true;
-      } else if (auto before = compute(consumer.id, *schema, this->document(), local(consumer.id), problem)) {
+      } else if (auto before = compute_in_force(consumer.id, *schema, local(consumer.id), problem)) {
         change.before = std::move(*before);
         change.has_before = true;
       }
-      if (!change.has_before || !change.before.says_the_same(change.after)) changes.push_back(std::move(change));
+      if (!change.has_before || !change.before.says_the_same(change.after)) out.changes.push_back(std::move(change));
     }
     if (count > most_shown) errors += cat("; and ", std::to_string(count - most_shown), " more");
     if (count > 0) return fail(Code::invalid, std::move(errors));
-    return changes;
+    return out;
   }
 
   template <class Commit>
@@ -308,7 +340,7 @@ class LayeredPolicy final : public Policy {
   std::optional<Verified> in_force_;  // written with both locks held
   Locals locals_;
   std::map<std::string, Effective, std::less<>> given_;           // what each consumer has
-  std::map<std::string, std::string, std::less<>> local_problems_;
+  Problems problems_;                                             // with what everyone has
   std::vector<Change> changes_;                                   // of the transaction under way
   std::vector<std::string> open_problems_;
   std::string reload_refusal_;                                    // of the last reload_local(), when it was refused

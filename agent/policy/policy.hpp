@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,12 +58,17 @@ struct Identity {
   std::vector<std::string> groups;
 };
 
+// What a schema cannot say of settings that fit it. Code::invalid names the setting.
+using Check = std::function<Result<>(std::string_view settings_json)>;
+
 struct Options {
   std::filesystem::path state_dir;      // policy.dsse (in force), the highest revision seen, last refusal; made if absent
   std::filesystem::path local_dir;      // <id>.json: local values; need not exist
   std::vector<trust::PublicKey> keys;   // policy keys
   unsigned threshold = 1;
   Identity identity;
+  // The host's own parts by id. picketd starts whatever is set for them: a plugin can be left out, they cannot.
+  std::map<std::string, Check, std::less<>> host_parts = {};
 };
 
 struct Applied {
@@ -88,7 +95,7 @@ struct Shown {
   std::string signed_by;                // key ids
   std::string text;                     // the problems, one a line
   std::int64_t applied = 0, expires = 0;
-  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files, a refused reload: what `picketctl doctor` lists
+  std::vector<std::string> problems;    // expired, interrupted, last refusal, ignored local files and settings, a refused reload: what `picketctl doctor` lists
 };
 
 // Calls are any-thread and may wait for each other, except that effective(), shown(), host(), topics() and explain() never wait for an
@@ -101,7 +108,8 @@ class Policy {
   virtual ~Policy() = default;
 
   // Defaults filled, layers merged, validated. Code::invalid names the setting, the layer and the rule. A local file that is broken
-  // or against the schema is left out with a warning: not starting the plugin would lose protection.
+  // or against the rules is left out with a warning: not starting the plugin would lose protection. What the policy in force says against
+  // them (those of another version, perhaps) is left out for a part of the host, setting by setting.
   [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
   // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
   [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;

@@ -14,6 +14,16 @@ constexpr std::int64_t kJump = 5;  // seconds that the clock may be off what pas
 
 std::string_view Tasks::settings_schema() { return settings_schema_text(); }
 
+Result<> Tasks::check_settings(std::string_view settings_json) {
+  PICKET_LET(settings, parse_settings(settings_json, {}));
+  const auto works = host_work();
+  for (const auto& task : settings.tasks)
+    for (const auto& work : works)
+      if (work->type() == task.type)
+        if (auto good = work->check(task.options_json); !good) return fail(Code::invalid, cat("tasks.", task.id, ".", good.error().message));
+  return {};
+}
+
 Result<std::unique_ptr<Tasks>> Tasks::open(Options options, Parts parts) {
   const auto folder = options.data_dir;
   PICKET_TRY(make_folders(folder, 0700));
@@ -70,7 +80,6 @@ Result<> Runner::start() {
   asking.allow.asks = {"picket.task.type.*", "picket.update.*", "picket.distribution_point.*"};
   PICKET_LET(caller, bus::Caller::attach(parts_.router, std::move(asking)));
   caller_ = std::move(caller);
-  work_ = host_work(*caller_);
   bus::PeerOptions options;
   options.name = "picket.task";
   options.allow.publishes = {{"picket.task.finished", bus::Kind::event}};
@@ -98,15 +107,12 @@ Runner::~Runner() {
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
   peer_.reset();
-  work_.clear();
   caller_.reset();
 }
 
 Result<> Runner::apply_settings(std::string_view settings_json) {
+  PICKET_TRY(check_settings(settings_json));
   PICKET_LET(settings, parse_settings(settings_json, parts_.update_interval()));
-  for (const auto& task : settings.tasks)
-    if (const auto* work = host_work_of(task.type))
-      if (auto good = work->check(task.options_json); !good) return fail(Code::invalid, cat("tasks.", task.id, ".", good.error().message));
   const std::lock_guard lock(mutex_);
   settings_json_ = settings_json;
   take_settings(std::move(settings));
@@ -257,7 +263,7 @@ std::chrono::milliseconds Runner::until_next() const {
   return wait;
 }
 
-Work* Runner::host_work_of(std::string_view type) const {
+const Work* Runner::host_work_of(std::string_view type) const {
   for (const auto& work : work_)
     if (work->type() == type) return work.get();
   return nullptr;

@@ -90,7 +90,7 @@ class Runner final : public Tasks, private bus::Handler {
   void work(Going& going, v1::WorkRequest request);
   void tell(const Going& going, const update::v1::Progress& progress);
 
-  [[nodiscard]] Work* host_work_of(std::string_view type) const;
+  [[nodiscard]] const Work* host_work_of(std::string_view type) const;
   [[nodiscard]] Entry* find(std::string_view id);
   [[nodiscard]] Going* going_of(std::string_view id);
   void say(bool warning, std::string_view text) const {
@@ -107,7 +107,7 @@ class Runner final : public Tasks, private bus::Handler {
   storage::Counters counters_;
 
   std::unique_ptr<bus::Caller> caller_;
-  std::vector<std::unique_ptr<Work>> work_;
+  const std::vector<std::unique_ptr<Work>> work_ = host_work();
   std::unique_ptr<bus::Peer> peer_;
   std::atomic<bus::Peer*> bus_{nullptr};  // what handlers use: peer_ is not set yet while attach() returns
 

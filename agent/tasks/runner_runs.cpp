@@ -48,9 +48,9 @@ void Runner::begin(Entry& entry) {
 void Runner::work(Going& going, v1::WorkRequest request) {
   const auto type = going.run.type();  // written before this thread began
   const auto token = going.cancel.token();
-  auto* host = host_work_of(type);
+  const auto* host = host_work_of(type);
   const auto progress = [&](const update::v1::Progress& message) { tell(going, message); };
-  auto reply = host != nullptr ? host->run(request, progress, token) : run_elsewhere(*caller_, type, request, progress, token);
+  auto reply = host != nullptr ? host->run(*caller_, request, progress, token) : run_elsewhere(*caller_, type, request, progress, token);
   const std::lock_guard lock(mutex_);
   auto& run = going.run;
   if (reply) {

@@ -41,7 +41,9 @@ class Tasks {
   virtual ~Tasks() = default;  // cancels what runs and waits for it
 
   [[nodiscard]] static std::string_view settings_schema();
-  // Settings already valid against the schema. Code::invalid says which task is wrong; then the ones before stay.
+  // What a schema cannot say: who waits for whom, and the options of the host's types. Code::invalid says which task is wrong.
+  [[nodiscard]] static Result<> check_settings(std::string_view settings_json);
+  // Settings already valid against the schema. What check_settings() refuses is refused here too; then the ones before stay.
   [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
   // The interval of the update engine changed.
   virtual void update_interval_changed() = 0;

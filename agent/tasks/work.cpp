@@ -55,15 +55,15 @@ v1::WorkReply EngineWork::reply_of(const update::v1::RunResult& run) {
   return out;
 }
 
-Result<update::v1::RunResult> EngineWork::ask_engine(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
-  PICKET_LET(reply, follow(caller_, topic, order, as_update_progress(tell), cancel));
+Result<update::v1::RunResult> EngineWork::ask_engine(bus::Caller& caller, std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
+  PICKET_LET(reply, follow(caller, topic, order, as_update_progress(tell), cancel));
   update::v1::RunResult result;
   if (!result.ParseFromString(reply.payload)) return fail(Code::internal, cat("the answer to ", topic, " is no RunResult"));
   return result;
 }
 
-Result<v1::WorkReply> EngineWork::ask(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
-  return ask_engine(topic, order, tell, cancel).map([](const auto& run) { return reply_of(run); });
+Result<v1::WorkReply> EngineWork::ask(bus::Caller& caller, std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel) {
+  return ask_engine(caller, topic, order, tell, cancel).map([](const auto& run) { return reply_of(run); });
 }
 
 // Options are checked when a task is defined: each must be known and of its kind.
@@ -89,16 +89,16 @@ namespace {
 // Also `prefetch`: the same, but nothing is put in force. Its schedule's random delay spreads it over time.
 class UpdateWork final : public EngineWork {
  public:
-  UpdateWork(bus::Caller& caller, bool only_fetch) : EngineWork(caller), only_fetch_(only_fetch) {}
+  explicit UpdateWork(bool only_fetch) : only_fetch_(only_fetch) {}
   [[nodiscard]] std::string_view type() const override { return only_fetch_ ? "prefetch" : "update"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto order = read(options);
     return order ? Result<>() : Result<>(fail(std::move(order).error()));
   }
-  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+  [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(order, read(request.options_json()));
     order.set_prefetch(only_fetch_);
-    return ask("picket.update.run", order, tell, cancel);
+    return ask(caller, "picket.update.run", order, tell, cancel);
   }
 
  private:
@@ -122,15 +122,14 @@ class UpdateWork final : public EngineWork {
 
 class RollbackWork final : public EngineWork {
  public:
-  using EngineWork::EngineWork;
   [[nodiscard]] std::string_view type() const override { return "rollback"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto order = read(options);
     return order ? Result<>() : Result<>(fail(std::move(order).error()));
   }
-  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+  [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(order, read(request.options_json()));
-    return ask("picket.update.rollback", order, tell, cancel);
+    return ask(caller, "picket.update.rollback", order, tell, cancel);
   }
 
  private:
@@ -157,16 +156,15 @@ class RollbackWork final : public EngineWork {
 // Download updates to the repositories of distribution points.
 class PointWork final : public Work {
  public:
-  explicit PointWork(bus::Caller& caller) : caller_(caller) {}
   [[nodiscard]] std::string_view type() const override { return "distribution-point"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto order = read(options);
     return order ? Result<>() : Result<>(fail(std::move(order).error()));
   }
-  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+  [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(order, read(request.options_json()));
     order.set_run(request.run());
-    auto reply = follow(caller_, "picket.distribution_point.download", order, [&tell](std::string_view bytes) {
+    auto reply = follow(caller, "picket.distribution_point.download", order, [&tell](std::string_view bytes) {
       point::DownloadProgress from;
       if (!from.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
       update::v1::Progress progress;
@@ -214,19 +212,18 @@ class PointWork final : public Work {
     }
     return order;
   }
-  bus::Caller& caller_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<Work>> host_work(bus::Caller& caller) {
+std::vector<std::unique_ptr<Work>> host_work() {
   std::vector<std::unique_ptr<Work>> out;
-  out.push_back(std::make_unique<UpdateWork>(caller, false));
-  out.push_back(std::make_unique<UpdateWork>(caller, true));
-  out.push_back(std::make_unique<RollbackWork>(caller));
-  out.push_back(std::make_unique<PointWork>(caller));
-  out.push_back(copy_work(caller));
-  out.push_back(verification_work(caller));
+  out.push_back(std::make_unique<UpdateWork>(false));
+  out.push_back(std::make_unique<UpdateWork>(true));
+  out.push_back(std::make_unique<RollbackWork>());
+  out.push_back(std::make_unique<PointWork>());
+  out.push_back(copy_work());
+  out.push_back(verification_work());
   return out;
 }
 

@@ -27,11 +27,11 @@ class Work {
   // Code::invalid: which option is wrong. Asked when the task is defined.
   [[nodiscard]] virtual Result<> check(std::string_view options_json) const = 0;
   // On a thread of its own; blocks until done or cancelled. Code::cancelled, Code::unsupported, or another error: failed.
-  [[nodiscard]] virtual Result<task::v1::WorkReply> run(const task::v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) = 0;
+  [[nodiscard]] virtual Result<task::v1::WorkReply> run(bus::Caller& caller, const task::v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const = 0;
 };
 
 // update, rollback: over the bus, as picketctl does it.
-[[nodiscard]] std::vector<std::unique_ptr<Work>> host_work(bus::Caller& caller);
+[[nodiscard]] std::vector<std::unique_ptr<Work>> host_work();
 // Of a plugin.
 [[nodiscard]] Result<task::v1::WorkReply> run_elsewhere(bus::Caller& caller, const std::string& type, const task::v1::WorkRequest& request, const TellProgress& tell,
                                                         const core::CancelToken& cancel);

@@ -12,15 +12,14 @@ namespace v1 = task::v1;
 
 class CopyWork final : public EngineWork {
  public:
-  using EngineWork::EngineWork;
   [[nodiscard]] std::string_view type() const override { return "copy"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto order = read(options);
     return order ? Result<>() : Result<>(fail(std::move(order).error()));
   }
-  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+  [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(order, read(request.options_json()));
-    PICKET_LET(reply, ask("picket.update.export", order, tell, cancel));
+    PICKET_LET(reply, ask(caller, "picket.update.export", order, tell, cancel));
     if (reply.result() == "ok") {
       std::string folders;
       for (const auto& folder : order.folders()) folders += cat(folders.empty() ? "" : ", ", folder);
@@ -49,19 +48,18 @@ class CopyWork final : public EngineWork {
 // the verdict the engine tells nobody of it and hands it to nobody, neither a copy nor a distribution point; also not after a kill in between.
 class VerificationWork final : public EngineWork {
  public:
-  using EngineWork::EngineWork;
   [[nodiscard]] std::string_view type() const override { return "verification"; }
   [[nodiscard]] Result<> check(std::string_view options) const override {
     auto plan = read(options);
     return plan ? Result<>() : Result<>(fail(std::move(plan).error()));
   }
 
-  [[nodiscard]] Result<v1::WorkReply> run(const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) override {
+  [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(plan, read(request.options_json()));
-    auto updated = ask_engine("picket.update.run", plan.order, tell, cancel);
+    auto updated = ask_engine(caller, "picket.update.run", plan.order, tell, cancel);
     if (!updated) {
       // Part of it may be in force already.
-      if (updated.error().code == Code::cancelled) (void)judge(plan, "untried", "cancelled");
+      if (updated.error().code == Code::cancelled) (void)judge(caller, plan, "untried", "cancelled");
       return fail(std::move(updated).error());
     }
     auto reply = reply_of(*updated);
@@ -75,7 +73,7 @@ class VerificationWork final : public EngineWork {
       tell(progress);
       auto question = request;
       question.set_options_json(plan.tester_options_json);
-      auto tried = run_elsewhere(caller_, tester, question, tell, cancel);
+      auto tried = run_elsewhere(caller, tester, question, tell, cancel);
       auto& part = *reply.add_parts();
       part.set_name(tester);
       part.set_result(tried ? tried->result() : tried.error().code == Code::cancelled ? "cancelled" : "failed");
@@ -85,10 +83,10 @@ class VerificationWork final : public EngineWork {
       // A tester that is not there says nothing about the set.
       const bool is_untried = part.result() == "cancelled" || (!tried && tried.error().code == Code::unavailable);
       reply.set_result(part.result() == "cancelled" ? "cancelled" : "failed");
-      reply.set_text(cat("not verified: ", why, in_words(judge(plan, is_untried ? "untried" : "failed", why))));
+      reply.set_text(cat("not verified: ", why, in_words(judge(caller, plan, is_untried ? "untried" : "failed", why))));
       return reply;
     }
-    PICKET_LET(passed, judge(plan, "passed", ""));
+    PICKET_LET(passed, judge(caller, plan, "passed", ""));
     if (passed.result() == "failed") return fail(Code::io, passed.text());
     reply.set_news(!passed.components().empty());
     return reply;
@@ -123,12 +121,12 @@ class VerificationWork final : public EngineWork {
   }
 
   // A user's cancel does not reach this: an untried set must not stay.
-  [[nodiscard]] Result<update::v1::RunResult> judge(const Plan& plan, std::string_view verdict, std::string_view why) {
+  [[nodiscard]] static Result<update::v1::RunResult> judge(bus::Caller& caller, const Plan& plan, std::string_view verdict, std::string_view why) {
     update::v1::VerdictRequest order;
     order.set_verdict(std::string(verdict));
     order.set_why(std::string(why));
     *order.mutable_components() = plan.order.components();
-    return ask_engine("picket.update.verdict", order, [](const auto&) {}, {});
+    return ask_engine(caller, "picket.update.verdict", order, [](const auto&) {}, {});
   }
 
   // What went back.
@@ -147,7 +145,7 @@ class VerificationWork final : public EngineWork {
 
 }  // namespace
 
-std::unique_ptr<Work> copy_work(bus::Caller& caller) { return std::make_unique<CopyWork>(caller); }
-std::unique_ptr<Work> verification_work(bus::Caller& caller) { return std::make_unique<VerificationWork>(caller); }
+std::unique_ptr<Work> copy_work() { return std::make_unique<CopyWork>(); }
+std::unique_ptr<Work> verification_work() { return std::make_unique<VerificationWork>(); }
 
 }  // namespace picket::tasks

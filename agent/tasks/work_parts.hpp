@@ -24,18 +24,15 @@ using Chunk = std::function<void(std::string_view)>;
 
 // Work of the update engine: its RunResult as the result of a task.
 class EngineWork : public Work {
- public:
-  explicit EngineWork(bus::Caller& caller) : caller_(caller) {}
-
  protected:
-  [[nodiscard]] Result<update::v1::RunResult> ask_engine(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel);
-  [[nodiscard]] Result<task::v1::WorkReply> ask(std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel);
+  [[nodiscard]] static Result<update::v1::RunResult> ask_engine(bus::Caller& caller, std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell,
+                                                               const core::CancelToken& cancel);
+  [[nodiscard]] static Result<task::v1::WorkReply> ask(bus::Caller& caller, std::string_view topic, const google::protobuf::MessageLite& order, const TellProgress& tell, const core::CancelToken& cancel);
   [[nodiscard]] static task::v1::WorkReply reply_of(const update::v1::RunResult& run);
-  bus::Caller& caller_;
 };
 
 // Copy to further folders, verification before distribution.
-[[nodiscard]] std::unique_ptr<Work> copy_work(bus::Caller& caller);
-[[nodiscard]] std::unique_ptr<Work> verification_work(bus::Caller& caller);
+[[nodiscard]] std::unique_ptr<Work> copy_work();
+[[nodiscard]] std::unique_ptr<Work> verification_work();
 
 }  // namespace picket::tasks

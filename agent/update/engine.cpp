@@ -9,6 +9,11 @@ namespace picket::update {
 
 std::string_view Engine::settings_schema() { return settings_schema_text(); }
 
+Result<> Engine::check_settings(std::string_view settings_json) {
+  PICKET_TRY(parse_settings(settings_json));
+  return {};
+}
+
 Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts) {
   const auto data = options.data_dir;
   const Steps steps(options.at_step);

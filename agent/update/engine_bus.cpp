@@ -27,7 +27,8 @@ void EngineImpl::refuse(bus::RequestId id, Code code, std::string_view text) {
 void EngineImpl::on_message(const bus::MessagePtr& message) {
   v1::VariantChoice choice;
   if (message->topic() != "picket.update.variant" || !choice.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()))) return;
-  if (choice.variant() != "full" && choice.variant() != "light") return;  // nothing that a repository could hold
+  // Anything else is nothing that a repository could hold, unless the choice was withdrawn.
+  if (choice.variant() != "full" && choice.variant() != "light" && !message->payload().empty()) return;
   board_.choose_variant(std::move(choice));
 }
 

@@ -78,8 +78,8 @@ std::vector<ReleaseRef> releases(Reader& reader, std::string_view name, bool eve
 Result<Settings> parse_settings(std::string_view text) {
   json::error_code error;
   const auto document = json::parse(text, error);
-  if (error) return fail(Code::invalid, cat("update settings: not JSON: ", error.message()));
-  if (!document.is_object()) return fail(Code::invalid, "update settings: must be an object");
+  if (error) return fail(Code::invalid, cat("not JSON: ", error.message()));
+  if (!document.is_object()) return fail(Code::invalid, "must be an object");
   Reader reader(document.get_object());
   Settings out;
   reader.each_object("sources", [&](Reader& item, const json::object& object) {
@@ -129,7 +129,7 @@ Result<Settings> parse_settings(std::string_view text) {
     });
   }
   if (out.warning_after >= out.critical_after) reader.wrong("critical_after_hours", "must be more than warning_after_hours");
-  if (!reader.why().empty()) return fail(Code::invalid, cat("update settings: ", reader.why()));
+  if (!reader.why().empty()) return fail(Code::invalid, reader.why());
   return out;
 }
 

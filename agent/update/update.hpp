@@ -47,7 +47,10 @@ class Engine {
   virtual ~Engine() = default;  // cancels a run and waits for it
 
   [[nodiscard]] static std::string_view settings_schema();
-  // Settings already valid against the schema. Takes effect at the next run.
+  // What a schema cannot say: the names of sources are unique, a warning comes before what is critical. Code::invalid names the setting.
+  [[nodiscard]] static Result<> check_settings(std::string_view settings_json);
+  // Settings already valid against the schema. What check_settings() refuses is refused here too; then the ones before stay. Takes effect at
+  // the next run.
   [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
   // How often updates are to be looked for; 0: only by hand. Who keeps time (the tasks) asks picket.update.run, and says when it will next.
   [[nodiscard]] virtual std::chrono::minutes interval() const = 0;

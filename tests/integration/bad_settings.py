@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Local settings that a real picketd cannot take, at its start and on SIGHUP: one clear line in the log, the same in `status`, `policy show` and
-`doctor`, what was in force stays, and no secret stands anywhere."""
+"""Settings that a real picketd cannot take, local and of a policy, at its start and while it runs: one clear line in the log, the same in `status`,
+`policy show` and `doctor`, what was in force stays, and no secret stands anywhere."""
 import signal
 
 from picket_site import Agent, Publisher, folder_source, wait_for, workplace
@@ -33,9 +33,11 @@ def is_told(agent, *words):
         assert all(word in " ".join(shown.split()) for word in words), (command, words, shown)
 
 
-def check(work):
-    publisher = Publisher(work / "publisher")
-    publisher.publish_text("rules", 1, "a\n")
+def in_force(agent, setting):
+    return agent.json("policy", "explain", "org.picket.update", setting)["settings"][0]["value_json"]
+
+
+def against_the_schema(work, publisher):
     with Agent(work / "agent", publisher, plugins=["org.picket.source-folder"]) as agent:
         good = folder_source(publisher.repository)
         agent.update_from(good, components=["rules"])
@@ -46,7 +48,7 @@ def check(work):
         line = reload(agent)
         assert " error " in line and 'local values stay as they were: org.picket.update: setting keep_sets: 0 breaks the rule "minimum": 1' in line, line
         is_told(agent, "last reload, ", "setting keep_sets: 0 breaks the rule")
-        assert agent.json("policy", "explain", "org.picket.update", "interval_minutes")["settings"][0]["value_json"] == 0, "what was in force stays"
+        assert in_force(agent, "interval_minutes") == 0, "what was in force stays"
         assert "rules" in agent.ctl("update", "run")
 
         write(agent, "{")
@@ -76,5 +78,59 @@ def check(work):
         assert "ignored" not in agent.ctl("policy", "show") and "last reload" not in agent.ctl("policy", "show")
 
 
+def against_the_part_itself(work, publisher):
+    """What fits the schema, and is refused by who takes it: none of it is the end of picketd, not at its next start either."""
+    good, twins, contradiction = folder_source(publisher.repository), 'sources: name: two sources are named "folder"', "critical_after_hours: must be more than warning_after_hours"
+    with Agent(work / "rules", publisher, options={"policy-keys": work / "rules" / "keys"}, plugins=["org.picket.source-folder"]) as agent:
+        agent.make_policy_key()
+        agent.update_from(good, components=["rules"])
+        agent.start()
+
+        agent.update_from(good, good)
+        line = reload(agent)
+        assert " error " in line and f"local values stay as they were: org.picket.update: {twins}" in line, line
+        is_told(agent, "last reload, ", twins)
+        assert "rules" in agent.ctl("update", "run"), "with the source of before"
+        agent.settings("org.picket.tasks", tasks={"out": {"type": "copy", "options": {"folders": ["srv"]}}})
+        agent.end()
+        agent.start()
+        for told in (f"local settings of org.picket.update are ignored: org.picket.update: {twins}",
+                     "local settings of org.picket.tasks are ignored: org.picket.tasks: tasks.out.options.folders: 'srv' is no absolute path"):
+            assert len(lines(agent, " warning policy: ", told)) == 1, agent.log()
+            is_told(agent, told)
+        agent.settings("org.picket.tasks")
+        agent.update_from(good, components=["rules"])
+        assert " info " in reload(agent)
+        assert "ignored" not in agent.ctl("policy", "show")
+
+        # A policy of this kind is refused before anybody is offered it; the one before stays, also over a restart.
+        agent.apply_policy(1, {"org.picket.update": {"settings": {"warning_after_hours": 100}}})
+        refused = agent.apply_policy(2, {"org.picket.update": {"settings": {"warning_after_hours": 200}}}, status=1)
+        assert f"refused: org.picket.update: {contradiction}" in refused, refused
+        assert len(lines(agent, " warning policy: refused: ", contradiction)) == 1, agent.log()
+        is_told(agent, "last refusal, ", contradiction)
+        agent.end()
+        agent.start()
+        is_told(agent, "last refusal, ", contradiction)
+        assert in_force(agent, "warning_after_hours") == 100
+
+        # One that fits only beside local values, which are gone at the next start: what else it says counts.
+        agent.update_from(good, components=["rules"], critical_after_hours=400)
+        assert " info " in reload(agent)
+        agent.apply_policy(3, {"org.picket.update": {"settings": {"warning_after_hours": 300, "keep_sets": 5}}})
+        assert in_force(agent, "warning_after_hours") == 300 and not agent.ctl("policy", "show").count("last refusal")
+        agent.end()
+        agent.update_from(good, components=["rules"])
+        agent.start()
+        told = f"the policy's setting warning_after_hours is ignored: org.picket.update: {contradiction}"
+        assert len(lines(agent, " warning policy: ", told)) == 1, agent.log()
+        is_told(agent, told)
+        assert in_force(agent, "warning_after_hours") == 72 and in_force(agent, "keep_sets") == 5
+        agent.end()
+
+
 with workplace("bad-settings") as work:
-    check(work)
+    the_publisher = Publisher(work / "publisher")
+    the_publisher.publish_text("rules", 1, "a\n")
+    against_the_schema(work, the_publisher)
+    against_the_part_itself(work, the_publisher)

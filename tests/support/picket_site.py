@@ -205,6 +205,18 @@ class Agent(Running):
         """Updates only when told to."""
         self.settings("org.picket.update", **{"interval_minutes": 0, "rest_after_failure_seconds": 0, "sources": sources, **more})
 
+    def make_policy_key(self):
+        """Before it starts: in the folder that its policy-keys must name."""
+        (self.folder / "keys").mkdir()
+        run(BIN / "picket-repo", "key", "gen", "policy", "--keys", self.folder / "keys")
+
+    def apply_policy(self, revision, plugins, status=0):
+        document, envelope = self.folder / "policy.json", self.folder / "policy.dsse.json"
+        document.write_text(json.dumps({"policy": 1, "revision": revision, "issued": "2026-01-01T00:00:00Z", "expires": "2106-01-01T00:00:00Z", "plugins": plugins}))
+        envelope.unlink(missing_ok=True)
+        run(BIN / "picket-repo", "dsse", "sign", "--type", "application/vnd.picket.policy+json", "--keys", self.folder / "keys", "--key", "policy", "--out", envelope, document)
+        return self.ctl("policy", "apply", envelope, status=status)
+
     def start(self):
         self.launch(*self.command)
 

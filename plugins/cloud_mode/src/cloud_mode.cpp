@@ -59,7 +59,7 @@ void CloudMode::on_message(const picket::plugin::Message& message) {
   if (message.topic != "picket.ksn.state" || !message.key.empty()) return;
   picket::ksn::v1::KsnState state;
   ksn_ = {};
-  ksn_.known = true;
+  ksn_.known = !message.is_withdrawn();
   ksn_.readable = state.ParseFromArray(message.payload.data(), static_cast<int>(message.payload.size()));
   if (ksn_.readable) {
     ksn_.in_use = state.in_use();

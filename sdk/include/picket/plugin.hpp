@@ -46,6 +46,8 @@ struct Message {
   explicit Message(const picket_message& m)
       : topic(view(m.topic)), key(view(m.key)), content_type(view(m.content_type)), sender(view(m.sender)), payload(view(m.payload)),
         timeout_ms(m.timeout_ms) {}
+  // Of a state topic: there is no value of this key any more, see ext/bus.h.
+  [[nodiscard]] bool is_withdrawn() const { return content_type.empty() && payload.empty(); }
 };
 
 // The host's tables behind one small value; copy it freely. An absent extension answers PICKET_E_UNSUPPORTED.

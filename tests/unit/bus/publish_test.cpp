@@ -251,6 +251,43 @@ TEST_F(Publish, narrowing_takes_away_and_never_adds) {
   EXPECT_EQ(to->request({.topic = "r"}, 2), kUnavailable);
 }
 
+TEST_F(Publish, state_on_a_topic_that_is_taken_away_is_withdrawn_and_its_subscribers_are_told) {
+  const auto from = attach(nobody, "from", source);
+  const auto another = attach(nobody, "another", source);
+  const auto to = attach(listener, "to", sink);
+  ASSERT_EQ(to->subscribe("s"), kOk);
+  ASSERT_EQ(from->publish("s", "mine", "text", "1"), kOk);
+  ASSERT_EQ(another->publish("s", "theirs", "text", "2"), kOk);
+  from->narrow({.publishes = {{"s", Kind::state}}});
+  from->narrow({});
+  from->narrow({});
+  EXPECT_EQ(from->publish("s", "mine", "text", "3"), kDenied);
+  ASSERT_EQ(another->publish("s", "theirs", "text", "4"), kOk);
+  ASSERT_TRUE(listener.wait_for(4));
+  EXPECT_THAT(listener.payloads(), ElementsAre("1", "2", "", "4")) << "told once, and only of what was taken away";
+  const auto withdrawn = listener.heard()[2].message;
+  EXPECT_EQ(withdrawn->key(), "mine");
+  EXPECT_EQ(withdrawn->content_type(), "");
+  EXPECT_EQ(withdrawn->sender(), "from");
+  const auto late = attach(other, "late", sink);
+  ASSERT_EQ(late->subscribe("s"), kOk);
+  ASSERT_TRUE(other.wait_for(1));
+  EXPECT_THAT(other.payloads(), ElementsAre("4"));
+}
+
+TEST_F(Publish, state_of_a_publisher_that_has_ended_can_be_withdrawn) {
+  auto from = attach(nobody, "from", source);
+  ASSERT_EQ(from->publish("s", "a", "text", "1"), kOk);
+  from.reset();
+  const auto to = attach(listener, "to", sink);
+  ASSERT_EQ(to->subscribe("s"), kOk);
+  router->withdraw("s", "another");
+  router->withdraw("s", "from");
+  router->withdraw("unknown", "from");
+  ASSERT_TRUE(listener.wait_for(2));
+  EXPECT_THAT(listener.payloads(), ElementsAre("1", ""));
+}
+
 TEST_F(Publish, a_new_topic_reaches_those_who_already_listen_to_its_prefix) {
   const auto to = attach(listener, "to", sink);
   ASSERT_EQ(to->subscribe("new.*"), kOk);

@@ -56,6 +56,14 @@ TEST_F(CloudMode, is_light_while_on_and_ksn_in_use) {
   EXPECT_EQ(choice(), "light: cloud mode is on and KSN is in use");
 }
 
+TEST_F(CloudMode, is_full_once_what_was_said_of_ksn_is_withdrawn) {
+  host_.keep(ksn(true));
+  ASSERT_EQ(host_.start(R"({"cloud_mode":true})"), PICKET_OK);
+  EXPECT_EQ(choice().substr(0, 5), "light");
+  host_.message({.topic = "picket.ksn.state", .sender = "org.picket.ksn-client"});
+  EXPECT_EQ(choice(), "full: cloud mode is on, but KSN is not in use: no plugin has said so");
+}
+
 TEST_F(CloudMode, is_full_while_switched_off_whatever_ksn_does) {
   ASSERT_EQ(host_.start(R"({"cloud_mode":false})"), PICKET_OK);
   host_.keep(ksn(true));

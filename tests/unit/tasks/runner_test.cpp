@@ -139,6 +139,13 @@ TEST_F(TasksTest, a_plugin_that_goes_or_answers_nonsense_is_a_failure) {
   EXPECT_EQ(history().front().result(), "failed");
 }
 
+TEST(Tasks, settings_are_checked_without_tasks_that_run) {
+  EXPECT_TRUE(Tasks::check_settings("{}"));
+  EXPECT_TRUE(Tasks::check_settings(R"({"tasks":{"out":{"type":"copy","options":{"folders":["/srv"]}},"theirs":{"options":{"anything":1}}}})"));
+  EXPECT_EQ(Tasks::check_settings(R"({"tasks":{"out":{"type":"copy","options":{"folders":["srv"]}}}})").error().message, "tasks.out.options.folders: 'srv' is no absolute path");
+  EXPECT_EQ(Tasks::check_settings(R"({"tasks":{"x":{"schedule":{"after":{"task":"y"}}}}})").error().message, "tasks.x.schedule.after: there is no task 'y'");
+}
+
 TEST_F(TasksTest, settings_that_are_wrong_change_nothing) {
   open(kByHand);
   const auto taken = tasks_->apply_settings(R"({"tasks":{"back":{"type":"rollback"}}})");

@@ -76,7 +76,7 @@ class WorkTest : public BusTest {
     request.set_task("t");
     request.set_run(9);
     request.set_options_json(options);
-    return of(type).run(request, [](const auto&) {}, {});
+    return of(type).run(*caller_, request, [](const auto&) {}, {});
   }
   std::string why_not(std::string_view type, std::string_view options) {
     const auto good = of(type).check(options);
@@ -109,7 +109,7 @@ class WorkTest : public BusTest {
     return out;
   }
 
-  std::vector<std::unique_ptr<Work>> work_ = host_work(*caller_);
+  std::vector<std::unique_ptr<Work>> work_ = host_work();
   std::unique_ptr<Answerer> engine_, tester_;
 };
 

@@ -31,6 +31,21 @@ TEST_F(UpdateTest, another_variant_is_pending_until_the_next_update_takes_it) {
   EXPECT_EQ(world_->status_of("rules").variant(), "light");
 }
 
+TEST_F(UpdateTest, a_variant_whose_choice_is_withdrawn_is_the_default_again) {
+  publish(release(1));
+  open();
+  const auto comes_to = [&](std::string_view variant) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (world_->status().wanted_variant() != variant && std::chrono::steady_clock::now() < until) {}
+    return world_->status().wanted_variant() == variant;
+  };
+  world_->choose_variant("light");
+  ASSERT_TRUE(comes_to("light"));
+  world_->router->withdraw("picket.update.variant", "chooser");
+  EXPECT_TRUE(comes_to("full"));
+  EXPECT_EQ(world_->status().variant_reason(), "nobody chose: full is the default");
+}
+
 TEST_F(UpdateTest, a_variant_that_does_not_exist_is_replaced_by_the_one_that_does) {
   publish(release(1));
   open();

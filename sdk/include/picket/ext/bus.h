@@ -2,7 +2,8 @@
  * "picket.bus/1": how plugins talk with each other and with the host.
  *
  * Topics are dotted names (`picket.component.active`, `com.vendor.thing`), at most 127 bytes. A topic is of one kind:
- *  - state: the latest message per key is kept and handed to whoever subscribes later;
+ *  - state: the latest message per key is kept and handed to whoever subscribes later, also when its publisher has ended. When a
+ *    policy takes the topic away from its publisher, the value is gone: subscribers get its key with an empty payload and content type;
  *  - event: delivered to all subscribers, never lost silently: the publisher gets PICKET_E_BUSY when a subscriber's
  *    queue is full, or, across processes, the loss is counted and told (on_loss);
  *  - request: one question, one answer, before a deadline; the answer may begin with a stream of bytes.
