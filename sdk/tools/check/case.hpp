@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,6 @@ struct Case {
 [[nodiscard]] std::span<const Case> hostile_cases();
 
 // In a child of its own, which is gone when this returns.
-[[nodiscard]] Verdict run_in_child(const Case& which, const Subject& subject, std::chrono::milliseconds limit);
+[[nodiscard]] Verdict run_in_child(const std::function<Verdict()>& run, std::chrono::milliseconds limit);
 
 }  // namespace picket::check

@@ -16,9 +16,9 @@ namespace picket::check {
 
 namespace {
 
-constexpr std::size_t max_verdict_bytes = 8192;
+constexpr std::size_t max_verdict_bytes = 32768;
 
-[[noreturn]] void be_child(const Case& which, const Subject& subject, int verdict_fd) {
+[[noreturn]] void be_child(const std::function<Verdict()>& run, int verdict_fd) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
@@ -26,7 +26,7 @@ constexpr std::size_t max_verdict_bytes = 8192;
   // One line per case: what the plugin prints is not part of it.
   if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0)
     for (const int fd : {0, 1, 2}) ::dup2(null, fd);
-  const Verdict verdict = which.run(subject);
+  const Verdict verdict = run();
   std::string line(1, static_cast<char>(verdict.outcome));
   line += verdict.text.substr(0, max_verdict_bytes - 2);
   line += '\n';
@@ -55,6 +55,7 @@ bool read_verdict(int fd, std::chrono::steady_clock::time_point until, std::stri
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
     const int number = WTERMSIG(status);
+    if (number == SIGALRM) return "a call did not return in time";  // of who armed an alarm before each
     return cat("the plugin ended its process: signal ", std::to_string(number), " (", ::strsignal(number), ")");
   }
   return cat("the plugin ended its process with status ", std::to_string(WEXITSTATUS(status)));
@@ -72,13 +73,13 @@ std::string_view to_string(Outcome outcome) {
   return "?";
 }
 
-Verdict run_in_child(const Case& which, const Subject& subject, std::chrono::milliseconds limit) {
+Verdict run_in_child(const std::function<Verdict()>& run, std::chrono::milliseconds limit) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return failed(cat("cannot make a pipe: ", std::strerror(errno)));
   UniqueFd from(ends[0]), to(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return failed(cat("cannot start a child: ", std::strerror(errno)));
-  if (child == 0) be_child(which, subject, to.get());
+  if (child == 0) be_child(run, to.get());
   ::setpgid(child, child);
   to.reset();
 

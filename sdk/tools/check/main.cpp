@@ -1,6 +1,5 @@
 // picket-plugin-check: is this a good plugin?
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <vector>
@@ -9,7 +8,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "check/case.hpp"
+#include "check/arguments.hpp"
+#include "check/bench.hpp"
 
 using namespace picket;
 using check::Outcome;
@@ -17,78 +17,15 @@ using check::Verdict;
 
 namespace {
 
-constexpr const char* usage =
-    "usage: picket-plugin-check static|run|list [PACKAGE_FOLDER|FILE.so] [options]\n"
-    "\n"
-    "static looks at the file and its manifest, run leads the plugin through its life, list names the cases.\n"
-    "  --id ID            the plugin's id (else from the manifest)\n"
-    "  --manifest FILE    plugin.json, also one that has no sha256 yet (else the one in the same folder)\n"
-    "  --settings FILE    JSON settings to start it with (else the defaults of the manifest's schema)\n"
-    "  --only CASE        this case, whatever it builds upon\n"
-    "  --timeout SECONDS  for each case; 20\n"
-    "  --seed N           of the random bytes; 1\n"
-    "  --in-process       no child and no timeout, for a debugger; needs --only\n"
-    "  --json             one JSON document instead of lines\n"
-    "\n"
-    "Ends with 0 when nothing failed, 1 when a case failed, 2 when it could not look.\n";
-
-struct Arguments {
-  std::string command, only;
-  check::SubjectOptions subject;
-  unsigned long timeout_s = 20;
-  bool in_process = false, json = false;
-};
-
 struct Done {
   const char* name;
   Verdict verdict;
 };
 
-Result<unsigned long> number(const char* option, const char* text, unsigned long most) {
-  char* end = nullptr;
-  const unsigned long value = std::strtoul(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end != '\0' || value > most)
-    return fail(Code::invalid, cat(option, " must be a number up to ", std::to_string(most), ", not \"", text, "\""));
-  return value;
-}
-
-Result<Arguments> parse(int argc, char** argv) {
-  Arguments out;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--in-process" || word == "--json") {
-      (word == "--json" ? out.json : out.in_process) = true;
-      continue;
-    }
-    if (!word.starts_with("--")) {
-      if (out.command.empty()) out.command = word;
-      else if (out.subject.path.empty()) out.subject.path = word;
-      else return fail(Code::invalid, cat("one plugin at a time, not also ", word));
-      continue;
-    }
-    const bool known = word == "--id" || word == "--manifest" || word == "--settings" || word == "--only" || word == "--timeout" || word == "--seed";
-    if (!known) return fail(Code::invalid, cat("unknown option ", word, " (--help lists them)"));
-    if (i + 1 == argc || *argv[i + 1] == '\0') return fail(Code::invalid, cat(word, " needs a value"));
-    const char* value = argv[++i];
-    if (word == "--id") out.subject.id = value;
-    if (word == "--manifest") out.subject.manifest = value;
-    if (word == "--settings") out.subject.settings = value;
-    if (word == "--only") out.only = value;
-    if (word == "--timeout") {
-      PICKET_LET(seconds, number("--timeout", value, 3600));
-      if (seconds == 0) return fail(Code::invalid, "--timeout must be at least 1");
-      out.timeout_s = seconds;
-    }
-    if (word == "--seed") {
-      PICKET_LET(seed, number("--seed", value, 0xffffffff));
-      out.subject.seed = seed;
-    }
-  }
-  if (out.command != "static" && out.command != "run" && out.command != "list") return fail(Code::invalid, "say static, run or list (--help explains)");
-  if (out.command != "list" && out.subject.path.empty()) return fail(Code::invalid, "name a package folder or a shared object");
-  if (out.in_process && out.only.empty()) return fail(Code::invalid, "--in-process needs --only CASE: a case may end the process");
-  return out;
-}
+struct Seen {
+  std::vector<Done> done;
+  std::vector<check::Measured> measured;  // by bench
+};
 
 // A plugin's words reach a terminal: no control characters.
 std::string printable(std::string_view text) {
@@ -97,7 +34,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::vector<check::Case> cases_of(const Arguments& arguments) {
+std::vector<check::Case> cases_of(const check::Arguments& arguments) {
   std::vector<check::Case> out;
   const auto add = [&](std::span<const check::Case> more) { out.insert(out.end(), more.begin(), more.end()); };
   if (arguments.command != "run") add(check::static_cases());
@@ -109,7 +46,17 @@ std::vector<check::Case> cases_of(const Arguments& arguments) {
   return out;
 }
 
-std::vector<Done> run_all(const Arguments& arguments, const check::Subject& subject, const std::vector<check::Case>& cases) {
+// Lines come out as they are known: a case may take long.
+void add(std::vector<Done>& done, const check::Arguments& arguments, const char* name, Verdict verdict) {
+  verdict.text = printable(verdict.text);
+  if (!arguments.json) {
+    std::printf("%-7s  %-20s %s\n", std::string(to_string(verdict.outcome)).c_str(), name, verdict.text.c_str());
+    std::fflush(stdout);
+  }
+  done.push_back({name, std::move(verdict)});
+}
+
+std::vector<Done> run_all(const check::Arguments& arguments, const check::Subject& subject, const std::vector<check::Case>& cases) {
   std::vector<Done> out;
   std::map<std::string_view, Outcome> known;
   for (const auto& which : cases) {
@@ -120,23 +67,37 @@ std::vector<Done> run_all(const Arguments& arguments, const check::Subject& subj
     else if (arguments.in_process)
       verdict = which.run(subject);
     else
-      verdict = run_in_child(which, subject, std::chrono::seconds(arguments.timeout_s));
-    verdict.text = printable(verdict.text);
+      verdict = check::run_in_child([&] { return which.run(subject); }, arguments.timeout);
     known[which.name] = verdict.outcome;
-    if (!arguments.json) {
-      std::printf("%-7s  %-20s %s\n", std::string(to_string(verdict.outcome)).c_str(), which.name, verdict.text.c_str());
-      std::fflush(stdout);
-    }
-    out.push_back({which.name, std::move(verdict)});
+    add(out, arguments, which.name, std::move(verdict));
   }
   return out;
 }
 
-void print_json(const Arguments& arguments, const check::Subject& subject, const std::vector<Done>& done) {
-  boost::json::array results;
-  for (const auto& [name, verdict] : done) results.push_back({{"case", name}, {"result", to_string(verdict.outcome)}, {"text", verdict.text}});
-  const boost::json::object document{{"schema", 1}, {"command", arguments.command}, {"file", subject.library.native()}, {"id", subject.id},
-                                     {"sha256", subject.digest}, {"seed", subject.seed}, {"results", std::move(results)}};
+Seen look(const check::Arguments& arguments, const check::Subject& subject, const std::vector<check::Case>& cases) {
+  Seen out;
+  if (arguments.command == "fuzz") {
+    add(out.done, arguments, "fuzz", check::fuzz(subject, arguments.fuzz));
+  } else if (arguments.command == "bench") {
+    auto bench = check::bench(subject, arguments.timeout);
+    out.measured = std::move(bench.measured);
+    for (const auto& one : out.measured)
+      if (!arguments.json) std::printf("%-48s %10.0f /s  p50 %10.2f us  p99 %10.2f us\n", printable(one.what).c_str(), one.per_second, one.p50_us, one.p99_us);
+    add(out.done, arguments, "bench", std::move(bench.verdict));
+  } else {
+    out.done = run_all(arguments, subject, cases);
+  }
+  return out;
+}
+
+void print_json(const check::Arguments& arguments, const check::Subject& subject, const Seen& seen) {
+  boost::json::array results, measured;
+  for (const auto& [name, verdict] : seen.done) results.push_back({{"case", name}, {"result", to_string(verdict.outcome)}, {"text", verdict.text}});
+  for (const auto& one : seen.measured)
+    measured.push_back({{"what", one.what}, {"calls", one.calls}, {"per_second", one.per_second}, {"p50_us", one.p50_us}, {"p99_us", one.p99_us}});
+  boost::json::object document{{"schema", 1}, {"command", arguments.command}, {"file", subject.library.native()}, {"id", subject.id},
+                               {"sha256", subject.digest}, {"seed", subject.seed}, {"results", std::move(results)}};
+  if (arguments.command == "bench") document["measured"] = std::move(measured);
   std::printf("%s\n", boost::json::serialize(document).c_str());
 }
 
@@ -154,10 +115,10 @@ int main(int argc, char** argv) {
   }
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--help") == 0) {
-      std::fputs(usage, stdout);
+      std::fputs(check::usage, stdout);
       return 0;
     }
-  const auto arguments = parse(argc, argv);
+  const auto arguments = check::parse_arguments(argc, argv);
   if (!arguments) return complain(arguments.error().message);
   const auto cases = cases_of(*arguments);
   if (cases.empty()) return complain(cat("no case is named ", arguments->only, " (picket-plugin-check list names them)"));
@@ -168,11 +129,12 @@ int main(int argc, char** argv) {
   const auto subject = check::open_subject(arguments->subject);
   if (!subject) return complain(subject.error().message);
 
-  const auto done = run_all(*arguments, *subject, cases);
-  if (arguments->json) print_json(*arguments, *subject, done);
+  const auto seen = look(*arguments, *subject, cases);
+  if (arguments->json) print_json(*arguments, *subject, seen);
   std::map<Outcome, std::size_t> count;
-  for (const auto& [name, verdict] : done) ++count[verdict.outcome];
-  if (!arguments->json)
+  for (const auto& [name, verdict] : seen.done) ++count[verdict.outcome];
+  const bool is_one = arguments->command == "fuzz" || arguments->command == "bench";
+  if (!arguments->json && !is_one)
     std::printf("%zu passed, %zu failed, %zu warnings, %zu skipped\n", count[Outcome::pass], count[Outcome::fail], count[Outcome::warning], count[Outcome::skipped]);
   return count[Outcome::fail] > 0 ? 1 : 0;
 }

@@ -1,7 +1,6 @@
 #include "check/session.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace picket::check {
 
@@ -48,50 +47,37 @@ std::optional<Verdict> Session::start() {
   return failed(cat("start answers ", std::to_string(status), host.error().empty() ? "" : ": ", host.error()));
 }
 
-std::string Session::random_bytes() {
-  // Mostly short, sometimes empty, sometimes as large as the bus allows; sometimes like a protobuf message, sometimes like JSON.
-  constexpr std::array<std::size_t, 6> sizes{0, 1, 16, 300, 5000, PICKET_BUS_MAX_PAYLOAD};
-  const std::size_t most = sizes[std::min<std::uint64_t>(random_() % 12, sizes.size() - 1)];
-  std::string out(most == 0 ? 0 : random_() % (most + 1), '\0');
-  if (most == PICKET_BUS_MAX_PAYLOAD) out.resize(random_() % 50 == 0 ? most : out.size() % 4096);
-  for (char& c : out) c = static_cast<char>(random_());
-  switch (random_() % 4) {
-    case 0:
-      for (std::size_t i = 0; i + 1 < out.size(); i += 2 + static_cast<unsigned char>(out[i + 1]) % 32) {
-        out[i] = static_cast<char>(((random_() % 15 + 1) << 3) | (random_() % 3));
-        out[i + 1] = static_cast<char>(out[i + 1] & 0x1f);
-      }
-      break;
-    case 1:
-      out.insert(0, "{\"a\":[");
-      out.resize(std::min<std::size_t>(out.size(), PICKET_BUS_MAX_PAYLOAD));
-      break;
-    default: break;
-  }
-  return out;
+std::optional<Verdict> Session::apply(const std::string& settings) {
+  constexpr std::size_t shown_bytes = 300;
+  const picket_status status = host.apply(settings, ++revision_);
+  if (status == PICKET_OK) return std::nullopt;
+  const auto shown = settings.substr(0, shown_bytes);
+  // One that hands on what the host answered it need not explain that.
+  if (host.error().empty() && status != PICKET_E_BUSY && status != PICKET_E_DENIED) return failed(cat("refuses ", shown, " with ", std::to_string(status), " and does not say why"));
+  host.stop();
+  host.fail_nothing();
+  auto bad = start();
+  if (bad) bad->text = cat("after it refused ", shown, ": ", bad->text);
+  return bad;
 }
 
-std::string Session::topic_of(const std::string& filter) {
-  constexpr std::array<const char*, 4> names{"active", "thing", "x.y", "state"};
-  if (filter == "*") return cat("any.", names[random_() % names.size()]);
-  if (!filter.ends_with(".*")) return filter;
-  return filter.substr(0, filter.size() - 1) + names[random_() % names.size()];
+std::vector<std::string> Session::heard() const {
+  auto out = host.subscriptions();
+  if (!subject_.manifest) return out;
+  for (const auto& filter : subject_.manifest->topics.subscribes)
+    if (std::find(out.begin(), out.end(), filter) == out.end()) out.push_back(filter);
+  return out;
 }
+std::vector<std::string> Session::answered() const { return subject_.manifest ? subject_.manifest->topics.answers : std::vector<std::string>{}; }
 
 void Session::talk(unsigned count, std::chrono::milliseconds limit, Content content) {
   const auto end = std::chrono::steady_clock::now() + limit;
-  const auto payload = [&] { return content == Content::random ? random_bytes() : std::string("{}"); };
-  auto heard = host.subscriptions();
-  std::vector<std::string> answers;
-  if (subject_.manifest) {
-    for (const auto& filter : subject_.manifest->topics.subscribes)
-      if (std::find(heard.begin(), heard.end(), filter) == heard.end()) heard.push_back(filter);
-    answers = subject_.manifest->topics.answers;
-  }
+  const auto payload = [&] { return content == Content::random ? random_bytes(random_) : std::string("{}"); };
+  const auto filters = heard();
   for (unsigned i = 0; i < count && std::chrono::steady_clock::now() < end; ++i) {
-    for (const auto& filter : heard)
-      host.message({.topic = topic_of(filter), .payload = payload(), .key = random_() % 2 ? "" : "key", .content_type = random_() % 2 ? "" : "application/json"});
-    for (const auto& topic : answers)
+    for (const auto& filter : filters)
+      host.message({.topic = topic_of(filter, random_), .payload = payload(), .key = random_() % 2 ? "" : "key", .content_type = random_() % 2 ? "" : "application/json"});
+    for (const auto& topic : answered())
       if (const auto id = host.request({.topic = topic, .payload = payload()}, random_() % 2 ? stream_credit : 0); id != 0) requests_.push_back(id);
   }
 }

@@ -1,4 +1,6 @@
-// The defaults of a settings schema, as the host fills them in, held against the schema itself.
+// Settings as the host makes them of a schema: its defaults, and what lies at its edges, held against the schema itself.
+#include <memory>
+
 #include <boost/json.hpp>
 
 #include <valijson/adapters/boost_json_adapter.hpp>
@@ -7,6 +9,7 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "check/edges.hpp"
 #include "check/subject.hpp"
 #include "trust/json.hpp"
 
@@ -35,12 +38,21 @@ void fill(const json::value& schema, json::object& into, unsigned depth) {
   }
 }
 
-Result<> validate(const json::value& schema, const json::value& settings) {
+using Compiled = std::unique_ptr<valijson::Schema>;
+Result<Compiled> compile(const json::value& schema) {
   try {
-    valijson::Schema compiled;
-    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(valijson::adapters::BoostJsonAdapter(schema), compiled);
+    auto out = std::make_unique<valijson::Schema>();
+    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(valijson::adapters::BoostJsonAdapter(schema), *out);
+    return out;
+  } catch (const std::exception& e) {
+    return fail(Code::invalid, cat("settings_schema: ", e.what()));
+  }
+}
+
+Result<> validate(const valijson::Schema& schema, const json::value& settings) {
+  try {
     valijson::ValidationResults why;
-    if (valijson::Validator().validate(compiled, valijson::adapters::BoostJsonAdapter(settings), &why)) return {};
+    if (valijson::Validator().validate(schema, valijson::adapters::BoostJsonAdapter(settings), &why)) return {};
     valijson::ValidationResults::Error first;
     if (!why.popError(first)) return fail(Code::invalid, "the settings break their schema");
     std::string where;
@@ -57,14 +69,29 @@ Result<std::string> default_settings(const std::string& schema_json) {
   PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
   json::object settings;
   fill(schema, settings, 0);
-  PICKET_TRY(validate(schema, settings));
+  PICKET_LET(compiled, compile(schema));
+  PICKET_TRY(validate(*compiled, settings));
   return json::serialize(settings);
 }
 
 Result<> check_settings(const std::string& schema_json, const std::string& settings_json) {
   PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
   PICKET_LET(settings, trust::parse_strict(settings_json, {}, trust::Numbers::any));
-  return validate(schema, settings);
+  PICKET_LET(compiled, compile(schema));
+  return validate(*compiled, settings);
+}
+
+Result<Edges> settings_at_edges(const std::string& schema_json, const std::string& settings_json) {
+  PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
+  PICKET_LET(settings, trust::parse_strict(settings_json, {}, trust::Numbers::any));
+  PICKET_LET(compiled, compile(schema));
+  Edges out;
+  for (auto& value : around(schema, settings)) {
+    if (value.is_object()) fill(schema, value.get_object(), 0);
+    if (value.is_object() && validate(*compiled, value)) out.accepted.push_back(json::serialize(value));
+    else ++out.refused;
+  }
+  return out;
 }
 
 }  // namespace picket::check

@@ -1,10 +1,12 @@
 // The plugin that is checked: its file, and its manifest when there is one. Nothing of it has run.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "package/elf.hpp"
@@ -24,6 +26,8 @@ struct Subject {
 
   // Named by the manifest, or false when there is none.
   [[nodiscard]] bool in_process() const { return manifest && manifest->preferred == package::Isolation::in_process; }
+  // What one call into it may take.
+  [[nodiscard]] std::chrono::milliseconds call_budget() const { return std::chrono::milliseconds(manifest ? manifest->limits.callback_ms : 1000); }
 };
 
 struct SubjectOptions {
@@ -40,5 +44,13 @@ struct SubjectOptions {
 // What the host makes of an empty configuration. Code::invalid when the schema is broken or its own defaults break it.
 [[nodiscard]] Result<std::string> default_settings(const std::string& schema_json);
 [[nodiscard]] Result<> check_settings(const std::string& schema_json, const std::string& settings_json);
+
+// Settings at every boundary of the schema and beside it, each different from the given ones in one place. Those that the schema refuses are only
+// counted: the host would keep them from the plugin.
+struct Edges {
+  std::vector<std::string> accepted;
+  std::size_t refused = 0;
+};
+[[nodiscard]] Result<Edges> settings_at_edges(const std::string& schema_json, const std::string& settings_json);
 
 }  // namespace picket::check

@@ -8,7 +8,8 @@ import sys
 
 
 def check(tool, command, package):
-    return subprocess.run([tool, command, package, "--timeout", "60"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
+    seconds = ["--seconds", "3"] if command == "fuzz" else []
+    return subprocess.run([tool, command, package, "--timeout", "60", *seconds], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
 
 
 def main():
@@ -19,7 +20,7 @@ def main():
         sys.exit(77)
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [(package, command, pool.submit(check, tool, command, package)) for package in packages for command in ("static", "run")]
+        running = [(package, command, pool.submit(check, tool, command, package)) for package in packages for command in ("static", "run", "fuzz")]
         for package, command, future in running:
             done = future.result()
             print(f"{package.parent.name} {package.name} {command}: exit {done.returncode}\n{done.stdout}", flush=True)
