@@ -64,7 +64,7 @@ TEST_F(Export, holds_just_what_is_needed_and_is_a_source_as_it_is) {
   EXPECT_THAT(offered(stick(), "mail-filter"), HasSubstr("mail-filter")) << "its metadata is not needed";
   EXPECT_EQ(files_below(stick() / "targets"), 1u);
   EXPECT_EQ(files_below(stick() / "metadata"), 8u) << "root, timestamp, snapshot, targets, yara-rules; the last three packed, too";
-  for (const char* name : {"2.snapshot.json", "1.targets.json", "2.yara-rules.json"}) {
+  for (const char* name : {"2.snapshot.json", "2.targets.json", "2.yara-rules.json"}) {
     const auto bytes = [&](const std::string& file) { return read_file(stick() / "metadata" / file, 1u << 20).value_or(""); };
     EXPECT_TRUE(unpacks_to(bytes(packed_name(name)), bytes(name))) << name << ": the drive may be carried to a web or FTP server";
   }

@@ -3,6 +3,7 @@ class Bad : public Well {
  public:
   using Well::Well;
   picket_status start(std::string_view settings, std::uint64_t revision) {
+    if (const auto status = Well::start(settings, revision); status != PICKET_OK) return status;
     go_on_ = true;
     worker_ = std::thread([this] {
       while (go_on_) {
@@ -14,7 +15,7 @@ class Bad : public Well {
         }
       }
     });
-    return Well::start(settings, revision);
+    return PICKET_OK;
   }
   void on_message(const Message&) {
     {
