@@ -111,7 +111,7 @@ class Proxy {
   }
 
  private:
-  [[noreturn]] void serve(const fs::path& folder, const ksn_server::CertificateFiles& files, std::size_t cache_bytes, std::chrono::milliseconds delay) {
+  [[noreturn]] void serve(const fs::path& folder, const tls_server::CertificateFiles& files, std::size_t cache_bytes, std::chrono::milliseconds delay) {
     ::close(to_[1]);
     FakeKsn ksn;
     ksn.keeps_bodies = false;
