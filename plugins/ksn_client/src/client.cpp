@@ -324,13 +324,15 @@ bool Client::consent_changed() {
 Situation Client::situation() {
   const auto next = line_->until_next_attempt();
   Situation out;
+  bool is_set = false;
   {
     const std::lock_guard lock(mutex_);
     out = situation_;
+    is_set = !settings_.provider_file.empty();
   }
   out.road = line_->in_force();
   const auto now = host_.now();
-  if (out.has_provider && out.failing_since == 0 && !is_unavailable(out, now)) return out;
+  if (out.has_provider ? out.failing_since == 0 && !is_unavailable(out, now) : !is_set) return out;
   const std::lock_guard lock(mutex_);
   const auto at = std::max({out.has_provider ? greets_at() : greet_at_, now + std::chrono::ceil<std::chrono::seconds>(next).count(), now});
   // One clock counts seconds, the other the rest of a road: what was said is not taken back for their difference.
