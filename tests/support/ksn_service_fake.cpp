@@ -169,13 +169,13 @@ std::string KsnServiceFake::take_part(const ksn_v1::ContentRequest& request) {
   return reply.SerializeAsString();
 }
 
-void KsnServiceFake::answer_held() {
+void KsnServiceFake::answer_held(Mood mood) {
   std::vector<Held> held;
   {
     const std::lock_guard lock(mutex_);
     held.swap(held_);
   }
-  mood_ = Mood::honest;
+  mood_ = mood;
   for (auto& one : held) serve(one.path, one.body, std::move(one.reply));
 }
 

@@ -45,7 +45,7 @@ class KsnServiceFake {
 
   void knows(const std::string& digest, ksn_v1::Verdict verdict, const std::string& threat = {}, std::uint32_t ttl = 3600, ksn_v1::ObjectKind kind = ksn_v1::OBJECT_FILE);
   void mood(Mood mood) { mood_ = mood; }
-  void answer_held();  // what came while it was silent, honestly and in order
+  void answer_held(Mood mood = Mood::honest);  // what came while it was silent, in order, and in this mood from then on
   void wish(const std::string& digest, std::uint64_t first = 0, std::uint64_t bytes = 0, const std::string& type = {});
   void take_content(bool takes) { takes_content_ = takes; }
   void issue_ago(std::int64_t seconds) { issued_ago_ = seconds; }

@@ -1,6 +1,7 @@
 #include "ksn_channel/exchange.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "curl_source/options.hpp"
 #include "curl_source/proxy.hpp"
@@ -153,6 +154,9 @@ picket::Error Exchange::error_of(CURLcode code) const {
   const std::string& where = order_.road.base_url;
   if (too_large_) return {Code::too_large, cat(where, ": the answer is longer than ", std::to_string(picket::ksn::kMostReplyBytes), " bytes")};
   const std::string text = error_[0] != '\0' ? error_ : ::curl_easy_strerror(code);
+  long failure = 0;  // of the operating system
+  if (code == CURLE_COULDNT_CONNECT) ::curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &failure);
+  if (failure == ENETUNREACH || failure == ENETDOWN) return {Code::unavailable, cat(where, ": no network")};
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:

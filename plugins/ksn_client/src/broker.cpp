@@ -53,6 +53,7 @@ void Broker::use(std::shared_ptr<Trust> trust, std::shared_ptr<Cache> cache, std
   cache_ = std::move(cache);
   batch_ = batch;
   timeout_ = timeout;
+  changed_.notify_all();
 }
 
 void Broker::ask(std::vector<Key> keys, std::chrono::milliseconds deadline, Done done, std::uint64_t settled) {
@@ -148,6 +149,9 @@ v1::AskRequest Broker::waiting() const {
   std::sort(keys.begin(), keys.end(), goes_before);
   return request_of(keys);
 }
+
+// While the provider changes nobody could tell whose answers count.
+bool Broker::may_send() const { return under_way_ < kMostBatches && trust_; }
 
 void Broker::send(std::unique_lock<std::mutex>& lock) {
   auto batch = std::make_shared<Batch>();
@@ -289,12 +293,12 @@ void Broker::run() {
       lock.lock();
       continue;
     }
-    if (flush_at_ <= now && under_way_ < kMostBatches) {
+    if (flush_at_ <= now && may_send()) {
       send(lock);
       continue;
     }
     auto until = deadlines_.empty() ? Clock::time_point::max() : deadlines_.begin()->first;
-    if (under_way_ < kMostBatches) until = std::min(until, flush_at_);
+    if (may_send()) until = std::min(until, flush_at_);
     if (until == Clock::time_point::max()) changed_.wait(lock);
     else changed_.wait_until(lock, until);
   }

@@ -80,6 +80,7 @@ class Broker {
   using Finished = std::vector<std::shared_ptr<Pending>>;
 
   void run();
+  [[nodiscard]] bool may_send() const;  // under the lock
   void send(std::unique_lock<std::mutex>& lock);
   void settle(const Key& key, const Answered& answer, Finished& finished);
   static void tell(const Finished& finished);

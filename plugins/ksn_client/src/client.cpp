@@ -206,9 +206,11 @@ void Client::put_in_force(Derived derived) {
   }
   auto trust = provider ? std::make_shared<Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
   bool went_off = false;
-  gate_->change([&] {
+  const auto take = [&] {
     const std::lock_guard lock(mutex_);
+    const bool anew = settings_.licence != settings.licence || whose_ != owner;
     settings_ = settings;
+    whose_ = owner;
     local_ = derived.local;
     cache_ = cache;
     cache_owner_ = cache_name;
@@ -224,41 +226,55 @@ void Client::put_in_force(Derived derived) {
     places.code_authorities = settings.code_authorities;
     programs_ = std::make_shared<Programs>(places);
     went_off = consent_changed();
+    return anew;
+  };
+  // Together: no message goes on a new road under the name that the old one refused.
+  gate_->change([&] {
+    const bool anew = take();
+    name_asker();
+    if (line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) begin_anew();
   });
-  line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
+  if (!trust) broker_->clear(why_none);
   if (went_off) fall_silent("KSN was switched off");
-  name_asker();
   refresh();
 }
 
+void Client::begin_anew() {
+  const std::lock_guard lock(mutex_);
+  if (situation_.is_on()) situation_.changed = host_.now();
+  situation_.failing_since = 0;
+  situation_.failure.clear();
+  situation_.licence_refused = false;
+  greet_at_ = outbox_rests_until_ = 0;
+  greeting_ = 0;
+}
+
 void Client::name_asker() {
-  v1::Asker asker;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto now = host_.now();
-    if (installation_.empty()) {
-      if (const auto kept = host_.keep.load(kInstallation); kept && kept->size() > 32) {
-        const auto raw = picket::from_hex(std::string_view(*kept).substr(0, 32));
-        if (raw && (*kept)[32] == ' ') {
-          installation_ = *raw;
-          installation_made_ = std::strtoll(kept->c_str() + 33, nullptr, 10);
-        }
+  const std::lock_guard lock(mutex_);
+  const auto now = host_.now();
+  if (installation_.empty()) {
+    if (const auto kept = host_.keep.load(kInstallation); kept && kept->size() > 32) {
+      const auto raw = picket::from_hex(std::string_view(*kept).substr(0, 32));
+      if (raw && (*kept)[32] == ' ') {
+        installation_ = *raw;
+        installation_made_ = std::strtoll(kept->c_str() + 33, nullptr, 10);
       }
     }
-    // A new number now and then: what was asked long ago cannot be joined to what is asked today.
-    if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || installation_made_ > now + 86400) {
-      installation_ = picket::random_bytes(16);
-      installation_made_ = now;
-      (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now)));
-    }
-    asker.set_licence(settings_.licence);
-    asker.set_installation(installation_);
-    asker.set_product("picket");
-    asker.set_version(host_.version);
-    asker.set_extended(settings_.extended);
   }
-  gate_->name(std::move(asker));
+  // A new number now and then: what was asked long ago cannot be joined to what is asked today.
+  if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || installation_made_ > now + 86400) {
+    installation_ = picket::random_bytes(16);
+    installation_made_ = now;
+    (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now)));
+  }
+  v1::Asker asker;
+  asker.set_licence(settings_.licence);
+  asker.set_installation(installation_);
+  asker.set_product("picket");
+  asker.set_version(host_.version);
+  asker.set_extended(settings_.extended);
+  gate_->name(std::move(asker));  // still under the lock: the last settings name it last
 }
 
 void Client::refresh() {
@@ -308,13 +324,15 @@ bool Client::consent_changed() {
 Situation Client::situation() {
   const auto next = line_->until_next_attempt();
   Situation out;
+  bool is_set = false;
   {
     const std::lock_guard lock(mutex_);
     out = situation_;
+    is_set = !settings_.provider_file.empty();
   }
   out.road = line_->in_force();
   const auto now = host_.now();
-  if (out.has_provider && out.failing_since == 0 && !is_unavailable(out, now)) return out;
+  if (out.has_provider ? out.failing_since == 0 && !is_unavailable(out, now) : !is_set) return out;
   const std::lock_guard lock(mutex_);
   const auto at = std::max({out.has_provider ? greets_at() : greet_at_, now + std::chrono::ceil<std::chrono::seconds>(next).count(), now});
   // One clock counts seconds, the other the rest of a road: what was said is not taken back for their difference.
@@ -323,9 +341,9 @@ Situation Client::situation() {
   return out;
 }
 
-// After a failure within a minute: it may be over.
+// After a failure within a minute: it may be over. Of what was changed meanwhile the last exchange says nothing.
 std::int64_t Client::greets_at() const {
-  return situation_.failing_since != 0 ? greet_at_ : std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count());
+  return situation_.failing_since != 0 || situation_.last_exchange <= situation_.changed ? greet_at_ : std::max(greet_at_, situation_.last_exchange + settings_.heartbeat.count());
 }
 
 std::string Client::forbids(std::string_view what) {

@@ -69,6 +69,7 @@ class Client {
   [[nodiscard]] Situation situation();
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
+  void begin_anew();                                           // other roads, another licence or KSN: it is asked at once
   void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
@@ -93,10 +94,11 @@ class Client {
   std::shared_ptr<Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
-  std::string cache_owner_;
+  std::string cache_owner_, whose_;                            // whose_: the provider's KSN and its keys
   std::string installation_;
   std::int64_t installation_made_ = 0;
-  bool outbox_busy_ = false, greeting_ = false;
+  bool outbox_busy_ = false;
+  std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, next_attempt_ = 0;
   std::uint64_t exchanges_ = 0, failures_ = 0;
   double software_tokens_ = 0;

@@ -81,7 +81,7 @@ void Client::run() {
     lock.lock();
     const auto now = host_.now();
     const bool on = situation_.is_on() && situation_.has_provider;
-    const bool greets = on && !greeting_ && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
+    const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const bool looks_again = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
     Settings again;
@@ -119,9 +119,10 @@ void Client::run() {
 void Client::greet() {
   std::chrono::milliseconds timeout;
   std::string ksn;
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
-    greeting_ = true;
+    number = greeting_ = ++greetings_;
     timeout = settings_.request_timeout;
     ksn = provider_ ? provider_->name : "";
   }
@@ -134,9 +135,9 @@ void Client::greet() {
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
         return {};
       },
-      [this](const Result<>&) {
+      [this, number](const Result<>&) {
         const std::lock_guard lock(mutex_);
-        greeting_ = false;
+        if (greeting_ == number) greeting_ = 0;
       });
 }
 

@@ -1,5 +1,7 @@
 #include "line.hpp"
 
+#include <algorithm>
+
 namespace ksn_client {
 namespace {
 
@@ -53,18 +55,22 @@ Refused refused_by(const ksn_channel::Answer& answer, const Way& way) {
   return {{Code::unavailable, cat(way.name, ": answered with HTTP status ", std::to_string(answer.status))}, asked};
 }
 
-void Line::use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none) {
+bool Line::use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none, bool anew) {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<State>> next;
   for (auto& way : ways) {
     std::shared_ptr<State> same;
     for (const auto& state : states_)
-      if (state->way.road == way.road && state->way.is_proxy == way.is_proxy) same = state;
+      if (!anew && state->way.road == way.road && state->way.is_proxy == way.is_proxy) same = state;
     next.push_back(same ? same : std::make_shared<State>(State{std::move(way), Breaker(first_rest, longest_rest)}));
   }
+  const bool others = next != states_;
   states_ = std::move(next);
   why_none_ = std::move(why_none);
+  return others;
 }
+
+bool Line::is_in_use(const std::shared_ptr<State>& state) const { return std::find(states_.begin(), states_.end(), state) != states_.end(); }
 
 double Line::spread() {
   random_ ^= random_ << 13;
@@ -144,21 +150,23 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
   // It has no room for statistics and files now: that says nothing of its answers.
   const bool is_full = !result && answer && (message->path == "/ksn/v1/statistics" || message->path == "/ksn/v1/content") &&
                        (result.error().code == Code::busy || result.error().code == Code::unavailable);
+  bool watched = static_cast<bool>(watch_);
   {
     const std::lock_guard lock(mutex_);
+    watched = watched && is_in_use(state);
     if (gave_up || is_full) state->breaker.gave_up();
     else if (result || result.error().code == Code::conflict) state->breaker.succeeded();
     else state->breaker.failed(Clock::now(), spread(), rest);
   }
   if (result) {
-    if (watch_) watch_(&state->way, message->path, nullptr);
+    if (watched) watch_(&state->way, message->path, nullptr);
     return finish(message, {});
   }
   if (gave_up || final) {
-    if (!gave_up && watch_) watch_(&state->way, message->path, result.error().code == Code::conflict ? nullptr : &result.error());
+    if (!gave_up && watched) watch_(&state->way, message->path, result.error().code == Code::conflict ? nullptr : &result.error());
     return finish(message, std::move(result));
   }
-  if (watch_ && !is_full) watch_(&state->way, message->path, &result.error());
+  if (watched && !is_full) watch_(&state->way, message->path, &result.error());
   message->last = message->last.message.empty() ? result.error() : Error{result.error().code, cat(message->last.message, "; ", result.error().message)};
   next(message);
 }

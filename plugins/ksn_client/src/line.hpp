@@ -29,7 +29,9 @@ class Line {
 
   Line(ksn_channel::Channel& channel, Watch watch) : channel_(channel), watch_(std::move(watch)) {}
 
-  void use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none);
+  // True: other roads than before. A road that stays goes on resting, unless we are another to it (`anew`: our licence, or whose KSN it is): a refusal
+  // was said to who we were. What comes back on a road that is gone changes nothing any more but for who asked.
+  [[nodiscard]] bool use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none, bool anew);
 
   // What becomes of one message. `goes` is told each road that it goes out on; it must not post. An answer of status 200 is given to `accept`,
   // whose error makes it a failure of the road: another one is tried while there is time. `done` comes once: OK when accepted, else why
@@ -64,6 +66,7 @@ class Line {
   void answered(const std::shared_ptr<Message>& message, Result<ksn_channel::Answer> answer);
   void finish(const std::shared_ptr<Message>& message, Result<> result);
   [[nodiscard]] double spread();
+  [[nodiscard]] bool is_in_use(const std::shared_ptr<State>& state) const;  // under the lock
 
   ksn_channel::Channel& channel_;
   const Watch watch_;

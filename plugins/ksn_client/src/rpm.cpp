@@ -1,6 +1,7 @@
 #include "rpm.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -82,7 +83,10 @@ picket::Result<std::optional<Owner>> RpmDatabase::owner_of(const std::string& pa
   // It says so of a database that it cannot read, too, after its errors.
   const std::string_view error = said->error;
   if (error.find("error:") == error.npos && said->output.find("is not owned by any package") != std::string::npos) return std::optional<Owner>();
-  return fail(Code::unavailable, cat("the rpm database: rpm ended with ", std::to_string(said->status), ": ", error.substr(0, error.find('\n'))));
+  // Its index may not be there, and it makes one even to read: a sandbox of ours, or the system's, may not let it.
+  const bool may_write = ::access(found.folder.c_str(), W_OK) == 0;
+  return fail(Code::unavailable, cat("the rpm database: rpm ended with ", std::to_string(said->status), ": ", error.substr(0, error.find('\n')),
+                                     may_write ? "" : cat("; it may not write in ", found.folder, " here")));
 }
 
 }  // namespace ksn_client

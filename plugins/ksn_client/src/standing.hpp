@@ -19,7 +19,7 @@ struct Situation {
   bool switched_on = true;          // by the user
   std::string switched_by;
   std::int64_t decided = 0;         // when the user last switched it, or declined the statement; 0: never
-  std::int64_t changed = 0;         // when it went on or off, or the agent started
+  std::int64_t changed = 0;         // when it went on or off, got other roads, another licence or KSN, or the agent started
   // Whose it is.
   bool has_provider = false;
   bool private_ksn = false;

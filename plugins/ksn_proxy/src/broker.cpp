@@ -73,7 +73,7 @@ bool Broker::is_refused(const Licence& licence, Clock::time_point now, int& stat
 }
 
 bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
-  if (licence.is_known || licence.is_busy()) return true;
+  if (licence.is_known() || licence.is_busy()) return true;
   const std::chrono::duration<double> passed = now - newcomers_at_;
   newcomers_at_ = now;
   newcomers_ = std::min(settings_.new_licences_at_once, newcomers_ + passed.count() * settings_.new_licences_per_second);
@@ -95,9 +95,9 @@ bool Broker::may_not_ask(Licence* licence, Clock::time_point now, int& status, s
 }
 
 void Broker::accept(Licence& licence, Clock::time_point now) {
+  licence.accepted_at = now;
   licence.accepted_until = now + settings_.licence_lasts;
   licence.refused_until = {};
-  licence.is_known = true;
   heard_at_ = now;
 }
 

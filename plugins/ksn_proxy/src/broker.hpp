@@ -28,6 +28,7 @@ struct BrokerSettings {
   std::chrono::milliseconds gather{2};            // how long questions wait for others to go upstream with
   std::chrono::milliseconds deadline{5000};       // for an answer of the KSN
   std::chrono::seconds licence_lasts{600};        // what was accepted is believed for so long
+  std::chrono::seconds keeps_for{7 * 86400};      // after it was accepted, what is sent with it may wait for the KSN
   std::chrono::seconds refusal_lasts{60};         // where the refusal does not say
   std::chrono::seconds line_lasts{60};            // so long after it was heard of, the KSN is believed to be there
   std::size_t most_waiting = 10'000;              // requests that wait for answers
@@ -62,8 +63,9 @@ class Broker {
   void ask(std::string_view body, ksn_server::Reply reply);
   // `ours`, when this licence would be answered now: as the KSN said lately, or says when it is asked.
   void greet(std::string_view licence, const picket::ksn::v1::HelloReply& ours, ksn_server::Reply reply);
-  // The KSN's last word of the licence, however old, was no; else empty.
-  [[nodiscard]] std::string refusal_of(std::string_view licence, int& status);
+  // A refusal, unless the KSN accepted this licence within keeps_for and has not refused it since; else empty. Statistics and files of who nobody has
+  // vouched for would take others' room until the KSN refuses them.
+  [[nodiscard]] std::string why_not_kept(std::string_view licence, int& status);
   [[nodiscard]] BrokerCounters counters() const;
 
  private:

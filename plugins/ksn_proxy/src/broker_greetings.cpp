@@ -7,12 +7,17 @@ using picket::Result;
 using picket::cat;
 namespace v1 = picket::ksn::v1;
 
-std::string Broker::refusal_of(std::string_view id, int& status) {
+std::string Broker::why_not_kept(std::string_view id, int& status) {
   const std::lock_guard lock(mutex_);
   const auto* licence = licences_.find(id);
-  if (licence == nullptr || licence->refused_until == Clock::time_point()) return {};
-  status = licence->refused_status;
-  return licence->refusal;
+  if (licence != nullptr && licence->refused_until != Clock::time_point()) {
+    status = licence->refused_status;
+    return licence->refusal;
+  }
+  if (licence != nullptr && licence->is_known() && Clock::now() - licence->accepted_at < settings_.keeps_for) return {};
+  status = 503;
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(settings_.keeps_for).count();
+  return ksn_server::refusal(v1::Refusal::UNAVAILABLE, cat("nothing is kept here for a licence that the KSN did not accept in the last ", std::to_string(hours), " hours, or since the proxy started"), 60);
 }
 
 void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::Reply reply) {

@@ -151,9 +151,14 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
 }
 
 void Forwarder::store(MessageKind kind, std::string body, From from) {
-  // Of a licence that the KSN refused nothing is kept: it would be refused again, and has taken others' room until then.
   int status = 0;
-  if (auto refusal = parts_.refusal_of ? parts_.refusal_of(from.licence, status) : std::string(); !refusal.empty()) return std::move(from.reply).send(status, std::move(refusal));
+  if (auto refusal = parts_.why_not_kept ? parts_.why_not_kept(from.licence, status) : std::string(); !refusal.empty()) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++counters_.no_licence;
+    }
+    return std::move(from.reply).send(status, std::move(refusal));
+  }
   std::unique_lock lock(mutex_);
   if (queue_.size() >= settings_.most_queued || queued_bytes_ + body.size() > settings_.most_queued_bytes) {
     ++counters_.no_room;

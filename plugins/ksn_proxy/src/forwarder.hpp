@@ -34,7 +34,7 @@ struct ForwarderCounters {
   std::uint64_t passed_on = 0;                      // at once
   std::uint64_t stored = 0, delivered = 0;          // through the disk
   std::uint64_t refused_by_ksn = 0, expired = 0, unreadable = 0;  // given up
-  std::uint64_t no_room = 0;                        // refused to the device, which keeps it
+  std::uint64_t no_room = 0, no_licence = 0;        // refused to the device, which keeps it
   Outbox::Counters outbox;
 };
 
@@ -44,8 +44,8 @@ class Forwarder {
     Upstream& upstream;
     std::function<std::int64_t()> now;
     std::function<void(std::string_view)> warn;
-    // A refusal, when the KSN's last word of this licence was one, and its HTTP status; else empty. May be missing.
-    std::function<std::string(std::string_view licence, int& status)> refusal_of{};
+    // A refusal, and its HTTP status, when nothing of this licence may wait here; else empty. May be missing: of each.
+    std::function<std::string(std::string_view licence, int& status)> why_not_kept{};
   };
   [[nodiscard]] static picket::Result<std::unique_ptr<Forwarder>> start(ForwarderSettings settings, Parts parts);
   ~Forwarder();         // writes what it was given; the upstream must have ended

@@ -98,7 +98,7 @@ Result<> KsnProxy::open() {
   const auto warn = [host = host_](std::string_view text) { host.warning(text); };
   broker_ = std::make_unique<Broker>(
       settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn});
-  PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->refusal_of(licence, status); }}));
+  PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
   forwarder_ = std::move(forwarder);
   service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);
   return open_server();

@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 struct Licence {
   std::string id;
   Clock::time_point accepted_until{}, refused_until{};
-  bool is_known = false;           // the KSN has accepted it, some time
+  Clock::time_point accepted_at{}; // the last time; the epoch: never
   int refused_status = 0;
   std::string refusal;             // a serialised Refusal, repeated as it came
   // The broker's:
@@ -30,6 +30,7 @@ struct Licence {
   std::size_t in_flight = 0;       // batches on their way
   std::vector<ksn_server::Reply> greeters;  // wait for what the KSN says to a greeting that is on its way
   bool is_greeting = false;
+  [[nodiscard]] bool is_known() const { return accepted_at != Clock::time_point(); }
   [[nodiscard]] bool is_busy() const { return is_due || in_flight > 0 || is_greeting || !unsent.empty(); }
 };
 

@@ -81,6 +81,7 @@ std::map<std::string, std::uint64_t> figures(const BrokerCounters& broker, const
           {"messages_refused_by_ksn", forwarder.refused_by_ksn},
           {"messages_expired", forwarder.expired},
           {"messages_no_room", forwarder.no_room},
+          {"messages_no_licence", forwarder.no_licence},
           {"messages_damaged", forwarder.outbox.damaged + forwarder.unreadable},
           {"waiting_messages", forwarder.outbox.waiting},
           {"waiting_bytes", forwarder.outbox.waiting_bytes},

@@ -53,6 +53,7 @@ Result<Settings> parse_settings(std::string_view text) {
   forwarder.limits.bytes = number_of<std::uint64_t>(object, "outbox_mb", 256) << 20;
   forwarder.most_per_address = number_of<std::uint64_t>(object, "outbox_mb_per_address", 32) << 20;
   forwarder.keeps_seconds = number_of<std::int64_t>(object, "outbox_days", 7) * 86400;
+  broker.keeps_for = std::chrono::seconds(forwarder.keeps_seconds);
   out.rest.longest = std::chrono::seconds(number_of<std::int64_t>(object, "longest_rest_seconds", 60));
   return out;
 }

@@ -61,6 +61,7 @@ TEST_F(KsnProxy, killed_with_devices_and_messages_waiting_loses_no_message) {
   control::StatisticsRequest statistics;
   for (const char id : {'a', 'b', 'c'}) {
     statistics.set_id(std::string(16, id));
+    statistics.mutable_asker()->set_licence("good");
     const auto taken = post(proxy, "/ksn/v1/statistics", statistics.SerializeAsString());
     ASSERT_TRUE(taken) << taken.error().message;
     ASSERT_EQ(taken->status, 200);

@@ -175,6 +175,14 @@ TEST_F(KsnChannel, cancelled_and_stopped_posts_are_told_once) {
   EXPECT_EQ(stopped.times(), 1U);
 }
 
+// To this address no connection can be made: the kernel says what it says of a computer without a network.
+TEST_F(KsnChannel, a_computer_without_a_network_is_said_in_these_words) {
+  const auto away = post(*channel, {.base_url = "https://255.255.255.255:13111"});
+  ASSERT_FALSE(away);
+  EXPECT_EQ(away.error().code, Code::unavailable);
+  EXPECT_EQ(away.error().message, "https://255.255.255.255:13111: no network");
+}
+
 TEST_F(KsnChannel, roads_that_are_none_are_refused_with_the_reason) {
   EXPECT_TRUE(check_road({.base_url = "https://ksn.example:13111"}));
   EXPECT_TRUE(check_road({.base_url = "https://[2001:db8::1]"}));

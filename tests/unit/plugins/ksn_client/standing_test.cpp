@@ -156,6 +156,18 @@ TEST_F(KsnClientPlugin, shows_the_provider_and_refuses_one_that_nobody_trusts) {
   EXPECT_EQ(ksn.messages(), before);
 }
 
+TEST_F(KsnClientPlugin, plans_no_attempt_where_nobody_is_set_to_be_asked) {
+  settings["provider_file"] = "";
+  start();
+  accept();
+  EXPECT_EQ(status().cause(), "no provider of KSN: no provider file is set");
+  EXPECT_EQ(status().next_attempt(), 0);
+  EXPECT_THAT(status().line(), AllOf(StartsWith("Enabled. Not available (Extended): no provider of KSN: no provider file is set; since 20"), EndsWith(" UTC; no exchange yet"), testing::Not(HasSubstr("next attempt"))));
+  settings["provider_file"] = "/nowhere/provider.dsse";
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_THAT(status().line(), AllOf(HasSubstr("/nowhere/provider.dsse"), HasSubstr("; next attempt 20"))) << "it may come later";
+}
+
 TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_policy_allows_it) {
   settings["use_proxy"] = true;
   settings["proxy"] = "127.0.0.1:1";

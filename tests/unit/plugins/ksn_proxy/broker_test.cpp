@@ -244,9 +244,9 @@ TEST_F(BrokerTest, tells_each_licence_what_the_ksn_says_of_it) {
   }
   EXPECT_EQ(ksn_.posts, 2u);
   int status = 0;
-  EXPECT_FALSE(broker_->refusal_of("unknown", status).empty());
+  EXPECT_FALSE(broker_->why_not_kept("unknown", status).empty());
   EXPECT_EQ(status, 403);
-  EXPECT_TRUE(broker_->refusal_of("good", status).empty());
+  EXPECT_TRUE(broker_->why_not_kept("good", status).empty());
   EXPECT_EQ(broker_->counters().refused, 5u);
 }
 
@@ -352,6 +352,44 @@ TEST_F(BrokerTest, many_licences_cannot_push_the_good_ones_out) {
   EXPECT_EQ(ask({digest_of(1)}).wait(), 200);
   EXPECT_EQ(ksn_.posts, posts);
   EXPECT_LE(broker_->counters().licences, 10u);
+}
+
+TEST_F(BrokerTest, vouches_only_for_licences_that_the_ksn_accepted_lately) {
+  BrokerSettings settings;
+  settings.most_licences = 10;
+  settings.licence_lasts = 0s;
+  settings.keeps_for = 2h;
+  open(settings);
+  const auto why_not = [&](std::string_view licence) {
+    int status = 0;
+    const auto body = broker_->why_not_kept(licence, status);
+    v1::Refusal refusal;
+    EXPECT_TRUE(refusal.ParseFromString(body));
+    EXPECT_TRUE(body.empty() || (status == 503 && refusal.why() == v1::Refusal::UNAVAILABLE && refusal.retry_after_seconds() > 0));
+    return refusal.text();
+  };
+  const std::string says = "nothing is kept here for a licence that the KSN did not accept in the last 2 hours, or since the proxy started";
+  EXPECT_EQ(why_not("good"), says) << "never heard of";
+  ksn_.mode = FakeKsn::Mode::away;
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 503);
+  EXPECT_EQ(why_not("good"), says) << "asked, and nobody has answered";
+  ksn_.mode = FakeKsn::Mode::answers;
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
+  EXPECT_EQ(why_not("good"), "");
+  // While the KSN is away guesses do not make it forget whom it has seen.
+  ksn_.mode = FakeKsn::Mode::away;
+  for (int i = 0; i < 100; ++i) (void)ask({digest_of(1)}, "guess" + std::to_string(i)).wait();
+  EXPECT_EQ(why_not("good"), "");
+  EXPECT_EQ(why_not("guess99"), says);
+}
+
+TEST_F(BrokerTest, vouches_no_more_for_a_licence_that_was_accepted_too_long_ago) {
+  BrokerSettings settings;
+  settings.keeps_for = 0s;
+  open(settings);
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
+  int status = 0;
+  EXPECT_FALSE(broker_->why_not_kept("good", status).empty());
 }
 
 TEST_F(BrokerTest, guessing_licences_is_slowed_down_and_costs_the_known_ones_nothing) {

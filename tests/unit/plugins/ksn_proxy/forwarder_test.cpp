@@ -211,7 +211,7 @@ TEST_F(ForwarderTest, gives_no_device_the_room_of_all) {
   for (const std::uint64_t number : {4, 5}) EXPECT_EQ(content(digest_of(number), file, 0, 1000).wait(), 200) << "its share is free again";
 }
 
-TEST_F(ForwarderTest, keeps_nothing_of_a_licence_that_the_ksn_refused) {
+TEST_F(ForwarderTest, keeps_nothing_of_a_licence_that_nobody_vouches_for) {
   open();
   ksn_.mode = FakeKsn::Mode::away;
   licence_ = "blocked";
@@ -219,6 +219,7 @@ TEST_F(ForwarderTest, keeps_nothing_of_a_licence_that_the_ksn_refused) {
   EXPECT_EQ(refused.wait(), 403);
   EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_BLOCKED);
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  EXPECT_EQ(forwarder_->counters().no_licence, 1u);
   licence_ = "good";
   EXPECT_EQ(statistics('a').wait(), 200);
 }

@@ -85,12 +85,25 @@ TEST_F(KsnProxyPlugin, is_not_trusted_by_who_does_not_know_its_certificate) {
 }
 
 TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  ASSERT_EQ(accepted->status, 200);
   const auto at = port();
   stop_ksn();
-  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   ksn::v1::StatisticsRequest statistics;
   statistics.set_id(std::string(16, 's'));
+  statistics.mutable_asker()->set_licence("never accepted");
   auto answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 503);
+  ksn::v1::Refusal why;
+  ASSERT_TRUE(why.ParseFromString(answer->body));
+  EXPECT_EQ(why.text(), "nothing is kept here for a licence that the KSN did not accept in the last 168 hours, or since the proxy started");
+  EXPECT_EQ(status().counters().at("messages_no_licence"), 1u);
+  EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
+  statistics.mutable_asker()->set_licence("good");
+  answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(status().counters().at("waiting_messages"), 1u);

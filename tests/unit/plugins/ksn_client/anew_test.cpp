@@ -1,0 +1,130 @@
+// A road that rests after a refusal is asked at once when there is something new to say to it: another licence, provider or address.
+#include "rig.hpp"
+
+namespace ksn_client_test {
+namespace {
+
+// Refused once, it would rest for an hour.
+struct KsnAskedAnew : KsnClientPlugin {
+  void SetUp() override {
+    KsnClientPlugin::SetUp();
+    settings["licence"] = "old";
+    settings["rest_seconds"] = settings["longest_rest_seconds"] = 3600;
+    settings["request_timeout_ms"] = 20'000;
+  }
+  void start_refused() {
+    ksn.mood(Mood::licence_unknown);
+    start();
+    accept();
+    ASSERT_TRUE(wait([&] { return status().status() == "Enabled. Not available"; }));
+    const auto status = this->status();
+    EXPECT_THAT(status.cause(), HasSubstr("authentication error"));
+    EXPECT_GT(status.next_attempt(), status.since() + 3000);
+    EXPECT_THAT(check_one(digest_number(1)).why(), HasSubstr("rests"));
+    ksn.mood(Mood::honest);
+  }
+  // Nobody asks: it is greeted by itself.
+  void expect_available() {
+    ASSERT_TRUE(wait([&] { return status().last_exchange() != 0; })) << status().line();
+    const auto status = this->status();
+    EXPECT_EQ(status.status(), "Enabled");
+    EXPECT_EQ(status.cause(), "");
+    EXPECT_EQ(status.device_status(), "OK");
+    EXPECT_EQ(status.next_attempt(), 0);
+    EXPECT_EQ(state().text(), status.line());
+  }
+};
+
+TEST_F(KsnAskedAnew, with_another_licence) {
+  start_refused();
+  const auto before = ksn.messages();
+  settings["statistics_hours"] = 12;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_THAT(check_one(digest_number(1)).why(), HasSubstr("rests")) << "that is nothing new to KSN";
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+  EXPECT_EQ(ksn.messages(), before);
+  settings["licence"] = "new";
+  ASSERT_EQ(apply(), PICKET_OK);
+  expect_available();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(ksn.seen().requests.back().asker().licence(), "new");
+}
+
+TEST_F(KsnAskedAnew, and_says_so_when_the_other_licence_is_refused_too) {
+  start_refused();
+  ksn.mood(Mood::licence_expired);
+  settings["licence"] = "new";
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_TRUE(wait([&] { return status().cause().find("the licence has expired") != std::string::npos; })) << status().line();
+  EXPECT_EQ(status().status(), "Enabled. Not available");
+}
+
+TEST_F(KsnAskedAnew, and_what_is_said_of_the_licence_before_counts_no_more) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  ksn.mood(Mood::silent);
+  const auto before = ksn.messages();
+  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString(), .timeout_ms = 20'000});
+  ASSERT_TRUE(wait([&] { return ksn.messages() > before; }));
+  ksn.mood(Mood::honest);
+  const auto greeted = ksn.seen().hellos;
+  settings["licence"] = "new";
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > greeted; })) << "the exchange before says nothing of the new one";
+  ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > 1; }));
+  ksn.answer_held(Mood::licence_unknown);
+  ASSERT_TRUE(wait([&] { return host.answer(asked).done; }));
+  v1::CheckReply reply;
+  ASSERT_TRUE(reply.ParseFromString(host.answer(asked).payload));
+  EXPECT_THAT(reply.checked(0).why(), HasSubstr("authentication error"));
+  EXPECT_EQ(status().status(), "Enabled");
+  EXPECT_EQ(status().cause(), "");
+}
+
+TEST_F(KsnAskedAnew, while_a_greeting_under_the_licence_before_hangs) {
+  ksn.mood(Mood::silent);
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.messages() > 0; }));
+  ksn.mood(Mood::honest);
+  settings["licence"] = "new";
+  ASSERT_EQ(apply(), PICKET_OK);
+  expect_available();
+}
+
+TEST_F(KsnAskedAnew, at_another_address_of_the_proxy) {
+  settings["use_proxy"] = true;
+  settings["proxy"] = ksn.address();
+  start_refused();
+  KsnServiceFake other(folder.path() / "other");
+  settings["proxy"] = other.address();
+  settings["proxy_certificate"] = other.certificate().native();
+  ASSERT_EQ(apply(), PICKET_OK);
+  expect_available();
+  EXPECT_EQ(status().road(), "proxy " + other.address());
+}
+
+TEST_F(KsnAskedAnew, for_another_provider_on_the_same_road) {
+  settings["use_proxy"] = true;
+  settings["proxy"] = ksn.address();
+  settings["proxy_certificate"] = ksn.certificate().native();
+  start_refused();
+  KsnServiceFake other(folder.path() / "other", "Other KSN");
+  settings["provider_file"] = other.provider_file().native();
+  settings["provider_keys"] = other.provider_keys().native();
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_TRUE(wait([&] { return status().cause().find("it speaks for the KSN 'Test KSN', not for 'Other KSN'") != std::string::npos; })) << status().line();
+}
+
+TEST_F(KsnAskedAnew, and_the_status_names_at_once_that_no_road_is_left) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return status().last_exchange() != 0; }));
+  settings["use_proxy"] = true;
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_TRUE(wait([&] { return status().cause().find("no KSN proxy is set, and policy does not allow asking KSN's servers directly") != std::string::npos; })) << status().line();
+}
+
+}  // namespace
+}  // namespace ksn_client_test
