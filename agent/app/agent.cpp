@@ -207,8 +207,10 @@ class RunningAgent final : public Agent {
     plugin_keys_ = keys;
     options.keys = std::move(keys);
     options.in_process = config_.in_process;
+    options.stand_in = config_.stand_in;
     options.disabled = config_.disabled;
     add_policy_ids("in_process", options.in_process);
+    add_policy_ids("stand_in", options.stand_in);
     add_policy_ids("disabled", options.disabled);
     plugins_ = plugin_host::PluginHost::make(
         std::move(options), {*router_, *executor_, *timers_, *io_, clock_, *log_},

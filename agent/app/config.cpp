@@ -47,6 +47,7 @@ po::options_description settings() {
   one("update-root", "/etc/picket/trust/root.json", "the first trusted root.json of the update repository");
   one("settings-dir", "/etc/picket/settings", "local settings, one <plugin id>.json each");
   many("in-process", "id of a plugin that may run inside picketd; may be given again");
+  many("stand-in", "id of a plugin that may say and answer what is kept for Picket's own; may be given again");
   many("disabled", "id of a plugin that is not started; may be given again");
   many("plugin-component", "component of the repository that carries plugins; may be given again (default under picket-launcher: picket-plugins); empty: none");
   one("agent-component", "picket-agent", "component of the repository that carries picketd itself, under picket-launcher; empty: none");
@@ -134,6 +135,7 @@ Result<CommandLine> read_config(int argc, const char* const* argv, const std::st
   config.update_root = one("update-root");
   config.settings_dir = one("settings-dir");
   config.in_process = many("in-process");
+  config.stand_in = many("stand-in");
   config.disabled = many("disabled");
   config.plugin_components = many("plugin-component");
   config.agent_component = one("agent-component");

@@ -16,7 +16,7 @@ struct ConfigValue {
 struct Config {
   std::filesystem::path config_file, data_dir, run_dir, child_program, plugin_keys, policy_keys, update_root, settings_dir, log_file;
   std::vector<std::filesystem::path> plugin_dirs;
-  std::vector<std::string> in_process, disabled, groups, plugin_components;
+  std::vector<std::string> in_process, stand_in, disabled, groups, plugin_components;
   std::string agent_component, tenant, device, log_level, log_format, socket_group;
   unsigned policy_threshold = 1;
   std::vector<ConfigValue> values;  // as `picketctl config show` prints them

@@ -34,7 +34,7 @@ Result<std::optional<std::uint32_t>> group_id(const std::string& name) {
   return std::optional<std::uint32_t>(found->gr_gid);
 }
 
-// picketctl asks and watches; it publishes nothing and answers nothing.
+// picketctl asks and watches; it publishes nothing and answers nothing. What only picketd's own parts may ask it may not (its standing).
 bus::AllowList for_picketctl() { return {.publishes = {}, .subscribes = {"*"}, .answers = {}, .asks = {"picket.*"}}; }
 
 class Listening final : public ControlSocket {

@@ -10,6 +10,8 @@
 //    most 1024 open; CONFLICT when its token is in use, or nobody was named and several answer;
 //  - a chunk is BUSY without credit, and also when the asker's queue is full of chunks; on_credit follows in both cases;
 //  - a peer may stand by for another of its name and take its place, so that no message is lost or heard by both (PeerOptions::stands_by);
+//  - topics below "picket." have owners (base/topic_owners.hpp): what a peer's standing does not reach it cannot attach with, and asking it is
+//    DENIED, whatever its allow-list and behind whichever wildcard;
 //  - every peer has one inbound queue, bounded in messages and bytes; its handler's calls never overlap.
 #pragma once
 
@@ -22,6 +24,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/topic_owners.hpp"
 #include "bus/message.hpp"
 
 namespace picket::runtime {
@@ -78,6 +81,7 @@ struct PeerOptions {
   std::string name;  // unique among attached peers
   AllowList allow{};
   QueueLimits queue{};
+  Standing standing = Standing::host;  // less for whoever is not a part of the host
   bool starts_paused = false;  // no handler call before resume()
   // Beside the peer that has this name: it may ask, and is asked only by who names it standby_address(name). What it subscribes, and the
   // state that it publishes, is kept until take_over(); an event is BUSY until then.
@@ -119,6 +123,8 @@ class Peer {
   [[nodiscard]] virtual std::uint64_t credit(RequestId id) const = 0;  // what may be written now; 0 also when gone
   [[nodiscard]] virtual PeerCounters counters() const = 0;
   [[nodiscard]] virtual const std::string& name() const = 0;
+  // Who would answer this: to say it when a request that named nobody was a CONFLICT.
+  [[nodiscard]] virtual std::vector<std::string> answerers(std::string_view topic) const = 0;
   // An administrator's policy may narrow, never widen: the intersection is in force from now on, and state on what was taken away is withdrawn.
   virtual void narrow(const AllowList& allow) = 0;
   // Flow control for a handler that passes things on: while paused it is not called (at once when called from the handler
@@ -152,7 +158,8 @@ class Router {
   // Without timers it makes its own (a thread). Both must outlive the router and its peers.
   [[nodiscard]] static std::unique_ptr<Router> make(runtime::Executor& executor, runtime::Timers* timers = nullptr);
   virtual ~Router() = default;
-  // Code::conflict: the name is taken, or a topic is already of another kind (several peers may answer one topic).
+  // Code::conflict: the name is taken, or a topic is already of another kind (several peers may answer one topic). Code::denied: a topic that
+  // it would publish or answer is not for one of its standing.
   [[nodiscard]] virtual Result<std::unique_ptr<Peer>> attach(PeerOptions options, Handler& handler) = 0;
   // What `publisher` published on a state topic counts no more, also when it is not attached: dropped, and its subscribers told.
   virtual void withdraw(std::string_view topic, std::string_view publisher) = 0;

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "bus/names.hpp"
 #include "bus/waiting.hpp"
 
 namespace picket::bus {
@@ -61,13 +62,13 @@ class Desk final : public Handler {
   std::unique_ptr<Peer> peer;
 
  private:
-  [[nodiscard]] static Error refusal(Status status, const Request& request) {
+  [[nodiscard]] Error refusal(Status status, const Request& request) const {
     const auto whom = request.to.empty() ? std::string("anybody") : std::string(request.to);
     switch (static_cast<Code>(-status)) {
       case Code::unavailable: return {Code::unavailable, request.to.empty() ? cat("nobody answers ", request.topic) : cat(request.to, " does not answer ", request.topic)};
       case Code::denied: return {Code::denied, cat("not allowed to ask ", request.topic)};
       case Code::busy: return {Code::busy, cat("the queue of ", whom, " that answers ", request.topic, " is full")};
-      case Code::conflict: return {Code::conflict, cat("several answer ", request.topic, "; name one")};
+      case Code::conflict: return {Code::conflict, cat("several answer ", request.topic, " (", listed(peer->answerers(request.topic)), "); name one")};
       default: return error_of(status, cat("request to ", request.topic, " is malformed or too large"), false);
     }
   }

@@ -156,6 +156,11 @@ bool PeerCore::publishes(std::string_view topic) const {
   return found != publications_.end() && found->second.allowed;
 }
 
+std::vector<std::string> PeerCore::answerers(std::string_view topic) const {
+  const auto* found = router_->find_topic(topic);
+  return found == nullptr ? std::vector<std::string>() : found->info().answerers;
+}
+
 void PeerCore::narrow(const AllowList& allow) {
   for (auto& [topic, publication] : publications_) {
     const bool still = std::any_of(allow.publishes.begin(), allow.publishes.end(), [&, &name = topic, &to = *publication.topic](const TopicKind& one) {

@@ -56,6 +56,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   void count_loss(std::uint64_t count) { lost_.fetch_add(count, std::memory_order_relaxed); }
   void narrow(const AllowList& allow);
   [[nodiscard]] bool publishes(std::string_view topic) const;
+  [[nodiscard]] std::vector<std::string> answerers(std::string_view topic) const;
   void pause();
   void resume();
 

@@ -27,7 +27,7 @@ Status PeerCore::request(const Request& request, Token token) {
     const std::scoped_lock lock(allow_mutex_);
     allowed = is_within_any(request.topic, may_ask_);
   }
-  if (!allowed) return deny(Kind::request, request.topic, {}, request.content_type, request.payload, request.to);
+  if (!allowed || !may(options_.standing, Deed::ask, request.topic)) return deny(Kind::request, request.topic, {}, request.content_type, request.payload, request.to);
 
   auto* topic = router_->find_topic(request.topic);
   if (topic == nullptr) return status_of(Code::unavailable);

@@ -26,6 +26,7 @@ class AttachedPeer final : public Peer {
   [[nodiscard]] std::uint64_t credit(RequestId id) const override { return core_->credit(id); }
   [[nodiscard]] PeerCounters counters() const override { return core_->counters(); }
   [[nodiscard]] const std::string& name() const override { return core_->name(); }
+  [[nodiscard]] std::vector<std::string> answerers(std::string_view topic) const override { return core_->answerers(topic); }
   void narrow(const AllowList& allow) override { core_->narrow(allow); }
   void pause() override { core_->pause(); }
   void resume() override { core_->resume(); }

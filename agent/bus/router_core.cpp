@@ -18,8 +18,9 @@ Result<> RouterCore::check(const PeerOptions& options) const {
     return fail(Code::conflict, cat("a peer stands by for ", options.name, " already"));
   if (!options.stands_by && peers_.contains(options.name)) return fail(Code::conflict, cat("a peer named ", options.name, " is attached already"));
   std::unordered_map<std::string_view, Kind> kinds;
-  const auto check_topic = [&](const std::string& topic, Kind kind) -> Result<> {
+  const auto check_topic = [&](const std::string& topic, Kind kind, Deed deed) -> Result<> {
     if (!is_topic(topic)) return fail(Code::invalid, cat(options.name, ": \"", topic, "\" is not a topic's name"));
+    if (auto checked = check_may(options.standing, deed, topic); !checked) return fail(std::move(checked).error(), options.name);
     const auto* known = find_topic_locked(topic);
     if (kinds.try_emplace(topic, kind).first->second != kind || (known != nullptr && !known->may_be(kind)))
       return fail(Code::conflict, cat(options.name, ": topic ", topic, " cannot be of kind ", to_string(kind), ", it is declared as ",
@@ -28,9 +29,9 @@ Result<> RouterCore::check(const PeerOptions& options) const {
   };
   for (const auto& one : options.allow.publishes) {
     if (one.kind == Kind::request) return fail(Code::invalid, cat(options.name, ": requests on ", one.topic, " are asked and answered, not published"));
-    PICKET_TRY(check_topic(one.topic, one.kind));
+    PICKET_TRY(check_topic(one.topic, one.kind, Deed::publish));
   }
-  for (const auto& topic : options.allow.answers) PICKET_TRY(check_topic(topic, Kind::request));
+  for (const auto& topic : options.allow.answers) PICKET_TRY(check_topic(topic, Kind::request, Deed::answer));
   for (const auto* filters : {&options.allow.subscribes, &options.allow.asks})
     for (const auto& filter : *filters)
       if (!is_filter(filter)) return fail(Code::invalid, cat(options.name, ": \"", filter, "\" is neither a topic nor a prefix that ends in .*"));

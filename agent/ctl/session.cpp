@@ -20,6 +20,18 @@ Result<> parse(std::string_view topic, std::string_view payload, pb::Message& in
 
 }  // namespace
 
+// Named in each request: an answer of picketd is then nobody else's, also should another come to answer its topic.
+std::string_view part_that_answers(std::string_view topic) {
+  static constexpr std::pair<std::string_view, std::string_view> parts[] = {
+      {"picket.bus.watch", "picket.watch"}, {"picket.bus.", "picket.host"},
+      {"picket.host.", "picket.host"},      {"picket.plugin.", "picket.host"},
+      {"picket.policy.", "picket.policy"},  {"picket.task.", "picket.task"},
+      {"picket.update.", "picket.update"},  {"picket.component.", "picket.update"}};
+  for (const auto& [topics, part] : parts)
+    if (topic.starts_with(topics)) return part;
+  return {};
+}
+
 Session::Session(std::filesystem::path socket, milliseconds timeout, core::CancelToken cancel)
     : socket_(std::move(socket)), timeout_(timeout), long_timeout_(unlimited), cancel_(std::move(cancel)) {}
 
@@ -46,6 +58,7 @@ Result<> Session::ask_within(milliseconds limit, std::string_view topic, const p
     return fail(Code::too_large, cat("the request has ", std::to_string(payload.size()), " bytes, the bus takes ", std::to_string(bus::kMaxPayload)));
   bus::Request ask;
   ask.topic = topic;
+  ask.to = part_that_answers(topic);
   ask.content_type = type;
   ask.payload = payload;
   ask.timeout = limit;
@@ -59,6 +72,7 @@ Result<> Session::follow(std::string_view topic, const pb::Message& request, pb:
   const auto payload = request.SerializeAsString();
   bus::Request ask;
   ask.topic = topic;
+  ask.to = part_that_answers(topic);
   ask.content_type = type;
   ask.payload = payload;
   ask.timeout = long_timeout_;

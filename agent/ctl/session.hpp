@@ -16,6 +16,9 @@
 
 namespace picket::ctl {
 
+// The part of picketd that answers this topic; empty: a plugin does, whichever it is.
+[[nodiscard]] std::string_view part_that_answers(std::string_view topic);
+
 class Session {
  public:
   Session(std::filesystem::path socket, std::chrono::milliseconds timeout, core::CancelToken cancel);

@@ -191,9 +191,10 @@ class InProcess final : public Instance {
 
 }  // namespace
 
-bus::PeerOptions peer_options(const package::Manifest& manifest) {
+bus::PeerOptions peer_options(const package::Manifest& manifest, Standing standing) {
   bus::PeerOptions out;
   out.name = manifest.id;
+  out.standing = standing;
   for (const auto& published : manifest.topics.publishes)
     out.allow.publishes.push_back({published.topic, published.kind == package::TopicKind::state ? bus::Kind::state : bus::Kind::event});
   out.allow.subscribes = manifest.topics.subscribes;
@@ -204,7 +205,7 @@ bus::PeerOptions peer_options(const package::Manifest& manifest) {
 }
 
 Result<std::unique_ptr<Instance>> make_in_process(InProcessOptions options, PluginHost::Parts parts, std::shared_ptr<InstanceEvents> events) {
-  auto wanted = peer_options(options.manifest);
+  auto wanted = peer_options(options.manifest, options.standing);
   auto core = std::make_shared<Core>(std::move(options), parts, events);
   PICKET_TRY(core->attach(parts.router, std::move(wanted)));
   return std::make_unique<InProcess>(std::move(core));

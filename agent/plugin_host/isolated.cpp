@@ -42,7 +42,7 @@ class Core final : public std::enable_shared_from_this<Core> {
     bridge.on_closed = [self = weak_from_this()](const Error& why) {
       if (const auto core = self.lock()) core->closed(why);
     };
-    auto peer = peer_options(options_.manifest);
+    auto peer = peer_options(options_.manifest, options_.standing);
     peer.stands_by = options_.stands_by;
     PICKET_LET(made, wire::Bridge::make(parts_.router, std::move(peer), parts_.io, std::move(sockets.first), std::move(bridge)));
     bridge_ = std::move(made);

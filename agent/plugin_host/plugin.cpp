@@ -123,6 +123,11 @@ Home Plugin::home_of(const package::Manifest& manifest) const {
   return may && std::find(granted.begin(), granted.end(), id_) != granted.end() ? Home::in_process : Home::isolated;
 }
 
+Standing Plugin::standing() const {
+  const auto& granted = all_.options.stand_in;
+  return is_own_plugin(id_) || std::find(granted.begin(), granted.end(), id_) != granted.end() ? Standing::own : Standing::stranger;
+}
+
 Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const {
   struct Candidate {
     const std::filesystem::path* root;
@@ -161,7 +166,7 @@ Result<> Plugin::check_needs(const package::Manifest& manifest) const {
       return fail(Code::unsupported, cat("needs the extension ", extension, ", which this agent does not have"));
   if (!manifest.minimum_agent.empty() && package::compare_versions(PICKET_VERSION, manifest.minimum_agent) < 0)
     return fail(Code::unsupported, cat("needs agent ", manifest.minimum_agent, ", this is ", PICKET_VERSION));
-  return {};
+  return manifest.check_topics(standing());
 }
 
 void Plugin::try_out() {
@@ -212,10 +217,10 @@ Result<> Plugin::make_instance() {
       entry_ = entry;
       loaded_sha256_ = package_->manifest.sha256;
     }
-    PICKET_LET(instance, make_in_process({entry_, std::move(manifest), storage}, all_.parts, events_));
+    PICKET_LET(instance, make_in_process({entry_, std::move(manifest), storage, standing()}, all_.parts, events_));
     made = std::move(instance);
   } else {
-    IsolatedOptions options{all_.options.child_program, package_->library.get(), std::move(manifest), storage, all_.options.ping_period};
+    IsolatedOptions options{all_.options.child_program, package_->library.get(), std::move(manifest), storage, all_.options.ping_period, standing()};
     PICKET_LET(instance, make_isolated(std::move(options), all_.parts, events_));
     made = std::move(instance);
   }
@@ -325,7 +330,7 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
   if (other_topics) {
     end_beside("the policy changed its topics");
     // Nothing that was taken away is said or heard while it stops, nor counts what it last said; what was given back comes with the start.
-    if (instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics)).allow);
+    if (instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics), standing()).allow);
     else if (package_ != nullptr && settings.topics.publishes)
       for (const auto& published : package_->manifest.topics.publishes)
         if (!bus::is_within_any(published.topic, *settings.topics.publishes)) all_.parts.router.withdraw(published.topic, id_);

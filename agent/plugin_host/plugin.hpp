@@ -96,6 +96,7 @@ class Plugin {
   [[nodiscard]] Result<VerifiedPackage> verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const;
   [[nodiscard]] Result<VerifiedPackage> verify_place(const Place& place) const;
   [[nodiscard]] Home home_of(const package::Manifest& manifest) const;
+  [[nodiscard]] Standing standing() const;
   [[nodiscard]] bool is_disabled() const;
   [[nodiscard]] Result<> check_needs(const package::Manifest& manifest) const;
   void try_out();

@@ -70,7 +70,7 @@ Result<> Plugin::make_next(const Place& place) {
     next.trial = std::move(trial);
     return {};
   }
-  IsolatedOptions options{all_.options.child_program, next.package->library.get(), narrowed(manifest, next.settings.topics), all_.options.storage_dir / id_, all_.options.ping_period, true};
+  IsolatedOptions options{all_.options.child_program, next.package->library.get(), narrowed(manifest, next.settings.topics), all_.options.storage_dir / id_, all_.options.ping_period, standing(), true};
   PICKET_LET(instance, make_isolated(std::move(options), all_.parts, next.events));
   next.instance = std::move(instance);
   arm_next(all_.options.start_deadline);

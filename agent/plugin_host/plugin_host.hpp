@@ -100,6 +100,7 @@ struct Options {
   std::filesystem::path storage_dir;               // <dir>/<plugin id>/
   std::vector<trust::PublicKey> keys;              // who may sign manifests
   std::vector<std::string> in_process;             // ids that the administrator lets run inside picketd
+  std::vector<std::string> stand_in;               // ids that he lets use what is kept for Picket's own plugins
   std::vector<std::string> disabled;               // ids that are not started
   bool require_root_owner = true;                  // files must belong to root or to us (off: to anybody; for tests)
   struct Restart {

@@ -128,6 +128,7 @@ Result<Document> Document::read(std::string_view payload) {
   }
   if (const auto* host = root.if_contains("host")) {
     out.host.in_process = strings(host->get_object(), "in_process");
+    out.host.stand_in = strings(host->get_object(), "stand_in");
     out.host.disabled = strings(host->get_object(), "disabled");
   }
   if (const auto* plugins = root.if_contains("plugins")) {

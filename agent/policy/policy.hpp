@@ -50,7 +50,7 @@ class Consumers {
 
 // A policy's word to the host itself; taken at its next start.
 struct HostSection {
-  std::vector<std::string> in_process, disabled;
+  std::vector<std::string> in_process, stand_in, disabled;
 };
 
 struct Identity {

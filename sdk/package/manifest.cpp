@@ -137,10 +137,8 @@ bool is_topic(std::string_view topic) {
   }
   return true;
 }
-bool is_filter(std::string_view filter) {
-  if (filter == "*") return true;
-  return filter.ends_with(".*") ? is_topic(filter.substr(0, filter.size() - 2)) : is_topic(filter);
-}
+bool is_subscription(std::string_view filter) { return filter.ends_with(".*") ? is_topic(filter.substr(0, filter.size() - 2)) : is_topic(filter); }
+bool is_filter(std::string_view filter) { return filter == "*" || is_subscription(filter); }
 bool is_extension(std::string_view id) {
   const auto slash = id.find('/');
   if (slash == std::string_view::npos || id.size() > 127 || !is_topic(id.substr(0, slash))) return false;
@@ -187,7 +185,7 @@ void read_topics(const json::object& object, Manifest& out, std::optional<Error>
       if (other.topic == entry.topic) return published.refuse("topic", "is there twice");
     out.topics.publishes.push_back(std::move(entry));
   });
-  topics.texts("subscribes", out.topics.subscribes, is_filter, filter_rule);
+  topics.texts("subscribes", out.topics.subscribes, is_subscription, filter_rule);  // not "*": nobody's task is to hear what all others say
   topics.texts("answers", out.topics.answers, is_topic, topic_rule);
   topics.texts("asks", out.topics.asks, is_filter, filter_rule);
   topics.done();
@@ -227,6 +225,7 @@ void read_manifest(const json::object& object, bool packed, Manifest& out, std::
   top.number("manifest", format, true, 1, 1);
   top.text("id", out.id, true, 100);
   if (!error && !is_plugin_id(out.id)) top.refuse("id", "must be a reverse domain name of lower-case letters, digits and '-', as in com.vendor.thing");
+  if (!error && (out.id.starts_with("picket.") || out.id.starts_with("picketctl."))) top.refuse("id", "must not begin as the names of picketd's own parts on the bus do");
   top.text("name", out.name, false, 200);
   top.text("version", out.version, true, 64);
   if (!error && !is_version(out.version)) top.refuse("version", "must be MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-beta.1");
@@ -277,7 +276,19 @@ Result<Manifest> Manifest::parse(std::string_view text, bool packed) {
   std::optional<Error> error;
   read_manifest(value.get_object(), packed, out, error);
   if (error) return fail(std::move(*error));
+  PICKET_TRY(out.check_topics(Standing::own));  // no plugin is more
   return out;
+}
+
+Result<> Manifest::check_topics(Standing standing) const {
+  const auto check = [standing](Deed deed, std::string_view list, std::string_view topic) -> Result<> {
+    if (auto checked = check_may(standing, deed, topic); !checked) return fail(std::move(checked).error(), cat("topics.", list));
+    return {};
+  };
+  for (const auto& published : topics.publishes) PICKET_TRY(check(Deed::publish, "publishes", published.topic));
+  for (const auto& topic : topics.answers) PICKET_TRY(check(Deed::answer, "answers", topic));
+  for (const auto& filter : topics.asks) PICKET_TRY(check(Deed::ask, "asks", filter));
+  return {};
 }
 
 }  // namespace picket::package

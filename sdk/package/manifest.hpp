@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/topic_owners.hpp"
 
 namespace picket::package {
 
@@ -48,7 +49,10 @@ struct Manifest {
   std::string settings_schema;  // JSON text of an object, draft 7
   std::string minimum_agent;    // empty: any
 
-  // At most kMaxManifestBytes; strict: an unknown or repeated member is Code::invalid, with the member's path in the text.
+  // What it lists of Picket's topics, it may use. Code::denied names the list, the topic, and who may.
+  [[nodiscard]] Result<> check_topics(Standing standing) const;
+
+  // At most kMaxManifestBytes; strict: an unknown or repeated member is Code::invalid, with the member's path in the text; a topic that no plugin may have is Code::denied.
   // `packed`: sha256 must be there, as in every package; an author's source file may leave it to picket-plugin-pack.
   [[nodiscard]] static Result<Manifest> parse(std::string_view text, bool packed = true);
 };

@@ -52,7 +52,8 @@ class Lists:
 
 class StandIn:
     """A plugin that plays the client."""
-    options = {"plugin-dir": [BUILD / "plugins", BUILD / "third-party-plugins"], "disabled": ["org.example.crasher", "org.picket.ksn-client"]}
+    options = {"plugin-dir": [BUILD / "plugins", BUILD / "third-party-plugins"], "stand-in": "org.example.ksn-stand-in",
+               "disabled": ["org.example.crasher", "org.picket.ksn-client"]}
 
     def __init__(self, world, lists):
         self.database = str(world.known)

@@ -8,12 +8,14 @@
 
 #include "base/files.hpp"
 #include "ctl/app.hpp"
+#include "ctl/session.hpp"
 
 namespace picket::test {
 
 CtlPicketd::~CtlPicketd() {
   server_.reset();
-  peer_.reset();
+  for (const auto& [name, peer] : peers_) (void)peer->detach(std::chrono::milliseconds::max());
+  peers_.clear();
   if (io_) io_->stop();
   if (executor_) executor_->stop(std::chrono::seconds(5));
   router_.reset();
@@ -23,13 +25,20 @@ void CtlPicketd::start() {
   executor_ = runtime::Executor::make(2);
   io_ = runtime::IoLoop::make("io");
   router_ = bus::Router::make(*executor_);
-  bus::PeerOptions options;
-  options.name = "picket.test";
-  options.allow.publishes = {{"picket.ksn.state", bus::Kind::state}};
-  for (const auto& [topic, answer] : answers_) options.allow.answers.push_back(topic);
-  auto peer = router_->attach(std::move(options), *this);
-  ASSERT_TRUE(peer) << peer.error().message;
-  peer_ = std::move(*peer);
+  // A peer for each part of picketd, by its name, and one for all plugins; one strand, so that the test's answers never overlap.
+  const auto strand = executor_->make_strand("test");
+  std::map<std::string, bus::PeerOptions> parts;
+  parts["test.plugins"].allow.publishes = {{"picket.ksn.state", bus::Kind::state}};
+  for (const auto& [topic, answer] : answers_) parts[part_of(topic)].allow.answers.push_back(topic);
+  for (auto& [name, options] : parts) {
+    options.name = name;
+    options.strand = strand;
+    options.starts_paused = true;  // until all are there
+    auto peer = router_->attach(std::move(options), *this);
+    ASSERT_TRUE(peer) << peer.error().message;
+    peers_[name] = std::move(*peer);
+  }
+  for (const auto& [name, peer] : peers_) peer->resume();
   bus::wire::ServerOptions server;
   server.path = socket();
   server.allow = [](const auto&) -> Result<bus::AllowList> {
@@ -43,26 +52,32 @@ void CtlPicketd::start() {
   server_ = std::move(*started);
 }
 
+std::string CtlPicketd::part_of(std::string_view topic) {
+  const auto part = ctl::part_that_answers(topic);
+  return part.empty() ? "test.plugins" : std::string(part);
+}
+
 void CtlPicketd::publish_state(const std::string& topic, const google::protobuf::Message& value) {
-  EXPECT_EQ(peer_->publish(topic, "", "application/x-protobuf; messageType=" + value.GetTypeName(), value.SerializeAsString()), bus::kOk);
+  EXPECT_EQ(peers_.at("test.plugins")->publish(topic, "", "application/x-protobuf; messageType=" + value.GetTypeName(), value.SerializeAsString()), bus::kOk);
 }
 
 void CtlPicketd::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   const auto found = answers_.find(std::string(message->topic()));
+  auto& peer = *peers_.at(part_of(message->topic()));
   if (found == answers_.end()) {
-    peer_->respond(id, bus::status_of(Code::unsupported), {}, "nobody answers this topic");
+    peer.respond(id, bus::status_of(Code::unsupported), {}, "nobody answers this topic");
     return;
   }
   const auto answer = found->second(message->payload());
-  for (const auto& chunk : answer.chunks) EXPECT_EQ(peer_->stream_write(id, chunk), bus::kOk);
+  for (const auto& chunk : answer.chunks) EXPECT_EQ(peer.stream_write(id, chunk), bus::kOk);
   if (answer.never_ends) {
     const std::lock_guard lock(mutex_);
     requested_ = true;
     changed_.notify_all();
     return;
   }
-  if (answer.reply) peer_->respond(id, bus::kOk, "application/x-protobuf", *answer.reply);
-  else peer_->respond(id, bus::status_of(answer.reply.error().code), {}, answer.reply.error().message);
+  if (answer.reply) peer.respond(id, bus::kOk, "application/x-protobuf", *answer.reply);
+  else peer.respond(id, bus::status_of(answer.reply.error().code), {}, answer.reply.error().message);
 }
 
 void CtlPicketd::on_cancel(bus::RequestId) {

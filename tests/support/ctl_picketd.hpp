@@ -60,6 +60,7 @@ class CtlPicketd : bus::Handler {
  private:
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_cancel(bus::RequestId id) override;
+  [[nodiscard]] static std::string part_of(std::string_view topic);
 
   const support::TemporaryFolder temporary_;
   const std::filesystem::path folder_ = temporary_.path();
@@ -70,7 +71,7 @@ class CtlPicketd : bus::Handler {
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::IoLoop> io_;
   std::unique_ptr<bus::Router> router_;
-  std::unique_ptr<bus::Peer> peer_;
+  std::map<std::string, std::unique_ptr<bus::Peer>> peers_;
   std::unique_ptr<bus::wire::Server> server_;
 };
 

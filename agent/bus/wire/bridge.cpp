@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "bus/names.hpp"
 #include "bus/wire/answers.hpp"
 #include "bus/wire/channel.hpp"
 #include "runtime/io_loop.hpp"
@@ -161,12 +162,15 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
     (void)send({.type = Type::reply, .status = status, .token = frame.token, .topic = frame.topic,
                 .payload = refusal(status, frame)});
   }
-  [[nodiscard]] static std::string refusal(Status status, const Frame& frame) {
+  [[nodiscard]] std::string refusal(Status status, const Frame& frame) const {
     const auto what = cat("request to ", frame.topic, ": ");
     if (status == status_of(Code::unavailable)) return cat(what, frame.text.empty() ? "nobody" : frame.text, frame.text.empty() ? " answers it" : " does not answer it");
     if (status == status_of(Code::denied)) return cat(what, "not allowed");
     if (status == status_of(Code::busy)) return cat(what, "the answering side's queue is full");
-    if (status == status_of(Code::conflict)) return cat(what, "several answer it and none was named, or the token is in use");
+    if (status == status_of(Code::conflict)) {
+      const auto answerers = frame.text.empty() ? peer_->answerers(frame.topic) : std::vector<std::string>();
+      return cat(what, answerers.size() > 1 ? cat("several answer it (", listed(answerers), "); name one") : "its token is in use by another request that is open");
+    }
     return cat(what, to_string(static_cast<Code>(-status)));
   }
 

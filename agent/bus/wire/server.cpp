@@ -122,7 +122,7 @@ class Reception : public std::enable_shared_from_this<Reception> {
     bridge.on_closed = [self, id](const Error&) { if (const auto s = self.lock()) s->remove(id); };
     // The bridge owns the socket from here on, also when it fails; a copy lets the refusal be told.
     UniqueFd copy(::fcntl(connection.socket.get(), F_DUPFD_CLOEXEC, 3));
-    auto made = Bridge::make(router_, {.name = std::move(name), .allow = std::move(allow), .queue = options_.queue}, loop_, std::move(connection.socket), std::move(bridge));
+    auto made = Bridge::make(router_, {.name = std::move(name), .allow = std::move(allow), .queue = options_.queue, .standing = options_.standing}, loop_, std::move(connection.socket), std::move(bridge));
     if (!made) {
       connection.socket = std::move(copy);
       return fail(std::move(made).error());

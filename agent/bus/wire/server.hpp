@@ -29,6 +29,7 @@ struct ServerOptions {
   // What its peer is named, so that an answerer sees who asks; none: "picketctl". On the loop's thread.
   std::function<std::string(const PeerCredentials&)> name;
   QueueLimits queue;
+  Standing standing = Standing::own;  // of every caller: not one of picketd's own parts
   std::size_t max_connections = 32;
 };
 

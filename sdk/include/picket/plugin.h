@@ -26,6 +26,8 @@
  * 7. Do not: keep a pointer past its call, pass file descriptors, use globals shared with others, read the environment,
  *    install signal handlers, call exit, fork, setlocale or chdir, register loggers or atexit handlers in shared libraries.
  *    Static constructors run in a throw-away child first; one that throws, crashes or hangs refuses the plugin.
+ * 8. Topics that begin with "picket." have owners: what is picketd's or of its own plugins no other answers, publishes or asks (ext/bus.h says which).
+ *    A plugin's own topics begin with its id.
  *
  * THE LIFE OF AN INSTANCE
  *

@@ -107,6 +107,8 @@ INSTANTIATE_TEST_SUITE_P(Each, WrongManifest, ::testing::Values(
     Wrong{"/manifest", "2", "manifest must be a whole number from 1 to 1"}, Wrong{"/manifest", "", "manifest is missing"},
     Wrong{"/id", "", "id is missing"}, Wrong{"/id", "7", "id must be a string"}, Wrong{"/id", "\"nodots\"", "id must be a reverse domain name"},
     Wrong{"/id", "\"org/../x.y\"", "id must be"}, Wrong{"/id", "\"Org.Picket\"", "id must be"}, Wrong{"/id", "\"org..x\"", "id must be"},
+    Wrong{"/id", "\"picket.update\"", "id must not begin as"}, Wrong{"/id", "\"picketctl.x\"", "id must not begin as"},
+    Wrong{"/topics/subscribes", "[\"*\"]", "topics.subscribes[0] must be a dotted topic"},
     Wrong{"/version", "\"1.0\"", "version must be"}, Wrong{"/version", "\"01.0.0\"", "version must be"}, Wrong{"/version", "\"1.0.0-\"", "version must be"},
     Wrong{"/version", "\"../../etc\"", "version must be"}, Wrong{"/file", "\"../evil.so\"", "file must be a plain file name"},
     Wrong{"/file", "\".hidden.so\"", "file must be"}, Wrong{"/file", "\"x.dll\"", "file must be"}, Wrong{"/file", "", "file is missing"},
@@ -134,6 +136,28 @@ TEST_P(WrongManifest, is_refused_with_the_members_path_by_parser_and_schema_alik
   EXPECT_EQ(m.error().code, Code::invalid);
   EXPECT_TRUE(m.error().message.starts_with(wrong.says)) << m.error().message;
   EXPECT_FALSE(schema_takes(text)) << text;
+}
+
+TEST(Manifest, that_claims_what_is_the_hosts_is_refused_with_the_topic_and_its_owner) {
+  const auto why_not = [](std::string_view path, std::string_view value) {
+    const auto m = Manifest::parse(with(path, value));
+    EXPECT_TRUE(m || m.error().code == Code::denied);
+    return m ? std::string() : m.error().message;
+  };
+  EXPECT_EQ(why_not("/topics/answers", R"(["picket.plugin.list"])"), "topics.answers: picket.plugin.list: only picketd itself may answer it");
+  EXPECT_EQ(why_not("/topics/asks", R"(["picket.component.activate"])"), "topics.asks: picket.component.activate: only picketd itself may ask it");
+  EXPECT_EQ(why_not("/topics/publishes", R"([{"topic":"picket.component.active","kind":"state"}])"),
+            "topics.publishes: picket.component.active: only picketd itself may publish it");
+  EXPECT_EQ(why_not("/topics/asks", R"(["*","picket.*"])"), "") << "a wildcard is judged when something is asked";
+}
+
+TEST(Manifest, of_a_third_party_holds_what_is_kept_for_pickets_own_plugins_only_if_it_stands_in) {
+  const auto m = Manifest::parse(with("/id", R"("com.vendor.ksn")"));
+  ASSERT_TRUE(m) << m.error().message;
+  const auto stranger = m->check_topics(Standing::stranger);
+  ASSERT_FALSE(stranger);
+  EXPECT_TRUE(stranger.error().message.starts_with("topics.publishes: picket.ksn.state: of plugins only Picket's own")) << stranger.error().message;
+  EXPECT_TRUE(m->check_topics(Standing::own));
 }
 
 TEST(Manifest, is_refused_when_too_large_twice_said_or_no_object) {

@@ -17,7 +17,7 @@ std::string why_not(std::string_view text) {
 TEST(PolicyDocument, reads_all_parts) {
   const auto document = Document::parse(with(R"("audience":{"tenant":"t","groups":["g"],"devices":["d"]},
     "plugins":{"org.a":{"settings":{"x":0.5},"locked":["x","/a.b/c"],"topics":{"asks":["picket.*","org.a.b"],"publishes":[]}},"org.b":{"locked":true}},
-    "host":{"in_process":["org.a"],"disabled":["org.c"]},"approvals":[{"component":"c","release":2,"state":"approved"}],"tasks":[{"id":"1","type":"scan","enabled":false}])"));
+    "host":{"in_process":["org.a"],"stand_in":["org.b"],"disabled":["org.c"]},"approvals":[{"component":"c","release":2,"state":"approved"}],"tasks":[{"id":"1","type":"scan","enabled":false}])"));
   ASSERT_TRUE(document) << document.error().message;
   EXPECT_EQ(document->revision, 3U);
   EXPECT_EQ(document->issued, 1767225600);
@@ -32,6 +32,7 @@ TEST(PolicyDocument, reads_all_parts) {
   EXPECT_EQ(document->plugins.at("org.picket.tasks").locks.paths, (std::vector<Path>{{"tasks", "1"}}));
   EXPECT_EQ(json::serialize(document->plugins.at("org.picket.update").settings), R"({"approved":[{"component":"c","release":2}],"declined":[]})");
   EXPECT_EQ(document->plugins.at("org.picket.update").locks.paths, (std::vector<Path>{{"approved"}, {"declined"}}));
+  EXPECT_EQ(document->host.stand_in, std::vector<std::string>{"org.b"});
   EXPECT_EQ(document->host.disabled, std::vector<std::string>{"org.c"});
   EXPECT_TRUE(Document::parse(minimal));
 }

@@ -8,7 +8,14 @@
  *    queue is full, or, across processes, the loss is counted and told (on_loss);
  *  - request: one question, one answer, before a deadline; the answer may begin with a stream of bytes.
  * The manifest lists what a plugin may publish (with the kind), subscribe, answer and ask; all else is PICKET_E_DENIED.
- * Filters of `subscribe` are a topic, or a prefix that ends in ".*" (any further parts).
+ * Filters of `subscribe` are a topic, or a prefix that ends in ".*" (any further parts); no plugin may subscribe to "*".
+ *
+ * Most topics that begin with "picket." have an owner. What picketd itself answers or publishes is no plugin's, however it is signed and wherever it
+ * runs; `picket.component.activate` is asked by its update engine alone. What Picket's own plugins say (`picket.ksn.*`, `picket.scan.*`,
+ * `picket.distribution_point.*`, `picket.update.variant`) is theirs (ids `org.picket.*`), and of those that the administrator names as `stand-in`.
+ * Anybody may answer `picket.source.*`, `picket.component.activate` and `picket.task.type.NAME` for himself, publish `picket.source.appeared` and
+ * `picket.device.concern`, and ask and hear what neither changes the computer nor reveals a secret. A manifest that lists more is refused with the
+ * topic's name; a wildcard in `asks` does not reach it: PICKET_E_DENIED.
  *
  * A payload is at most PICKET_BUS_MAX_PAYLOAD bytes; larger things are streams. A stream flows on credit: the producer may
  * write at most as many bytes as the consumer granted, in chunks of at most PICKET_BUS_MAX_PAYLOAD.

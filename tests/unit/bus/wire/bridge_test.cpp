@@ -122,6 +122,17 @@ TEST_F(BridgeTest, a_request_that_fails_at_once_is_replied_to) {
   EXPECT_EQ(remote->hear(Type::reply).status, status_of(Code::cancelled));
 }
 
+TEST_F(BridgeTest, a_conflict_says_which_of_its_two_causes_it_is) {
+  build({.asks = {"*"}});
+  remote->say({.type = Type::request, .token = 1, .number = 20'000, .topic = "q"});
+  remote->say({.type = Type::request, .token = 1, .number = 20'000, .topic = "q"});
+  EXPECT_EQ(remote->hear(Type::reply).payload, "request to q: its token is in use by another request that is open");
+  Recorder other;
+  const auto second = attach(other, "second", {.answers = {"q"}});
+  remote->say({.type = Type::request, .token = 2, .number = 20'000, .topic = "q"});
+  EXPECT_EQ(remote->hear(Type::reply).payload, "request to q: several answer it (local, second); name one");
+}
+
 TEST_F(BridgeTest, a_child_answers_within_its_credit) {
   build();
   ASSERT_EQ(local->request({.topic = "c.q", .payload = "?", .timeout = 20s, .credit = 6}, 1), kOk);
