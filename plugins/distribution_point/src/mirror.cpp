@@ -255,8 +255,11 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     const bool kept = !unknown && keep_earlier(run, component);
     const auto why = unknown ? std::string("the repository does not offer it")
                              : cat("no source could give its metadata: ", targets.error().message, kept ? "; its earlier files are kept" : "");
-    // A device may ask for what does not exist: shown, but no reason to call the point's work partial.
-    of_component([&](const ComponentVariant& wish, bool ours) { miss(run, wish, why, ours || !unknown); });
+    // A device may ask for what does not exist, and the agent can do without what no source brought yet: shown, but no reason to call the point's work partial.
+    of_component([&](const ComponentVariant& wish, bool ours) {
+      const bool may_lack = unknown || (!kept && targets.error().code == Code::conflict && wishes_.at(wish) == std::vector<std::string>{"agent (optional)"});
+      miss(run, wish, why, ours || !may_lack);
+    });
     return {};
   }
   run.roles.push_back(component);

@@ -239,6 +239,29 @@ TEST_F(PartialSource, is_told_from_a_repository_that_does_not_offer_the_componen
   EXPECT_EQ(result.missing(0), "no-such/full: the repository does not offer it");
 }
 
+TEST_F(PointMirror, lacks_nothing_when_no_source_holds_what_the_agent_can_do_without) {
+  offer("a", 1);
+  offer("extra", 1);
+  publish();
+  want("a");
+  settings_.agent_demand = true;
+  upstream_.agent = {{{"extra", "full"}, true}};
+  bool lacks = true;
+  upstream_.trouble = [&](const std::string&, const std::string& path, std::string&) -> Result<> {
+    return lacks && path.ends_with(".extra.json") ? fail(Code::not_found, "no such file") : Result<>();
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_NE(result.missing(0).find("no source could give its metadata: a: extra: "), std::string::npos) << result.missing(0);
+  lacks = false;
+  ASSERT_EQ(run().missing_size(), 0);
+  offer("extra", 2);
+  publish();
+  lacks = true;
+  EXPECT_EQ(run().result_class(), "partial") << "what it had must not stay behind in silence";
+}
+
 TEST_F(PointMirror, does_not_go_back_to_older_metadata) {
   offer("a", 1);
   publish();
