@@ -33,9 +33,10 @@ class Catalogue {
     std::vector<trust::Release> releases;
     std::vector<trust::Delta> deltas;
   };
-  // What is offered of one component. May read its role through this source.
+  // What is offered of one component. May read its role through this source, whichever one the others came through: the snapshot says what is right.
+  // Code::not_found: the repository offers no such component. Any other error is this source's, unless its code is no_space.
   [[nodiscard]] Result<Offer> offer_of(const std::string& component, SourceReader& source) { return offer_through(component, &source); }
-  // Instead of refresh: what the last run stored, without a question to anybody. Code::expired, Code::not_found.
+  // Instead of refresh: what the last run stored, without a question to anybody. Code::expired, Code::not_found; of an offer Code::conflict when its role is not stored.
   [[nodiscard]] Result<> load();
   [[nodiscard]] Result<Offer> stored_offer_of(const std::string& component) { return offer_through(component, nullptr); }
   // The files that lead others to the same state, for these components, whose offers were read.

@@ -143,13 +143,13 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
     auto reader = std::make_unique<SourceReader>(shop_.caller, shop_.clock, std::move(entry), limits, cancel_);
     const auto name = reader->source().name;
     reader->on_note = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
+    reader->on_metadata = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
     if (worked) {  // for single files, should the one that works lack them
       shop_.explain.say({.source = name}, cat("not asked: ", result.source(), " comes before it and works; stands by for single files"));
       readers_.push_back(std::move(reader));
       continue;
     }
     tell("check", "", cat("asking source ", name));
-    reader->on_metadata = [this, name](std::string_view file, std::string_view what) { shop_.explain.say({.source = name, .file = file}, what); };
     auto done = catalogue_->refresh(*reader);
     if (done) {
       worked = true;

@@ -103,6 +103,7 @@ class Run {
     std::thread thread;
   };
   void take_turns(const std::vector<std::string>& wanted, v1::RunResult& result);
+  [[nodiscard]] Result<Catalogue::Offer> offer_of(const std::string& component);
   [[nodiscard]] std::unique_ptr<Turn> plan_turn(const std::string& component, v1::ComponentResult& out);
   void fetch_ahead(Turn& turn);
   void bring_files(Turn& turn);

@@ -20,6 +20,30 @@ void Run::take_turns(const std::vector<std::string>& wanted, v1::RunResult& resu
   }
 }
 
+// A source may hold a part of the repository, as a copy of some components, or keep back what is not to be installed: so any other may give the role, which the
+// snapshot makes the same for all. Code::not_found: the repository offers no such component, and no source decides about that; Code::conflict: it does, and
+// every source lacks it.
+Result<Catalogue::Offer> Run::offer_of(const std::string& component) {
+  if (offline_) return catalogue_->stored_offer_of(component);
+  std::string failures;
+  bool lacking = true;
+  for (const auto& reader : readers_) {
+    const auto& source = reader->source().name;
+    const Explain::About about{.component = component, .source = source};
+    auto offer = catalogue_->offer_of(component, *reader);
+    if (offer && !failures.empty()) shop_.explain.say(about, "gave the component's metadata: the first of the sources that could");
+    if (offer || offer.error().code == Code::not_found || offer.error().code == Code::no_space) return offer;
+    if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+    const auto& error = offer.error();
+    shop_.explain.say(about, cat("failed: ", error.message));
+    const bool lacks = error.code == Code::conflict;
+    if (!lacks) shop_.sources.failed(source, error.message, reader->wish());  // a part of the repository is no fault
+    lacking = lacking && lacks;
+    failures += cat(failures.empty() ? "" : "; ", source, ": ", error.message);
+  }
+  return fail(lacking ? Code::conflict : Code::unavailable, cat("no source could give its metadata: ", failures));
+}
+
 std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::ComponentResult& out) {
   auto turn = std::make_unique<Turn>(component, out);
   out.set_component(component);
@@ -36,8 +60,10 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
     turn->active = std::move(*active);
   }
   tell("plan", component, "");
-  auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
-  if (!offer && offer.error().code == Code::not_found && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
+  auto offer = offer_of(component);
+  // What is in force and still offered would stay as it is for good, and nobody would hear of it.
+  const bool may_lack = !offer && (offer.error().code == Code::not_found || (offer.error().code == Code::conflict && !turn->active));
+  if (may_lack && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
   if (!offer) return give_up(offer.error().message);
   turn->offer = std::move(*offer);
   const auto newest = std::ranges::max_element(turn->offer.releases, {}, &trust::Release::release);

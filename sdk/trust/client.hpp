@@ -70,7 +70,8 @@ class Client {
   // 5.6.7: depth-first through delegations. nullopt: nobody signed such a target. Needs refresh or load_local before.
   [[nodiscard]] virtual Result<std::optional<Target>> find_target(std::string_view path) = 0;
   // All targets of one role that `targets` delegates to directly, that its delegation's paths cover. For catalogues such as
-  // "the releases of one component". Code::not_found when targets.json delegates to no such role.
+  // "the releases of one component". Code::not_found when targets.json delegates to no such role, which is as signed as all it says;
+  // Code::conflict when it does, but this source (after load_local: the folder) has not the role's file: another one may, so ask again through that.
   [[nodiscard]] virtual Result<std::vector<Target>> targets_of(std::string_view role) = 0;
   // Names of the roles that `targets` delegates to.
   [[nodiscard]] virtual Result<std::vector<std::string>> delegated_roles() const = 0;

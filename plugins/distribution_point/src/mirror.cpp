@@ -18,13 +18,8 @@ namespace trust = picket::trust;
 
 // Not the fault of what was asked for: the next run may well have more luck.
 bool is_passing(Code code) {
-  return code == Code::unavailable || code == Code::timeout || code == Code::io || code == Code::cancelled || code == Code::busy || code == Code::denied || code == Code::internal;
-}
-
-std::string key_of(const std::map<std::string, std::string>& hashes) {
-  auto key = hashes.find("sha256");
-  if (key == hashes.end()) key = hashes.find("sha512");
-  return key == hashes.end() ? std::string() : key->second;
+  return code == Code::unavailable || code == Code::timeout || code == Code::io || code == Code::cancelled || code == Code::busy || code == Code::denied || code == Code::internal ||
+         code == Code::no_space;
 }
 
 }  // namespace
@@ -253,12 +248,18 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
       if (wish.component == component) act(wish, by.front() == "settings" || by.front() == "agent");
   };
   run.tell("plan", component, "");
-  auto targets = run.client->targets_of(component);
+  auto targets = targets_of(run, component);
   if (!targets) {
     if (is_passing(targets.error().code)) return fail(std::move(targets).error(), component);
     const bool unknown = targets.error().code == Code::not_found;
-    // A device may ask for what does not exist: shown, but no reason to call the point's work partial.
-    of_component([&](const ComponentVariant& wish, bool ours) { miss(run, wish, unknown ? std::string("the repository does not offer it") : targets.error().message, ours || !unknown); });
+    const bool kept = !unknown && keep_earlier(run, component);
+    const auto why = unknown ? std::string("the repository does not offer it")
+                             : cat("no source could give its metadata: ", targets.error().message, kept ? "; its earlier files are kept" : "");
+    // A device may ask for what does not exist, and the agent can do without what no source brought yet: shown, but no reason to call the point's work partial.
+    of_component([&](const ComponentVariant& wish, bool ours) {
+      const bool may_lack = unknown || (!kept && targets.error().code == Code::conflict && wishes_.at(wish) == std::vector<std::string>{"agent (optional)"});
+      miss(run, wish, why, ours || !may_lack);
+    });
     return {};
   }
   run.roles.push_back(component);

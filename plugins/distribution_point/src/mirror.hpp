@@ -72,6 +72,13 @@ class Mirror {
   [[nodiscard]] picket::Result<> check(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);
+  // Of the component's role, from the first road that has it right. Code::not_found: the repository offers no such component.
+  [[nodiscard]] picket::Result<std::vector<picket::trust::Target>> targets_of(Run& run, const std::string& component);
+  // What is served of a component whose metadata no road could give goes on being served. False: nothing is.
+  bool keep_earlier(Run& run, const std::string& component);
+  using Attempt = std::function<picket::Result<>(const Road& road)>;
+  // With each road in turn, until one does it. The error names all of them, with the code that leaves most hope.
+  [[nodiscard]] picket::Result<> try_roads(Run& run, std::string_view what, const Attempt& attempt);
   void add_deltas(const MirrorSettings& settings, const std::string& variant, const std::vector<picket::trust::Release>& releases,
                   const std::vector<picket::trust::Delta>& deltas, std::vector<File>& files) const;
   void fit_into_space(Run& run);

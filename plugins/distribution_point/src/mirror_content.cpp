@@ -34,9 +34,6 @@ std::string url_path(std::string_view path) {
   return out;
 }
 
-// Will not come by waiting.
-bool is_hopeless(Code code) { return code == Code::untrusted || code == Code::not_found; }
-
 // Signed by its own keys, so no byte of what they signed has changed. Whether anybody should trust them, clients find out on their way from theirs.
 bool is_root(std::string_view bytes, std::int64_t version) {
   const auto root = trust::Metadata<trust::Root>::parse(bytes);
@@ -103,22 +100,12 @@ Result<> Mirror::fetch_all(Run& run) {
 }
 
 Result<> Mirror::fetch(Run& run, const File& file) {
-  std::optional<picket::Error> last;
-  for (const auto& road : run.roads.roads) {
+  return try_roads(run, file.path, [&](const Road& road) {
     auto done = fetch_from(run, road, file);
     // The bytes that lay here may be what is wrong: once more from the start.
     if (!done && done.error().code == Code::conflict) done = fetch_from(run, road, file);
-    if (done) return done;
-    parts_.log(cat("source ", road.name, ": ", file.path, ": ", done.error().message));
-    run.say(road.name, cat("failed: ", file.path, ": ", done.error().message));
-    if (run.cancelled) return fail(Code::cancelled, "cancelled");
-    if (done.error().code == Code::no_space) return fail(std::move(done).error(), file.path);
-    // Not for lacking a file, and once a run: it would else rest the longer, the more files there are.
-    if (!is_hopeless(done.error().code) && run.reported.insert(road.name).second) parts_.upstream.report(road, &done.error());
-    // The reason that leaves most hope is the one that is told.
-    if (!last || !is_hopeless(done.error().code)) last = std::move(done).error().context(cat(road.name, ": ", file.path));
-  }
-  return fail(last ? std::move(*last) : picket::Error{Code::unavailable, "no source"});
+    return done;
+  });
 }
 
 Result<> Mirror::fetch_from(Run& run, const Road& road, const File& file) {
@@ -211,6 +198,7 @@ Result<std::vector<Store::Metadata>> Mirror::metadata_of(Run& run) {
     if (listed == snapshot->body.meta.end()) return fail(Code::internal, cat("snapshot does not list ", role));
     PICKET_TRY(add(role, listed->second.version));
   }
+  out.insert(out.end(), run.kept_roles.begin(), run.kept_roles.end());
   PICKET_TRY(add("timestamp", std::nullopt));
   return out;
 }

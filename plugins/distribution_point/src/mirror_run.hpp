@@ -18,6 +18,18 @@ class Mirror::Fetcher : public picket::trust::Fetcher {
   const std::atomic<bool>& cancelled_;
 };
 
+// Will not come by waiting: every source that was asked has it wrong or lacks it.
+[[nodiscard]] inline bool is_hopeless(picket::Code code) {
+  return code == picket::Code::untrusted || code == picket::Code::not_found || code == picket::Code::conflict;
+}
+
+// By which a file is stored. Empty: it has no hash of a known kind.
+[[nodiscard]] inline std::string key_of(const std::map<std::string, std::string>& hashes) {
+  auto key = hashes.find("sha256");
+  if (key == hashes.end()) key = hashes.find("sha512");
+  return key == hashes.end() ? std::string() : key->second;
+}
+
 struct Mirror::Run {
   const MirrorSettings& settings;
   const Progress& progress;
@@ -37,6 +49,7 @@ struct Mirror::Run {
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
+  std::vector<Store::Metadata> kept_roles{};    // an earlier version, of those whose metadata no road could give
   std::set<std::string> reported{};             // roads that failed in the middle
   bool incomplete = false;                    // something that counts is missing
   std::uint64_t done = 0, total = 0, target_bytes = 0;

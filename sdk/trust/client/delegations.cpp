@@ -113,6 +113,8 @@ Result<std::vector<Target>> ClientImpl::targets_of(std::string_view name) {
   const auto collect = [&](const RoleKeys& role_keys, auto covers) -> Result<std::vector<Target>> {
     auto loaded = targets_role(name, "targets", role_keys, delegations->keys);
     PICKET_TRY(keep());
+    // Whoever keeps the file back must not make it look as if nobody had signed anything.
+    if (!loaded && loaded.error().code == Code::not_found) return fail(Code::conflict, cat("targets delegates to ", name, ", but ", loaded.error().message));
     PICKET_LET(role, std::move(loaded));
     for (const auto& [path, file] : role->body.targets)
       if (covers(path) && check_target_path(path)) out.push_back({path, std::string(name), file});

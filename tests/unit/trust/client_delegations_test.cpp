@@ -191,8 +191,28 @@ TEST_F(Delegation, offline_only_stored_roles_answer) {
   ASSERT_OK(client->load_local());
   EXPECT_TRUE(client->find_target("a").value().has_value());
   EXPECT_FAILS(client->find_target("b"), Code::not_found, "B version 1 is not stored");
-  EXPECT_FAILS(client->targets_of("B"), Code::not_found, "B version 1 is not stored");
+  EXPECT_FAILS(client->targets_of("B"), Code::conflict, "B version 1 is not stored");
   EXPECT_TRUE(repo_.requests.empty());
+}
+
+TEST_F(Delegation, a_source_that_lacks_a_delegated_role_does_not_look_as_if_nobody_delegated_to_it) {
+  repo_.delegate("targets", "A");
+  repo_.add_target("A", "x", "1");
+  repo_.publish_all();
+  ASSERT_OK(init());
+  const auto client = open();
+  ASSERT_OK(client->refresh());
+  repo_.tamper = [](std::string_view path, Result<std::string> answer) { return path == "1.A.json" ? Result<std::string>(fail(Code::not_found, "no such file")) : answer; };
+  EXPECT_FAILS(client->targets_of("A"), Code::conflict, "targets delegates to A, but get 1.A.json: no such file");
+  EXPECT_FAILS(client->targets_of("B"), Code::not_found, "no role called B");
+  repo_.tamper = [](std::string_view path, Result<std::string> answer) {
+    if (path == "1.A.json") (*answer)[answer->size() / 2] ^= 1;
+    return answer;
+  };
+  EXPECT_FALSE(client->targets_of("A"));
+  EXPECT_EQ(stored("A.json"), "");
+  repo_.tamper = nullptr;
+  EXPECT_EQ(client->targets_of("A").value().size(), 1U) << "without another refresh";
 }
 
 TEST_F(Delegation, a_damaged_stored_role_is_fetched_again) {

@@ -227,5 +227,34 @@ TEST_F(UpdateTest, a_source_that_lacks_the_file_is_replaced_by_one_that_has_it) 
   EXPECT_GT(second_->sent_of("targets/"), 0u);
 }
 
+// As a drive with a copy of other components: its timestamp, snapshot and targets are as good as anybody's.
+TEST_F(UpdateTest, a_source_that_holds_other_components_only_hides_none_that_the_next_one_has) {
+  add_second();
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  source_->make_trouble({".rules.json", What::missing, 0, 1000});
+  source_->make_trouble({"targets/rules", What::missing, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.source(), "source.a");
+  EXPECT_EQ(rule(), "rule of 2 full");
+  EXPECT_THAT(world_->explain(), HasSubstr("rules|source.a||failed: targets delegates to rules, but get "));
+  EXPECT_THAT(world_->explain(), HasSubstr("rules|source.b||gave the component's metadata"));
+  EXPECT_EQ(world_->status().sources(0).state(), "ok") << "a part of the repository is no fault";
+}
+
+TEST_F(UpdateTest, metadata_of_a_component_that_one_source_has_wrong_are_taken_from_the_next) {
+  add_second();
+  publish(release(1));
+  source_->make_trouble({".rules.json", What::flips, 60, 1000});
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(rule(), "rule of 1 full");
+  EXPECT_THAT(world_->explain(), HasSubstr("rules|source.b||gave the component's metadata"));
+}
+
 }  // namespace
 }  // namespace picket::update

@@ -224,6 +224,61 @@ TEST_F(UpdateTrouble, an_optional_component_that_cannot_be_brought_is_a_warning)
   EXPECT_THAT(world_->engine->problems()[0].text, HasSubstr("lists: "));
 }
 
+// Who answers 404 must not decide what the repository offers.
+TEST_F(UpdateTrouble, a_component_whose_metadata_every_source_keeps_back_fails_and_names_them) {
+  add_second();
+  meet({".rules.json", What::missing, 0, 1000});
+  second_->make_trouble({".rules.json", What::missing, 0, 1000});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.text(), HasSubstr("no source could give its metadata: source.a: targets delegates to rules, but get "));
+  EXPECT_THAT(result.text(), HasSubstr("; source.b: "));
+  nothing_was_lost();
+}
+
+TEST_F(UpdateTrouble, an_optional_component_in_force_does_not_stay_behind_in_silence_when_its_metadata_are_kept_back) {
+  auto other = release(1);
+  other.component = "lists";
+  publish(other);
+  publish(release(1));
+  world_->demands.push_back({"lists", "databases", "scanner", true, true});
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  source_->make_trouble({".lists.json", What::missing, 0, 1000});
+  repository_.offer(release(2));
+  repository_.tuf.publish({"rules", "snapshot", "timestamp"});
+  source_->serve(repository_);
+  EXPECT_EQ(world_->run().result(), "ok") << "nothing new was signed for it: what is stored is still right";
+  other = release(2);
+  other.component = "lists";
+  publish(other);
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "partial");
+  EXPECT_EQ(result.components(0).result(), "failed");
+  EXPECT_THAT(result.components(0).text(), HasSubstr("no source could give its metadata: source.a: "));
+  ASSERT_FALSE(world_->engine->problems().empty());
+  EXPECT_THAT(world_->engine->problems()[0].text, HasSubstr("lists: no source could give its metadata"));
+  EXPECT_EQ(world_->status_of("lists").release(), 1u);
+  source_->no_trouble();
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(world_->status_of("lists").release(), 2u);
+}
+
+TEST_F(UpdateTrouble, an_optional_component_that_was_never_in_force_is_no_failure_where_no_source_holds_it) {
+  auto other = release(1);
+  other.component = "lists";
+  publish(other);
+  publish(release(1));
+  world_->demands.push_back({"lists", "databases", "scanner", true, true});
+  source_->make_trouble({".lists.json", What::missing, 0, 1000});
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.components(0).result(), "current");
+  EXPECT_THAT(result.components(0).text(), HasSubstr("no source could give its metadata: source.a: "));
+  EXPECT_THAT(result.components(0).text(), HasSubstr(", which is optional"));
+}
+
 TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
   publish(release(1));
   open();

@@ -155,6 +155,113 @@ TEST_F(PointMirror, puts_no_set_together_of_mixed_metadata) {
   EXPECT_EQ(seen("a").value_or(0), 2);
 }
 
+// Sources of which the first holds other components only, as a drive with a copy may.
+class PartialSource : public PointMirror {
+ protected:
+  void SetUp() override {
+    PointMirror::SetUp();
+    for (const char* component : {"a", "b"}) {
+      offer(component, 1);
+      want(component);
+    }
+    publish();
+    ASSERT_EQ(run().result_class(), "ok");
+    for (const char* component : {"a", "b"}) offer(component, 2);
+    publish();
+    upstream_.roads_list = {{.name = "drive", .plugin = "p", .location = "x", .options_json = "{}"}};
+    upstream_.reports.clear();
+    upstream_.trouble = [this](const std::string& road, const std::string& path, std::string&) -> Result<> {
+      const bool lacks = path.ends_with(".a.json") || path.starts_with("targets/a/");
+      return road == "drive" && lacks ? drive_ : Result<>();
+    };
+  }
+  void add_whole() { upstream_.roads_list.push_back({.name = "whole", .plugin = "p", .location = "x", .options_json = "{}"}); }
+  [[nodiscard]] static std::string steps(const v1::PointResult& result) {
+    std::string out;
+    for (const auto& step : result.steps()) out += cat(step.source(), "|", step.text(), "\n");
+    return out;
+  }
+  Result<> drive_ = fail(Code::not_found, "no such file");
+};
+
+TEST_F(PartialSource, hides_no_component_that_the_next_one_has) {
+  add_whole();
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_EQ(result.source(), "drive");
+  for (const char* component : {"a", "b"}) EXPECT_EQ(seen(component).value_or(0), 2) << component;
+  EXPECT_NE(steps(result).find("drive|failed: a: targets delegates to a, but get 2.a.json: no such file\n"), std::string::npos) << steps(result);
+  EXPECT_NE(steps(result).find("whole|gave the metadata of a: "), std::string::npos) << steps(result);
+  EXPECT_EQ(upstream_.reports, std::vector<std::string>{"drive"}) << "a part of the repository is no fault";
+}
+
+TEST_F(PartialSource, costs_no_component_its_files_while_no_other_is_to_be_had) {
+  for (int times = 0; times < 2; ++times) {
+    const auto result = run();
+    EXPECT_EQ(result.result_class(), "partial");
+    ASSERT_EQ(result.missing_size(), 1);
+    EXPECT_EQ(result.missing(0), "a/full: no source could give its metadata: drive: a: targets delegates to a, but get 2.a.json: no such file; its earlier files are kept");
+    EXPECT_EQ(seen("b").value_or(0), 2) << "what it has is published";
+    EXPECT_EQ(mirror_->release_of({"a", "full"}), 0u) << "the new snapshot asks for metadata that are not here";
+    EXPECT_EQ(count("public/targets/a"), 1u);
+    EXPECT_NE(served_->find("/metadata/1.a.json"), nullptr);
+    EXPECT_EQ(served_->find("/metadata/2.a.json"), nullptr) << "no older bytes under the new name";
+    EXPECT_TRUE(published_wishes(*store_).contains({"a", "full"}));
+    now_ += 1000;  // the set that was served before goes
+  }
+  upstream_.declined = {{"a", 1}};
+  EXPECT_EQ(run().result_class(), "partial");
+  EXPECT_EQ(count("public/targets/a"), 0u) << "declined since";
+  upstream_.declined.clear();
+  add_whole();
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+TEST_F(PartialSource, leaves_the_set_in_force_while_another_may_come_back_with_the_rest) {
+  upstream_.roads_list.push_back({.name = "away", .plugin = "p", .location = "x", .options_json = "{}"});
+  upstream_.trouble = [lacks = upstream_.trouble](const std::string& road, const std::string& path, std::string& bytes) -> Result<> {
+    return road == "away" ? fail(Code::unavailable, "no route to host") : lacks(road, path, bytes);
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("drive: a: targets delegates to a"), std::string::npos) << result.reason();
+  EXPECT_NE(result.reason().find("away: a: get 2.a.json: no route to host"), std::string::npos) << result.reason();
+  for (const char* component : {"a", "b"}) EXPECT_EQ(seen(component).value_or(0), 1) << component;
+}
+
+TEST_F(PartialSource, is_told_from_a_repository_that_does_not_offer_the_component) {
+  EXPECT_EQ(run({{{"no-such", "full"}, {"d1"}}}).missing_size(), 2);
+  add_whole();
+  const auto result = run({{{"no-such", "full"}, {"d1"}}});
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_EQ(result.missing(0), "no-such/full: the repository does not offer it");
+}
+
+TEST_F(PointMirror, lacks_nothing_when_no_source_holds_what_the_agent_can_do_without) {
+  offer("a", 1);
+  offer("extra", 1);
+  publish();
+  want("a");
+  settings_.agent_demand = true;
+  upstream_.agent = {{{"extra", "full"}, true}};
+  bool lacks = true;
+  upstream_.trouble = [&](const std::string&, const std::string& path, std::string&) -> Result<> {
+    return lacks && path.ends_with(".extra.json") ? fail(Code::not_found, "no such file") : Result<>();
+  };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_NE(result.missing(0).find("no source could give its metadata: a: extra: "), std::string::npos) << result.missing(0);
+  lacks = false;
+  ASSERT_EQ(run().missing_size(), 0);
+  offer("extra", 2);
+  publish();
+  lacks = true;
+  EXPECT_EQ(run().result_class(), "partial") << "what it had must not stay behind in silence";
+}
+
 TEST_F(PointMirror, does_not_go_back_to_older_metadata) {
   offer("a", 1);
   publish();
