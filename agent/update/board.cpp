@@ -143,7 +143,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     if (pending) out.set_change_pending(true);
     status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
                     : !view.text.empty()        ? view.text
-                    : view.set.release() == 0   ? "not brought yet"
+                    : view.set.release() == 0   ? view.is_absent ? "not offered" : "not brought yet"
                     : view.is_on_trial          ? "on trial: handed on when a verification has passed"
                     : !view.confirmed           ? "in force, not yet loaded by a plugin"
                                                 : "");
@@ -181,6 +181,8 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
     const auto& name = component.component();
     // Of what was never offered nobody knows the class: as bad as missing databases, until an offer says that it is something else.
     const bool databases = component.class_() == "databases" || component.class_().empty();
+    // Away by the administrator's own word: nothing is wrong. Databases are missed whoever declined them.
+    if (component.release() == 0 && component.approval() == "declined" && component.class_() != "databases") continue;
     // An optional one is only missed when it could not be brought, and then not badly.
     if (component.release() == 0 && component.optional()) {
       if (const auto why = view(name).text; !why.empty()) out.push_back({false, cat(name, ": ", why)});

@@ -29,6 +29,7 @@ struct ComponentView {
   std::vector<Refusal> refused;
   std::uint64_t offered = 0;           // the newest release, when a run last looked
   bool is_on_trial = false;
+  bool is_absent = false;              // the repository has none of it, when a run last looked
   std::optional<std::uint64_t> passes_up_to;  // where verifications decide: the release that passed last
 };
 

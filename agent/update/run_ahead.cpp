@@ -37,7 +37,10 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   }
   tell("plan", component, "");
   auto offer = offline_ ? catalogue_->stored_offer_of(component) : catalogue_->offer_of(component, *readers_.front());
-  if (!offer && offer.error().code == Code::not_found && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
+  auto view = shop_.board.view(component);
+  view.is_absent = offer ? offer->releases.empty() : offer.error().code == Code::not_found;
+  shop_.board.set_view(component, view);
+  if (view.is_absent && !offer && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
   if (!offer) return give_up(offer.error().message);
   turn->offer = std::move(*offer);
   const auto newest = std::ranges::max_element(turn->offer.releases, {}, &trust::Release::release);
@@ -46,7 +49,7 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   auto plan = plan_of(component, turn->offer.releases);
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
   shop_.explain.say({.component = component}, plan.why);
-  auto view = shop_.board.view(component);
+  view = shop_.board.view(component);
   view.decided_for = variant_;
   view.offered = newest == turn->offer.releases.end() ? 0 : static_cast<std::uint64_t>(newest->release);
   shop_.board.set_view(component, view);

@@ -97,6 +97,31 @@ TEST(Doctor, judges_components_and_sources) {
   EXPECT_TRUE(line(checks, "is the clock right?").starts_with("warn"));
 }
 
+TEST(Doctor, misses_neither_what_is_optional_and_not_offered_nor_what_was_declined) {
+  update::v1::StatusReply updates;
+  auto& component = *updates.add_components();
+  component.set_component("digests");
+  component.set_freshness("none");
+  component.set_optional(true);
+  component.set_text("not offered");
+  const auto said = [&] {
+    Checks checks;
+    check_updates(checks, updates, sample_now);
+    return line(checks, "digests");
+  };
+  EXPECT_EQ(said(), "ok component: digests: nothing is installed yet: not offered");
+  component.set_offered(3);
+  EXPECT_TRUE(said().starts_with("warn")) << said();
+  component.set_optional(false);
+  EXPECT_TRUE(said().starts_with("fail")) << said();
+  component.set_class_("application");
+  EXPECT_TRUE(said().starts_with("warn")) << "as the agent itself judges it: " << said();
+  component.set_approval("declined");
+  EXPECT_TRUE(said().starts_with("ok")) << said();
+  component.set_class_("databases");
+  EXPECT_TRUE(said().starts_with("fail")) << said();
+}
+
 TEST(Doctor, tells_each_problem_of_the_policy) {
   auto policy = sample_policy();
   Checks checks;
