@@ -114,7 +114,9 @@ void Run::finish_turn(Turn& turn) {
   const auto& name = turn.component;
   shop_.explain.say({.component = name}, cat(out.result(), ": ", out.text()));
   if (out.result() == "failed") tell("failed", name, out.text());
-  shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
+  // Who cancelled knows why it is not here; it is no trouble of the component's.
+  const bool is_cancelled = out.result() == "failed" && cancel_.is_cancelled();
+  if (!is_cancelled) shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
   show(name, false);
 }
 
