@@ -131,6 +131,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_offered(view.offered);
     status.set_approval(std::string(approval_of(settings_, name, view.offered != 0 ? view.offered : view.set.release())));
     status.set_trial(view.is_on_trial);
+    if (const auto pin = std::ranges::find(settings_.pinned, name, &ReleaseRef::component); pin != settings_.pinned.end()) status.set_pinned(pin->release);
     status.set_path(view.set.path());
     status.set_bytes(view.bytes);
     const auto age = now - view.set.published();

@@ -141,6 +141,7 @@ class Run {
   [[nodiscard]] std::vector<std::string> on_trial(const v1::VerdictRequest& order) const;
   [[nodiscard]] Result<> take_back(const std::string& component, const std::string& refused_why);
   [[nodiscard]] bool is_damaged(const std::string& component);
+  void forget_rollback(const std::string& component);
   void tidy(const std::vector<std::string>& components, bool all);
   // Of an export, in run_export.cpp.
   [[nodiscard]] Result<> open_stored();

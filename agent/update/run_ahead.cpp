@@ -117,7 +117,19 @@ void Run::finish_turn(Turn& turn) {
   // Who cancelled knows why it is not here; it is no trouble of the component's.
   const bool is_cancelled = out.result() == "failed" && cancel_.is_cancelled();
   if (!is_cancelled) shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
+  forget_rollback(name);
   show(name, false);
+}
+
+// A pin is the administrator's newer word than the rollback: what it put in force is refused no more, with the pin or without it.
+void Run::forget_rollback(const std::string& component) {
+  const auto& record = shop_.ledger.record(component);
+  const auto release = release_in(record.in_force);
+  const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == release; });
+  const bool is_refused = std::ranges::any_of(record.refused, [&](const auto& refusal) { return refusal.release == release && refusal.by_rollback; });
+  if (!is_pinned || !is_refused || only_fetch_) return;
+  auto allowed = shop_.ledger.allow(component, release);
+  shop_.explain.say({.component = component}, allowed ? cat("release ", std::to_string(release), " was rolled back, and is in force by a pin: taken again from now on") : allowed.error().message);
 }
 
 void Run::carry_out(Turn& turn) {

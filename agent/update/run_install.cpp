@@ -235,7 +235,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
-    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears"));
+    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears or a pin names it"));
     return {};
   };
   if (auto done = work(); !done) {

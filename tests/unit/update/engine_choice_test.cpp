@@ -132,6 +132,24 @@ TEST_F(UpdateTest, a_pin_goes_to_an_earlier_release_and_stays_there) {
   EXPECT_EQ(rule(), "rule of 1 full");
 }
 
+TEST_F(UpdateTest, a_pin_takes_a_rolled_back_release_again_for_good) {
+  open();
+  for (int number = 1; number <= 3; ++number) {
+    publish(release(number));
+    ASSERT_EQ(world_->run().result(), "ok");
+  }
+  EXPECT_THAT(world_->rollback("rules").components(0).text(), HasSubstr("release 3 is not taken again until something newer appears or a pin names it"));
+  EXPECT_THAT(world_->status_of("rules").refused(), ElementsAre(3u));
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("pinned":[{"component":"rules","release":3}])"));
+  EXPECT_EQ(world_->status_of("rules").pinned(), 3u);
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 3 full");
+  EXPECT_THAT(world_->status_of("rules").refused(), ElementsAre());
+  ASSERT_TRUE(world_->settings({"source.a"}));
+  EXPECT_EQ(world_->status_of("rules").pinned(), 0u);
+  EXPECT_EQ(world_->run().components(0).text(), "release 3 (full) is in force already");
+}
+
 TEST_F(UpdateTest, only_what_is_demanded_is_brought_each_once) {
   publish(release(1));
   auto other = release(1);
