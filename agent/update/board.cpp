@@ -193,7 +193,7 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
     if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});
   }
   const auto& last = all.last();
-  if (last.result() == "failed" || last.result() == "partial") out.push_back({false, cat("the last ", last.kind(), " was ", last.result() == "failed" ? "a failure" : "only partly done", ": ", last.text())});
+  if (last.result() == "failed" || last.result() == "partial") out.push_back({false, cat("the last ", last.kind(), " was ", last.result() == "failed" ? "a failure" : "only partly done", ": ", without_sources(last.text()))});
   return out;
 }
 

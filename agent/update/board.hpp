@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <picket/component/v1/component.pb.h>
@@ -17,6 +18,10 @@
 #include "update/update.hpp"
 
 namespace picket::update {
+
+inline constexpr std::string_view kNoSource = "no source worked";
+// What each source said stands where the run tells of itself, and in `explain`: repeated for each component it would bury the rest.
+[[nodiscard]] inline std::string without_sources(std::string_view text) { return std::string(text.starts_with(kNoSource) ? kNoSource : text); }
 
 struct ComponentView {
   component::v1::ActiveSet set;        // release 0: none in force

@@ -173,7 +173,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   for (auto& reader : failed) readers_.push_back(std::move(reader));
   if (worked) return true;
   if (cancel_.is_cancelled()) return give_up("cancelled");
-  return give_up(failures.empty() ? "no update source is enabled in the settings" : cat("no source worked: ", failures));
+  return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
 }
 
 v1::RunResult Run::update(const v1::RunRequest& order) {
@@ -195,7 +195,7 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
     if (const auto news = news_of(result); !news.empty() && result.text().empty()) result.set_text(news);
     tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
   } else if (!cancel_.is_cancelled()) {
-    for (const auto& name : wanted) shop_.board.set_text(name, result.text());
+    for (const auto& name : wanted) shop_.board.set_text(name, without_sources(result.text()));
   }
   catalogue_.reset();
   finish(result);
