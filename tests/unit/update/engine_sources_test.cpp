@@ -8,6 +8,7 @@
 namespace picket::update {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using What = Trouble::What;
 
