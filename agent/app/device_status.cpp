@@ -31,7 +31,7 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
     warn(cat(concern.plugin, ": ", concern.text));
   }
   for (const auto& task : tasks) warn(task);
-  if (!policy.text.empty()) warn(cat("policy: ", policy.text));
+  for (const auto& problem : policy.problems) warn(cat("policy: ", problem));
   return out;
 }
 

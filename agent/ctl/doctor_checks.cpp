@@ -1,5 +1,6 @@
 #include "ctl/doctor_checks.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/progress.hpp"
@@ -82,19 +83,44 @@ void check_plugins(Checks& checks, const host::v1::PluginListReply& plugins) {
   else add(checks, "plugins", "ok", cat(std::to_string(fine), " of ", std::to_string(plugins.plugins().size()), " without problems"));
 }
 
-void check_updates(Checks& checks, const update::v1::StatusReply& updates, std::int64_t now) {
+namespace {
+
+bool is_usable(const update::v1::SourceStatus& source) { return source.state() == "ok" || source.state() == "untried"; }
+
+// As the agent judges it: old are only databases, and what need not be here, or was declined, is missed by nobody.
+const char* result_of(const update::v1::ComponentStatus& component) {
+  const auto& freshness = component.freshness();
+  const bool databases = component.class_() == "databases" || component.class_().empty();
+  if (component.release() == 0) {
+    if (component.approval() == "declined" && component.class_() != "databases") return "ok";
+    if (component.optional()) return component.offered() == 0 ? "ok" : "warn";
+    return databases ? "fail" : "warn";
+  }
+  return freshness == "ok" || !databases ? "ok" : freshness == "critical" ? "fail" : "warn";
+}
+
+void check_source(Checks& checks, const update::v1::SourceStatus& source, const host::v1::PluginListReply* plugins) {
+  const auto shown = cat(source.name(), " (", source.location(), ")");
+  const auto runs = [&](const auto& plugin) { return plugin.id() == source.plugin() && plugin.state() == "running"; };
+  if (is_usable(source) && plugins != nullptr && std::none_of(plugins->plugins().begin(), plugins->plugins().end(), runs))
+    return add(checks, "source", "warn", cat(shown, ": no running plugin answers for ", source.plugin()));
+  add(checks, "source", is_usable(source) || source.state() == "disabled" ? "ok" : "warn",
+      cat(shown, " is ", source.state() == "trial" ? "on trial" : source.state(), source.text().empty() ? "" : ": ", source.text()));
+}
+
+}  // namespace
+
+void check_updates(Checks& checks, const update::v1::StatusReply& updates, const host::v1::PluginListReply* plugins, std::int64_t now) {
   for (const auto& component : updates.components()) {
-    const auto& freshness = component.freshness();
     const auto shown = component.release() == 0 ? cat(component.component(), ": nothing is installed yet") : cat(component.component(), " release ", std::to_string(component.release()), ", published ", ago(component.published(), now));
-    add(checks, "component", freshness == "ok" ? "ok" : freshness == "critical" || freshness == "none" ? "fail" : "warn", cat(shown, component.text().empty() ? "" : ": ", component.text()));
+    add(checks, "component", result_of(component), cat(shown, component.text().empty() ? "" : ": ", component.text()));
     if (component.published() > now + 300) add(checks, "clock", "warn", cat(component.component(), " was published at ", date(component.published()), ", which is later than now: is the clock right?"));
   }
   if (updates.sources().empty()) add(checks, "sources", "fail", "no update source is configured");
   unsigned reachable = 0;
   for (const auto& source : updates.sources()) {
-    const bool fine = source.state() == "ok" || source.state() == "untried";
-    reachable += fine ? 1 : 0;
-    add(checks, "source", fine ? "ok" : "warn", cat(source.name(), " (", source.location(), ") is ", source.state(), source.text().empty() ? "" : ": ", source.text()));
+    reachable += is_usable(source) ? 1 : 0;
+    check_source(checks, source, plugins);
   }
   if (!updates.sources().empty() && reachable == 0) add(checks, "sources", "fail", "no source can be reached");
   if (updates.has_last()) {

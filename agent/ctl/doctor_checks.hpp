@@ -23,7 +23,8 @@ void check_host(Checks& checks, const host::v1::HostStatusReply& host, std::int6
 void check_data_dir(Checks& checks, const std::string& data_dir);
 void check_keys(Checks& checks, const host::v1::HostConfigReply& config);
 void check_plugins(Checks& checks, const host::v1::PluginListReply& plugins);
-void check_updates(Checks& checks, const update::v1::StatusReply& updates, std::int64_t now);
+// plugins: nullptr when they could not be asked for.
+void check_updates(Checks& checks, const update::v1::StatusReply& updates, const host::v1::PluginListReply* plugins, std::int64_t now);
 void check_policy(Checks& checks, const policy::v1::ShowReply& policy, std::int64_t now);
 
 }  // namespace picket::ctl

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "ctl/command.hpp"
 #include "ctl/doctor_checks.hpp"
@@ -29,8 +30,12 @@ Checks examine(Context& context) {
     check_data_dir(checks, host.data_dir());
   });
   ask<host::v1::HostConfigReply>(checks, session, "configuration", "picket.host.config", host::v1::HostConfigRequest(), [&](const auto& config) { check_keys(checks, config); });
-  ask<host::v1::PluginListReply>(checks, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest(), [&](const auto& plugins) { check_plugins(checks, plugins); });
-  ask<update::v1::StatusReply>(checks, session, "updates", "picket.update.status", update::v1::StatusRequest(), [&](const auto& updates) { check_updates(checks, updates, context.now); });
+  std::optional<host::v1::PluginListReply> plugins;
+  ask<host::v1::PluginListReply>(checks, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest(), [&](const auto& answer) {
+    plugins = answer;
+    check_plugins(checks, answer);
+  });
+  ask<update::v1::StatusReply>(checks, session, "updates", "picket.update.status", update::v1::StatusRequest(), [&](const auto& updates) { check_updates(checks, updates, plugins ? &*plugins : nullptr, context.now); });
   ask<policy::v1::ShowReply>(checks, session, "policy", "picket.policy.show", policy::v1::ShowRequest(), [&](const auto& policy) { check_policy(checks, policy, context.now); });
   return checks;
 }

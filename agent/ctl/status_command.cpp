@@ -78,8 +78,8 @@ void add_plugins(Table& table, const host::v1::PluginListReply& list) {
 void add_updates(Table& table, const update::v1::StatusReply& updates, std::int64_t now, bool is_point) {
   bool first = true;
   for (const auto& component : updates.components()) {
-    const auto release = component.release() == 0 ? std::string("none yet")
-                                                  : cat("release ", std::to_string(component.release()), component.version().empty() ? "" : cat(" (", component.version(), ")"),
+    const auto release = component.release() == 0 ? cat("none yet", pin_of(component))
+                                                  : cat("release ", std::to_string(component.release()), pin_of(component), component.version().empty() ? "" : cat(" (", component.version(), ")"),
                                                         ", ", component.variant(), ", published ", ago(component.published(), now));
     table.add({first ? "Components" : "", component.component(), {component.freshness(), style_of(component.freshness())}, release, component.text()});
     first = false;

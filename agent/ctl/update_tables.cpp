@@ -30,6 +30,11 @@ std::string class_of(const update::v1::ComponentStatus& component) {
 
 }  // namespace
 
+std::string pin_of(const update::v1::ComponentStatus& component) {
+  if (component.pinned() == 0) return {};
+  return component.pinned() == component.release() ? std::string(", pinned") : cat(", pinned to ", std::to_string(component.pinned()));
+}
+
 void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now) {
   if (status.components().empty()) {
     terminal.out("no plugin demands a component\n");
@@ -40,7 +45,7 @@ void print_components(Terminal& terminal, const update::v1::StatusReply& status,
     const bool changes = !component.wanted_variant().empty() && component.wanted_variant() != component.variant();
     table.add({{component.component(), Style::strong}, class_of(component),
                changes ? Cell(cat(component.variant().empty() ? "-" : component.variant(), " > ", component.wanted_variant()), Style::warning) : Cell(component.variant()),
-               component.release() == 0 ? std::string("-") : std::to_string(component.release()), component.version(),
+               cat(component.release() == 0 ? std::string("-") : std::to_string(component.release()), pin_of(component)), component.version(),
                component.release() == 0 ? std::string("-") : ago(component.published(), now), {component.freshness(), style_of(component.freshness())},
                joined(component.demanded_by()), joined(component.kept()), component.text()});
   }

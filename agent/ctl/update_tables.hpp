@@ -10,6 +10,8 @@
 
 namespace picket::ctl {
 
+// ", pinned", or where it is to go: beside the release; empty: no pin holds it.
+[[nodiscard]] std::string pin_of(const update::v1::ComponentStatus& component);
 void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now);
 void print_sources(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now);
 void print_run(Terminal& terminal, const update::v1::RunResult& run);

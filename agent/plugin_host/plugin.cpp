@@ -191,6 +191,7 @@ void Plugin::launch() {
     settings_json_ = settings_->json;
   });
   ++starts_;
+  said_ = {};
   events_ = std::make_shared<Events>(*this, all_.parts.log.part("plugin." + id_));
   if (auto made = make_instance(); !made) {
     // No process, no memory: worth trying again. A topic of the wrong kind, a library that does not load: not.
@@ -281,20 +282,16 @@ void Plugin::started(Result<> result) {
   if (!result) return take(Event::start_failed, result.error().message);
   if (status().state != State::starting) return;
   // What it said of itself within start() came before this.
-  change([&](Status& status) {
-    if (status.health == Health::unknown) status.health = Health::healthy;
-    if (!instance_->can_apply()) status.observed_revision = status.expected_revision;
-  });
+  if (said_.shown().health == Health::unknown) health_changed(Health::healthy, "");
+  if (!instance_->can_apply()) change([](Status& status) { status.observed_revision = status.expected_revision; });
   const auto before = status();
   take(Event::started, before.text);
 }
 
 void Plugin::observed(std::uint64_t revision, Health health, std::string text) {
-  change([&](Status& status) {
-    status.observed_revision = revision;
-    status.health = health;
-    if (status.state == State::running || status.state == State::starting) status.text = text;
-  });
+  said_.observed(health, std::move(text));
+  change([&](Status& status) { status.observed_revision = revision; });
+  show_said();
   if (applying_ && !applying_->by_restart && applying_->settings.revision == revision) {
     applying_->observed = true;
     check_apply();
@@ -302,9 +299,14 @@ void Plugin::observed(std::uint64_t revision, Health health, std::string text) {
 }
 
 void Plugin::health_changed(Health health, std::string text) {
+  said_.reported(health, std::move(text));
+  show_said();
+}
+
+void Plugin::show_said() {
   change([&](Status& status) {
-    status.health = health;
-    if (status.state == State::running || status.state == State::starting) status.text = text;
+    status.health = said_.shown().health;
+    if (status.state == State::running || status.state == State::starting) status.text = said_.shown().text;
   });
 }
 
@@ -317,7 +319,7 @@ void Plugin::overran(const std::string& what, milliseconds so_far) {
                         std::to_string(package_->manifest.limits.callback_ms), " are allowed");
   if (status().home == Home::isolated) return take(Event::overran, text);
   // It cannot be ended inside this process; all that is its own is already apart from others.
-  change([&](Status& status) { status.health = Health::degraded, status.text = text; });
+  health_changed(Health::degraded, text);
 }
 
 // ---- settings ----
@@ -359,13 +361,14 @@ void Plugin::applied(std::uint64_t revision, Result<> result) {
 
 void Plugin::check_apply() {
   if (!applying_) return;
-  const auto now = status();
   if (applying_->by_restart) {
-    if (now.state != State::running) return;
+    if (status().state != State::running) return;
     change([&](Status& status) { status.observed_revision = std::max(status.observed_revision, applying_->settings.revision); });
-    return finish_apply(now.health, now.text, true);
+  } else if (!applying_->applied || !applying_->observed) {
+    return;
   }
-  if (applying_->applied && applying_->observed) finish_apply(now.health, now.text, true);
+  const auto& said = said_.of_settings();
+  finish_apply(said.health, said.text, true);
 }
 
 void Plugin::finish_apply(Health health, std::string text, bool in_force) {

@@ -13,6 +13,7 @@
 #include "plugin_host/instance.hpp"
 #include "plugin_host/lifecycle.hpp"
 #include "plugin_host/plugin_host.hpp"
+#include "plugin_host/self_report.hpp"
 #include "plugin_host/trial.hpp"
 #include "plugin_host/verifier.hpp"
 #include "runtime/timers.hpp"
@@ -74,8 +75,7 @@ class Plugin {
     std::shared_ptr<Events> events;
     std::unique_ptr<Trial> trial;
     std::unique_ptr<Instance> instance;
-    Health health = Health::unknown;
-    std::string text;
+    SelfReport said;
     std::uint64_t observed_revision = 0;
     bool is_proved = false;
     [[nodiscard]] bool is_beside() const { return home == Home::isolated && package->manifest.exchange == package::Exchange::beside; }
@@ -115,12 +115,15 @@ class Plugin {
   void applied(std::uint64_t revision, Result<> result);
   void observed(std::uint64_t revision, Health health, std::string text);
   void health_changed(Health health, std::string text);
+  void show_said();
   void overran(const std::string& what, std::chrono::milliseconds so_far);
   // The same of the version beside it, and the end of the one before it.
   [[nodiscard]] Result<> make_next(const Place& place);
   void next_tried(const Result<>& result);
   void next_started(const Result<>& result);
-  void next_says(Health health, std::string text, std::uint64_t revision);
+  void next_observed(std::uint64_t revision, Health health, std::string text);
+  void next_health_changed(Health health, std::string text);
+  void next_said();
   void next_failed(const std::string& why);
   void next_due();
   void judge_next();
@@ -138,6 +141,7 @@ class Plugin {
   std::deque<std::chrono::milliseconds> failures_;  // monotonic times, within the window
   std::string loaded_sha256_;         // what entry_ was loaded from (in process)
   const picket_entry* entry_ = nullptr;
+  SelfReport said_;                   // of the present instance
   bool again_ = false;                // start again once stopped
   bool is_hung_ = false;              // in process, at the deadline: another instance would only hang as well
   unsigned starts_ = 0;

@@ -16,6 +16,8 @@ namespace {
 
 constexpr milliseconds kLookAtLeaving{20};
 
+std::string failure_of(const SelfReport& said) { return cat("is failed", said.shown().text.empty() ? "" : ": ", said.shown().text); }
+
 }  // namespace
 
 Result<VerifiedPackage> Plugin::verify_place(const Place& place) const {
@@ -88,7 +90,7 @@ void Plugin::next_tried(const Result<>& result) {
 
 void Plugin::next_started(const Result<>& result) {
   if (!result) return next_failed(result.error().message);
-  if (next_->health == Health::unknown) next_->health = Health::healthy;
+  if (next_->said.shown().health == Health::unknown) next_->said.reported(Health::healthy, "");
   if (!next_->instance->can_apply()) next_->observed_revision = next_->settings.revision;
   next_->stage = Next::Stage::proving;
   arm_next(all_.options.replacing.prove_for);
@@ -98,18 +100,27 @@ void Plugin::next_started(const Result<>& result) {
   next_->on_started(id_, demands);
 }
 
-void Plugin::next_says(Health health, std::string text, std::uint64_t revision) {
-  next_->health = health;
-  next_->text = std::move(text);
+void Plugin::next_observed(std::uint64_t revision, Health health, std::string text) {
+  next_->said.observed(health, std::move(text));
   next_->observed_revision = std::max(next_->observed_revision, revision);
-  if (next_->stage == Next::Stage::ready && health == Health::failed) return next_failed(cat("is failed", next_->text.empty() ? "" : ": ", next_->text));
+  next_said();
+}
+
+void Plugin::next_health_changed(Health health, std::string text) {
+  next_->said.reported(health, std::move(text));
+  next_said();
+}
+
+void Plugin::next_said() {
+  if (next_->stage == Next::Stage::ready && next_->said.shown().health == Health::failed) return next_failed(failure_of(next_->said));
   if (next_->stage == Next::Stage::proving && next_->is_proved) judge_next();
 }
 
 // Better than what runs it need not be: where the old one is degraded, for what lies outside of it, the new one may be so too.
 void Plugin::judge_next() {
   const auto now = status();
-  const bool is_good = next_->health == Health::healthy || (next_->health == Health::degraded && (now.state != State::running || now.health != Health::healthy));
+  const auto health = next_->said.shown().health;
+  const bool is_good = health == Health::healthy || (health == Health::degraded && (now.state != State::running || now.health != Health::healthy));
   if (!is_good) return;
   next_->stage = Next::Stage::ready;
   arm_next(milliseconds(0));
@@ -123,11 +134,12 @@ void Plugin::next_due() {
   const auto& rule = all_.options.replacing;
   if (!next_->is_proved) {
     next_->is_proved = true;
-    if (next_->health == Health::failed) return next_failed(cat("is failed", next_->text.empty() ? "" : ": ", next_->text));
+    if (next_->said.shown().health == Health::failed) return next_failed(failure_of(next_->said));
     arm_next(std::max(rule.healthy_within - rule.prove_for, milliseconds(1)));
     return judge_next();
   }
-  next_failed(cat("is ", to_string(next_->health), next_->text.empty() ? "" : cat(" (", next_->text, ")"), ", and was not healthy within ",
+  const auto& [health, text] = next_->said.shown();
+  next_failed(cat("is ", to_string(health), text.empty() ? "" : cat(" (", text, ")"), ", and was not healthy within ",
                   std::to_string(rule.healthy_within.count()), " ms"));
 }
 
@@ -183,6 +195,7 @@ Result<> Plugin::take_over() {
   failures_.clear();
   again_ = false;
   settings_ = next.settings;
+  said_ = next.said;
   const auto was = status().version;
   {
     const std::lock_guard lock(mutex_);
@@ -196,8 +209,8 @@ Result<> Plugin::take_over() {
     status.vendor = next.package->manifest.vendor;
     status.home = next.home;
     status.state = State::running;
-    status.health = next.health;
-    status.text = next.text;
+    status.health = said_.shown().health;
+    status.text = said_.shown().text;
     status.pending.clear();
     status.next_attempt = 0;
     status.since = all_.parts.clock.wall_seconds();

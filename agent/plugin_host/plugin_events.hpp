@@ -45,7 +45,7 @@ class Plugin::Events final : public InstanceEvents, public std::enable_shared_fr
     if (keep(observed_, {revision, health, std::move(text)}))
       post([this](Plugin& p, Role role) {
         auto said = take(observed_);
-        if (role == Role::beside) return p.next_says(said.health, std::move(said.text), said.revision);
+        if (role == Role::beside) return p.next_observed(said.revision, said.health, std::move(said.text));
         if (role == Role::present) p.observed(said.revision, said.health, std::move(said.text));
       });
   }
@@ -53,7 +53,7 @@ class Plugin::Events final : public InstanceEvents, public std::enable_shared_fr
     if (keep(health_, {0, health, std::move(text)}))
       post([this](Plugin& p, Role role) {
         auto said = take(health_);
-        if (role == Role::beside) return p.next_says(said.health, std::move(said.text), 0);
+        if (role == Role::beside) return p.next_health_changed(said.health, std::move(said.text));
         if (role == Role::present) p.health_changed(said.health, std::move(said.text));
       });
   }

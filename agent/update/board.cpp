@@ -131,6 +131,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     status.set_offered(view.offered);
     status.set_approval(std::string(approval_of(settings_, name, view.offered != 0 ? view.offered : view.set.release())));
     status.set_trial(view.is_on_trial);
+    if (const auto pin = std::ranges::find(settings_.pinned, name, &ReleaseRef::component); pin != settings_.pinned.end()) status.set_pinned(pin->release);
     status.set_path(view.set.path());
     status.set_bytes(view.bytes);
     const auto age = now - view.set.published();
@@ -143,7 +144,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     if (pending) out.set_change_pending(true);
     status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
                     : !view.text.empty()        ? view.text
-                    : view.set.release() == 0   ? "not brought yet"
+                    : view.set.release() == 0   ? view.is_absent ? "not offered" : "not brought yet"
                     : view.is_on_trial          ? "on trial: handed on when a verification has passed"
                     : !view.confirmed           ? "in force, not yet loaded by a plugin"
                                                 : "");
@@ -181,6 +182,8 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
     const auto& name = component.component();
     // Of what was never offered nobody knows the class: as bad as missing databases, until an offer says that it is something else.
     const bool databases = component.class_() == "databases" || component.class_().empty();
+    // Away by the administrator's own word: nothing is wrong. Databases are missed whoever declined them.
+    if (component.release() == 0 && component.approval() == "declined" && component.class_() != "databases") continue;
     // An optional one is only missed when it could not be brought, and then not badly.
     if (component.release() == 0 && component.optional()) {
       if (const auto why = view(name).text; !why.empty()) out.push_back({false, cat(name, ": ", why)});
@@ -190,7 +193,7 @@ std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands,
     if (const auto refusal = view(name).refusal; !refusal.empty()) out.push_back({false, cat(name, ": ", refusal)});
   }
   const auto& last = all.last();
-  if (last.result() == "failed" || last.result() == "partial") out.push_back({false, cat("the last ", last.kind(), " was ", last.result() == "failed" ? "a failure" : "only partly done", ": ", last.text())});
+  if (last.result() == "failed" || last.result() == "partial") out.push_back({false, cat("the last ", last.kind(), " was ", last.result() == "failed" ? "a failure" : "only partly done", ": ", without_sources(last.text()))});
   return out;
 }
 

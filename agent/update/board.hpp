@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <picket/component/v1/component.pb.h>
@@ -18,6 +19,10 @@
 
 namespace picket::update {
 
+inline constexpr std::string_view kNoSource = "no source worked";
+// What each source said stands where the run tells of itself, and in `explain`: repeated for each component it would bury the rest.
+[[nodiscard]] inline std::string without_sources(std::string_view text) { return std::string(text.starts_with(kNoSource) ? kNoSource : text); }
+
 struct ComponentView {
   component::v1::ActiveSet set;        // release 0: none in force
   std::string cls, text;
@@ -29,6 +34,7 @@ struct ComponentView {
   std::vector<Refusal> refused;
   std::uint64_t offered = 0;           // the newest release, when a run last looked
   bool is_on_trial = false;
+  bool is_absent = false;              // the repository has none of it, when a run last looked
   std::optional<std::uint64_t> passes_up_to;  // where verifications decide: the release that passed last
 };
 

@@ -7,6 +7,14 @@
 
 namespace picket::update {
 
+namespace {
+
+// Alone these say how the updates are. What was fetched in advance, handed on, judged or rolled back by hand is in the history, and each component
+// says for itself what it lacks.
+bool is_update(const v1::RunResult& run) { return run.kind() == "update"; }
+
+}  // namespace
+
 std::string_view Engine::settings_schema() { return settings_schema_text(); }
 
 Result<> Engine::check_settings(std::string_view settings_json) {
@@ -36,10 +44,11 @@ EngineImpl::EngineImpl(Options options, Parts parts, storage::FolderLock lock, s
       explain_(parts_.clock), sources_(parts_.clock), installation_(installation_id(options_.data_dir)) {}
 
 Result<> EngineImpl::start() {
-  if (auto last = history_.read(1); last && last->runs_size() == 1) {
-    board_.set_last(last->runs(0));
+  if (auto known = history_.read(History::kMaxRuns); known && known->runs_size() > 0) {
+    const auto& runs = known->runs();
+    if (const auto last = std::ranges::find_if(runs, is_update); last != runs.end()) board_.set_last(*last);
     // Lost counters must not make run numbers begin again.
-    if (counters_.get("run") < last->runs(0).run()) PICKET_TRY(counters_.raise("run", last->runs(0).run()));
+    if (counters_.get("run") < runs[0].run()) PICKET_TRY(counters_.raise("run", runs[0].run()));
   }
   bus::PeerOptions asking;
   asking.name = "picket.update.run";
@@ -152,15 +161,21 @@ void EngineImpl::perform(Job& job) {
     if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
   };
   auto conclude = [&](const v1::RunResult& result, const Asker& who, bool is_told = true) {
-    // What was fetched in advance or handed on changes nothing here: it is in the history, but it is not how the updates are.
-    const bool counts = result.kind() == "update" || result.kind() == "rollback" || result.kind() == "verification";
-    if (counts) board_.set_last(result);
+    const bool changes = is_update(result) || result.kind() == "rollback" || result.kind() == "verification";
+    if (is_update(result)) board_.set_last(result);
     note(result);
     board_.set_step("idle", "");
     answer_result(who, result);
-    if (counts && is_told) publish_finished(result);
+    if (changes && is_told) publish_finished(result);
+  };
+  // What cannot be done is no run: nothing of it is counted or remembered.
+  auto is_possible = [&](const Result<>& checked, const Asker& who) {
+    if (checked) return true;
+    refuse(who.id, checked.error().code, checked.error().message);
+    return false;
   };
   if (auto* update = std::get_if<RunJob>(&job)) {
+    if (!is_possible(run.check_order(update->order), update->asker)) return;
     const auto result = run.update(update->order);
     // What is on trial is no news yet: told with the verdict.
     const bool is_held = update->order.trial() && std::ranges::any_of(result.components(), [&](const auto& one) { return one.result() == "updated" && ledger_.record(one.component()).is_on_trial(); });
@@ -177,6 +192,7 @@ void EngineImpl::perform(Job& job) {
   } else if (auto* copy = std::get_if<ExportJob>(&job)) {
     conclude(run.export_to(copy->order), copy->asker);
   } else if (auto* back = std::get_if<RollbackJob>(&job)) {
+    if (!is_possible(run.check_order(back->order), back->asker)) return;
     conclude(run.rollback(back->order), back->asker);
   } else if (auto* refused = std::get_if<RefusedJob>(&job)) {
     auto result = run.refused_at_start(refused->component, refused->set, refused->plugin, refused->why, refused->over);

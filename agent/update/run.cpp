@@ -96,7 +96,17 @@ std::vector<std::string> Run::running_consumers(std::string_view component) {
   return {out.begin(), out.end()};
 }
 
-std::vector<std::string> Run::wishes(const v1::RunRequest& order, v1::RunResult& result) {
+Result<> Run::check_order(const v1::RunRequest& order) const {
+  const auto demands = shop_.demands();
+  for (const auto& name : order.components()) {
+    const bool is_demanded = std::ranges::find(settings_.components, name) != settings_.components.end() ||
+                             std::ranges::any_of(demands, [&](const Demand& demand) { return demand.component == name; });
+    if (!is_demanded) return fail(Code::not_found, cat("component ", name, ": nobody on this computer demands it"));
+  }
+  return {};
+}
+
+std::vector<std::string> Run::wishes(const v1::RunRequest& order) {
   std::set<std::string> found;
   for (const auto& demand : shop_.demands()) {
     found.insert(demand.component);
@@ -109,14 +119,7 @@ std::vector<std::string> Run::wishes(const v1::RunRequest& order, v1::RunResult&
   if (order.components().empty()) return {found.begin(), found.end()};
   std::set<std::string> out;
   for (const auto& name : order.components()) {
-    if (found.contains(name)) {
-      out.insert(name);
-      continue;
-    }
-    auto& component = *result.add_components();
-    component.set_component(name);
-    component.set_result("failed");
-    component.set_text("nobody on this computer demands it");
+    if (found.contains(name)) out.insert(name);  // a plugin may have gone since the order was checked
   }
   return {out.begin(), out.end()};
 }
@@ -172,7 +175,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   for (auto& reader : failed) readers_.push_back(std::move(reader));
   if (worked) return true;
   if (cancel_.is_cancelled()) return give_up("cancelled");
-  return give_up(failures.empty() ? "no update source is enabled in the settings" : cat("no source worked: ", failures));
+  return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
 }
 
 v1::RunResult Run::update(const v1::RunRequest& order) {
@@ -180,10 +183,10 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
   only_fetch_ = order.prefetch();
   if (order.trial()) why_ = Activation::Why::trial;
   begin(result, only_fetch_ ? "prefetch" : "update");
-  const auto wanted = wishes(order, result);
+  const auto wanted = wishes(order);
   shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));
   if (wanted.empty()) {
-    if (result.components().empty()) result.set_text("no component is demanded");
+    result.set_text("no component is demanded");
     shop_.explain.say({}, "no component is demanded");
     finish(result);
     return result;
@@ -193,8 +196,8 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
     if (!offline_) shop_.sources.worked(result.source());
     if (const auto news = news_of(result); !news.empty() && result.text().empty()) result.set_text(news);
     tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
-  } else {
-    for (const auto& name : wanted) shop_.board.set_text(name, result.text());
+  } else if (!cancel_.is_cancelled()) {
+    for (const auto& name : wanted) shop_.board.set_text(name, without_sources(result.text()));
   }
   catalogue_.reset();
   finish(result);

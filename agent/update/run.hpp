@@ -56,6 +56,9 @@ class Run {
 
   Run(Workshop& shop, Progress progress, core::CancelToken cancel);
 
+  // What an order asks for must be there to be had; the rest only the run itself can find out.
+  [[nodiscard]] Result<> check_order(const v1::RunRequest& order) const;
+  [[nodiscard]] Result<> check_order(const v1::RollbackRequest& order) const;
   [[nodiscard]] v1::RunResult update(const v1::RunRequest& order);
   [[nodiscard]] v1::RunResult rollback(const v1::RollbackRequest& order);
   // What came of a trial. `tell_all` gets the result of one that passed before the trial is over: after a power cut it is told again rather than never.
@@ -70,7 +73,7 @@ class Run {
   void show(const std::string& component, bool announce);
 
  private:
-  [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
+  [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
   // The order in which components get their turn, in run_ahead.cpp.
@@ -139,6 +142,7 @@ class Run {
   [[nodiscard]] std::vector<std::string> on_trial(const v1::VerdictRequest& order) const;
   [[nodiscard]] Result<> take_back(const std::string& component, const std::string& refused_why);
   [[nodiscard]] bool is_damaged(const std::string& component);
+  void forget_rollback(const std::string& component);
   void tidy(const std::vector<std::string>& components, bool all);
   // Of an export, in run_export.cpp.
   [[nodiscard]] Result<> open_stored();

@@ -61,8 +61,11 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   }
   tell("plan", component, "");
   auto offer = offer_of(component);
+  auto view = shop_.board.view(component);
+  view.is_absent = offer ? offer->releases.empty() : offer.error().code == Code::not_found;
+  shop_.board.set_view(component, view);
   // What is in force and still offered would stay as it is for good, and nobody would hear of it.
-  const bool may_lack = !offer && (offer.error().code == Code::not_found || (offer.error().code == Code::conflict && !turn->active));
+  const bool may_lack = !offer && (view.is_absent || (offer.error().code == Code::conflict && !turn->active));
   if (may_lack && is_optional(component)) return give_up(cat(offer.error().message, ", which is optional"), "current");
   if (!offer) return give_up(offer.error().message);
   turn->offer = std::move(*offer);
@@ -72,7 +75,7 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   auto plan = plan_of(component, turn->offer.releases);
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
   shop_.explain.say({.component = component}, plan.why);
-  auto view = shop_.board.view(component);
+  view = shop_.board.view(component);
   view.decided_for = variant_;
   view.offered = newest == turn->offer.releases.end() ? 0 : static_cast<std::uint64_t>(newest->release);
   shop_.board.set_view(component, view);
@@ -137,8 +140,22 @@ void Run::finish_turn(Turn& turn) {
   const auto& name = turn.component;
   shop_.explain.say({.component = name}, cat(out.result(), ": ", out.text()));
   if (out.result() == "failed") tell("failed", name, out.text());
-  shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
+  // Who cancelled knows why it is not here; it is no trouble of the component's.
+  const bool is_cancelled = out.result() == "failed" && cancel_.is_cancelled();
+  if (!is_cancelled) shop_.board.set_text(name, out.result() == "updated" || out.result() == "current" ? turn.note : out.text());
+  forget_rollback(name);
   show(name, false);
+}
+
+// A pin is the administrator's newer word than the rollback: what it put in force is refused no more, with the pin or without it.
+void Run::forget_rollback(const std::string& component) {
+  const auto& record = shop_.ledger.record(component);
+  const auto release = release_in(record.in_force);
+  const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == release; });
+  const bool is_refused = std::ranges::any_of(record.refused, [&](const auto& refusal) { return refusal.release == release && refusal.by_rollback; });
+  if (!is_pinned || !is_refused || only_fetch_) return;
+  auto allowed = shop_.ledger.allow(component, release);
+  shop_.explain.say({.component = component}, allowed ? cat("release ", std::to_string(release), " was rolled back, and is in force by a pin: taken again from now on") : allowed.error().message);
 }
 
 void Run::carry_out(Turn& turn) {

@@ -196,6 +196,16 @@ void Run::go_back(const std::string& component, const std::string& bad_set, cons
   show(component, true);
 }
 
+Result<> Run::check_order(const v1::RollbackRequest& order) const {
+  const auto& component = order.component();
+  const std::size_t steps = std::max<std::uint32_t>(order.steps(), 1);
+  if (!shop_.sets.info(component, shop_.ledger.record(component).in_force)) return fail(Code::not_found, cat("component ", component, ": nothing is in force"));
+  const auto kept = activation_.kept(component).size();
+  if (kept >= steps) return {};
+  return fail(Code::not_found, cat("component ", component, ": ", steps == 1 ? std::string("1 step back was") : cat(std::to_string(steps), " steps back were"), " asked for, ",
+                                   kept == 0 ? std::string("no earlier release is kept") : kept == 1 ? std::string("1 earlier release is kept") : cat(std::to_string(kept), " earlier releases are kept")));
+}
+
 v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
   v1::RunResult result;
   begin(result, "rollback");
@@ -204,14 +214,12 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
   auto& out = *result.add_components();
   out.set_component(component);
   auto work = [&]() -> Result<> {
+    PICKET_TRY(check_order(order));
     const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
-    if (!active) return fail(Code::not_found, cat("component ", component, ": nothing is in force"));
     out.set_release_before(active->release);
     out.set_release_after(active->release);
     out.set_variant(active->variant);
     const auto kept = activation_.kept(component);
-    if (kept.size() < steps)
-      return fail(Code::not_found, cat("component ", component, ": ", std::to_string(steps), " steps back were asked for, ", std::to_string(kept.size()), " earlier releases are kept"));
     const auto& target = kept[steps - 1];
     tell("verify", component, cat("release ", std::to_string(target.release)));
     PICKET_TRY(shop_.sets.verify(target, cancel_));
@@ -227,7 +235,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
-    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears"));
+    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears or a pin names it"));
     return {};
   };
   if (auto done = work(); !done) {

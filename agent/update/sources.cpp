@@ -103,7 +103,12 @@ std::vector<v1::SourceStatus> Sources::status() const {
     status.set_since(health.since);
     const bool resting = rests(health, now);
     if (resting) status.set_next_attempt(health.rests_until);
-    status.set_state(health.state == Health::State::untried ? "untried" : health.state == Health::State::ok ? "ok" : resting ? "resting" : health.rest > 0 ? "trial" : "failed");
+    status.set_state(!entry.enabled                           ? "disabled"
+                     : health.state == Health::State::untried ? "untried"
+                     : health.state == Health::State::ok      ? "ok"
+                     : resting                                ? "resting"
+                     : health.rest > 0                        ? "trial"
+                                                              : "failed");
   }
   return out;
 }

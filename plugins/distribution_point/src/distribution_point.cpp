@@ -30,7 +30,7 @@ picket_status DistributionPoint::start(std::string_view settings_json, std::uint
     close();
     return failed(opened.error());
   }
-  host_.observed(revision, unsupported_.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, unsupported_);
+  host_.observed(revision, PICKET_HEALTH_HEALTHY);
   return PICKET_OK;
 }
 
@@ -43,7 +43,11 @@ Result<> DistributionPoint::open() {
   set_gate();
   unsupported_.clear();
   host_.cancel_timer(kSeatTimer);
-  if (!settings_.enabled) return seat_.leave(), Result<>();
+  if (!settings_.enabled) {
+    seat_.leave();
+    host_.report(PICKET_HEALTH_HEALTHY);
+    return {};
+  }
   PICKET_LET(is_ours, seat_.take());
   is_waiting_ = !is_ours;
   if (is_waiting_) {
@@ -55,7 +59,7 @@ Result<> DistributionPoint::open() {
   // Not a failed start: the task wants to hear of this point as "unsupported", with the reason.
   if (!store && store.error().code == Code::unsupported) {
     unsupported_ = store.error().message;
-    host_.report(PICKET_HEALTH_FAILED, unsupported_);
+    host_.report(PICKET_HEALTH_DEGRADED, unsupported_);
     return {};
   }
   if (!store) return picket::fail(std::move(store).error(), "setting folder");
@@ -159,7 +163,7 @@ picket_status DistributionPoint::apply(std::string_view settings_json, std::uint
     demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
     downloads_->apply(settings_);
   }
-  host_.observed(revision, unsupported_.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, unsupported_);
+  host_.observed(revision, PICKET_HEALTH_HEALTHY);
   return PICKET_OK;
 }
 

@@ -49,6 +49,8 @@ void Downloads::apply(const Settings& settings) {
     if (settings.interval != interval_) next_ = Clock::now() + settings.interval;
     interval_ = settings.interval;
   }
+  tell_space();
+  show_health();
   wake_.notify_all();
 }
 

@@ -73,7 +73,11 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
 Result<> KsnProxy::open() {
   since_ = unix_now();
   host_.cancel_timer(kSeatTimer);
-  if (!settings_.enabled) return seat_.leave(), Result<>();
+  if (!settings_.enabled) {
+    seat_.leave();
+    host_.report(PICKET_HEALTH_HEALTHY, state());
+    return {};
+  }
   PICKET_LET(provider, read_provider(settings_));
   PICKET_LET(is_ours, seat_.take());
   is_waiting_ = !is_ours;
@@ -128,6 +132,7 @@ Result<> KsnProxy::open_server() {
   const std::lock_guard lock(page_mutex_);
   page_state_ = state();
   page_server_ = server_.get();
+  host_.report(PICKET_HEALTH_HEALTHY, page_state_);
   return {};
 }
 
@@ -145,12 +150,11 @@ void KsnProxy::on_timer(std::uint64_t id) {
     if (is_ours && !*is_ours) return;
     host_.info("the version before has stopped: this one answers from here on");
   }
-  auto opened = open();
-  if (!opened) {
+  if (auto opened = open(); !opened) {
     close();
+    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
     host_.set_timer(kSeatTimer, kTryAgainMs);
   }
-  host_.report(opened ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_FAILED, opened ? state() : opened.error().message);
 }
 
 // When a new version stands by, the folder and the port are its from here on. Who connects meanwhile waits in the socket.

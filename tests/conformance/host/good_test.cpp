@@ -154,6 +154,21 @@ TEST_P(GoodPlugin, takes_settings_while_running) {
   expect_neighbour_answers(3);
 }
 
+TEST_P(GoodPlugin, that_complained_goes_on_complaining_after_a_reload) {
+  install_neighbour();
+  start();
+  auto outcome = host->apply(kGood, {R"({"a":"unwell"})", 2}, milliseconds(5000));
+  EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << "the settings are good: " << outcome.text;
+  await([](const auto& now) { return now.health == plugin_host::Health::degraded; }, "degraded", kGood);
+  outcome = host->apply(kGood, {R"({"a":1})", 3}, milliseconds(5000));
+  EXPECT_EQ(outcome.observed_revision, 3u);
+  EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << outcome.text;
+  EXPECT_EQ(status(kGood).health, plugin_host::Health::degraded);
+  EXPECT_EQ(status(kGood).text, "the disk is full");
+  (void)host->apply(kGood, {R"({"a":"recovered"})", 4}, milliseconds(5000));
+  await([](const auto& now) { return now.health == plugin_host::Health::healthy && now.text.empty(); }, "healthy", kGood);
+}
+
 TEST_P(GoodPlugin, without_the_settings_extension_is_started_again_with_new_ones) {
   install({.library = "good_c", .id = kGoodC});
   start();

@@ -29,11 +29,12 @@ TEST(DeviceStatus, warns_of_a_failed_plugin_with_its_reason) {
 
 TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_reasons) {
   policy::Shown policy;
-  policy.text = "expired yesterday";
+  policy.problems = {"expired yesterday", "local settings of x are ignored: broken"};
   const auto status = device_status({plugin(plugin_host::State::running, plugin_host::Health::degraded, "slow")},
                                     {{true, "yara-rules: no databases"}, {false, "one source rests"}}, policy);
   EXPECT_EQ(status.level, "Critical");
-  EXPECT_EQ(status.reasons.size(), 4u);
+  EXPECT_THAT(status.reasons, testing::ElementsAre("yara-rules: no databases", "one source rests", "plugin org.example.p is degraded: slow", "policy: expired yesterday",
+                                                   "policy: local settings of x are ignored: broken"));
 }
 
 TEST(DeviceStatus, takes_what_a_running_plugin_says_of_the_device) {

@@ -84,7 +84,7 @@ TEST(Doctor, lists_refused_failed_and_limping_plugins) {
 TEST(Doctor, judges_components_and_sources) {
   Checks checks;
   auto updates = sample_updates();
-  check_updates(checks, updates, sample_now);
+  check_updates(checks, updates, nullptr, sample_now);
   EXPECT_TRUE(line(checks, "yara-rules release 12").starts_with("ok"));
   EXPECT_TRUE(line(checks, "url-list: nothing is installed yet").starts_with("fail"));
   EXPECT_EQ(line(checks, "usb"), "warn source: usb (/media/usb) is resting: no such folder");
@@ -92,9 +92,55 @@ TEST(Doctor, judges_components_and_sources) {
   updates.mutable_sources(0)->set_state("failed");
   updates.mutable_components(0)->set_published(sample_now + 4000);
   checks.clear();
-  check_updates(checks, updates, sample_now);
+  check_updates(checks, updates, nullptr, sample_now);
   EXPECT_EQ(line(checks, "no source can be reached"), "fail sources: no source can be reached");
   EXPECT_TRUE(line(checks, "is the clock right?").starts_with("warn"));
+}
+
+TEST(Doctor, misses_neither_what_is_optional_and_not_offered_nor_what_was_declined) {
+  update::v1::StatusReply updates;
+  auto& component = *updates.add_components();
+  component.set_component("digests");
+  component.set_freshness("none");
+  component.set_optional(true);
+  component.set_text("not offered");
+  const auto said = [&] {
+    Checks checks;
+    check_updates(checks, updates, nullptr, sample_now);
+    return line(checks, "digests");
+  };
+  EXPECT_EQ(said(), "ok component: digests: nothing is installed yet: not offered");
+  component.set_offered(3);
+  EXPECT_TRUE(said().starts_with("warn")) << said();
+  component.set_optional(false);
+  EXPECT_TRUE(said().starts_with("fail")) << said();
+  component.set_class_("application");
+  EXPECT_TRUE(said().starts_with("warn")) << "as the agent itself judges it: " << said();
+  component.set_approval("declined");
+  EXPECT_TRUE(said().starts_with("ok")) << said();
+  component.set_class_("databases");
+  EXPECT_TRUE(said().starts_with("fail")) << said();
+}
+
+TEST(Doctor, warns_of_a_source_whose_plugin_does_not_run) {
+  auto updates = sample_updates();
+  auto plugins = sample_plugins();
+  auto& plugin = *plugins.add_plugins();
+  plugin.set_id("org.picket.source-http");
+  plugin.set_state("running");
+  const auto said = [&](std::string_view source) {
+    Checks checks;
+    check_updates(checks, updates, &plugins, sample_now);
+    return line(checks, source);
+  };
+  EXPECT_TRUE(said("mirror (").starts_with("ok")) << said("mirror (");
+  updates.mutable_sources(0)->set_plugin("org.picket.source-nosuch");
+  updates.mutable_sources(0)->set_state("untried");
+  EXPECT_EQ(said("mirror ("), "warn source: mirror (https://updates.example.org/): no running plugin answers for org.picket.source-nosuch");
+  updates.mutable_sources(0)->set_state("disabled");
+  EXPECT_TRUE(said("mirror (").starts_with("ok")) << "it is not meant to be asked";
+  updates.mutable_sources(1)->set_state("trial");
+  EXPECT_EQ(said("usb ("), "warn source: usb (/media/usb) is on trial: no such folder");
 }
 
 TEST(Doctor, tells_each_problem_of_the_policy) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ctl/humane.hpp"
+#include "ctl/update_tables.hpp"
 #include "samples.hpp"
 
 namespace picket::test {
@@ -36,6 +37,16 @@ TEST_F(Tables, a_distribution_point_says_what_it_serves_and_who_asked_for_it) {
                            "not here: digests/light: the repository does not offer it", "agent, pc-1, pc-2, pc-3, pc-4 and 3 more", "not yet", "3, unverified",
                            "unverified: no verification of this agent tries it"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+}
+
+TEST(Pin, stands_beside_the_release_and_says_where_it_leads_when_it_is_elsewhere) {
+  update::v1::ComponentStatus component;
+  component.set_release(3);
+  EXPECT_EQ(ctl::pin_of(component), "");
+  component.set_pinned(3);
+  EXPECT_EQ(ctl::pin_of(component), ", pinned");
+  component.set_pinned(2);
+  EXPECT_EQ(ctl::pin_of(component), ", pinned to 2");
 }
 
 TEST_F(Tables, status_is_one_page) {

@@ -18,6 +18,14 @@ TEST_F(Scanner, says_that_there_are_no_databases_yet) {
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_DEGRADED);
 }
 
+TEST_F(Scanner, goes_on_saying_what_is_wrong_after_a_reload) {
+  ASSERT_EQ(host_.apply("{}", 2), PICKET_OK);
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_DEGRADED);
+  text_of(activate(set("r1"), 1));
+  ASSERT_EQ(host_.apply("{}", 3), PICKET_OK);
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_HEALTHY);
+}
+
 TEST_F(Scanner, finds_one_thing_more_with_each_release_of_the_demo) {
   const std::string log = "server-log.txt: EXPL_JNDI_Exploit_Patterns_Dec21_1", npm = "npm-package.js.txt: MAL_JS_NPM_SupplyChain_Attack_Sep25",
                     ci = "build-step.txt: MAL_JS_NPM_SupplyChain_Compromise_Sep25";

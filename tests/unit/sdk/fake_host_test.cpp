@@ -177,6 +177,22 @@ TEST_F(FakeHostTest, tells_when_a_request_is_no_longer_wanted) {
   EXPECT_EQ(host.unanswered(), 0u);
 }
 
+TEST_F(FakeHostTest, shows_a_complaint_until_it_is_taken_back_on_the_same_road) {
+  puppet.start = [](Host& h) {
+    h.report(PICKET_HEALTH_DEGRADED, "the disk is full");
+    return h.observed(1, PICKET_HEALTH_HEALTHY);
+  };
+  begin();
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_DEGRADED);
+  EXPECT_EQ(host.shown().text, "the disk is full");
+  puppet.start = [](Host& h) { return h.observed(2, PICKET_HEALTH_DEGRADED, "no such folder"); };
+  ASSERT_EQ(host.apply("{}", 2), PICKET_OK);
+  EXPECT_EQ(host.shown().text, "no such folder") << "a start begins anew";
+  puppet.start = nullptr;
+  ASSERT_EQ(host.apply("{}", 3), PICKET_OK);
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_HEALTHY) << "who says nothing is well";
+}
+
 TEST_F(FakeHostTest, keeps_values_up_to_its_limit) {
   host.storage_limit(10);
   puppet.start = [](Host& h) {

@@ -77,7 +77,7 @@ TEST_F(UpdateTest, rollback_goes_back_and_the_left_release_waits_for_something_n
   ASSERT_EQ(two.result(), "ok") << two.text();
   EXPECT_EQ(rule(), "rule of 1 full");
   EXPECT_EQ(world_->run().result(), "current") << "neither 4, 3 nor 2 comes again";
-  EXPECT_THAT(world_->rollback("rules").text(), HasSubstr("1 steps back were asked for, 0 earlier releases are kept"));
+  EXPECT_THAT(world_->rollback("rules").text(), HasSubstr("1 step back was asked for, no earlier release is kept"));
   publish(release(5));
   EXPECT_EQ(world_->run().result(), "ok");
   EXPECT_EQ(rule(), "rule of 5 full");
@@ -94,7 +94,26 @@ TEST_F(UpdateTest, a_rollback_that_a_plugin_refuses_changes_nothing) {
   EXPECT_EQ(result.result(), "failed");
   EXPECT_THAT(result.text(), HasSubstr("too old for me"));
   EXPECT_EQ(rule(), "rule of 2 full");
+  EXPECT_TRUE(world_->engine->problems().empty()) << "the updates are as they were";
+  EXPECT_EQ(world_->status().last().kind(), "update");
+  reopen();
+  EXPECT_EQ(world_->status().last().kind(), "update") << "after a restart too";
+  EXPECT_TRUE(world_->engine->problems().empty());
   EXPECT_EQ(world_->run().result(), "current");
+}
+
+TEST_F(UpdateTest, an_order_that_cannot_be_carried_out_is_no_run) {
+  publish(release(1));
+  open();
+  const auto done = world_->run();
+  ASSERT_EQ(done.result(), "ok");
+  EXPECT_THAT(world_->rollback("rules", 2).text(), HasSubstr("component rules: 2 steps back were asked for, no earlier release is kept"));
+  EXPECT_THAT(world_->rollback("lists").text(), HasSubstr("component lists: nothing is in force"));
+  EXPECT_THAT(world_->run({"rules", "nope"}).text(), HasSubstr("component nope: nobody on this computer demands it"));
+  EXPECT_TRUE(world_->engine->problems().empty());
+  EXPECT_EQ(world_->status().last().run(), done.run());
+  EXPECT_EQ(world_->status().state(), "idle");
+  EXPECT_EQ(world_->ask<v1::HistoryReply>("picket.update.history", v1::HistoryRequest()).value().runs_size(), 1);
 }
 
 TEST_F(UpdateTest, rolling_back_what_was_never_brought_says_so) {
@@ -126,6 +145,24 @@ TEST_F(UpdateTest, a_pin_goes_to_an_earlier_release_and_stays_there) {
   publish(release(3));
   EXPECT_EQ(world_->run().result(), "current");
   EXPECT_EQ(rule(), "rule of 1 full");
+}
+
+TEST_F(UpdateTest, a_pin_takes_a_rolled_back_release_again_for_good) {
+  open();
+  for (int number = 1; number <= 3; ++number) {
+    publish(release(number));
+    ASSERT_EQ(world_->run().result(), "ok");
+  }
+  EXPECT_THAT(world_->rollback("rules").components(0).text(), HasSubstr("release 3 is not taken again until something newer appears or a pin names it"));
+  EXPECT_THAT(world_->status_of("rules").refused(), ElementsAre(3u));
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("pinned":[{"component":"rules","release":3}])"));
+  EXPECT_EQ(world_->status_of("rules").pinned(), 3u);
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 3 full");
+  EXPECT_THAT(world_->status_of("rules").refused(), ElementsAre());
+  ASSERT_TRUE(world_->settings({"source.a"}));
+  EXPECT_EQ(world_->status_of("rules").pinned(), 0u);
+  EXPECT_EQ(world_->run().components(0).text(), "release 3 (full) is in force already");
 }
 
 TEST_F(UpdateTest, only_what_is_demanded_is_brought_each_once) {
@@ -173,6 +210,8 @@ TEST_F(UpdateTest, a_cancelled_update_keeps_what_has_arrived) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Code::cancelled);
   source_->before_chunk = nullptr;
+  EXPECT_THAT(world_->rollback("rules").text(), HasSubstr("nothing is in force"));  // answered when the cancelled run has ended
+  EXPECT_EQ(world_->status_of("rules").text(), "not brought yet") << "that somebody cancelled is no trouble of the component";
   const auto before = source_->sent_of("targets/");
   const auto result = world_->run();
   ASSERT_EQ(result.result(), "ok") << result.text();

@@ -8,6 +8,7 @@
 namespace picket::update {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using What = Trouble::What;
 
@@ -75,6 +76,19 @@ TEST_F(UpdateTest, a_source_whose_plugin_does_not_run_is_passed_over) {
   EXPECT_EQ(result.result(), "ok") << result.text();
   EXPECT_EQ(result.source(), "source.a");
   EXPECT_THAT(world_->status().sources(0).text(), HasSubstr("not.there does not answer"));
+}
+
+TEST_F(UpdateTest, what_each_source_said_is_told_once_by_the_run) {
+  publish(release(1));
+  open();
+  ASSERT_TRUE(world_->settings({"not.there", "nor.this"}));
+  EXPECT_THAT(world_->run().text(), AllOf(HasSubstr("no source worked: not.there: "), HasSubstr("; nor.this: ")));
+  EXPECT_THAT(world_->status().last().text(), HasSubstr("; nor.this: "));
+  EXPECT_EQ(world_->status_of("rules").text(), "no source worked");
+  const auto problems = world_->engine->problems();
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_EQ(problems[0].text, "rules: without databases: no source worked");
+  EXPECT_EQ(problems[1].text, "the last update was a failure: no source worked");
 }
 
 // Of a plugin that downloads for others, such as a distribution point.

@@ -190,6 +190,7 @@ TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_is_no_failure_unt
   EXPECT_EQ(result.result(), "ok") << result.text();
   EXPECT_THAT(result.components(0).text(), HasSubstr("offers no component absent, which is optional"));
   EXPECT_TRUE(world_->engine->problems().empty());
+  EXPECT_EQ(world_->status_of("absent").text(), "not offered");
   {
     const std::lock_guard lock(world_->demands_mutex);
     world_->demands.push_back({"absent", "databases", "other", true, false});

@@ -32,6 +32,12 @@ struct SourceList : ::testing::Test {
 
 TEST_F(SourceList, is_tried_from_the_top) { EXPECT_THAT(names(), ElementsAre("a", "b", "c")); }
 
+TEST_F(SourceList, one_that_is_disabled_says_so) {
+  sources.configure({{.name = "a", .plugin = "p", .location = "x", .enabled = false}}, std::chrono::seconds(300));
+  EXPECT_EQ(sources.status()[0].state(), "disabled");
+  EXPECT_EQ(sources.status()[0].text(), "disabled in the settings");
+}
+
 TEST_F(SourceList, one_that_failed_rests_for_a_while_and_says_why) {
   sources.failed("a", "connection refused");
   EXPECT_THAT(names(), ElementsAre("b", "c"));

@@ -1,6 +1,8 @@
 /*
  * "picket.health/1": how the plugin is, at any time; shown by `picketctl status`. The host adds what it sees itself (restarts,
  * overruns, losses). Levels are those of settings.h.
+ * A report stands until the next report or start: settings that were taken (observed) do not take it back. The worse of the two
+ * is shown, of equals the newer.
  */
 #ifndef PICKET_EXT_HEALTH_H
 #define PICKET_EXT_HEALTH_H

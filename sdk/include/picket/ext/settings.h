@@ -24,7 +24,8 @@ typedef struct picket_host_settings {
   uint32_t struct_size;
   uint32_t reserved;
   /* "These settings are in force, and this is how I am with them." Call it once after each start and apply: from within
-     the call, or later when that takes time. FAILED makes the host go back to the previous settings. [any-thread] */
+     the call, or later when that takes time. FAILED makes the host go back to the previous settings. HEALTHY means "taken":
+     it ends what an earlier `observed` said, never what was told by picket.health/1. [any-thread] */
   picket_status (*observed)(const picket_host *host, uint64_t revision, int32_t health, picket_bytes utf8);
 } picket_host_settings;
 

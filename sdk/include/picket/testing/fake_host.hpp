@@ -69,6 +69,7 @@ class FakeHost : public HostTables {
 
   picket_status start(const std::string& settings = "{}", std::uint64_t revision = 1) {
     if (plugin_ == nullptr || started_) return PICKET_E_CONFLICT;
+    begin_life();
     const picket_status status = configure("start", State::running, revision, [&] { return plugin_->start(plugin_, lend(settings), revision); });
     started_ = status == PICKET_OK;
     if (!started_) set_state(State::stopped);

@@ -53,6 +53,8 @@ class HostState {
   [[nodiscard]] std::vector<std::string> subscriptions() const { return copy(subscriptions_); }
   [[nodiscard]] std::vector<Observed> observed() const { return copy(observed_); }
   [[nodiscard]] std::vector<Health> health() const { return copy(healths_); }
+  // As the agent would show it now: the worse of what it last observed and last reported since its start, of equals the newer (ext/health.h).
+  [[nodiscard]] Health shown() const { return copy(shown_); }
   [[nodiscard]] std::map<std::uint64_t, Timer> timers() const { return copy(timers_); }
   [[nodiscard]] std::map<std::string, std::string> stored() const { return copy(stored_); }
   void put_stored(const std::string& key, const std::string& value) {
@@ -124,6 +126,11 @@ class HostState {
   void set_state(State state) {
     const std::lock_guard lock(mutex_);
     state_ = state;
+  }
+  void begin_life() {
+    const std::lock_guard lock(mutex_);
+    said_[0] = said_[1] = {};
+    shown_ = {PICKET_HEALTH_HEALTHY, {}};
   }
   void expect_revision(std::uint64_t revision) {
     const std::lock_guard lock(mutex_);
@@ -261,6 +268,11 @@ class HostState {
   static void note(std::vector<Record>& records, Record record) {
     if (records.size() < kMostRecords) records.push_back(std::move(record));
   }
+  void show(int road, Health health) {
+    said_[road] = std::move(health);
+    const Health& other = said_[1 - road];
+    shown_ = said_[road].health >= other.health ? said_[road] : other;
+  }
   static bool matches(std::string_view filter, std::string_view topic) {
     if (filter == "*" || filter == topic) return true;
     return filter.size() > 2 && filter.substr(filter.size() - 2) == ".*" && topic.substr(0, filter.size() - 1) == filter.substr(0, filter.size() - 1);
@@ -300,6 +312,7 @@ class HostState {
   std::vector<Asked> asked_;
   std::vector<Observed> observed_;
   std::vector<Health> healths_;
+  Health said_[2] = {}, shown_ = {};  // with the settings, reported
   std::map<std::uint64_t, Answered> answered_;
   std::map<std::uint64_t, Timer> timers_;
   std::map<std::string, std::string> stored_;

@@ -232,6 +232,7 @@ class HostTables : public HostState {
       if (!is_health(health) || !is_sane(utf8)) return me.invalid("observed with health " + std::to_string(health));
       if (me.revisions_.count(revision) == 0) return me.invalid("observed revision " + std::to_string(revision) + ", which it was never given");
       note(me.observed_, Observed{revision, health, text(utf8)});
+      me.show(0, Health{health, text(utf8)});
       return PICKET_OK;
     });
   }
@@ -239,6 +240,7 @@ class HostTables : public HostState {
     return PICKET_FAKE_CALL("report", health_, picket_host_health, report) [&](HostTables& me) {
       if (!is_health(health) || !is_sane(utf8)) return me.invalid("report with health " + std::to_string(health));
       note(me.healths_, Health{health, text(utf8)});
+      me.show(1, Health{health, text(utf8)});
       return PICKET_OK;
     });
   }

@@ -54,8 +54,8 @@ struct Observed {
 };
 
 struct Health {
-  std::int32_t health;
-  std::string text;
+  std::int32_t health = 0;
+  std::string text = {};
 };
 
 struct Timer {

@@ -24,6 +24,8 @@ class Echo {
     settings_ = settings;
     host_.publish("test.good.state", "settings", "application/json", settings_);
     if (settings.find("degraded") != std::string_view::npos) return host_.observed(revision, PICKET_HEALTH_DEGRADED, "half of it works");
+    if (settings.find("unwell") != std::string_view::npos) host_.report(PICKET_HEALTH_DEGRADED, "the disk is full");
+    if (settings.find("recovered") != std::string_view::npos) host_.report(PICKET_HEALTH_HEALTHY);
     return host_.observed(revision, PICKET_HEALTH_HEALTHY);
   }
 

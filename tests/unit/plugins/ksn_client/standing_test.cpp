@@ -99,6 +99,8 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_EQ(state().device_status(), "Critical");
   ASSERT_FALSE(host.health().empty());
   EXPECT_EQ(host.health().back().health, PICKET_HEALTH_DEGRADED);
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_DEGRADED) << "a reload does not hide what is wrong";
   ksn.mood(Mood::honest);
   ASSERT_TRUE(wait([&] { return check_one(digest_number(9)).from() == v1::Checked::SERVER; }));
   EXPECT_EQ(this->status().status(), "Enabled");
