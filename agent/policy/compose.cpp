@@ -47,24 +47,24 @@ Result<json::value> merged(const CompiledSchema& schema, const Layers& layers) {
   return out;
 }
 
-// The layer whose value stands at the path: the last that says anything there, or above it.
-std::string_view layer_of(const Layers& layers, const Path& path) {
-  for (std::size_t length = path.size();; --length) {
+// The layer whose value is wrong: the last that says anything there, or above it. Empty: it is nobody's, as where something is missing.
+std::string_view layer_of(const Layers& layers, const Violation& violation) {
+  auto path = violation.path;  // without array elements: layers replace arrays as a whole
+  for (std::size_t i = 0; i < path.size(); ++i)
+    if (!path[i].empty() && path[i].front() == '[') path.resize(i);
+  for (std::size_t length = path.size(); length > 0; --length) {
     const Path part(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length));
     const auto all = layers.all();
     for (auto layer = all.rbegin(); layer != all.rend(); ++layer) {
       const auto* value = find(*layer->second, part);
       if (value != nullptr && !(length < path.size() && value->is_object())) return layer->first;
     }
-    if (length == 0) return {};
   }
+  return {};
 }
 
 std::string blame(std::string_view id, const Layers& layers, const LocalFile& local, const Violation& violation) {
-  auto plain = violation.path;  // without array elements: layers replace arrays as a whole
-  for (std::size_t i = 0; i < plain.size(); ++i)
-    if (!plain[i].empty() && plain[i].front() == '[') plain.resize(i);
-  const auto layer = layer_of(layers, plain);
+  const auto layer = layer_of(layers, violation);
   return cat(id, ": ", violation.path.empty() ? std::string("the settings") : cat("setting ", format_name(violation.path)), ": ", violation.what,
              layer.empty() ? std::string() : layer == "local" ? cat(" (from the local file ", local.name, ")")
                                            : layer == "default" ? std::string(" (from the schema's defaults)") : cat(" (from the ", layer, ")"));
@@ -118,6 +118,17 @@ Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schem
   return out;
 }
 
+Result<> judge_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin) {
+  for (const auto& path : plugin.locks.paths)
+    if (!schema.knows(path)) return fail(Code::invalid, cat(id, ": locked: setting ", format_name(path), " is unknown"));
+  PICKET_LET(layers, layers_of(schema, &plugin, nullptr));
+  PICKET_LET(settings, merged(schema, layers));
+  const auto violation = schema.check(settings);
+  const auto whose = violation ? layer_of(layers, *violation) : std::string_view();
+  if (whose == "policy" || whose == "locked policy") return fail(Code::invalid, blame(id, layers, {}, *violation));
+  return {};
+}
+
 Result<std::vector<Explained>> explain_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
                                               std::string_view setting, const Check& check) {
   PICKET_LET(wanted, parse_name(setting));
@@ -156,6 +167,8 @@ Result<Composed> compose(std::string_view id, const CompiledSchema& schema, cons
   if (composed) composed->local_problem = runtime::printable(composed->local_problem);
   return composed;
 }
+
+Result<> check_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin) { return one_line(judge_alone(id, schema, plugin)); }
 
 Fitting what_fits(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin, const LocalFile& local, const Check& check) {
   if (compose(id, schema, &plugin, local, check)) return {plugin, {}};

@@ -30,6 +30,10 @@ struct Composed {
 // `plugin` nullptr: the policy says nothing. Code::invalid names setting, value, rule and layer. An empty `check` finds everything good.
 [[nodiscard]] Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check = {});
 
+// What is the policy's own fault, whatever local values hide today: it would end the plugin once that file is gone. A wrong value, a lock on
+// a setting that is not there. Values that only miss a local one beside them are good.
+[[nodiscard]] Result<> check_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin);
+
 // What is left of a policy without the settings that break a rule, and why each is left out; all of it where none does.
 struct Fitting {
   PluginPolicy policy;

@@ -223,6 +223,11 @@ class LayeredPolicy final : public Policy {
     return out;
   }
 
+  Result<Effective> compute_candidate(const std::string& id, const CompiledSchema& schema, const PluginPolicy* says, const LocalFile& local, std::string& local_problem) const {
+    if (says != nullptr) PICKET_TRY(check_alone(id, schema, *says));
+    return compute(id, schema, says, local, local_problem);
+  }
+
   // The policy in force is not judged any more: a part of the host takes what fits of it.
   Result<Effective> compute_in_force(const std::string& id, const CompiledSchema& schema, const LocalFile& local, std::string& local_problem) const {
     const auto* says = section(document(), id);
@@ -246,7 +251,7 @@ class LayeredPolicy final : public Policy {
       auto schema = CompiledSchema::compile(consumer.schema_json);
       const auto& values = fresh != nullptr ? fresh->at(consumer.id) : local(consumer.id);
       auto after = !schema                ? Result<Effective>(fail(std::move(schema).error(), consumer.id))
-                   : candidate != nullptr ? compute(consumer.id, *schema, section(candidate, consumer.id), values, problem)
+                   : candidate != nullptr ? compute_candidate(consumer.id, *schema, section(candidate, consumer.id), values, problem)
                                           : compute_in_force(consumer.id, *schema, values, problem);
       if (after && fresh != nullptr && !problem.empty()) after = fail(Code::invalid, problem);
       if (!after) {
