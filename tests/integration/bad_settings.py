@@ -129,8 +129,33 @@ def against_the_part_itself(work, publisher):
         agent.end()
 
 
+def mistakes_of_a_policy(work, publisher):
+    """What a local value hides today, and a lock that locks nothing, are refused as any other mistake; what is no policy at all is only answered."""
+    scanner = "org.picket.scanner"
+    with Agent(work / "mistakes", publisher, options={"policy-keys": work / "mistakes" / "keys"}, plugins=[scanner, "org.picket.source-folder"]) as agent:
+        agent.make_policy_key()
+        agent.update_from(folder_source(publisher.repository), components=["rules"])
+        agent.settings(scanner, threads=2)
+        agent.start()
+        slip = agent.ctl("policy", "apply", "/etc/passwd", status=1)
+        assert "refused: DSSE envelope: " in slip, slip
+        assert "last refusal" not in agent.ctl("policy", "show"), "a slip is nothing to warn of from now on"
+
+        for section, why in (({"settings": {"threads": "many"}}, 'setting threads: "many" breaks the rule "type": "integer" (from the policy)'),
+                             ({"locked": ["thredas"]}, "locked: setting thredas is unknown")):
+            refused = agent.apply_policy(1, {scanner: section}, status=1)
+            assert f"refused: {scanner}: {why}" in refused, refused
+            is_told(agent, "last refusal, ", why)
+        agent.end()
+        (agent.folder / "settings" / f"{scanner}.json").unlink()
+        agent.start()
+        assert agent.plugin(scanner)["state"] == "running", agent.log()
+        agent.end()
+
+
 with workplace("bad-settings") as work:
     the_publisher = Publisher(work / "publisher")
     the_publisher.publish_text("rules", 1, "a\n")
     against_the_schema(work, the_publisher)
     against_the_part_itself(work, the_publisher)
+    mistakes_of_a_policy(work, the_publisher)

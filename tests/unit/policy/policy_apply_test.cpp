@@ -70,11 +70,16 @@ TEST_F(PolicyApply, refuses_another_payload_type) {
   refused(sign(document(1), key, "application/vnd.picket.plugin+json"), "refused");
 }
 
-TEST_F(PolicyApply, refuses_what_is_no_envelope) {
+TEST_F(PolicyApply, answers_what_is_no_envelope_and_keeps_the_slip_in_no_memory) {
   open_and_start();
-  refused("", "refused");
-  refused("hello", "refused");
-  refused(document(1), "refused");
+  for (const auto& slip : {std::string(), std::string("root:x:0:0:root:/root:/bin/bash\n"), document(1)}) {
+    const auto result = policy->apply(slip, consumers);
+    EXPECT_FALSE(result.applied);
+    EXPECT_NE(result.text.find("refused: DSSE envelope: "), std::string::npos) << result.text;
+    EXPECT_EQ(policy->shown().text, "");
+  }
+  open();
+  EXPECT_EQ(policy->shown().text, "");
 }
 
 TEST_F(PolicyApply, refuses_too_few_signatures) {
