@@ -94,6 +94,8 @@ class LayeredPolicy final : public Policy {
     if (auto in_time = check_times(document, clock_.wall_seconds()); !in_time) return refuse(cat("refused: ", in_time.error().message));
 
     const auto schemas = consumers.schemas();
+    for (const auto& [id, says] : document.plugins)
+      if (auto good = consumers.check(id, says.topics); !good) return refuse(cat("refused: ", id, ": ", good.error().message));
     auto planned = plan(schemas, &document, nullptr);
     if (!planned) return refuse(cat("refused: ", planned.error().message));
     if (auto kept = store_.put_candidate(envelope); !kept) return refuse(cat("could not be stored: ", kept.error().message));

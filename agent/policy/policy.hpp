@@ -45,6 +45,8 @@ class Consumers {
  public:
   virtual ~Consumers() = default;
   [[nodiscard]] virtual std::vector<Schema> schemas() = 0;
+  // Asked of a new policy before anybody is offered anything. An error says why this consumer cannot do with so few topics.
+  [[nodiscard]] virtual Result<> check(const std::string& /*id*/, const Topics& /*topics*/) { return {}; }
   [[nodiscard]] virtual Outcome apply(const std::string& id, const Effective& settings) = 0;  // blocks, bounded
 };
 

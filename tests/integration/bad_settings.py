@@ -142,7 +142,8 @@ def mistakes_of_a_policy(work, publisher):
         assert "last refusal" not in agent.ctl("policy", "show"), "a slip is nothing to warn of from now on"
 
         for section, why in (({"settings": {"threads": "many"}}, 'setting threads: "many" breaks the rule "type": "integer" (from the policy)'),
-                             ({"locked": ["thredas"]}, "locked: setting thredas is unknown")):
+                             ({"locked": ["thredas"]}, "locked: setting thredas is unknown"),
+                             ({"topics": {"answers": ["picket.scan.*"]}}, "topics.answers leaves out picket.component.activate, by which it is handed the component yara-rules that it needs")):
             refused = agent.apply_policy(1, {scanner: section}, status=1)
             assert f"refused: {scanner}: {why}" in refused, refused
             is_told(agent, "last refusal, ", why)

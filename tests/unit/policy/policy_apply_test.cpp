@@ -181,6 +181,16 @@ TEST_F(PolicyApply, forgets_a_refusal_after_the_next_success) {
   EXPECT_EQ(policy->shown().text, "");
 }
 
+TEST_F(PolicyApply, refuses_topics_that_somebody_cannot_do_with_before_anybody_is_offered_them) {
+  consumers.on_check = [](const std::string& id, const Topics& topics) -> Result<> {
+    if (id == "org.picket.scanner" && topics.answers && topics.answers->empty()) return fail(Code::invalid, "topics.answers leaves out what it needs");
+    return {};
+  };
+  open_and_start();
+  refused(signed_document(1, R"({"plugins":{"org.picket.scanner":{"topics":{"answers":[]}}}})"), "refused: org.picket.scanner: topics.answers leaves out what it needs");
+  EXPECT_TRUE(policy->apply(signed_document(1, R"({"plugins":{"org.picket.scanner":{"topics":{"answers":["picket.*"]}}}})"), consumers).applied);
+}
+
 TEST_F(PolicyApply, topics_alone_are_a_change_that_is_offered_and_taken_back) {
   open_and_start();
   const auto narrower = R"({"plugins":{"org.picket.scanner":{"topics":{"asks":["picket.ksn.*"]}}}})";
