@@ -1,5 +1,6 @@
 #include "app/agent.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -21,6 +22,7 @@
 #include "runtime/timers.hpp"
 #include "runtime/worker.hpp"
 #include "selfupdate/selfupdate.hpp"
+#include "storage/folder_lock.hpp"
 #include "tasks/tasks.hpp"
 #include "trust/dsse.hpp"
 #include "update/update.hpp"
@@ -56,6 +58,9 @@ class RunningAgent final : public Agent {
     const auto say = log_->part("agent");
     say.info("picketd ", PICKET_VERSION, " starts, data in ", config_.data_dir.native());
     PICKET_TRY(make_folders(config_.data_dir, 0700));
+    // Before anything there is read or written: what another picketd is in the middle of looks as if it had been interrupted.
+    PICKET_LET(lock, storage::FolderLock::take(config_.data_dir));
+    lock_.emplace(std::move(lock));
     PICKET_TRY(make_folders(config_.run_dir));
 
     executor_ = runtime::Executor::make(kThreads);
@@ -271,6 +276,7 @@ class RunningAgent final : public Agent {
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
   PluginLog plugin_log_;
+  std::optional<storage::FolderLock> lock_;  // of the data folder, until all below is gone
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;

@@ -3,7 +3,7 @@
 `policy show` and `doctor`, what was in force stays, and no secret stands anywhere."""
 import signal
 
-from picket_site import Agent, Publisher, folder_source, wait_for, workplace
+from picket_site import Agent, Publisher, folder_source, run, wait_for, workplace
 
 SECRET = "hunter2-4711"
 
@@ -154,9 +154,23 @@ def mistakes_of_a_policy(work, publisher):
         agent.end()
 
 
+def a_second_picketd(work, publisher):
+    """Started by mistake on the same data folder: it ends with one clear line, and what the first one is in the middle of is left alone."""
+    with Agent(work / "twice", publisher, plugins=[]) as agent:
+        agent.start()
+        offered = agent.folder / "data" / "policy" / "policy.candidate.dsse"
+        offered.write_text("being offered")
+        said = run(*agent.command, status=1).stderr
+        assert f"picketd: {agent.folder / 'data'}: in use by another process (process {agent.process.pid})" in said, said
+        assert offered.read_text() == "being offered"
+        agent.ctl("policy", "show")
+        agent.end()
+
+
 with workplace("bad-settings") as work:
     the_publisher = Publisher(work / "publisher")
     the_publisher.publish_text("rules", 1, "a\n")
     against_the_schema(work, the_publisher)
     against_the_part_itself(work, the_publisher)
     mistakes_of_a_policy(work, the_publisher)
+    a_second_picketd(work, the_publisher)
