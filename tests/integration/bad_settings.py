@@ -154,6 +154,27 @@ def mistakes_of_a_policy(work, publisher):
         agent.end()
 
 
+def names_of_nobody(work, publisher):
+    """One warning each in the log and in doctor."""
+    with Agent(work / "names", publisher, options={"in-process": ["not an id", "org.picket.source-folder"], "log-level": "info,nope=debug,plugin=info"}, plugins=["org.picket.source-folder"]) as agent:
+        agent.update_from(folder_source(publisher.repository), components=["rules"])
+        agent.start()
+        stray = agent.folder / "settings" / "org.picket.scnner.json"
+        stray.write_text("{}")
+        for _ in range(2):
+            reload(agent)
+        mistakes = (f"{stray} is used by nobody: no plugin 'org.picket.scnner' is installed", "in-process: no plugin 'not an id' is installed", "log-level: nothing writes into the log as 'nope'")
+        for told in mistakes:
+            wait_for("a line about it", lambda: lines(agent, told), agent.log)
+            assert len(lines(agent, " warning agent: ", told)) == len(lines(agent, told)) == 1, agent.log()
+            doctor = agent.run_ctl("doctor", status=None).stdout
+            assert doctor.count(told) == 1, doctor
+        assert len(lines(agent, " warning agent: ")) == len(mistakes), agent.log()
+        stray.unlink()
+        assert "scnner" not in agent.run_ctl("doctor", status=None).stdout
+        agent.end()
+
+
 def a_second_picketd(work, publisher):
     """Started by mistake on the same data folder: it ends with one clear line, and what the first one is in the middle of is left alone."""
     with Agent(work / "twice", publisher, plugins=[]) as agent:
@@ -173,4 +194,5 @@ with workplace("bad-settings") as work:
     against_the_schema(work, the_publisher)
     against_the_part_itself(work, the_publisher)
     mistakes_of_a_policy(work, the_publisher)
+    names_of_nobody(work, the_publisher)
     a_second_picketd(work, the_publisher)
