@@ -1,26 +1,16 @@
 // From layers to the settings of one plugin, and why each value is what it is.
 #pragma once
 
-#include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "policy/document.hpp"
+#include "policy/local.hpp"
 #include "policy/schema.hpp"
 
 namespace picket::policy {
-
-// One plugin's file of local values.
-struct LocalFile {
-  std::string name;      // for people
-  json::object settings;
-  std::string problem;   // not empty: it could not be read, and `settings` says nothing
-};
-[[nodiscard]] Result<json::object> parse_local(std::string_view text);
-[[nodiscard]] LocalFile read_local(const std::filesystem::path& folder, std::string_view id);  // absent: empty
 
 struct Composed {
   json::value settings;
