@@ -1,5 +1,7 @@
 #include "app/agent.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -9,6 +11,7 @@
 #include "app/host_service.hpp"
 #include "app/plugin_log.hpp"
 #include "app/policy_service.hpp"
+#include "app/unknown_names.hpp"
 #include "app/watch_service.hpp"
 #include "base/files.hpp"
 #include "bus/bus.hpp"
@@ -21,6 +24,7 @@
 #include "runtime/timers.hpp"
 #include "runtime/worker.hpp"
 #include "selfupdate/selfupdate.hpp"
+#include "storage/folder_lock.hpp"
 #include "tasks/tasks.hpp"
 #include "trust/dsse.hpp"
 #include "update/update.hpp"
@@ -56,6 +60,9 @@ class RunningAgent final : public Agent {
     const auto say = log_->part("agent");
     say.info("picketd ", PICKET_VERSION, " starts, data in ", config_.data_dir.native());
     PICKET_TRY(make_folders(config_.data_dir, 0700));
+    // Before anything there is read or written: what another picketd is in the middle of looks as if it had been interrupted.
+    PICKET_LET(lock, storage::FolderLock::take(config_.data_dir));
+    lock_.emplace(std::move(lock));
     PICKET_TRY(make_folders(config_.run_dir));
 
     executor_ = runtime::Executor::make(kThreads);
@@ -76,13 +83,16 @@ class RunningAgent final : public Agent {
     PICKET_LET(control, ControlSocket::open(config_, *router_, *io_, log_->part("control")));
     control_ = std::move(control);
     lead_to_picketctl();
+    warn_of_unknown_names();
     say.info("ready");
     self_update_->started();
     return {};
   }
 
   void reload() override {
-    if (policy_service_) policy_service_->reload_local();
+    if (!policy_service_) return;
+    policy_service_->reload_local();
+    worker_->post([this] { warn_of_unknown_names(); });  // another file may have come
   }
 
   void stop() override {
@@ -110,6 +120,20 @@ class RunningAgent final : public Agent {
   }
 
  private:
+  std::vector<std::string> unknown() const {
+    std::vector<std::string> ids{std::string(kUpdateId), std::string(kTasksId)};
+    for (auto& plugin : plugins_->list()) ids.push_back(std::move(plugin.id));
+    return unknown_names(config_, ids, log_->silent_parts());
+  }
+
+  // Of those that are new since the last time. While it starts, then on the worker.
+  void warn_of_unknown_names() {
+    auto now = unknown();
+    for (const auto& line : now)
+      if (std::find(warned_of_.begin(), warned_of_.end(), line) == warned_of_.end()) log_->part("agent").warning(line);
+    warned_of_ = std::move(now);
+  }
+
   // A slot's picketctl is of one version with its picketd: the installed one hands over to what this link leads to.
   void lead_to_picketctl() const {
     const auto link = config_.run_dir / "picketctl", program = slot_programs_ / "picketctl";
@@ -255,10 +279,16 @@ class RunningAgent final : public Agent {
       });
   }
 
+  DeviceStatus status() const {
+    auto problems = tasks_->problems();
+    for (auto& line : unknown()) problems.push_back(std::move(line));
+    return device_status(plugins_->list(), updates_->problems(), policy_->shown(), problems, host_service_ ? host_service_->concerns() : std::vector<Concern>());
+  }
+
   Result<> start_services() {
     const auto plugins = [this] { return plugins_.get(); };
     host_service_ = std::make_unique<HostService>(HostService::Parts{
-        config_, *router_, clock_, *worker_, plugins, [this] { return device_status(plugins_->list(), updates_->problems(), policy_->shown(), tasks_->problems(), host_service_ ? host_service_->concerns() : std::vector<Concern>()); },
+        config_, *router_, clock_, *worker_, plugins, [this] { return status(); },
         [this] { return self_update_->shown(); }});
     PICKET_TRY(host_service_->start());
     policy_service_ = std::make_unique<PolicyService>(PolicyService::Parts{*router_, *worker_, *policy_, plugins, [this] { return updates_.get(); }, [this] { return tasks_.get(); }, log_->part("policy")});
@@ -274,6 +304,8 @@ class RunningAgent final : public Agent {
   const core::Clock& clock_ = core::system_clock();
   bool stopped_ = false;
   PluginLog plugin_log_;
+  std::vector<std::string> warned_of_;
+  std::optional<storage::FolderLock> lock_;  // of the data folder, until all below is gone
   std::unique_ptr<runtime::Log> log_;
   std::unique_ptr<runtime::Executor> executor_;
   std::unique_ptr<runtime::Timers> timers_;

@@ -54,7 +54,7 @@ po::options_description settings() {
   one("tenant", "", "which tenant's policies are for this device");
   one("device", host_name(), "this device's name in policies");
   many("group", "a group that this device belongs to; may be given again");
-  one("log-level", "info", "debug, info, warning, error or off; per part: info,bus=debug");
+  one("log-level", "info", "debug, info, warning, error or off; per part: info,policy=debug");
   one("log-format", "text", "text or json");
   one("log-file", "", "log to this file, rotated (default: journal under systemd, else standard error)");
   one("socket-group", "", "group whose members may use picketctl (default: root and picketd's own user)");

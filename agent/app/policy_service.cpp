@@ -1,5 +1,7 @@
 #include "app/policy_service.hpp"
 
+#include <algorithm>
+
 #include "bus/names.hpp"
 #include "package/manifest.hpp"
 #include "picket/policy/v1/policy.pb.h"
@@ -10,6 +12,7 @@ namespace {
 
 namespace v1 = picket::policy::v1;
 constexpr std::chrono::milliseconds kApplyLimit{10'000};
+constexpr std::string_view kActivate = "picket.component.activate";
 
 v1::ApplyReply to_proto(const policy::Applied& applied) {
   v1::ApplyReply out;
@@ -133,6 +136,16 @@ Result<std::string> PolicyService::schema_of(const std::string& id) {
   for (auto& schema : schemas())
     if (schema.id == id) return std::move(schema.schema_json);
   return fail(Code::not_found, cat("no plugin with the id '", id, "' is installed; see picketctl plugin list"));
+}
+
+// Nothing else would tell: such a plugin runs, and what it demands is installed.
+Result<> PolicyService::check(const std::string& id, const policy::Topics& topics) {
+  if (!topics.answers || bus::is_within_any(kActivate, *topics.answers)) return {};
+  const auto info = parts_.plugins()->info(id);
+  if (!info) return {};
+  const auto manifest = package::Manifest::parse(info->manifest_json);
+  if (!manifest || manifest->demands.empty() || std::ranges::find(manifest->topics.answers, kActivate) == manifest->topics.answers.end()) return {};
+  return fail(Code::invalid, cat("topics.answers leaves out ", kActivate, ", by which it is handed the component ", manifest->demands.front().component, " that it needs"));
 }
 
 policy::Outcome PolicyService::apply(const std::string& id, const policy::Effective& settings) {

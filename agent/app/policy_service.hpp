@@ -37,6 +37,7 @@ class PolicyService : public Answering, public policy::Consumers {
   void reload_local();  // any-thread: the administrator changed local settings (SIGHUP)
 
   [[nodiscard]] std::vector<policy::Schema> schemas() override;
+  [[nodiscard]] Result<> check(const std::string& id, const policy::Topics& topics) override;
   [[nodiscard]] policy::Outcome apply(const std::string& id, const policy::Effective& settings) override;
 
  private:

@@ -5,14 +5,10 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "base/files.hpp"
 #include "policy/one_line.hpp"
-#include "trust/json.hpp"
 
 namespace picket::policy {
 namespace {
-
-constexpr std::uint64_t max_local = 256u << 10;
 
 // Lowest first.
 struct Layers {
@@ -47,54 +43,28 @@ Result<json::value> merged(const CompiledSchema& schema, const Layers& layers) {
   return out;
 }
 
-// The layer whose value stands at the path: the last that says anything there, or above it.
-std::string_view layer_of(const Layers& layers, const Path& path) {
-  for (std::size_t length = path.size();; --length) {
+// The layer whose value is wrong: the last that says anything there, or above it. Empty: it is nobody's, as where something is missing.
+std::string_view layer_of(const Layers& layers, const Violation& violation) {
+  auto path = violation.path;  // without array elements: layers replace arrays as a whole
+  for (std::size_t i = 0; i < path.size(); ++i)
+    if (!path[i].empty() && path[i].front() == '[') path.resize(i);
+  for (std::size_t length = path.size(); length > 0; --length) {
     const Path part(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length));
     const auto all = layers.all();
     for (auto layer = all.rbegin(); layer != all.rend(); ++layer) {
       const auto* value = find(*layer->second, part);
       if (value != nullptr && !(length < path.size() && value->is_object())) return layer->first;
     }
-    if (length == 0) return {};
   }
+  return {};
 }
 
 std::string blame(std::string_view id, const Layers& layers, const LocalFile& local, const Violation& violation) {
-  auto plain = violation.path;  // without array elements: layers replace arrays as a whole
-  for (std::size_t i = 0; i < plain.size(); ++i)
-    if (!plain[i].empty() && plain[i].front() == '[') plain.resize(i);
-  const auto layer = layer_of(layers, plain);
+  const auto layer = layer_of(layers, violation);
   return cat(id, ": ", violation.path.empty() ? std::string("the settings") : cat("setting ", format_name(violation.path)), ": ", violation.what,
              layer.empty() ? std::string() : layer == "local" ? cat(" (from the local file ", local.name, ")")
                                            : layer == "default" ? std::string(" (from the schema's defaults)") : cat(" (from the ", layer, ")"));
 }
-
-}  // namespace
-
-Result<json::object> parse_local(std::string_view text) {
-  PICKET_LET(parsed, trust::parse_strict(text, {}, trust::Numbers::any));
-  if (!parsed.is_object()) return fail(Code::invalid, "not a JSON object");
-  return std::move(parsed.get_object());
-}
-
-LocalFile read_local(const std::filesystem::path& folder, std::string_view id) {
-  LocalFile out;
-  constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (folder.empty() || id.empty() || id.front() == '.' || id.find_first_not_of(allowed) != id.npos) return out;
-  const auto path = folder / cat(id, ".json");
-  out.name = path.string();
-  auto text = read_file(path, max_local);
-  if (!text) {
-    if (text.error().code != Code::not_found) out.problem = text.error().message;
-    return out;
-  }
-  if (auto parsed = parse_local(*text)) out.settings = std::move(*parsed);
-  else out.problem = cat(out.name, ": ", parsed.error().message);
-  return out;
-}
-
-namespace {
 
 Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check) {
   Composed out;
@@ -116,6 +86,17 @@ Result<Composed> compose_layers(std::string_view id, const CompiledSchema& schem
   if (!without_local) return fail(std::move(without_local).error());
   out.local_problem = with_local.error().message;
   return out;
+}
+
+Result<> judge_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin) {
+  for (const auto& path : plugin.locks.paths)
+    if (!schema.knows(path)) return fail(Code::invalid, cat(id, ": locked: setting ", format_name(path), " is unknown"));
+  PICKET_LET(layers, layers_of(schema, &plugin, nullptr));
+  PICKET_LET(settings, merged(schema, layers));
+  const auto violation = schema.check(settings);
+  const auto whose = violation ? layer_of(layers, *violation) : std::string_view();
+  if (whose == "policy" || whose == "locked policy") return fail(Code::invalid, blame(id, layers, {}, *violation));
+  return {};
 }
 
 Result<std::vector<Explained>> explain_layers(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local,
@@ -156,6 +137,8 @@ Result<Composed> compose(std::string_view id, const CompiledSchema& schema, cons
   if (composed) composed->local_problem = runtime::printable(composed->local_problem);
   return composed;
 }
+
+Result<> check_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin) { return one_line(judge_alone(id, schema, plugin)); }
 
 Fitting what_fits(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin, const LocalFile& local, const Check& check) {
   if (compose(id, schema, &plugin, local, check)) return {plugin, {}};

@@ -1,26 +1,16 @@
 // From layers to the settings of one plugin, and why each value is what it is.
 #pragma once
 
-#include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "policy/document.hpp"
+#include "policy/local.hpp"
 #include "policy/schema.hpp"
 
 namespace picket::policy {
-
-// One plugin's file of local values.
-struct LocalFile {
-  std::string name;      // for people
-  json::object settings;
-  std::string problem;   // not empty: it could not be read, and `settings` says nothing
-};
-[[nodiscard]] Result<json::object> parse_local(std::string_view text);
-[[nodiscard]] LocalFile read_local(const std::filesystem::path& folder, std::string_view id);  // absent: empty
 
 struct Composed {
   json::value settings;
@@ -29,6 +19,10 @@ struct Composed {
 
 // `plugin` nullptr: the policy says nothing. Code::invalid names setting, value, rule and layer. An empty `check` finds everything good.
 [[nodiscard]] Result<Composed> compose(std::string_view id, const CompiledSchema& schema, const PluginPolicy* plugin, const LocalFile& local, const Check& check = {});
+
+// What is the policy's own fault, whatever local values hide today: it would end the plugin once that file is gone. A wrong value, a lock on
+// a setting that is not there. Values that only miss a local one beside them are good.
+[[nodiscard]] Result<> check_alone(std::string_view id, const CompiledSchema& schema, const PluginPolicy& plugin);
 
 // What is left of a policy without the settings that break a rule, and why each is left out; all of it where none does.
 struct Fitting {

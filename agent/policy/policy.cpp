@@ -1,23 +1,20 @@
 #include "policy/policy.hpp"
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 #include <optional>
 
-#include <boost/json/serialize.hpp>
-
-#include "policy/compose.hpp"
+#include "policy/composer.hpp"
+#include "policy/plan.hpp"
 #include "policy/store.hpp"
 #include "policy/transaction.hpp"
 #include "policy/verify.hpp"
 #include "runtime/log_text.hpp"
+#include "trust/dsse.hpp"
 #include "trust/metadata.hpp"
 
 namespace picket::policy {
 namespace {
-
-using Locals = std::map<std::string, LocalFile, std::less<>>;
 
 std::string list(const std::vector<std::string>& names) {
   std::string out;
@@ -65,19 +62,21 @@ class LayeredPolicy final : public Policy {
       change.taken = true;
       return change.after;
     }
-    std::string local_problem;
-    PICKET_LET(settings, compute_in_force(id, schema, local(id), local_problem));
+    PICKET_LET(made, composer_.in_force(id, schema, section(document(), id), locals_.of(id)));
+    auto& settings = made.settings;
     problems_[id] = settings.warnings;
     auto& given = given_[id];
     // A new version of a plugin may bring other defaults: another revision too.
     if (!given.json.empty() && !given.says_the_same(settings) && given.revision == state_.generation) ++state_.generation;
     settings.revision = state_.generation;
     given = settings;
-    return settings;
+    return std::move(settings);
   }
 
   Applied apply(std::string_view envelope, Consumers& consumers) override {
     const std::lock_guard serial(transaction_);
+    // A slip, such as another file's name: answered, and nothing that the device must warn of from now on.
+    if (auto parsed = trust::DsseEnvelope::parse(envelope); !parsed) return Applied{false, revision(), runtime::redact(cat("refused: ", parsed.error().message)), {}};
     auto verified = verify(envelope, options_);
     if (!verified) return refuse(cat("refused: ", verified.error().message));
     auto& document = verified->document;
@@ -91,10 +90,12 @@ class LayeredPolicy final : public Policy {
     if (auto in_time = check_times(document, clock_.wall_seconds()); !in_time) return refuse(cat("refused: ", in_time.error().message));
 
     const auto schemas = consumers.schemas();
-    auto planned = plan(schemas, &document, nullptr);
-    if (!planned) return refuse(cat("refused: ", planned.error().message));
+    for (const auto& [id, says] : document.plugins)
+      if (auto good = consumers.check(id, says.topics); !good) return refuse(cat("refused: ", id, ": ", good.error().message));
+    auto plan = planned(schemas, &document, nullptr);
+    if (!plan) return refuse(cat("refused: ", plan.error().message));
     if (auto kept = store_.put_candidate(envelope); !kept) return refuse(cat("could not be stored: ", kept.error().message));
-    auto result = carry_out(planned->changes, consumers, [&] { return store_.promote_candidate(); });
+    auto result = carry_out(plan->changes, consumers, [&] { return store_.promote_candidate(); });
     if (!result.applied) {
       if (auto dropped = store_.drop_candidate(); !dropped) result.text += cat("; ", dropped.error().message);
       const auto outcomes = std::move(result.outcomes);
@@ -105,7 +106,7 @@ class LayeredPolicy final : public Policy {
     const std::lock_guard lock(mutex_);
     in_force_ = std::move(*verified);
     open_problems_.clear();
-    problems_ = std::move(planned->problems);
+    problems_ = std::move(plan->problems);
     state_.highest_revision = in_force_->document.revision;
     state_.applied = clock_.wall_seconds();
     state_.refused = 0;
@@ -120,15 +121,12 @@ class LayeredPolicy final : public Policy {
   Applied reload_local(Consumers& consumers) override {
     const std::lock_guard serial(transaction_);
     const auto schemas = consumers.schemas();
-    Locals fresh;
-    for (const auto& schema : schemas) {
-      auto file = read_local(options_.local_dir, schema.id);
-      if (!file.problem.empty()) return refuse_reload(file.problem);
-      fresh.emplace(schema.id, std::move(file));
-    }
-    auto planned = plan(schemas, nullptr, &fresh);
-    if (!planned) return refuse_reload(planned.error().message);
-    auto result = carry_out(planned->changes, consumers, [] { return Result<>(); });
+    LocalFiles fresh(options_.local_dir);
+    for (const auto& schema : schemas)
+      if (const auto& problem = fresh.of(schema.id).problem; !problem.empty()) return refuse_reload(problem);
+    auto plan = planned(schemas, nullptr, &fresh);
+    if (!plan) return refuse_reload(plan.error().message);
+    auto result = carry_out(plan->changes, consumers, [] { return Result<>(); });
     if (!result.applied) {
       auto refused = refuse_reload(result.text);
       refused.outcomes = std::move(result.outcomes);
@@ -137,7 +135,7 @@ class LayeredPolicy final : public Policy {
     result.policy_revision = revision();
     const std::lock_guard lock(mutex_);
     locals_ = std::move(fresh);
-    problems_ = std::move(planned->problems);
+    problems_ = std::move(plan->problems);
     reload_refusal_.clear();
     if (auto saved = store_.save(state_); !saved) result.text = cat("in force, but not recorded: ", saved.error().message);
     return result;
@@ -178,97 +176,16 @@ class LayeredPolicy final : public Policy {
   Result<std::vector<Explained>> explain(const std::string& id, const std::string& schema_json, std::string_view setting) override {
     PICKET_LET(schema, CompiledSchema::compile(schema_json));
     const std::lock_guard lock(mutex_);
-    const auto* says = section(document(), id);
-    if (says == nullptr || !is_host_part(id)) return explain_settings(id, schema, says, local(id), setting, check_of(id));
-    const auto fitting = what_fits(id, schema, *says, local(id), check_of(id));
-    return explain_settings(id, schema, &fitting.policy, local(id), setting, check_of(id));
+    return composer_.explain(id, schema, section(document(), id), locals_.of(id), setting);
   }
 
  private:
-  using Problems = std::map<std::string, std::vector<std::string>, std::less<>>;
-  struct Plan {
-    std::vector<Change> changes;
-    Problems problems;  // what was left out for whom
-  };
-
-  static std::string local_warning(std::string_view id, std::string_view problem) { return cat("local settings of ", id, " are ignored: ", problem); }
-  static const PluginPolicy* section(const Document* document, std::string_view id) {
-    if (document == nullptr) return nullptr;
-    const auto found = document->plugins.find(id);
-    return found == document->plugins.end() ? nullptr : &found->second;
-  }
   const Document* document() const { return in_force_ ? &in_force_->document : nullptr; }
   std::uint64_t revision() const { return in_force_ ? in_force_->document.revision : 0; }
 
-  // Read once and kept, so that a file edited meanwhile takes effect for everyone at once, by reload_local.
-  const LocalFile& local(const std::string& id) {
-    const auto known = locals_.find(id);
-    return known != locals_.end() ? known->second : locals_.emplace(id, read_local(options_.local_dir, id)).first->second;
-  }
-
-  bool is_host_part(std::string_view id) const { return options_.host_parts.contains(id); }
-  const Check& check_of(std::string_view id) const {
-    static const Check none;
-    const auto found = options_.host_parts.find(id);
-    return found == options_.host_parts.end() ? none : found->second;
-  }
-
-  Result<Effective> compute(const std::string& id, const CompiledSchema& schema, const PluginPolicy* says, const LocalFile& local, std::string& local_problem) const {
-    PICKET_LET(composed, compose(id, schema, says, local, check_of(id)));
-    local_problem = composed.local_problem;
-    Effective out;
-    out.json = json::serialize(composed.settings);
-    if (says != nullptr) out.topics = says->topics;
-    if (!local_problem.empty()) out.warnings.push_back(local_warning(id, local_problem));
-    return out;
-  }
-
-  // The policy in force is not judged any more: a part of the host takes what fits of it.
-  Result<Effective> compute_in_force(const std::string& id, const CompiledSchema& schema, const LocalFile& local, std::string& local_problem) const {
-    const auto* says = section(document(), id);
-    if (says == nullptr || !is_host_part(id)) return compute(id, schema, says, local, local_problem);
-    const auto fitting = what_fits(id, schema, *says, local, check_of(id));
-    PICKET_LET(out, compute(id, schema, &fitting.policy, local, local_problem));
-    out.warnings.insert(out.warnings.begin(), fitting.problems.begin(), fitting.problems.end());
-    return std::move(out);
-  }
-
-  // What would change for whom. Everyone is validated, also those that do not change. `candidate`: a policy in place of the one in force.
-  // `fresh`: local values to be taken, strictly.
-  Result<Plan> plan(const std::vector<Schema>& schemas, const Document* candidate, const Locals* fresh) {
-    constexpr std::size_t most_shown = 5;
-    Plan out;
-    std::string errors;
-    std::size_t count = 0;
+  Result<Plan> planned(const std::vector<Schema>& schemas, const Document* candidate, LocalFiles* fresh) {
     const std::lock_guard lock(mutex_);
-    for (const auto& consumer : schemas) {
-      std::string problem;
-      auto schema = CompiledSchema::compile(consumer.schema_json);
-      const auto& values = fresh != nullptr ? fresh->at(consumer.id) : local(consumer.id);
-      auto after = !schema                ? Result<Effective>(fail(std::move(schema).error(), consumer.id))
-                   : candidate != nullptr ? compute(consumer.id, *schema, section(candidate, consumer.id), values, problem)
-                                          : compute_in_force(consumer.id, *schema, values, problem);
-      if (after && fresh != nullptr && !problem.empty()) after = fail(Code::invalid, problem);
-      if (!after) {
-        if (++count <= most_shown) errors += cat(errors.empty() ? "" : "; ", after.error().message);
-        continue;
-      }
-      out.problems[consumer.id] = after->warnings;
-      Change change;
-      change.id = consumer.id;
-      change.after = std::move(*after);
-      if (const auto given = given_.find(consumer.id); given != given_.end()) {
-        change.before = given->second;
-        change.has_before = true;
-      } else if (auto before = compute_in_force(consumer.id, *schema, local(consumer.id), problem)) {
-        change.before = std::move(*before);
-        change.has_before = true;
-      }
-      if (!change.has_before || !change.before.says_the_same(change.after)) out.changes.push_back(std::move(change));
-    }
-    if (count > most_shown) errors += cat("; and ", std::to_string(count - most_shown), " more");
-    if (count > 0) return fail(Code::invalid, std::move(errors));
-    return out;
+    return plan({composer_, document(), locals_, given_}, schemas, candidate, fresh);
   }
 
   template <class Commit>
@@ -332,14 +249,15 @@ class LayeredPolicy final : public Policy {
   }
 
   const Options options_;
+  const Composer composer_{options_};
   const core::Clock& clock_;
   Store store_;
   std::mutex transaction_;     // held while a policy is applied; taken before mutex_
   mutable std::mutex mutex_;   // never held while a consumer is called
   State state_;
   std::optional<Verified> in_force_;  // written with both locks held
-  Locals locals_;
-  std::map<std::string, Effective, std::less<>> given_;           // what each consumer has
+  LocalFiles locals_{options_.local_dir};
+  Given given_;
   Problems problems_;                                             // with what everyone has
   std::vector<Change> changes_;                                   // of the transaction under way
   std::vector<std::string> open_problems_;

@@ -45,6 +45,8 @@ class Consumers {
  public:
   virtual ~Consumers() = default;
   [[nodiscard]] virtual std::vector<Schema> schemas() = 0;
+  // Asked of a new policy before anybody is offered anything. An error says why this consumer cannot do with so few topics.
+  [[nodiscard]] virtual Result<> check(const std::string& /*id*/, const Topics& /*topics*/) { return {}; }
   [[nodiscard]] virtual Outcome apply(const std::string& id, const Effective& settings) = 0;  // blocks, bounded
 };
 
@@ -111,7 +113,8 @@ class Policy {
   // or against the rules is left out with a warning: not starting the plugin would lose protection. What the policy in force says against
   // them (those of another version, perhaps) is left out for a part of the host, setting by setting.
   [[nodiscard]] virtual Result<Effective> effective(const std::string& id, const std::string& schema_json) = 0;
-  // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails.
+  // Verify (signature, audience, revision, times), validate everything for every consumer, then offer; goes back if one fails. A refusal is
+  // told by shown() until a policy is applied; not that of what is no DSSE envelope at all.
   [[nodiscard]] virtual Applied apply(std::string_view envelope, Consumers& consumers) = 0;
   // The local files changed: same transaction without a new policy. Here a bad local file refuses the whole; shown() says so until the
   // next reload that is taken.

@@ -1,5 +1,6 @@
 #include "policy/schema.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <exception>
@@ -128,6 +129,27 @@ const json::object* schema_at(const json::value& root, const Path& path) {
   return at;
 }
 
+bool may_be_object(const json::object& schema) {
+  const auto* type = schema.if_contains("type");
+  const auto is_object = [](const json::value& name) { return name == json::value("object"); };
+  if (type == nullptr) return true;
+  return type->is_array() ? std::any_of(type->get_array().begin(), type->get_array().end(), is_object) : is_object(*type);
+}
+
+bool may_hold(const json::value& schema, const Path& path, std::size_t from, const json::value& root) {
+  if (schema.is_bool()) return schema.get_bool();
+  const auto* rules = resolve(schema.get_object(), root);
+  if (from == path.size() || rules == nullptr) return true;
+  if (!may_be_object(*rules)) return false;
+  if (const auto* all = rules->if_contains("allOf"))
+    for (const auto& part : all->get_array())
+      if (!may_hold(part, path, from, root)) return false;
+  const auto* properties = rules->if_contains("properties");
+  const auto* next = properties == nullptr ? nullptr : properties->get_object().if_contains(path[from]);
+  if (next == nullptr) next = rules->if_contains("additionalProperties");
+  return next == nullptr || may_hold(*next, path, from + 1, root);
+}
+
 std::string quoted_end(std::string_view description) {
   const auto from = description.find('\'', description.find(": ") == description.npos ? 0 : description.find(": "));
   const auto to = description.rfind('\'');
@@ -213,6 +235,8 @@ std::optional<Violation> CompiledSchema::check(const json::value& value, std::si
     return Violation{{}, cat("could not be checked: ", error.what())};
   }
 }
+
+bool CompiledSchema::knows(const Path& setting) const { return may_hold(parts_->safe, setting, 0, parts_->safe); }
 
 bool CompiledSchema::fill_defaults(json::value& value) const { return policy::fill_defaults(parts_->original, value); }
 

@@ -33,6 +33,9 @@ class CompiledSchema {
   // The first rule that is broken, if any. At most so many values are looked at.
   [[nodiscard]] std::optional<Violation> check(const json::value& value, std::size_t max_nodes = 16384) const;
 
+  // false: check() would call a setting of this name unknown, or what it stands in is never an object.
+  [[nodiscard]] bool knows(const Path& setting) const;
+
   // As defaults.hpp says. false: too large.
   [[nodiscard]] bool fill_defaults(json::value& value) const;
 

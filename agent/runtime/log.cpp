@@ -135,6 +135,16 @@ class LogPart::Core {
     for (auto& [name, state] : parts_) state.threshold = levels_.of(name);
   }
 
+  std::vector<std::string> silent_parts() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> out;
+    for (const auto& [name, level] : levels_.parts) {
+      const auto below = parts_.lower_bound(name + '.');
+      if (!parts_.contains(name) && (below == parts_.end() || !below->first.starts_with(name + '.'))) out.push_back(name);
+    }
+    return out;
+  }
+
   void write(const State& part, Level level, std::string_view text) {
     const auto line = line_of(part, level, printable(redact(text)));
     const std::lock_guard lock(mutex_);
@@ -209,6 +219,8 @@ Result<> Log::set_levels(std::string_view levels) {
   core_->set_levels(std::move(parsed));
   return {};
 }
+
+std::vector<std::string> Log::silent_parts() const { return core_->silent_parts(); }
 
 std::uint64_t Log::lost() const { return core_->lost(); }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "runtime/log_text.hpp"
@@ -24,7 +25,7 @@ enum class Level : std::uint8_t { debug, info, warning, error, off };
 [[nodiscard]] std::string_view to_string(Level level);
 
 struct LogOptions {
-  std::string levels = "info";        // "info,bus=debug": for all, then per part ("plugin" is also for "plugin.org.x")
+  std::string levels = "info";        // "info,policy=debug": for all, then per part ("plugin" is also for "plugin.org.x")
   bool json = false;                  // one object a line: time, level, part, text
   std::filesystem::path file;         // rotated; empty: the journal under systemd, else standard error
   std::uint64_t rotate_at = 10u << 20;
@@ -85,6 +86,8 @@ class Log {
   // Lives as long as the log. A name is taken once, so parts of one name share their level.
   [[nodiscard]] LogPart part(std::string_view name);
   [[nodiscard]] Result<> set_levels(std::string_view levels);
+  // Parts that a level was set for and that nobody has taken, nor one below them.
+  [[nodiscard]] std::vector<std::string> silent_parts() const;
   // Lines that could not be written (full disk); each such time is said on standard error once.
   [[nodiscard]] std::uint64_t lost() const;
 

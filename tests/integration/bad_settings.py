@@ -3,7 +3,7 @@
 `policy show` and `doctor`, what was in force stays, and no secret stands anywhere."""
 import signal
 
-from picket_site import Agent, Publisher, folder_source, wait_for, workplace
+from picket_site import Agent, Publisher, folder_source, run, wait_for, workplace
 
 SECRET = "hunter2-4711"
 
@@ -129,8 +129,70 @@ def against_the_part_itself(work, publisher):
         agent.end()
 
 
+def mistakes_of_a_policy(work, publisher):
+    """What a local value hides today, and a lock that locks nothing, are refused as any other mistake; what is no policy at all is only answered."""
+    scanner = "org.picket.scanner"
+    with Agent(work / "mistakes", publisher, options={"policy-keys": work / "mistakes" / "keys"}, plugins=[scanner, "org.picket.source-folder"]) as agent:
+        agent.make_policy_key()
+        agent.update_from(folder_source(publisher.repository), components=["rules"])
+        agent.settings(scanner, threads=2)
+        agent.start()
+        slip = agent.ctl("policy", "apply", "/etc/passwd", status=1)
+        assert "refused: DSSE envelope: " in slip, slip
+        assert "last refusal" not in agent.ctl("policy", "show"), "a slip is nothing to warn of from now on"
+
+        for section, why in (({"settings": {"threads": "many"}}, 'setting threads: "many" breaks the rule "type": "integer" (from the policy)'),
+                             ({"locked": ["thredas"]}, "locked: setting thredas is unknown"),
+                             ({"topics": {"answers": ["picket.scan.*"]}}, "topics.answers leaves out picket.component.activate, by which it is handed the component yara-rules that it needs")):
+            refused = agent.apply_policy(1, {scanner: section}, status=1)
+            assert f"refused: {scanner}: {why}" in refused, refused
+            is_told(agent, "last refusal, ", why)
+        agent.end()
+        (agent.folder / "settings" / f"{scanner}.json").unlink()
+        agent.start()
+        assert agent.plugin(scanner)["state"] == "running", agent.log()
+        agent.end()
+
+
+def names_of_nobody(work, publisher):
+    """One warning each in the log and in doctor."""
+    with Agent(work / "names", publisher, options={"in-process": ["not an id", "org.picket.source-folder"], "log-level": "info,nope=debug,plugin=info"}, plugins=["org.picket.source-folder"]) as agent:
+        agent.update_from(folder_source(publisher.repository), components=["rules"])
+        agent.start()
+        stray = agent.folder / "settings" / "org.picket.scnner.json"
+        stray.write_text("{}")
+        for _ in range(2):
+            reload(agent)
+        mistakes = (f"{stray} is used by nobody: no plugin 'org.picket.scnner' is installed", "in-process: no plugin 'not an id' is installed", "log-level: nothing writes into the log as 'nope'")
+        for told in mistakes:
+            wait_for("a line about it", lambda: lines(agent, told), agent.log)
+            assert len(lines(agent, " warning agent: ", told)) == len(lines(agent, told)) == 1, agent.log()
+            doctor = agent.run_ctl("doctor", status=None).stdout
+            assert doctor.count(told) == 1, doctor
+        assert len(lines(agent, " warning agent: ")) == len(mistakes), agent.log()
+        stray.unlink()
+        assert "scnner" not in agent.run_ctl("doctor", status=None).stdout
+        agent.end()
+
+
+def a_second_picketd(work, publisher):
+    """Started by mistake on the same data folder: it ends with one clear line, and what the first one is in the middle of is left alone."""
+    with Agent(work / "twice", publisher, plugins=[]) as agent:
+        agent.start()
+        offered = agent.folder / "data" / "policy" / "policy.candidate.dsse"
+        offered.write_text("being offered")
+        said = run(*agent.command, status=1).stderr
+        assert f"picketd: {agent.folder / 'data'}: in use by another process (process {agent.process.pid})" in said, said
+        assert offered.read_text() == "being offered"
+        agent.ctl("policy", "show")
+        agent.end()
+
+
 with workplace("bad-settings") as work:
     the_publisher = Publisher(work / "publisher")
     the_publisher.publish_text("rules", 1, "a\n")
     against_the_schema(work, the_publisher)
     against_the_part_itself(work, the_publisher)
+    mistakes_of_a_policy(work, the_publisher)
+    names_of_nobody(work, the_publisher)
+    a_second_picketd(work, the_publisher)

@@ -70,11 +70,16 @@ TEST_F(PolicyApply, refuses_another_payload_type) {
   refused(sign(document(1), key, "application/vnd.picket.plugin+json"), "refused");
 }
 
-TEST_F(PolicyApply, refuses_what_is_no_envelope) {
+TEST_F(PolicyApply, answers_what_is_no_envelope_and_keeps_the_slip_in_no_memory) {
   open_and_start();
-  refused("", "refused");
-  refused("hello", "refused");
-  refused(document(1), "refused");
+  for (const auto& slip : {std::string(), std::string("root:x:0:0:root:/root:/bin/bash\n"), document(1)}) {
+    const auto result = policy->apply(slip, consumers);
+    EXPECT_FALSE(result.applied);
+    EXPECT_NE(result.text.find("refused: DSSE envelope: "), std::string::npos) << result.text;
+    EXPECT_EQ(policy->shown().text, "");
+  }
+  open();
+  EXPECT_EQ(policy->shown().text, "");
 }
 
 TEST_F(PolicyApply, refuses_too_few_signatures) {
@@ -174,6 +179,16 @@ TEST_F(PolicyApply, forgets_a_refusal_after_the_next_success) {
   EXPECT_NE(policy->shown().text.find("last refusal"), std::string::npos) << "kept over a restart";
   ASSERT_TRUE(policy->apply(signed_document(1), consumers).applied);
   EXPECT_EQ(policy->shown().text, "");
+}
+
+TEST_F(PolicyApply, refuses_topics_that_somebody_cannot_do_with_before_anybody_is_offered_them) {
+  consumers.on_check = [](const std::string& id, const Topics& topics) -> Result<> {
+    if (id == "org.picket.scanner" && topics.answers && topics.answers->empty()) return fail(Code::invalid, "topics.answers leaves out what it needs");
+    return {};
+  };
+  open_and_start();
+  refused(signed_document(1, R"({"plugins":{"org.picket.scanner":{"topics":{"answers":[]}}}})"), "refused: org.picket.scanner: topics.answers leaves out what it needs");
+  EXPECT_TRUE(policy->apply(signed_document(1, R"({"plugins":{"org.picket.scanner":{"topics":{"answers":["picket.*"]}}}})"), consumers).applied);
 }
 
 TEST_F(PolicyApply, topics_alone_are_a_change_that_is_offered_and_taken_back) {

@@ -42,6 +42,8 @@ class FakeConsumers : public Consumers {
   std::vector<std::pair<std::string, Effective>> applied;
 
   std::vector<Schema> schemas() override { return all; }
+  std::function<Result<>(const std::string&, const Topics&)> on_check;  // default: can do with them
+  Result<> check(const std::string& id, const Topics& topics) override { return on_check ? on_check(id, topics) : Result<>(); }
   Outcome apply(const std::string& id, const Effective& settings) override {
     applied.emplace_back(id, settings);
     if (on_apply) return on_apply(id, settings);

@@ -81,6 +81,38 @@ TEST_F(PolicyLocal, an_id_cannot_lead_out_of_the_folder) {
   EXPECT_NE(effective("../outside").find("fast"), std::string::npos);
 }
 
+TEST_F(PolicyLocal, hides_no_mistake_of_a_policy) {
+  local("org.picket.scanner", R"({"max_mb":2,"limits":{"cpu":1}})");
+  open_and_start();
+  const auto refused = [&](std::string_view settings, std::string_view why) {
+    const auto result = policy->apply(signed_document(1, scanner(settings)), consumers);
+    EXPECT_FALSE(result.applied) << settings;
+    EXPECT_NE(result.text.find(why), std::string::npos) << result.text;
+  };
+  refused(R"({"max_mb":"many"})", R"(org.picket.scanner: setting max_mb: "many" breaks the rule "type": "integer" (from the policy))");
+  refused(R"({"limits":{"cpu":101}})", R"(setting limits.cpu: 101 breaks the rule "maximum": 100 (from the policy))");
+  EXPECT_TRUE(consumers.applied.empty());
+}
+
+TEST_F(PolicyLocal, may_give_what_a_policy_leaves_out) {
+  consumers.all = {{"org.picket.scanner", R"({"type":"object","required":["place"],"properties":{"place":{"type":"string"},"port":{"type":"integer"}}})"}};
+  local("org.picket.scanner", R"({"place":"here"})");
+  open_and_start();
+  const auto result = policy->apply(signed_document(1, scanner(R"({"port":1})")), consumers);
+  EXPECT_TRUE(result.applied) << result.text;
+}
+
+TEST_F(PolicyLocal, a_lock_on_a_setting_that_does_not_exist_is_refused) {
+  local("org.picket.scanner", R"({"max_mb":9})");
+  open_and_start();
+  for (const auto* name : {"max_bm", "max_mb.all", "skip.[0]"}) {
+    const auto result = policy->apply(signed_document(1, scanner("{}", cat("[\"mode\",\"", name, "\"]"))), consumers);
+    EXPECT_FALSE(result.applied) << name;
+    EXPECT_NE(result.text.find(cat("refused: org.picket.scanner: locked: setting ", name, " is unknown")), std::string::npos) << result.text;
+  }
+  EXPECT_TRUE(policy->apply(signed_document(1, scanner("{}", R"(["mode","limits.cpu","limits.of_tomorrow",""])")), consumers).applied) << "limits takes any member";
+}
+
 TEST_F(PolicyLocal, explains_with_the_policy_in_force) {
   local("org.picket.scanner", R"({"max_mb":9})");
   open_and_start();

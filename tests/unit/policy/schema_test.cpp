@@ -47,6 +47,15 @@ TEST(SettingsSchema, names_settings_that_do_not_exist_or_are_missing) {
   EXPECT_EQ(violation(R"({"properties":{"s":{"required":["url"]}}})", R"({"s":{}})"), "s.url: is required and not given");
 }
 
+TEST(SettingsSchema, knows_which_settings_could_be_there) {
+  const auto schema = compile(R"({"additionalProperties":false,"properties":{
+      "a":{"$ref":"#/definitions/a"},"any":{"type":["object","null"]},"list":{"type":"array"},"map":{"additionalProperties":{"$ref":"#/definitions/a"}},"never":false,
+      "both":{"allOf":[{"properties":{"b":true}},{"$ref":"#/definitions/a"}]}},
+    "definitions":{"a":{"type":"object","additionalProperties":false,"properties":{"b":{"type":"integer"}}}}})");
+  for (const auto* name : {"", "a", "a.b", "any.x.y", "list", "map.x", "map.x.b", "both.b"}) EXPECT_TRUE(schema.knows(*parse_name(name))) << name;
+  for (const auto* name : {"b", "a.c", "a.b.c", "list.[0]", "map.x.c", "never", "never.x", "both.c"}) EXPECT_FALSE(schema.knows(*parse_name(name))) << name;
+}
+
 TEST(SettingsSchema, quotes_no_secrets) {
   constexpr auto schema = R"({"properties":{"password":{"type":"string"},"Proxy_Token":{"maxLength":3},"signing_key":{"type":"integer"},
     "options":{"properties":{"depth":{"maximum":1},"any":{"type":"object"}}},"sources":{"items":{"type":"object","minProperties":9}},

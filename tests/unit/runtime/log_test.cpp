@@ -73,6 +73,13 @@ TEST_F(LogTest, levels_change_while_running) {
   EXPECT_TRUE(part.wants(Level::debug)) << "a mistake changes nothing";
 }
 
+TEST_F(LogTest, levels_of_parts_that_nobody_takes_are_named) {
+  const auto log = open("info,bus=debug,nope=debug,plugin=error,plugin.org=error,plugin.org.a=info,plugin.or=info");
+  (void)log->part("bus");
+  (void)log->part("plugin.org.a.x");
+  EXPECT_EQ(log->silent_parts(), (std::vector<std::string>{"nope", "plugin.or"}));
+}
+
 TEST_F(LogTest, unknown_levels_are_named) {
   LogOptions options;
   options.levels = "verbose";
