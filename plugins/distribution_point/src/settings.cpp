@@ -118,6 +118,7 @@ Result<Settings> parse_settings(std::string_view text) {
     out.scope.push_back(*parsed);
   }
   out.most_devices = number_of<std::size_t>(object, "max_devices", 10'000);
+  out.most_devices_of_address = number_of<std::size_t>(object, "max_devices_per_address", 256);
   out.demand_lasts = std::chrono::hours(24 * number_of(object, "demand_days", 7));
   out.interval = std::chrono::minutes(number_of(object, "interval_minutes", 60));
   out.start_delay = std::chrono::seconds(number_of(object, "start_delay_seconds", 60));

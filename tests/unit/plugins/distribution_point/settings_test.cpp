@@ -23,5 +23,10 @@ TEST(Settings, what_nobody_verifies_is_held_only_where_that_is_set) {
   EXPECT_TRUE(parse_settings(R"({"unverified": "hold"})")->mirror.hold_unverified);
 }
 
+TEST(Settings, one_address_may_name_as_many_devices_as_is_set) {
+  EXPECT_EQ(parse_settings("{}")->most_devices_of_address, 256u);
+  EXPECT_EQ(parse_settings(R"({"max_devices_per_address": 9000})")->most_devices_of_address, 9000u);
+}
+
 }  // namespace
 }  // namespace distribution_point
