@@ -26,6 +26,7 @@ Result<BandwidthRule> parse_rule(const json::object& object) {
   rule.range = range;
   rule.bytes_per_second = number_of<std::uint64_t>(object, "kb_per_second") * 1000;
   if (rule.bytes_per_second == 0) return fail(Code::invalid, "kb_per_second must be at least 1");
+  if (text_of(object, "from").empty() != text_of(object, "to").empty()) return fail(Code::invalid, "'from' and 'to' are given together, or neither");
   if (const auto from = text_of(object, "from"); !from.empty()) {
     PICKET_LET(minutes, parse_minutes(from));
     rule.window.from = minutes;

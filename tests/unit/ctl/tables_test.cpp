@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ctl/humane.hpp"
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 #include "samples.hpp"
 
 namespace picket::test {
