@@ -33,6 +33,15 @@ std::string asked_by(const v1::Wish& wish) {
   return more == 0 ? out : cat(out, " and ", std::to_string(more), " more");
 }
 
+Cell devices(const v1::StatusReply& reply) {
+  const auto number = [](std::uint64_t count) { return std::to_string(count); };
+  auto text = cat(number(reply.devices()), " of at most ", number(reply.most_devices()), " known");
+  if (reply.displaced_devices() != 0) text += cat("; ", number(reply.displaced_devices()), " forgotten to make room");
+  if (reply.refused_wishes() != 0) text += cat(reply.displaced_devices() != 0 ? ", " : "; ", number(reply.refused_wishes()), " wishes refused");
+  if (reply.displaced_devices() + reply.refused_wishes() != 0) text += " since it started";
+  return {text, reply.devices() >= reply.most_devices() || reply.displaced_devices() != 0 ? Style::warning : Style::plain};
+}
+
 Cell served(const v1::Wish& wish) {
   if (wish.release() == 0) return {"not yet", Style::warning};
   if (wish.unverified()) return {cat(std::to_string(wish.release()), ", unverified"), Style::warning};
@@ -49,9 +58,14 @@ Result<Exit> point_status(Context& context) {
   }
   Table table;
   table.add({"Distribution point", reply.state()});
+  if (reply.state() != "idle" && reply.state() != "running") {   // it has no folder and no clients: their numbers would be no facts
+    table.print(context.terminal);
+    return Exit::ok;
+  }
   for (const auto& address : reply.addresses()) table.add({"Listens on", address});
   table.add({"Serves", reply.set() == 0 ? std::string("nothing yet") : cat("set ", std::to_string(reply.set()), ", published ", ago(reply.published(), context.now))});
   table.add({"Clients", cat(std::to_string(reply.connections()), " connected; ", std::to_string(reply.requests()), " requests answered and ", human_bytes(reply.sent_bytes()), " sent since it started")});
+  table.add({"Devices", devices(reply)});
   table.add({"Disk", cat(human_bytes(reply.stored_bytes()), " stored, ", human_bytes(reply.free_bytes()), " free")});
   if (reply.has_last()) add_last(reply.last(), context.now, table);
   table.print(context.terminal);

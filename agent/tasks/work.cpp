@@ -6,6 +6,7 @@
 #include <picket/distribution_point/v1/distribution_point.pb.h>
 
 #include "tasks/work_parts.hpp"
+#include "trust/release.hpp"
 
 namespace picket::tasks {
 
@@ -84,6 +85,17 @@ Result<std::vector<std::string>> names_of(const json::value& list, std::string_v
   return out;
 }
 
+Result<> check_component(std::string_view name, std::string_view option) {
+  auto good = trust::check_component_name(name);
+  return good ? good : Result<>(fail(std::move(good).error(), cat("options.", option)));
+}
+
+Result<std::vector<std::string>> components_of(const json::value& list) {
+  PICKET_LET(names, names_of(list, "components"));
+  for (const auto& name : names) PICKET_TRY(check_component(name, "components"));
+  return names;
+}
+
 namespace {
 
 // Also `prefetch`: the same, but nothing is put in force. Its schedule's random delay spreads it over time.
@@ -108,7 +120,7 @@ class UpdateWork final : public EngineWork {
     update::v1::RunRequest order;
     for (const auto& option : options) {
       if (option.key() == "components") {
-        PICKET_LET(names, names_of(option.value(), "components"));
+        PICKET_LET(names, components_of(option.value()));
         for (auto& name : names) order.add_components(std::move(name));
       } else if (option.key() == "force" && option.value().is_bool()) {
         order.set_force_check(option.value().get_bool());
@@ -140,6 +152,7 @@ class RollbackWork final : public EngineWork {
       const auto& value = option.value();
       if (option.key() == "component" && value.is_string() && !value.get_string().empty()) {
         order.set_component(std::string(value.get_string()));
+        PICKET_TRY(check_component(order.component(), "component"));
       } else if (option.key() == "steps" && value.is_int64() && value.get_int64() >= 1 && value.get_int64() <= 1000) {
         order.set_steps(static_cast<std::uint32_t>(value.get_int64()));
       } else if (option.key() == "component" || option.key() == "steps") {
@@ -199,7 +212,7 @@ class PointWork final : public Work {
     point::DownloadRequest order;
     for (const auto& option : options) {
       if (option.key() == "components") {
-        PICKET_LET(names, names_of(option.value(), "components"));
+        PICKET_LET(names, components_of(option.value()));
         for (auto& name : names) order.add_components(std::move(name));
       } else if (option.key() == "overall_rule") {
         const auto* rule = option.value().if_string();

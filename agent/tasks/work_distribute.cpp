@@ -34,7 +34,7 @@ class CopyWork final : public EngineWork {
     update::v1::ExportRequest order;
     for (const auto& option : options) {
       if (option.key() != "folders" && option.key() != "components") return fail(Code::invalid, cat("options: a copy knows no '", option.key(), "', only folders and components"));
-      PICKET_LET(names, names_of(option.value(), option.key()));
+      PICKET_LET(names, option.key() == "components" ? components_of(option.value()) : names_of(option.value(), option.key()));
       for (auto& name : names) (option.key() == "folders" ? *order.mutable_folders() : *order.mutable_components()).Add(std::move(name));
     }
     if (order.folders().empty()) return fail(Code::invalid, "options.folders: a copy needs it");
@@ -105,7 +105,7 @@ class VerificationWork final : public EngineWork {
     plan.order.set_trial(true);
     for (const auto& option : options) {
       if (option.key() == "components" || option.key() == "testers") {
-        PICKET_LET(names, names_of(option.value(), option.key()));
+        PICKET_LET(names, option.key() == "components" ? components_of(option.value()) : names_of(option.value(), option.key()));
         if (option.key() == "testers") plan.testers = std::move(names);
         else
           for (auto& name : names) plan.order.add_components(std::move(name));

@@ -21,6 +21,9 @@ using Chunk = std::function<void(std::string_view)>;
 
 [[nodiscard]] Result<boost::json::object> options_of(std::string_view text);
 [[nodiscard]] Result<std::vector<std::string>> names_of(const boost::json::value& list, std::string_view option);
+// Names that no component can have are refused with the settings, not when the task runs.
+[[nodiscard]] Result<> check_component(std::string_view name, std::string_view option);
+[[nodiscard]] Result<std::vector<std::string>> components_of(const boost::json::value& list);
 
 // Work of the update engine: its RunResult as the result of a task.
 class EngineWork : public Work {

@@ -132,6 +132,7 @@ void Run::show(const std::string& component, bool announce) {
     if (view.refusal.empty() && refusal.why != kRolledBack && refusal.release > view.set.release())
       view.refusal = cat("release ", std::to_string(refusal.release), " was refused by ", refusal.why);
   }
+  view.bytes = 0;   // of what is in force; where nothing is, the class stays known
   if (auto info = shop_.sets.info(component, record.in_force)) {
     view.cls = info->cls;
     view.bytes = info->bytes;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kRetryTimer = 1;
 constexpr std::uint64_t kRetryMs = 500;
-constexpr std::size_t kMostText = 200;
+constexpr std::size_t kMostText = 200, kLongWord = 50;
 
 std::optional<bool> cloud_mode_of(std::string_view settings_json) {
   boost::system::error_code error;
@@ -23,14 +23,16 @@ std::optional<bool> cloud_mode_of(std::string_view settings_json) {
   return value->is_bool() ? std::optional(value->get_bool()) : std::nullopt;
 }
 
-// Another plugin's words go into our reason: one line, of bounded length, cut between characters.
+// Another plugin's words go into our reason: one line, of bounded length, cut between words, or characters where a word is long.
 std::string one_line(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   if (text.size() > kMostText) {
-    std::size_t end = kMostText;
+    std::size_t end = text.rfind(' ', kMostText);
+    if (end == text.npos || end < kMostText - kLongWord) end = kMostText;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
     text.resize(end);
+    text += " ...";
   }
   return text;
 }

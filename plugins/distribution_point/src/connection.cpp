@@ -202,6 +202,7 @@ void Connection::answer() {
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {
     const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_);
+    if (reply.status < 400 && shared.parts.on_file) shared.parts.on_file(from_);
     if (reply.entry != nullptr && reply.packed) {
       out_.append(reply.entry->packed);
     } else if (reply.entry != nullptr && reply.length > 0) {

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kDrain{8};  // for the answers of a version that 
 constexpr const char* kOff = "the distribution point is switched off: setting enabled";
 constexpr const char* kNotYet = "the distribution point does not work yet: see its status";
 
+DemandBook::Limits limits_of(const Settings& settings) { return {settings.most_devices, settings.most_devices_of_address, settings.demand_lasts}; }
+
 }  // namespace
 
 picket_status DistributionPoint::failed(const picket::Error& error) const { return host_.fail(-static_cast<picket_status>(error.code), error.message); }
@@ -65,7 +67,7 @@ Result<> DistributionPoint::open() {
   if (!store) return picket::fail(std::move(store).error(), "setting folder");
   store_ = std::make_unique<Store>(std::move(*store));
   demand_ = std::make_unique<DemandBook>(store_->demand_file());
-  demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
+  demand_->set_limits(limits_of(settings_));
   if (!demand_->load(DemandBook::clock())) {
     // Nobody knows whose wishes they were: what was published for them stays until all had the time to say it again.
     const auto served = published_wishes(*store_);
@@ -128,7 +130,8 @@ Result<> DistributionPoint::open_server(picket::plugin::Sockets inherited) {
   const std::lock_guard lock(server_mutex_);
   server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
-                                                       [this](std::string_view text) { host_.warning(text); }, served_}, std::move(inherited)));
+                                                       [this](std::string_view text) { host_.warning(text); }, served_,
+                                                       [this](const picket::Address& from) { demand_->note_fetch(from); }}, std::move(inherited)));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
   return {};
@@ -160,7 +163,7 @@ picket_status DistributionPoint::apply(std::string_view settings_json, std::uint
         return failed(opened.error());
       }
     set_gate();
-    demand_->set_limits(settings_.most_devices, settings_.demand_lasts);
+    demand_->set_limits(limits_of(settings_));
     downloads_->apply(settings_);
   }
   host_.observed(revision, PICKET_HEALTH_HEALTHY);
@@ -184,7 +187,8 @@ void DistributionPoint::stop() {
 // On the server's threads.
 ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_view path, std::string_view body) {
   if (path != "/v1/demand") return {404, R"({"error":"no such request"})"};
-  const auto refuse = [](int status, std::string_view why) {
+  const auto refuse = [this](int status, std::string_view why) {
+    ++refused_wishes_;
     std::string text;
     for (const char c : why) text.append(c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 ? std::string_view("'") : std::string_view(&c, 1));
     return ApiAnswer{status, cat(R"({"error":")", text, "\"}")};
@@ -198,7 +202,7 @@ ApiAnswer DistributionPoint::on_post(const picket::Address& from, std::string_vi
   auto announcement = parse_announcement(body);
   if (!announcement) return refuse(400, announcement.error().message);
   const auto count = announcement->wants.size();
-  if (auto taken = demand_->announce(std::move(*announcement), DemandBook::clock()); !taken) return refuse(503, taken.error().message);
+  if (auto taken = demand_->announce(from, std::move(*announcement), DemandBook::clock()); !taken) return refuse(503, taken.error().message);
   return {200, cat(R"({"accepted":)", std::to_string(count), "}")};
 }
 
@@ -247,6 +251,11 @@ void DistributionPoint::answer_status(std::uint64_t request_id) {
     reply.set_published(store_->published_at());
     reply.set_stored_bytes(store_->stored_bytes());
     reply.set_free_bytes(store_->free_bytes().value_or(0));
+    const auto known = demand_->counts();
+    reply.set_devices(known.devices);
+    reply.set_most_devices(known.most);
+    reply.set_displaced_devices(known.displaced);
+    reply.set_refused_wishes(refused_wishes_);
     const auto& counters = server_->counters();
     reply.set_connections(counters.connections);
     reply.set_requests(counters.requests);

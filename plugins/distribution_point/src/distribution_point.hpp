@@ -3,6 +3,7 @@
 
 #include <picket/plugin.hpp>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -62,6 +63,7 @@ class DistributionPoint {
   std::string unsupported_;              // why this computer cannot be a point, when it cannot
   std::unique_ptr<Store> store_;
   std::unique_ptr<DemandBook> demand_;
+  std::atomic<std::uint64_t> refused_wishes_{0};   // since the start
   std::mutex server_mutex_;              // downloads publish while apply may exchange the server
   std::shared_ptr<const Catalogue> served_;
   std::unique_ptr<Server> server_;

@@ -224,7 +224,7 @@ void Downloads::tell_space() {
 
 void Downloads::tell_wishes() {
   const auto kept = parts_.demand.keep(DemandBook::clock());
-  auto now = kept ? std::string() : cat("what devices ask for cannot be kept, so it is not taken: ", kept.error().message);
+  auto now = kept ? parts_.demand.crowding(DemandBook::clock()) : cat("what devices ask for cannot be kept, so it is not taken: ", kept.error().message);
   {
     const std::lock_guard lock(mutex_);
     if (wishes_trouble_ == now) return;

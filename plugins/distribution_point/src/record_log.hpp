@@ -19,7 +19,7 @@ class RecordLog {
  public:
   static constexpr std::uint64_t kMostBytes = 64u << 20;
 
-  explicit RecordLog(std::filesystem::path file) : file_(std::move(file)) {}
+  explicit RecordLog(std::filesystem::path file, std::uint64_t most_bytes = kMostBytes) : file_(std::move(file)), most_bytes_(most_bytes) {}
 
   struct Replayed {
     std::size_t records = 0, damaged = 0;   // lines
@@ -39,6 +39,7 @@ class RecordLog {
   [[nodiscard]] picket::Result<> open();
 
   const std::filesystem::path file_;
+  const std::uint64_t most_bytes_;
   std::uint64_t size_ = 0;
   std::mutex mutex_;                        // of the next two
   std::shared_ptr<picket::UniqueFd> fd_;    // who syncs may still have it when a rewrite takes its place

@@ -56,7 +56,7 @@ Result<> RecordLog::open() {
 Result<std::uint64_t> RecordLog::append(std::string_view record) {
   if (!fd_) PICKET_TRY(open());
   const auto line = line_of(record);
-  if (size_ + line.size() > kMostBytes) return fail(Code::too_large, cat(file_.native(), " is full"));
+  if (size_ + line.size() > most_bytes_) return fail(Code::too_large, cat(file_.native(), " is full"));
   if (::lseek(fd_->get(), static_cast<off_t>(size_), SEEK_SET) < 0) return fail_errno(cat("write ", file_.native()));
   if (auto written = picket::write_all(fd_->get(), line); !written) {
     // Half of a line would be read as a damaged one; should it stay, the next one is written over it.
@@ -86,7 +86,7 @@ Result<> RecordLog::sync(std::uint64_t number) {
 Result<> RecordLog::rewrite(const std::vector<std::string>& records) {
   std::string text;
   for (const auto& record : records) text += line_of(record);
-  if (text.size() > kMostBytes) return fail(Code::too_large, cat(file_.native(), " is full"));
+  if (text.size() > most_bytes_) return fail(Code::too_large, cat(file_.native(), " is full"));
   PICKET_TRY(picket::write_file_atomic(file_, text, 0600));
   {
     const std::lock_guard lock(mutex_);

@@ -26,6 +26,7 @@ Result<BandwidthRule> parse_rule(const json::object& object) {
   rule.range = range;
   rule.bytes_per_second = number_of<std::uint64_t>(object, "kb_per_second") * 1000;
   if (rule.bytes_per_second == 0) return fail(Code::invalid, "kb_per_second must be at least 1");
+  if (text_of(object, "from").empty() != text_of(object, "to").empty()) return fail(Code::invalid, "'from' and 'to' are given together, or neither");
   if (const auto from = text_of(object, "from"); !from.empty()) {
     PICKET_LET(minutes, parse_minutes(from));
     rule.window.from = minutes;
@@ -118,6 +119,7 @@ Result<Settings> parse_settings(std::string_view text) {
     out.scope.push_back(*parsed);
   }
   out.most_devices = number_of<std::size_t>(object, "max_devices", 10'000);
+  out.most_devices_of_address = number_of<std::size_t>(object, "max_devices_per_address", 256);
   out.demand_lasts = std::chrono::hours(24 * number_of(object, "demand_days", 7));
   out.interval = std::chrono::minutes(number_of(object, "interval_minutes", 60));
   out.start_delay = std::chrono::seconds(number_of(object, "start_delay_seconds", 60));

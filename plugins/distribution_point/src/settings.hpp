@@ -39,7 +39,7 @@ struct Settings {
   ServerSettings server;
   MirrorSettings mirror;
   std::vector<picket::AddressRange> scope;      // who may announce a demand; empty: everybody
-  std::size_t most_devices = 10'000;
+  std::size_t most_devices = 10'000, most_devices_of_address = 256;
   std::chrono::hours demand_lasts{24 * 7};
   std::chrono::minutes interval{60};            // 0: only when asked
   std::chrono::seconds start_delay{60};

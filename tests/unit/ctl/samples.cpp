@@ -320,6 +320,10 @@ void answer_ksn(CtlPicketd& picketd) {
   point.set_set(7);
   point.set_published(sample_now - 7200);
   point.add_addresses("http 0.0.0.0:13080");
+  point.set_devices(10'000);
+  point.set_most_devices(10'000);
+  point.set_displaced_devices(12);
+  point.set_refused_wishes(3);
   auto& wish = *point.add_wishes();
   wish.set_component("yara-rules");
   wish.set_variant("full");

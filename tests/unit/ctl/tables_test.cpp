@@ -5,6 +5,7 @@
 
 #include "ctl/humane.hpp"
 #include "ctl/update_tables.hpp"
+#include "picket/distribution_point/v1/distribution_point.pb.h"
 #include "samples.hpp"
 
 namespace picket::test {
@@ -35,6 +36,7 @@ TEST_F(Tables, a_distribution_point_says_what_it_serves_and_who_asked_for_it) {
   for (const char* part : {"set 7, published 2 h ago", "partial (rule: strict), 1 min ago", "site 1: partial: does not hold all that is demanded", "2 files, 3.0 kB from vendor, nothing new to publish",
                            "source branch: rests for 240 s more after: connection refused", "source vendor: taken: the first source whose metadata are good",
                            "not here: digests/light: the repository does not offer it", "agent, pc-1, pc-2, pc-3, pc-4 and 3 more", "not yet", "3, unverified",
+                           "10000 of at most 10000 known; 12 forgotten to make room, 3 wishes refused since it started",
                            "unverified: no verification of this agent tries it"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
@@ -47,6 +49,15 @@ TEST(Pin, stands_beside_the_release_and_says_where_it_leads_when_it_is_elsewhere
   EXPECT_EQ(ctl::pin_of(component), ", pinned");
   component.set_pinned(2);
   EXPECT_EQ(ctl::pin_of(component), ", pinned to 2");
+}
+
+TEST_F(Tables, a_distribution_point_that_does_not_work_says_only_so) {
+  for (const char* state : {"off", "stands by", "unsupported"}) {
+    distribution_point::v1::StatusReply point;
+    point.set_state(state);
+    picketd.answer_with("picket.distribution_point.status", point);
+    EXPECT_EQ(run({"point", "status"}).out, cat("Distribution point  ", state, "\n"));
+  }
 }
 
 TEST_F(Tables, status_is_one_page) {

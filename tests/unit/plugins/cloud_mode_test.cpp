@@ -110,6 +110,14 @@ TEST_F(CloudMode, puts_anothers_words_on_one_line_of_bounded_length) {
   EXPECT_LT(choice().size(), 300u);
 }
 
+TEST_F(CloudMode, cuts_anothers_long_words_between_two_of_them_and_shows_that_it_did) {
+  ASSERT_EQ(host_.start("{}"), PICKET_OK);
+  std::string text;
+  while (text.size() < 190) text += "certificate ";
+  host_.keep(ksn(true, text + "expires soon, ask for another one"));
+  EXPECT_EQ(choice(), "light: cloud mode is on and KSN is in use: " + text + "expires ...");
+}
+
 TEST_F(CloudMode, publishes_again_when_the_bus_was_busy) {
   host_.fail_call("publish", PICKET_E_BUSY);
   ASSERT_EQ(host_.start("{}"), PICKET_OK);

@@ -270,6 +270,9 @@ TEST_F(WorkTest, options_are_checked_with_one_clear_line) {
   EXPECT_EQ(why_not("verification", R"({"testers":["a"]})"), "");
   EXPECT_EQ(why_not("verification", "{}"), "options.testers: a verification needs the task types that try the new sets");
   EXPECT_EQ(why_not("distribution-point", R"({"overall_rule":"lenient"})"), "options.overall_rule: must be strict, ignore-unsupported or any-ok");
+  EXPECT_EQ(why_not("rollback", R"({"component":"Rules!"})"), "options.component: component name \"Rules!\" may hold a-z, 0-9 and - only, and not begin with -");
+  for (const char* type : {"update", "prefetch", "copy", "verification", "distribution-point"})
+    EXPECT_EQ(why_not(type, R"({"components":["rules","Rules!"]})"), "options.components: component name \"Rules!\" may hold a-z, 0-9 and - only, and not begin with -") << type;
   EXPECT_EQ(why_not("copy", R"({"colour":[]})"), "options: a copy knows no 'colour', only folders and components");
 }
 

@@ -96,6 +96,7 @@ TEST_F(UpdateApproval, a_declined_application_is_removed_when_nothing_earlier_is
     if (number == 1) open();
     settings(R"("approved":[{"component":"app"}])");
     ASSERT_EQ(world_->run().result(), "ok");
+    EXPECT_GT(world_->status_of("app").bytes(), 0u);
     settings(R"("declined":[{"component":"app"}])");
     const auto result = world_->run();
     EXPECT_EQ(result.result(), "ok");
@@ -105,6 +106,7 @@ TEST_F(UpdateApproval, a_declined_application_is_removed_when_nothing_earlier_is
     EXPECT_EQ(sets_on_disk("app"), 0u) << "its files are gone too";
     auto status = world_->status_of("app");
     EXPECT_EQ(status.release(), 0u);
+    EXPECT_EQ(status.bytes(), 0u) << "nothing is in force, so it takes no room";
     EXPECT_EQ(status.approval(), "declined");
     EXPECT_THAT(status.text(), HasSubstr("is declined in the settings, and nothing earlier is at hand: removed, nothing is in force"));
     EXPECT_THAT(problems(), ElementsAre()) << "as the administrator wants it";

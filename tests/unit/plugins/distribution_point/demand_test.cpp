@@ -41,24 +41,24 @@ class Book : public ::testing::Test {
     DemandBook book(file());
     (void)book.load(0);
     book.adopt({}, 0);
-    for (int i = 0; i < devices; ++i) ASSERT_TRUE(book.announce(of(cat("pc-", std::to_string(i)), cat("c", std::to_string(i))), i));
+    for (int i = 0; i < devices; ++i) ASSERT_TRUE(book.announce(here_, of(cat("pc-", std::to_string(i)), cat("c", std::to_string(i))), i));
   }
+  static picket::Address at(std::string_view address) { return picket::Address::parse(address).value(); }
+  const picket::Address here_ = at("10.0.0.1");
   picket::support::TemporaryFolder folder_;
 };
 
 TEST_F(Book, merges_equal_wishes_and_forgets_the_silent) {
   DemandBook book(file());
   (void)book.load(900);
-  book.set_limits(3, std::chrono::hours(1));
-  ASSERT_TRUE(book.announce(of("a", "x"), 1000));
-  ASSERT_TRUE(book.announce(of("b", "x"), 2000));
-  ASSERT_TRUE(book.announce(of("c", "y"), 2000));
-  EXPECT_FALSE(book.announce(of("d", "z"), 2000));  // full
+  book.set_limits({.lasts = std::chrono::hours(1)});
+  ASSERT_TRUE(book.announce(here_, of("a", "x"), 1000));
+  ASSERT_TRUE(book.announce(here_, of("b", "x"), 2000));
+  ASSERT_TRUE(book.announce(here_, of("c", "y"), 2000));
   EXPECT_EQ(book.wants(2000).at({"x", "full"}), (std::vector<std::string>{"a", "b"}));
-  ASSERT_TRUE(book.announce(of("b", "y"), 2000));   // changed its mind
+  ASSERT_TRUE(book.announce(here_, of("b", "y"), 2000));   // changed its mind
   EXPECT_EQ(book.wants(2000).at({"x", "full"}).size(), 1u);
-  EXPECT_TRUE(book.announce(of("d", "z"), 5000));   // a is forgotten
-  EXPECT_FALSE(book.wants(5000).contains({"x", "full"}));
+  EXPECT_FALSE(book.wants(5000).contains({"x", "full"}));   // a is forgotten
 }
 
 TEST_F(Book, has_each_wish_that_it_accepted_after_a_kill_at_that_moment) {
@@ -70,7 +70,7 @@ TEST_F(Book, has_each_wish_that_it_accepted_after_a_kill_at_that_moment) {
       (void)book.load(0);
       book.adopt({}, 0);
       for (int i = 0; i < last; ++i)
-        if (!book.announce({cat("pc-", std::to_string(i % 5)), {{cat("c", std::to_string(i)), "full"}, {"x", "light"}}}, i)) ::_exit(1);
+        if (!book.announce(here_, {cat("pc-", std::to_string(i % 5)), {{cat("c", std::to_string(i)), "full"}, {"x", "light"}}}, i)) ::_exit(1);
       ::kill(::getpid(), SIGKILL);
     }
     int status = 0;
@@ -78,7 +78,7 @@ TEST_F(Book, has_each_wish_that_it_accepted_after_a_kill_at_that_moment) {
     ASSERT_TRUE(WIFSIGNALED(status));
     DemandBook book(file());
     EXPECT_TRUE(book.load(0));
-    EXPECT_EQ(book.devices(), static_cast<std::size_t>(std::min(last, 5)));
+    EXPECT_EQ(book.counts().devices, static_cast<std::size_t>(std::min(last, 5)));
     for (int i = std::max(0, last - 5); i < last; ++i) EXPECT_TRUE(book.wants(0).contains({cat("c", std::to_string(i)), "full"})) << i << " of " << last;
   }
 }
@@ -94,15 +94,15 @@ TEST_F(Book, loses_no_more_than_the_record_that_a_flipped_bit_hit_and_says_that_
     write(bad);
     DemandBook book(file());
     EXPECT_FALSE(book.load(0)) << at;
-    EXPECT_GE(book.devices(), kDevices - 1u) << at;
-    lost += book.devices() < kDevices;
+    EXPECT_GE(book.counts().devices, kDevices - 1u) << at;
+    lost += book.counts().devices < kDevices;
     // What is served for whoever it was stays, also after another start.
     book.adopt({{"c2", "full"}, {"c3", "full"}}, 0);
     DemandBook again(file());
     EXPECT_TRUE(again.load(0)) << at;
-    EXPECT_GE(again.devices(), kDevices * 1u);
+    EXPECT_GE(again.counts().devices, kDevices * 1u);
     EXPECT_TRUE(again.wants(0).contains({"c2", "full"}) && again.wants(0).contains({"c3", "full"})) << at;
-    again.set_limits(100, std::chrono::hours(1));
+    again.set_limits({.lasts = std::chrono::hours(1)});
     EXPECT_TRUE(again.wants(3601).empty()) << "nor for ever";
   }
   EXPECT_GT(lost, 100);
@@ -127,8 +127,8 @@ TEST_F(Book, counts_its_own_time_whatever_clocks_say) {
     DemandBook book(file());
     (void)book.load(1'000'000);
     book.adopt({}, 1'000'000);
-    ASSERT_TRUE(book.announce(of("a", "x"), 1'000'000));
-    ASSERT_TRUE(book.announce(of("b", "y"), 1'000'000 + 6 * 86'400));
+    ASSERT_TRUE(book.announce(here_, of("a", "x"), 1'000'000));
+    ASSERT_TRUE(book.announce(here_, of("b", "y"), 1'000'000 + 6 * 86'400));
     ASSERT_TRUE(book.keep(1'000'000 + 6 * 86'400));
   }
   // The computer was started anew: its clock begins at nothing; and whatever time has passed meanwhile, nobody could be heard.
@@ -151,13 +151,13 @@ TEST_F(Book, stays_short_however_often_devices_change_their_minds) {
   for (int i = 0; i < 1'000; ++i) {  // 6 kB each
     wants.erase({"b", i % 2 == 0 ? "full" : "light"});
     wants.insert({"b", i % 2 == 0 ? "light" : "full"});
-    ASSERT_TRUE(book.announce({"pc", wants}, 0));
+    ASSERT_TRUE(book.announce(here_, {"pc", wants}, 0));
     if (i % 40 == 0) ASSERT_TRUE(book.keep(0));
   }
   ASSERT_TRUE(book.keep(0));
   EXPECT_LT(std::filesystem::file_size(file()), 1'300'000u);
   const auto size = std::filesystem::file_size(file());
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(book.announce({"pc", wants}, 0));  // says the same again
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(book.announce(here_, {"pc", wants}, 0));  // says the same again
   EXPECT_EQ(std::filesystem::file_size(file()), size);
   DemandBook again(file());
   EXPECT_TRUE(again.load(0));
@@ -172,31 +172,31 @@ TEST_F(Book, takes_no_wish_that_a_full_disk_cannot_keep_and_goes_on_when_there_i
   DemandBook book(file);
   (void)book.load(0);
   book.adopt({}, 0);
-  ASSERT_TRUE(book.announce(of("a", "x"), 0));
+  ASSERT_TRUE(book.announce(here_, of("a", "x"), 0));
   picket::support::SmallDisk::fill(filler);
   std::string why;
   std::size_t taken = 1;
   for (int i = 0; i < 200; ++i) {   // what is left of a page
-    const auto done = book.announce(of(cat("pc-", std::to_string(i)), "y"), 0);
+    const auto done = book.announce(here_, of(cat("pc-", std::to_string(i)), "y"), 0);
     if (done) ++taken;
     else why = done.error().message;
   }
   EXPECT_NE(why.find("No space left"), std::string::npos) << why;
-  EXPECT_EQ(book.devices(), taken) << "what is refused is not taken";
+  EXPECT_EQ(book.counts().devices, taken) << "what is refused is not taken";
   bool heard_of = false;
   for (int i = 1; i < 200 && !heard_of; ++i) heard_of = !book.keep(i * 600);
   EXPECT_TRUE(heard_of) << "the administrator hears of it";
   {
     DemandBook other(file);
     (void)other.load(0);
-    EXPECT_EQ(other.devices(), taken);
+    EXPECT_EQ(other.counts().devices, taken);
   }
   std::filesystem::remove(filler);
   EXPECT_TRUE(book.keep(200 * 600));
-  EXPECT_TRUE(book.announce(of("late", "z"), 0));
+  EXPECT_TRUE(book.announce(here_, of("late", "z"), 0));
   DemandBook again(file);
   EXPECT_TRUE(again.load(0));
-  EXPECT_EQ(again.devices(), taken + 1);
+  EXPECT_EQ(again.counts().devices, taken + 1);
 }
 
 }  // namespace

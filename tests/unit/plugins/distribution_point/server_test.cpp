@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -208,6 +209,22 @@ TEST_F(PointServer, serves_parts_and_says_what_has_not_changed) {
   EXPECT_EQ(head.status, 200);
   EXPECT_EQ(head.header("Content-Length"), "3000000");
   EXPECT_EQ(client.get("/targets/a/small").body.size(), 1024u);  // HEAD brought no body
+}
+
+TEST_F(PointServer, tells_who_got_a_file_and_not_who_only_asked) {
+  std::atomic<int> files{0};
+  auto catalogue = Catalogue::load(folder_.path() / "set");
+  ASSERT_TRUE(catalogue) << catalogue.error().message;
+  auto server = Server::start(settings_, {{}, {}, std::make_shared<Catalogue>(std::move(*catalogue)), [&](const picket::Address& from) { files += from.text() == "127.0.0.1"; }});
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  Client client(port());
+  EXPECT_EQ(client.get("/targets/none").status, 404);
+  EXPECT_EQ(client.get("/targets/a/small", "", "DELETE").status, 405);
+  EXPECT_EQ(files, 0);
+  const auto got = client.get("/targets/a/small");
+  EXPECT_EQ(client.get("/targets/a/small", "If-None-Match: " + got.header("ETag") + "\r\n").status, 304);
+  EXPECT_EQ(files, 2);
 }
 
 TEST_F(PointServer, packs_metadata_for_who_takes_it_packed) {
