@@ -228,6 +228,8 @@ void Client::put_in_force(Derived derived) {
   line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none);
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (went_off) fall_silent("KSN was switched off");
+  // A language that does not ship leaves users without a text to accept.
+  if (const auto ships = Statement::load(settings.statements_folder, settings.language); !ships) host_.log(true, ships.error().message);
   name_asker();
   refresh();
 }

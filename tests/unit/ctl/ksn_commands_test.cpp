@@ -117,6 +117,19 @@ TEST_F(KsnCommands, software_says_whose_a_program_is_and_which_object_decided) {
   EXPECT_THAT(ran.err, HasSubstr("./no-such-file: No such file"));
 }
 
+TEST_F(KsnCommands, decline_says_when_an_earlier_version_stays_in_force) {
+  answer_everything(picketd);
+  ksn::v1::DecideReply reply;
+  reply.mutable_statement()->set_version("2");
+  reply.mutable_statement()->set_decision("declined");
+  reply.set_status("Enabled");
+  picketd.answer<ksn::v1::DecideRequest>("picket.ksn.decide", [&](const ksn::v1::DecideRequest&) -> Result<std::string> { return reply.SerializeAsString(); });
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "statement", "decline"}).out, Not(HasSubstr("you stay")));
+  reply.mutable_statement()->set_accepted_version("1");
+  EXPECT_THAT(run({"ksn", "statement", "decline"}).out, HasSubstr("you stay under version 1, which was accepted before: picketctl ksn disable ends it\n"));
+}
+
 TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello"})");
