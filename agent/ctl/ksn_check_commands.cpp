@@ -87,6 +87,16 @@ bool looks_like_address(std::string_view text) {
   return colon != text.npos && text.substr(0, colon).find('/') == text.npos && colon + 1 < text.size() && text[colon + 1] >= '0' && text[colon + 1] <= '9';
 }
 
+std::string_view no_file(std::filesystem::file_type kind) {
+  switch (kind) {
+    case std::filesystem::file_type::fifo: return "a FIFO";
+    case std::filesystem::file_type::socket: return "a socket";
+    case std::filesystem::file_type::character:
+    case std::filesystem::file_type::block: return "a device";
+    default: return {};
+  }
+}
+
 // A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
 Result<ksn::v1::Object> object_of(const std::string& argument) {
   ksn::v1::Object out;
@@ -100,6 +110,8 @@ Result<ksn::v1::Object> object_of(const std::string& argument) {
     return out;
   }
   if (kind == std::filesystem::file_type::directory) return fail(Code::invalid, cat(argument, ": a folder has no reputation; use picketctl scan"));
+  if (const auto what = no_file(kind); !what.empty()) return fail(Code::invalid, cat(argument, ": ", what, " has no content to ask about"));
+  if (error == std::errc::permission_denied) return fail(Code::denied, cat(argument, ": ", error.message()));
   if (argument.size() == 64)
     if (const auto digest = from_hex(argument)) {
       out.set_file_digest(*digest);
@@ -155,17 +167,28 @@ std::string in_short(const Checked& checked) {
 Result<Exit> ksn_check(Context& context) {
   ksn::v1::CheckRequest request;
   request.set_known_only(context.invocation.has("known-only"));
+  // One that cannot be asked about does not keep the others from their answers.
+  ksn::v1::CheckReply reply;
   for (const auto& argument : context.arguments()) {
-    PICKET_LET(object, object_of(argument));
-    *request.add_objects() = object;
+    auto object = object_of(argument);
+    if (!object && context.arguments().size() == 1) return fail(std::move(object).error());
+    auto* checked = reply.add_checked();
+    if (!object) checked->set_why(is_valid_utf8(object.error().message) ? object.error().message : "the name is not UTF-8");
+    else *request.add_objects() = std::move(*object);
   }
-  PICKET_LET(reply, ksn::check(request, [&](const ksn::v1::CheckRequest& some) { return context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", some); }));
-  bool untrusted = false, unanswered = false;
-  for (const auto& checked : reply.checked()) {
+  PICKET_LET(answered, ksn::check(request, [&](const ksn::v1::CheckRequest& some) { return context.session.ask<ksn::v1::CheckReply>("picket.ksn.check", some); }));
+  reply.set_status(answered.status());
+  bool untrusted = false, unanswered = false, is_silent = false;
+  int at = 0;
+  for (auto& checked : *reply.mutable_checked()) {
+    if (checked.why().empty()) {
+      checked.Swap(answered.mutable_checked(at++));
+      is_silent = is_silent || checked.from() == Checked::NOBODY;
+    }
     untrusted = untrusted || checked.facts().verdict() == ksn::v1::VERDICT_UNTRUSTED;
     unanswered = unanswered || checked.from() == Checked::NOBODY;
   }
-  const Exit exit = exit_of(untrusted, unanswered);
+  const Exit exit = request.objects().empty() ? Exit::failed : exit_of(untrusted, unanswered);
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return exit;
@@ -184,7 +207,7 @@ Result<Exit> ksn_check(Context& context) {
     }
     table.print(context.terminal);
   }
-  if (unanswered && !reply.status().empty()) context.terminal.err(cat(runtime::printable(reply.status()), "\n"));
+  if (is_silent && !reply.status().empty()) context.terminal.err(cat(runtime::printable(reply.status()), "\n"));
   return exit;
 }
 

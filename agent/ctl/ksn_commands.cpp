@@ -60,6 +60,8 @@ Result<Exit> decide(Context& context, bool accept) {
   }
   context.terminal.out(cat("the KSN statement, version ", runtime::printable(reply.statement().version()), ", is ", runtime::printable(reply.statement().decision()), "\n",
                            runtime::printable(reply.status()), "\n"));
+  if (const auto& stays = reply.statement().accepted_version(); !accept && !stays.empty())
+    context.terminal.out(cat("you stay under version ", runtime::printable(stays), ", which was accepted before: picketctl ksn disable ends it\n"));
   return Exit::ok;
 }
 

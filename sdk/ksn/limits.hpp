@@ -1,8 +1,10 @@
 // Sizes and counts of KSN's protocol, version 1: what is beyond is refused as too large, by both sides.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace picket::ksn {
 
@@ -20,5 +22,9 @@ inline constexpr std::uint32_t kMostTtlSeconds = 30u * 24 * 3600;
 inline constexpr std::int64_t kClockSkewSeconds = 300;         // a head may be issued so far in the future
 inline constexpr std::int64_t kMostFreshSeconds = kMostTtlSeconds + kClockSkewSeconds;  // what is kept for longer is of a time before the clock was set back
 inline constexpr std::uint16_t kProxyPort = 13111;
+
+// What clients count; a service keeps no other names.
+inline constexpr std::array<std::string_view, 16> kCounters{"files",   "addresses", "software", "from_local", "from_cache", "from_network", "unanswered", "trusted",
+                                                            "abusable", "untrusted", "unknown",  "questions",  "merged",     "batches",      "exchanges",  "failures"};
 
 }  // namespace picket::ksn

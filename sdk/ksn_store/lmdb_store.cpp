@@ -2,6 +2,7 @@
 // the first 16 bytes of their SHA-256. Licences, statistics and seen ids: small databases.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <mutex>
@@ -405,7 +406,10 @@ class LmdbStore final : public Store {
   }
 
   Result<> remember_day(MDB_txn* txn, const std::string& day) {
-    if (std::find(days_.begin(), days_.end(), day) == days_.end()) days_.push_back(day);
+    if (std::find(days_.begin(), days_.end(), day) == days_.end()) {
+      days_.push_back(day);
+      PICKET_TRY(drop_sums_before(txn, day));
+    }
     while (days_.size() > kDaysRemembered) {
       PICKET_LET(cursor, cursor_of(txn, seen_));
       auto key = val(days_.front());
@@ -415,6 +419,16 @@ class LmdbStore final : public Store {
         if (const int removed = mdb_cursor_del(cursor.get(), 0); removed != MDB_SUCCESS) return broken("write", removed);
       days_.erase(days_.begin());
     }
+    return {};
+  }
+
+  Result<> drop_sums_before(MDB_txn* txn, const std::string& day) {
+    const auto first = cat(std::to_string(std::strtol(day.c_str(), nullptr, 10) - kYearsOfSums), day.substr(4));
+    PICKET_LET(cursor, cursor_of(txn, statistics_));
+    MDB_val key{}, value{};
+    int status = mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST);
+    for (; status == MDB_SUCCESS && view(key) < first; status = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT))
+      if (const int removed = mdb_cursor_del(cursor.get(), 0); removed != MDB_SUCCESS) return broken("write", removed);
     return {};
   }
 

@@ -117,6 +117,7 @@ class RedisStore final : public Store {
     std::vector<RedisCommand> commands{{{"SADD", "statistics", counted.day}}};
     for (const auto& [name, number] : counted.counters)
       commands.push_back({{"HINCRBY", cat("statistics:", counted.day), name, std::to_string(std::min<std::uint64_t>(number, std::uint64_t{1} << 62))}});
+    commands.push_back({{"EXPIRE", cat("statistics:", counted.day), std::to_string(kYearsOfSums * 366 * 86400)}});
     PICKET_TRY(run(commands, kReadTime));
     return true;
   }

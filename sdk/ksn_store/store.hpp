@@ -49,6 +49,8 @@ struct Licence {
   std::string holder;
 };
 
+inline constexpr int kYearsOfSums = 2;
+
 // What one client counted. The same id counts once.
 struct Counted {
   std::string id;   // 16 bytes
@@ -75,7 +77,7 @@ class Store {
 
   // False: its id came before.
   [[nodiscard]] virtual Result<bool> count(const Counted& counted) = 0;
-  // Day, name, sum.
+  // Day, name, sum. Sums are kept for kYearsOfSums.
   [[nodiscard]] virtual Result<std::map<std::string, std::map<std::string, std::uint64_t>>> counted() = 0;
 
   // Objects of a kind; nullopt where counting them would mean reading them all.

@@ -46,7 +46,7 @@ class Ksn(Running):
     def knows(self, header, *cells):
         rows = self.folder / "rows.csv"
         rows.write_text(header + "\n" + ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\n")
-        assert "1 objects" in run(BIN / "picket-ksn", "import", rows, "--format", "csv", "--ksn", self.ksn).stdout
+        assert "1 object (" in run(BIN / "picket-ksn", "import", rows, "--format", "csv", "--ksn", self.ksn).stdout
 
 
 class Site(contextlib.ExitStack):

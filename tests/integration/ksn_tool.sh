@@ -40,8 +40,13 @@ expect "Retired" "$ksn" key retire --at-once yes --ksn "$folder/k"
 printf '# IOCs\n%s;Test.Threat\nd41d8cd98f00b204e9800998ecf8427e;md5\nevil.example\n' "$a" >"$folder/iocs.txt"
 printf 'sha256,verdict,publisher,signature_state,trust_group\n%s,trusted,Example,valid,low-restricted\n' "$b" >"$folder/good.csv"
 printf '{"name":"Top","type":"hostname","list":["example.com"]}' >"$folder/list.json"
-expect "2 objects (1 files, 1 addresses, 0 software), 1 lines not understood, the first: line 3" "$ksn" import "$folder/iocs.txt" --verdict untrusted --category malware --ksn "$folder/k"
-expect "1 objects" "$ksn" import "$folder/good.csv" "$folder/list.json" --ksn "$folder/k"
+expect "2 objects (1 file, 1 address, 0 software), 1 line not understood, the first: line 3" "$ksn" import "$folder/iocs.txt" --verdict untrusted --category malware --ksn "$folder/k"
+expect "1 object (" "$ksn" import "$folder/good.csv" "$folder/list.json" --ksn "$folder/k"
+printf 'one.example\nnonsense\nmore nonsense\n' >"$folder/half.txt"
+: >"$folder/empty.txt"
+refuse 1 "not enough of them" "$ksn" import "$folder/half.txt" --verdict untrusted --ksn "$folder/k"
+refuse 1 "0 objects (0 files, 0 addresses, 0 software): the list is empty" "$ksn" import "$folder/empty.txt" --verdict untrusted --ksn "$folder/k"
+refuse 1 "not enough of them" "$ksn" import "$folder/iocs.txt" --strict --verdict untrusted --ksn "$folder/k"
 refuse 1 "no verdict" "$ksn" import "$folder/iocs.txt" --ksn "$folder/k"
 refuse 2 "--verdict: 'bad'" "$ksn" import "$folder/iocs.txt" --verdict bad --ksn "$folder/k"
 refuse 1 "$folder/none" "$ksn" import "$folder/none" --verdict trusted --ksn "$folder/k"
@@ -87,7 +92,7 @@ done
 grep -q "this KSN needs a licence" "$folder/answer"
 [ "$(said hello)" = 403 ]
 # While it runs, the store can be filled.
-expect "1 objects" "$ksn" import "$folder/good.csv" --ksn "$folder/real"
+expect "1 object (" "$ksn" import "$folder/good.csv" --ksn "$folder/real"
 expect "L-1  known" "$ksn" licence add L-1 --ksn "$folder/real"
 printf '\n\005\n\003L-1' >"$folder/asker"  # HelloRequest and AskRequest alike: asker.licence
 [ "$(said hello)" = 200 ]

@@ -237,6 +237,8 @@ void Client::put_in_force(Derived derived) {
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (!trust) broker_->clear(why_none);
   if (went_off) fall_silent("KSN was switched off");
+  // A language that does not ship leaves users without a text to accept.
+  if (const auto ships = Statement::load(settings.statements_folder, settings.language); !ships) host_.log(true, ships.error().message);
   refresh();
 }
 

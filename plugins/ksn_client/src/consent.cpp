@@ -53,7 +53,11 @@ std::string one_line(std::string text, std::size_t most = 200) {
 Result<Statement> Statement::load(const std::string& folder, const std::string& language) {
   const auto path = fs::path(folder) / cat("ksn_", language, ".txt");
   auto text = picket::read_file(path, kMostStatement);
-  if (!text) return fail(std::move(text).error(), cat("the KSN statement in language '", language, "'"));
+  if (!text) {
+    std::string others;
+    for (const auto& other : languages(folder)) others += cat(others.empty() ? " (there are: " : ", ", other);
+    return fail(std::move(text).error(), cat("the KSN statement in language '", language, "'", others, others.empty() ? "" : ")"));
+  }
   Statement out;
   const auto end = text->find('\n');
   if (!text->starts_with(kVersion) || end == std::string::npos || end == kVersion.size() || end > 60)
@@ -115,8 +119,8 @@ Result<> Consent::decide(const Keep& keep, const Statement& statement, bool acce
     next.on_ = true;
     next.switched_by_ = next.last_.who;
     next.switched_at_ = now;
-  } else if (accepted_.accepted && accepted_.digest == statement.digest) {
-    next.accepted_ = {};  // taken back: it is the text under which KSN was used
+  } else if (accepted_.accepted && (accepted_.digest == statement.digest || accepted_.version == statement.version)) {
+    next.accepted_ = {};  // taken back: it is the text under which KSN was used, in whatever language it was read
   }
   if (keep.store(kRecord, next.to_json())) {
     *this = std::move(next);
@@ -148,7 +152,8 @@ v1::Statement Consent::shown(const Statement* ships) const {
     out.set_digest(ships->digest);
   }
   const Decision* about = &last_;
-  if (ships != nullptr && last_.digest != ships->digest) about = accepted_.digest == ships->digest ? &accepted_ : nullptr;
+  const bool declined = !last_.accepted && ships != nullptr && last_.version == ships->version;  // in every language
+  if (ships != nullptr && last_.digest != ships->digest && !declined) about = accepted_.digest == ships->digest ? &accepted_ : nullptr;
   out.set_decision("none");
   if (about != nullptr && about->when != 0) {
     out.set_decision(about->accepted ? "accepted" : "declined");

@@ -15,7 +15,7 @@ namespace ksn_client {
 struct Statement {
   std::string version, language, digest, text;
 
-  // Code::not_found when there is none in this language; Code::invalid when it has no version.
+  // Code::not_found when there is none in this language, and names those there are; Code::invalid when it has no version.
   [[nodiscard]] static Result<Statement> load(const std::string& folder, const std::string& language);
   [[nodiscard]] static std::vector<std::string> languages(const std::string& folder);
 };
@@ -31,7 +31,7 @@ class Consent {
   // A record that cannot be read is no consent; `told` says so in one line.
   [[nodiscard]] static Consent load(const Keep& keep, std::string& told);
 
-  // Under which statement KSN is used, if any: declining a newer text does not end it.
+  // Under which statement KSN is used, if any: declining a newer version does not end it, declining this one in any language does.
   [[nodiscard]] const Decision* accepted() const { return accepted_.accepted ? &accepted_ : nullptr; }
   [[nodiscard]] bool is_on() const { return on_; }
   [[nodiscard]] const std::string& switched_by() const { return switched_by_; }
@@ -43,7 +43,7 @@ class Consent {
   [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now);
   [[nodiscard]] Result<> switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now);
 
-  // What is shown: the text that ships (nullptr: missing) and what was decided about this very text.
+  // What is shown: the text that ships (nullptr: missing) and what was decided about this very text; a version is declined in all its languages.
   [[nodiscard]] v1::Statement shown(const Statement* ships) const;
 
  private:

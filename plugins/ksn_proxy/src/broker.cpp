@@ -33,7 +33,8 @@ struct Broker::Pending {
 };
 
 Broker::Broker(const BrokerSettings& settings, Parts parts)
-    : settings_(settings), parts_(std::move(parts)), cache_(settings.cache_bytes), licences_(settings.most_licences),
+    : settings_(settings), parts_(std::move(parts)), answers_(parts_.answers ? parts_.answers : std::make_shared<Answers>(settings.cache_bytes)), hasher_(answers_->hasher),
+      cache_(answers_->cache), licences_(settings.most_licences),
       pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once), thread_([this] { run(); }) {}
 
 void Broker::stop() {
@@ -53,7 +54,6 @@ Broker::~Broker() {
     for (const auto& waiting : waiting_) give_up(*waiting, 503, ksn_server::refusal(v1::Refusal::UNAVAILABLE, "the proxy ends", 1), out);
     waiting_.clear();
     pending_.clear();
-    cache_.clear();
   }
   send(out);
 }
@@ -206,7 +206,7 @@ std::string Broker::write_reply(const List& entries, bool extended, int& status)
     const auto* entry = get(one);
     bytes += entry->size + (entry->head->alone ? entry->head->wire.size() : 0);
   }
-  ReplyWriter writer(++stamp_);
+  ReplyWriter writer(++answers_->stamp);
   writer.reserve(std::min(bytes, ksn::kMostReplyBytes));
   status = 200;
   for (const auto& one : entries) {

@@ -46,6 +46,14 @@ struct BrokerCounters {
   Cache::Counters cache;
 };
 
+// What a broker leaves to the next one of the same KSN. Of one broker at a time.
+struct Answers {
+  explicit Answers(std::size_t bytes) : cache(bytes) {}
+  const Hasher hasher;
+  Cache cache;
+  std::uint64_t stamp = 0;                        // of the last reply: entries remember it
+};
+
 class Broker {
  public:
   struct Parts {
@@ -55,6 +63,7 @@ class Broker {
     std::string version;
     std::function<std::int64_t()> now;            // Unix seconds
     std::function<void(std::string_view)> warn;   // any thread
+    std::shared_ptr<Answers> answers{};           // of the broker before, of the same size; none: it begins with none
   };
   Broker(const BrokerSettings& settings, Parts parts);
   ~Broker();    // what waits is answered 503; the upstream must have ended, or answer nothing any more
@@ -111,11 +120,12 @@ class Broker {
 
   const BrokerSettings settings_;
   Parts parts_;
-  const Hasher hasher_;
+  const std::shared_ptr<Answers> answers_;
+  const Hasher& hasher_;
   std::mutex verifier_mutex_;
   mutable std::mutex mutex_;
   std::condition_variable wakes_;
-  Cache cache_;
+  Cache& cache_;
   Licences licences_;
   Wishes wishes_;
   std::unordered_map<std::pair<const Licence*, Key>, std::unique_ptr<Pending>, QuestionHash> pending_;
@@ -124,7 +134,6 @@ class Broker {
   std::size_t waiting_count_ = 0, in_flight_ = 0, greeters_ = 0;
   Clock::time_point heard_at_{};                  // of the KSN; the epoch: not yet
   std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
-  std::uint64_t stamp_ = 0;
   double newcomers_;                              // tokens
   Clock::time_point newcomers_at_{};
   BrokerCounters counters_;

@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "ksn/provider.hpp"
 #include "picket/ksn/v1/control.pb.h"
+#include "tls_server/context.hpp"
 #include "tls_server/own_certificate.hpp"
 
 namespace ksn_proxy {
@@ -33,6 +34,27 @@ Result<ksn::Provider> read_provider(const Settings& settings) {
   return provider;
 }
 
+std::vector<ksn_channel::Road> roads_of(const Settings& settings, const ksn::Provider& provider) {
+  std::vector<ksn_channel::Road> out;
+  for (const auto& server : settings.servers.empty() ? provider.servers : settings.servers) out.push_back({server, provider.certificate, settings.web_proxy, settings.resolvers});
+  return out;
+}
+
+// All that can be known to be wrong without letting go of what runs.
+Result<> check(const Settings& settings) {
+  if (!settings.enabled) return {};
+  PICKET_LET(provider, read_provider(settings));
+  for (const auto& road : roads_of(settings, provider)) PICKET_TRY(ksn_channel::check_road(road));
+  if (!settings.server.certificate_file.empty()) PICKET_TRY(tls_server::make_context(settings.server.certificate_file, settings.server.key_file));
+  return {};
+}
+
+std::string owner_of(const ksn::Provider& provider, std::size_t bytes) {
+  std::string out = cat(std::to_string(bytes), provider.private_ksn ? " private " : " global ", provider.name);
+  for (const auto& key : provider.answer_keys) out += cat("\n", key.key_id());
+  return out;
+}
+
 }  // namespace
 
 picket_status KsnProxy::failed(const picket::Error& error) const { return host_.fail(-static_cast<picket_status>(error.code), error.message); }
@@ -54,11 +76,16 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   // The provider's file may be another one behind the same name: an apply reads it again.
+  if (auto good = check(*settings); !good) return failed(good.error());
+  const auto answers = answers_;
+  const auto answers_of = answers_of_;
   const auto before = std::exchange(settings_, std::move(*settings));
   close();
   if (auto opened = open(); !opened) {
     close();
     settings_ = before;
+    answers_ = answers;
+    answers_of_ = answers_of;
     if (auto again = open(); !again) {
       close();
       host_.report(PICKET_HEALTH_FAILED, again.error().message);
@@ -74,6 +101,8 @@ Result<> KsnProxy::open() {
   since_ = unix_now();
   host_.cancel_timer(kSeatTimer);
   if (!settings_.enabled) {
+    answers_.reset();
+    answers_of_.clear();
     seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY, state());
     return {};
@@ -87,10 +116,7 @@ Result<> KsnProxy::open() {
   }
   whose_ = {provider.name, provider.private_ksn, PICKET_VERSION};
 
-  auto servers = settings_.servers.empty() ? provider.servers : settings_.servers;
-  std::vector<ksn_channel::Road> roads;
-  for (auto& server : servers) roads.push_back({std::move(server), provider.certificate, settings_.web_proxy, settings_.resolvers});
-  PICKET_LET(lines, Lines::start(std::move(roads), settings_.rest));
+  PICKET_LET(lines, Lines::start(roads_of(settings_, provider), settings_.rest));
   lines_ = std::move(lines);
 
   // The proxy's own number: it says nothing of the devices behind.
@@ -100,8 +126,12 @@ Result<> KsnProxy::open() {
     host_.store("installation", installation);
   }
   const auto warn = [host = host_](std::string_view text) { host.warning(text); };
+  if (auto owner = owner_of(provider, settings_.broker.cache_bytes); owner != answers_of_) {
+    answers_ = std::make_shared<Answers>(settings_.broker.cache_bytes);
+    answers_of_ = std::move(owner);
+  }
   broker_ = std::make_unique<Broker>(
-      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn});
+      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, answers_});
   PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
   forwarder_ = std::move(forwarder);
   service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);

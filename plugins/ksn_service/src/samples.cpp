@@ -22,7 +22,11 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 
-constexpr auto kUnfinishedFor = std::chrono::hours(24 * 7);
+constexpr auto kUnfinishedFor = std::chrono::hours(24 * 7), kWhenCrowded = std::chrono::hours(24);
+constexpr std::chrono::minutes kLook{24 * 60}, kLookWhenCrowded{10};
+constexpr std::uint64_t kMostUnfinished = 1000, kBlock = 4096;
+
+std::uint64_t on_disk(std::uint64_t bytes) { return (std::max<std::uint64_t>(bytes, 1) + kBlock - 1) / kBlock * kBlock; }
 
 Response not_taken(std::string text) { return to_response({v1::Refusal::NOT_TAKEN, std::move(text), 0}); }
 Response malformed(std::string text) { return to_response({v1::Refusal::MALFORMED, std::move(text), 0}); }
@@ -47,20 +51,34 @@ Result<std::string> digest_of_file(int fd) {
 fs::path Samples::sample_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".sample"); }
 fs::path Samples::piece_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".0-", std::to_string(settings_.wish_bytes), ".piece"); }
 
-// What was begun a week ago and never finished makes room.
+// What nobody went on with for a week makes room, where there is no more of it for a day.
 void Samples::measure() {
-  if (measured_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (look_again_ != decltype(look_again_){} && now < look_again_) return;
+  const auto kept = fs::file_time_type::clock::now() - (crowded_ ? kWhenCrowded : kUnfinishedFor);
   std::error_code error;
-  held_bytes_ = 0;
+  held_bytes_ = unfinished_ = 0;
   for (fs::directory_iterator entry(settings_.folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    if (entry->path().extension() == ".part" && entry->last_write_time(ignored) < fs::file_time_type::clock::now() - kUnfinishedFor && !ignored) {
+    const bool part = entry->path().extension() == ".part";
+    if (part && entry->last_write_time(ignored) < kept && !ignored) {
       fs::remove(entry->path(), ignored);
       continue;
     }
-    if (const auto size = entry->file_size(ignored); !ignored) held_bytes_ += size;
+    unfinished_ += part;
+    if (const auto size = entry->file_size(ignored); !ignored) held_bytes_ += on_disk(size);
   }
-  measured_ = true;
+  crowded_ = false;
+  look_again_ = now + kLook;
+}
+
+bool Samples::has_room(std::uint64_t bytes, bool begins) {
+  const bool out = held_bytes_ + bytes <= settings_.quota_bytes && (!begins || unfinished_ < kMostUnfinished);
+  if (!out && !crowded_) {
+    crowded_ = true;
+    look_again_ = std::min(look_again_, std::chrono::steady_clock::now() + kLookWhenCrowded);
+  }
+  return out;
 }
 
 bool Samples::wants(std::string_view digest, v1::Wish& out) {
@@ -68,7 +86,7 @@ bool Samples::wants(std::string_view digest, v1::Wish& out) {
   const std::lock_guard lock(mutex_);
   measure();
   struct stat info {};
-  if (held_bytes_ >= settings_.quota_bytes || ::stat(sample_of(digest).c_str(), &info) == 0) return false;
+  if (!has_room(kBlock, true) || ::stat(sample_of(digest).c_str(), &info) == 0) return false;
   if (settings_.wish_bytes != 0 && ::stat(piece_of(digest).c_str(), &info) == 0) return false;
   out.set_digest(std::string(digest));
   out.set_bytes(settings_.wish_bytes);
@@ -101,32 +119,39 @@ Response Samples::take(const v1::ContentRequest& request) {
   const auto part = fs::path(done).concat(".part");
   struct stat info {};
   if (::stat(sample_of(request.digest()).c_str(), &info) == 0 || ::stat(done.c_str(), &info) == 0) return reply(length, true);
-  if (auto made = picket::make_folders(settings_.folder, 0700); !made) return away();
   measure();
-  const picket::UniqueFd file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file || ::fstat(file.get(), &info) != 0) return away();
-  auto held = static_cast<std::uint64_t>(info.st_size);
+  picket::UniqueFd file(::open(part.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (file ? ::fstat(file.get(), &info) != 0 : errno != ENOENT) return away();
+  const bool begins = !file;
+  auto held = begins ? 0 : static_cast<std::uint64_t>(info.st_size);
   if (held > length) return malformed("more bytes are held than are said to come");
   // A part that does not go on where the last one ended is not an error: the answer says where to go on.
   if (request.part().empty() || request.offset() != held) return reply(held, false);
-  if (held_bytes_ + request.part().size() > settings_.quota_bytes) {
-    measured_ = false;  // perhaps somebody made room
-    return not_taken("there is no room for samples now");
+  const auto grows = on_disk(held + request.part().size()) - (begins ? 0 : on_disk(held));
+  if (!has_room(grows, begins)) return not_taken("there is no room for samples now");
+  if (begins) {
+    if (!picket::make_folders(settings_.folder, 0700)) return away();
+    file = picket::UniqueFd(::open(part.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) return away();
   }
   if (::lseek(file.get(), 0, SEEK_END) < 0 || !picket::write_all(file.get(), request.part())) {
-    (void)!::ftruncate(file.get(), static_cast<off_t>(held));
+    if (begins) ::unlink(part.c_str());
+    else (void)!::ftruncate(file.get(), static_cast<off_t>(held));
     return away();
   }
   held += request.part().size();
-  held_bytes_ += request.part().size();
+  held_bytes_ += grows;
+  unfinished_ += begins;
   if (held < length) return reply(held, false);
   const auto digest = whole ? digest_of_file(file.get()) : Result<std::string>(request.digest());
   if (!digest || *digest != request.digest()) {
     ::unlink(part.c_str());
-    held_bytes_ -= std::min(held_bytes_, held);
+    held_bytes_ -= std::min(held_bytes_, on_disk(held));
+    unfinished_ -= std::min<std::uint64_t>(unfinished_, 1);
     return malformed("the file is not the one that its digest names: it was thrown away");
   }
   if (::fsync(file.get()) != 0 || ::rename(part.c_str(), done.c_str()) != 0) return away();
+  unfinished_ -= std::min<std::uint64_t>(unfinished_, 1);
   return reply(held, true);
 }
 

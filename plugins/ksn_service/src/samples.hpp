@@ -1,6 +1,9 @@
 // Files that clients send, or the beginnings of files: parts in order, resumable, under a quota; the digest of a whole file is checked. Any thread.
+// Wishes are not remembered: who may ask could have any digest wished for. What bounds the folder is its quota, in which the smallest file counts as
+// a block, and how many files may be unfinished.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
@@ -36,11 +39,13 @@ class Samples {
   [[nodiscard]] std::filesystem::path sample_of(std::string_view digest) const;
   [[nodiscard]] std::filesystem::path piece_of(std::string_view digest) const;
   void measure();
+  [[nodiscard]] bool has_room(std::uint64_t bytes, bool begins);
 
   const SampleSettings settings_;
   std::mutex mutex_;
-  std::uint64_t held_bytes_ = 0;
-  bool measured_ = false;
+  std::uint64_t held_bytes_ = 0, unfinished_ = 0;
+  std::chrono::steady_clock::time_point look_again_{};
+  bool crowded_ = false;  // nothing more fits since the last look
 };
 
 }  // namespace ksn_service

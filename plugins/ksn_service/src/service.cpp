@@ -1,5 +1,7 @@
 #include "service.hpp"
 
+#include <algorithm>
+
 #include "ksn/limits.hpp"
 #include "trust/metadata.hpp"
 
@@ -158,11 +160,13 @@ Response Service::statistics(std::string_view body, std::string_view peer) {
   counted.day = picket::trust::format_time(now_()).substr(0, 10);
   for (const auto& [name, number] : request.counters()) {
     if (!is_counter_name(name)) return refuse({v1::Refusal::MALFORMED, "a counter's name is at most 64 of a-z 0-9 _ . -", 0});
-    counted.counters.emplace_back(name, number);
+    // A newer client's other counters are no reason to refuse it, and none to keep names that anybody makes up.
+    if (std::ranges::find(picket::ksn::kCounters, name) != picket::ksn::kCounters.end()) counted.counters.emplace_back(name, number);
   }
   const auto store = admit(request.asker(), peer, 1);
   if (!store) return refuse(store.error());
   if (!settings_.statistics) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no statistics", 0});
+  if (counted.counters.empty()) return {200, v1::Accepted().SerializeAsString()};
   if (const auto taken = (*store)->count(counted); !taken) {
     keeper_.failed(taken.error());
     return refuse({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
@@ -180,8 +184,8 @@ Response Service::content(std::string_view body, std::string_view peer) {
   if (request.digest().size() != picket::ksn::kDigestBytes) return refuse({v1::Refusal::MALFORMED, "the digest is not 32 bytes", 0});
   const auto store = admit(request.asker(), peer, 1);
   if (!store) return refuse(store.error());
-  if (!samples_.takes_any()) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no samples", 0});
-  // What is known needs no sample: nobody can fill the folder with what it was not asked for.
+  if (!samples_.wishes()) return refuse({v1::Refusal::NOT_TAKEN, "this KSN takes no samples", 0});
+  // What is known needs no sample.
   picket::ksn_store::Batch known;
   if (auto looked = (*store)->look_up(v1::OBJECT_FILE, request.digest(), known); !looked) {
     keeper_.failed(looked.error());

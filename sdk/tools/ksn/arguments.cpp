@@ -10,11 +10,15 @@
 
 namespace picket::ksn_tool {
 
-Result<Arguments> Arguments::parse(const std::vector<std::string>& text, std::initializer_list<std::string_view> known) {
+Result<Arguments> Arguments::parse(const std::vector<std::string>& text, std::initializer_list<std::string_view> known, std::initializer_list<std::string_view> flags) {
   Arguments out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (!text[i].starts_with("--") || text[i].size() == 2) {
       out.words.push_back(text[i]);
+      continue;
+    }
+    if (std::find(flags.begin(), flags.end(), std::string_view(text[i]).substr(2)) != flags.end()) {
+      out.options[text[i].substr(2)];
       continue;
     }
     const auto equals = text[i].find('=');

@@ -15,8 +15,8 @@ struct Arguments {
   std::vector<std::string> words;
   std::map<std::string, std::vector<std::string>, std::less<>> options;
 
-  // known: names of options with a value. An unknown one is Code::invalid.
-  [[nodiscard]] static Result<Arguments> parse(const std::vector<std::string>& text, std::initializer_list<std::string_view> known);
+  // known: names of options with a value; flags: without one. An unknown one is Code::invalid.
+  [[nodiscard]] static Result<Arguments> parse(const std::vector<std::string>& text, std::initializer_list<std::string_view> known, std::initializer_list<std::string_view> flags = {});
   [[nodiscard]] std::string get(std::string_view name, std::string otherwise = {}) const;
   [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
   [[nodiscard]] bool has(std::string_view name) const { return options.contains(name); }

@@ -66,6 +66,8 @@ Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_
   return result;
 }
 
+std::string many(std::uint64_t count, const char* one, const char* more) { return cat(std::to_string(count), " ", count == 1 ? one : more); }
+
 void print_facts(std::string_view name, const char* kind, std::string_view bytes) {
   ksn::v1::Facts facts;
   if (bytes.empty() || !facts.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -99,7 +101,7 @@ Result<std::string> look(ksn_store::Store& store, int kind, const std::string& d
 }  // namespace
 
 Result<> run_import(const std::vector<std::string>& text) {
-  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "format", "kind", "verdict", "category", "threat", "publisher", "product"}));
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "format", "kind", "verdict", "category", "threat", "publisher", "product"}, {"strict"}));
   if (arguments.words.empty()) return fail(Code::invalid, "no list was named");
   PICKET_LET(options, options_of(arguments));
   PICKET_LET(store, open(arguments));
@@ -113,12 +115,13 @@ Result<> run_import(const std::vector<std::string>& text) {
       if (result.error().code == Code::unavailable || result.error().code == Code::no_space) break;  // the next list would meet the same
       continue;
     }
-    std::printf("%s: %" PRIu64 " objects (%" PRIu64 " files, %" PRIu64 " addresses, %" PRIu64 " software)", file.c_str(), result->rows, result->files, result->addresses, result->software);
-    if (result->not_understood != 0) std::printf(", %" PRIu64 " lines not understood, the first: %s", result->not_understood, result->first.c_str());
-    std::printf("\n");
-    failed = failed || (result->rows == 0 && result->not_understood != 0);
+    std::printf("%s: %s (%s, %s, %" PRIu64 " software)", file.c_str(), many(result->rows, "object", "objects").c_str(), many(result->files, "file", "files").c_str(),
+                many(result->addresses, "address", "addresses").c_str(), result->software);
+    if (result->not_understood != 0) std::printf(", %s not understood, the first: %s", many(result->not_understood, "line", "lines").c_str(), result->first.c_str());
+    std::printf("%s\n", result->rows == 0 && result->not_understood == 0 ? ": the list is empty; did its download fail?" : "");
+    failed = failed || result->rows == 0 || result->rows < result->not_understood || (arguments.has("strict") && result->not_understood != 0);
   }
-  return failed ? Result<>(fail(Code::conflict, "not all lists were imported")) : Result<>();
+  return failed ? Result<>(fail(Code::conflict, "not all lists were imported, or not enough of them")) : Result<>();
 }
 
 Result<> run_remove(const std::vector<std::string>& text) {

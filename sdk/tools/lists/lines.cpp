@@ -11,6 +11,16 @@ constexpr std::uint64_t kMostLinesOfRecord = 100;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+// A hosts file sends names to nowhere. Names without a dot are the computer's own, as every such file has them at its top.
+bool is_nowhere(std::string_view word) {
+  return word == "0.0.0.0" || word == "127.0.0.1" || word == "::" || word == "::1" || word == "255.255.255.255" || word.starts_with("fe80::") || (word.starts_with("ff0") && word.find("::") != word.npos);
+}
+bool is_of_hosts_file(std::string_view text) {
+  const auto end = text.find_first_of(" \t");
+  return end != text.npos && is_nowhere(text.substr(0, end)) && !trimmed(text.substr(end)).starts_with('#');
+}
+bool is_own_name(std::string_view name) { return name.find('.') == name.npos || name == "localhost.localdomain" || is_nowhere(name); }
+
 }  // namespace
 
 bool is_digest(std::string_view word) {
@@ -124,7 +134,7 @@ bool Lines::read_header(std::string_view text, bool is_comment) {
 // The first line without a header decides: CSV where a column names an object, else plain. What is behind the object is its name.
 void Lines::look_for_columns(std::string_view text) {
   const auto first = text.substr(0, text.find_first_of(";,\t "));
-  const bool is_csv = format_ == Format::csv || (text.find(',') != text.npos && text.find(';') == text.npos && !(is_digest(first) && is_blank(text[first.size()])));
+  const bool is_csv = format_ == Format::csv || (!is_of_hosts_file(text) && text.find(',') != text.npos && text.find(';') == text.npos && !(is_digest(first) && is_blank(text[first.size()])));
   if (!is_csv) {
     is_plain_ = true;
     return;
@@ -149,9 +159,22 @@ Result<> Lines::plain(std::string_view text) {
     if (const auto hash = object.find(" #"); hash != object.npos) name = trimmed(object.substr(hash + 2)), object = trimmed(object.substr(0, hash));
     if (const auto semicolon = object.find(';'); semicolon != object.npos) name = trimmed(object.substr(semicolon + 1)), object = trimmed(object.substr(0, semicolon));
   }
-  row_[Field::object] = object;
   row_[Field::name] = name;
+  if (is_of_hosts_file(object)) return hosts(object);
+  row_[Field::object] = object;
   return taker_.take(row_);
+}
+
+Result<> Lines::hosts(std::string_view text) {
+  for (text.remove_prefix(text.find_first_of(" \t")); !(text = trimmed(text)).empty();) {
+    const auto name = text.substr(0, text.find_first_of(" \t"));
+    if (name.starts_with('#')) return {};
+    text.remove_prefix(name.size());
+    if (is_own_name(name)) continue;
+    row_[Field::object] = name;
+    PICKET_TRY(taker_.take(row_));
+  }
+  return {};
 }
 
 Result<> Lines::csv(std::string_view text) {

@@ -30,6 +30,7 @@ class Lines {
   [[nodiscard]] bool read_header(std::string_view text, bool is_comment);
   void look_for_columns(std::string_view text);
   [[nodiscard]] Result<> plain(std::string_view text);
+  [[nodiscard]] Result<> hosts(std::string_view text);
   [[nodiscard]] Result<> csv(std::string_view text);
   [[nodiscard]] Result<> csv_goes_on(std::string_view text);
   [[nodiscard]] Result<> csv_has_no_end();

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <sys/stat.h>
+
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 
@@ -117,6 +119,19 @@ TEST_F(KsnCommands, software_says_whose_a_program_is_and_which_object_decided) {
   EXPECT_THAT(ran.err, HasSubstr("./no-such-file: No such file"));
 }
 
+TEST_F(KsnCommands, decline_says_when_an_earlier_version_stays_in_force) {
+  answer_everything(picketd);
+  ksn::v1::DecideReply reply;
+  reply.mutable_statement()->set_version("2");
+  reply.mutable_statement()->set_decision("declined");
+  reply.set_status("Enabled");
+  picketd.answer<ksn::v1::DecideRequest>("picket.ksn.decide", [&](const ksn::v1::DecideRequest&) -> Result<std::string> { return reply.SerializeAsString(); });
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "statement", "decline"}).out, Not(HasSubstr("you stay")));
+  reply.mutable_statement()->set_accepted_version("1");
+  EXPECT_THAT(run({"ksn", "statement", "decline"}).out, HasSubstr("you stay under version 1, which was accepted before: picketctl ksn disable ends it\n"));
+}
+
 TEST_F(KsnCommands, last_sent_says_when_it_was_not_taken) {
   ksn::v1::SentReply sent;
   sent.set_last(R"({"path":"/ksn/v1/hello"})");
@@ -165,6 +180,38 @@ TEST_F(KsnCommands, check_says_why_nobody_answered) {
   }
   EXPECT_THAT(run({"ksn", "check", ""}).err, HasSubstr("an empty name names nothing"));
   EXPECT_THAT(run({"ksn", "check", "/"}).err, HasSubstr("picketctl scan"));
+  EXPECT_THAT(run({"ksn", "check", "/dev/null"}).err, HasSubstr("/dev/null: a device has no content to ask about"));
+  const auto fifo = picketd.folder() / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_THAT(run({"ksn", "check", fifo.native()}).err, HasSubstr("a FIFO has no content to ask about"));
+}
+
+TEST_F(KsnCommands, check_answers_for_the_others_when_one_cannot_be_asked_about) {
+  auto answer = ksn::v1::VERDICT_TRUSTED;
+  picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
+    ksn::v1::CheckReply reply;
+    for (const auto& object : request.objects()) {
+      auto* checked = reply.add_checked();
+      checked->set_from(ksn::v1::Checked::SERVER);
+      checked->mutable_facts()->set_verdict(answer);
+      checked->mutable_facts()->set_threat(to_hex(object.file_digest()).substr(0, 1));
+    }
+    return reply.SerializeAsString();
+  });
+  picketd.start();
+  const std::string a(64, 'a'), b(64, 'b');
+  auto ran = run({"ksn", "check", a, "nonsense", "/", b});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_EQ(ran.err, "");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("trusted"), HasSubstr("no answer"), HasSubstr("nonsense: no such file"), HasSubstr("use picketctl scan")));
+  const auto data = boost::json::parse(run({"--json", "ksn", "check", a, "nonsense", b}).out).at("data").at("checked").as_array();
+  ASSERT_EQ(data.size(), 3U);
+  EXPECT_EQ(data[0].at("facts").at("threat"), "a");
+  EXPECT_THAT(std::string(data[1].at("why").as_string()), HasSubstr("nonsense: no such file"));
+  EXPECT_EQ(data[2].at("facts").at("threat"), "b");
+  answer = ksn::v1::VERDICT_UNTRUSTED;
+  EXPECT_EQ(run({"ksn", "check", a, "nonsense"}).code, 4);
+  EXPECT_EQ(run({"ksn", "check", "/", "nonsense"}).code, 1) << "there was nothing to ask";
 }
 
 TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {

@@ -227,6 +227,14 @@ TEST_F(LmdbStore, keeps_licences_and_daily_sums) {
   for (int day = 1; day <= 20; ++day) ASSERT_TRUE(store->count({std::string(16, '5'), "2027-01-" + std::to_string(day + 9), {}}).value() || day > 1);
 }
 
+TEST_F(LmdbStore, forgets_sums_of_two_years_ago) {
+  auto store = open();
+  for (const char* day : {"2024-11-20", "2024-11-21", "2026-11-20", "2026-11-21"}) ASSERT_TRUE(store->count({cat("simple", day), day, {{"files", 1}}}).value());
+  auto sums = store->counted().value();
+  EXPECT_FALSE(sums.contains("2024-11-20"));
+  EXPECT_EQ(sums.size(), 3u);
+}
+
 TEST_F(LmdbStore, is_read_while_it_is_written) {
   auto store = open();
   std::vector<Row> first{row(0, 3)};

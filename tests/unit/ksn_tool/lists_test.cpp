@@ -88,6 +88,25 @@ TEST_F(KsnLists, maltrail_files_may_comment_each_line) {
   EXPECT_TRUE(rows_.contains({2, address("1.2.3.4/")}));
 }
 
+TEST_F(KsnLists, hosts_files_name_one_address_or_more_a_line_and_the_computers_own) {
+  const auto result = read("# Title: hosts\n127.0.0.1 localhost\n127.0.0.1 localhost.localdomain\n255.255.255.255 broadcasthost\n::1 ip6-localhost ip6-loopback\nfe80::1%lo0 localhost\n"
+                           "ff02::1 ip6-allnodes\n0.0.0.0 0.0.0.0\n0.0.0.0 Bad.example\n0.0.0.0\tworse.example  worst.example # Family, large\n:: sixth.example\n");
+  EXPECT_EQ(result.not_understood, 0u) << result.first;
+  EXPECT_EQ(result.addresses, 4u);
+  for (const auto* expression : {"bad.example/", "worse.example/", "worst.example/", "sixth.example/"}) EXPECT_TRUE(rows_.contains({2, address(expression)})) << expression;
+  EXPECT_EQ(at("worst.example/").threat(), "Family, large");
+  EXPECT_EQ(read("0.0.0.0 bad.example # a, b\n0.0.0.0 worse.example\n").addresses, 2u) << "a comma in a comment is no CSV";
+  EXPECT_EQ(read("0.0.0.0 not/a.host\n").not_understood, 1u);
+}
+
+TEST_F(KsnLists, says_how_an_international_name_is_read) {
+  const auto result = read("b\xc3\xbc"
+                           "cher.example\nxn--bcher-kva.example\nhttp://a.example/b\xc3\xbc"
+                           "cher\n");
+  EXPECT_EQ(result.rows, 2u);
+  EXPECT_NE(result.first.find("an international name: only its form xn--... is read"), std::string::npos) << result.first;
+}
+
 TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {
   const auto text = R"({"name":"Top sites","type":"hostname","version":3,"list":["example.com",".example.org",7,"not a host"]})";
   const auto result = read(text, 0);

@@ -110,6 +110,31 @@ TEST_F(KsnClientPlugin, declining_the_text_in_force_takes_consent_back) {
   EXPECT_EQ(ksn.messages(), before);
 }
 
+TEST_F(KsnClientPlugin, declining_the_version_in_force_in_another_language_takes_consent_back) {
+  ASSERT_TRUE(picket::write_file_atomic(folder.path() / "statements" / "ksn_de.txt", "Version: 1\nDer Text.\n"));
+  start();
+  accept();
+  EXPECT_EQ(decide(false, {}, "de").status, PICKET_OK);
+  EXPECT_EQ(status().status(), "Disabled");
+  for (const char* language : {"en", "de"}) EXPECT_EQ(statement(language).statement().decision(), "declined") << language;
+  EXPECT_EQ(status().statement().accepted_version(), "");
+  const auto before = ksn.messages();
+  EXPECT_EQ(check_one(digest_number(3)).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.messages(), before);
+  restart();
+  EXPECT_EQ(status().status(), "Disabled");
+}
+
+TEST_F(KsnClientPlugin, says_which_languages_there_are_instead_of_one_that_does_not_ship) {
+  settings["language"] = "fr";
+  start();
+  const auto said = host.logs();
+  EXPECT_THAT(said, testing::Contains(testing::Field(&picket::testing::LogRecord::text, HasSubstr("in language 'fr' (there are: en)"))));
+  const auto answer = ask_raw("picket.ksn.statement", "");
+  EXPECT_EQ(answer.status, PICKET_E_NOT_FOUND);
+  EXPECT_THAT(answer.payload, HasSubstr("in language 'fr' (there are: en)"));
+}
+
 TEST_F(KsnClientPlugin, a_missing_statement_is_one_clear_line_and_no_consent) {
   ASSERT_TRUE(picket::remove_file(folder.path() / "statements" / "ksn_en.txt"));
   start();

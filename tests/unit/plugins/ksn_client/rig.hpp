@@ -97,10 +97,11 @@ struct KsnClientPlugin : testing::Test {
     request.set_language(language);
     return ask<v1::StatementReply>("picket.ksn.statement", request);
   }
-  picket::testing::Answered decide(bool accept, std::string digest = {}) {
+  picket::testing::Answered decide(bool accept, std::string digest = {}, const std::string& language = {}) {
     v1::DecideRequest request;
     request.set_accept(accept);
-    request.set_digest(digest.empty() ? statement().statement().digest() : digest);
+    request.set_language(language);
+    request.set_digest(digest.empty() ? statement(language).statement().digest() : digest);
     request.set_who("ann");
     return ask_raw("picket.ksn.decide", request.SerializeAsString());
   }

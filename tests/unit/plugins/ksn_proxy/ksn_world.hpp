@@ -23,21 +23,23 @@ class KsnWorld {
   KsnWorld() {
     ksn_.now = static_cast<std::int64_t>(std::time(nullptr));
     start_ksn(0);
-    const auto key = trust::PrivateKey::generate("ed25519");
-    ksn::Provider provider;
-    provider.name = "test";
-    provider.contact = "ksn@example.org";
-    provider.created = 1'700'000'000;
-    provider.private_ksn = true;
-    provider.servers = {cat("https://localhost:", std::to_string(port()))};
-    provider.answer_keys = {ksn_.public_key()};
-    provider.certificate = *read_file(folder_ / "ksn" / "server.pem", 1 << 20);
-    trust::DsseEnvelope envelope{std::string(ksn::kProviderType), provider.to_json(), {}};
-    EXPECT_TRUE(envelope.sign(*key));
+    provider_.name = "test";
+    provider_.contact = "ksn@example.org";
+    provider_.created = 1'700'000'000;
+    provider_.private_ksn = true;
+    provider_.servers = {cat("https://localhost:", std::to_string(port()))};
+    provider_.answer_keys = {ksn_.public_key()};
+    provider_.certificate = *read_file(folder_ / "ksn" / "server.pem", 1 << 20);
+    write_provider();
     EXPECT_TRUE(make_folders(folder_ / "keys"));
-    EXPECT_TRUE(write_file_atomic(folder_ / "provider.json", envelope.to_json()));
-    EXPECT_TRUE(write_file_atomic(folder_ / "keys" / "a.pub.json", boost::json::serialize(key->public_key().to_json())));
+    EXPECT_TRUE(write_file_atomic(folder_ / "keys" / "a.pub.json", boost::json::serialize(key_.public_key().to_json())));
     channel_ = *ksn_channel::Channel::start();
+  }
+
+  void write_provider() {
+    trust::DsseEnvelope envelope{std::string(ksn::kProviderType), provider_.to_json(), {}};
+    EXPECT_TRUE(envelope.sign(key_));
+    EXPECT_TRUE(write_file_atomic(folder_ / "provider.json", envelope.to_json()));
   }
 
   void start_ksn(std::uint16_t port) {
@@ -83,6 +85,8 @@ class KsnWorld {
 
   support::ServerFolder folder_;
   FakeKsn ksn_;
+  ksn::Provider provider_;
+  const trust::PrivateKey key_ = *trust::PrivateKey::generate("ed25519");
   std::atomic<int> arrived_{0};
 
  private:

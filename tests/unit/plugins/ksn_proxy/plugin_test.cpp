@@ -127,6 +127,34 @@ TEST_F(KsnProxyPlugin, goes_back_when_new_settings_do_not_work) {
   EXPECT_EQ(answer->status, 200);
 }
 
+TEST_F(KsnProxyPlugin, keeps_its_answers_over_settings_that_are_refused_or_have_nothing_to_do_with_them) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto ask = [&] {
+    const auto answer = post(road(), "/ksn/v1/ask", ask_of({digest_of(1), digest_of(2)}));
+    return answer ? answer->status : 0;
+  };
+  const auto entries = [&] { return status().counters().at("cache_entries"); };
+  ASSERT_EQ(ask(), 200);
+  const auto at = status().addresses(0);
+  for (const auto* bad : {R"(,"certificate":"/nonexistent","key":"/nonexistent")", R"(,"provider_file":"/nonexistent")", R"(,"servers":["nonsense"])"}) {
+    EXPECT_NE(host_.apply(settings(bad), 2), PICKET_OK) << bad;
+    EXPECT_EQ(status().addresses(0), at) << "it went on, at a port of any number";
+    EXPECT_EQ(entries(), 2u);
+  }
+  ASSERT_EQ(host_.apply(settings(R"(,"idle_timeout_seconds":30)"), 3), PICKET_OK) << host_.error();
+  EXPECT_EQ(entries(), 2u);
+  EXPECT_EQ(ask(), 200);
+  EXPECT_EQ(status().counters().at("from_cache"), 2u);
+  ASSERT_EQ(host_.apply(settings(R"(,"cache_mb":8)"), 4), PICKET_OK) << host_.error();
+  EXPECT_EQ(entries(), 0u);
+  ASSERT_EQ(ask(), 200);
+  const auto key = picket::trust::PrivateKey::generate("ed25519");
+  provider_.answer_keys.push_back(key->public_key());
+  write_provider();
+  ASSERT_EQ(host_.apply(settings(R"(,"cache_mb":8)"), 5), PICKET_OK) << host_.error();
+  EXPECT_EQ(entries(), 0u) << "answers by other keys";
+}
+
 TEST_F(KsnProxyPlugin, starts_with_no_provider_whose_word_it_cannot_check) {
   ASSERT_TRUE(picket::remove_file(folder_ / "keys" / "a.pub.json"));
   EXPECT_NE(host_.start(settings()), PICKET_OK);

@@ -124,11 +124,11 @@ TEST_F(KsnServicePlugin, starts_without_its_store_says_so_and_recovers) {
 }
 
 TEST_F(KsnServicePlugin, takes_statistics_and_content_on_its_workers) {
-  ASSERT_EQ(host_.start(settings(",\"samples\":{\"folder\":\"" + folder_ + "/samples\"}")), PICKET_OK) << host_.error();
+  ASSERT_EQ(host_.start(settings(",\"samples\":{\"folder\":\"" + folder_ + "/samples\",\"wish_unknown\":true}")), PICKET_OK) << host_.error();
   v1::StatisticsRequest statistics;
   statistics.mutable_asker()->set_extended(true);
   statistics.set_id(std::string(16, 's'));
-  (*statistics.mutable_counters())["scans"] = 2;
+  (*statistics.mutable_counters())["files"] = 2;
   EXPECT_EQ(post("/ksn/v1/statistics", statistics.SerializeAsString())->status, 200);
   v1::ContentRequest content;
   content.mutable_asker()->set_extended(true);

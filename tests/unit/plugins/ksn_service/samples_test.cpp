@@ -131,6 +131,39 @@ TEST_F(KsnServiceSamples, takes_only_what_it_wants) {
   EXPECT_EQ(status([](auto&) {}), 409);
 }
 
+TEST_F(KsnServiceSamples, asking_how_much_is_there_leaves_nothing_behind) {
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(sent(part(picket::random_bytes(4000), 0, 0)).held(), 0u);
+  EXPECT_EQ(sent(part(picket::random_bytes(4000), 1000, 1000)).held(), 0u) << "nor does a part with nothing before it";
+  EXPECT_FALSE(fs::exists(folder_ + "/samples"));
+}
+
+TEST_F(KsnServiceSamples, counts_a_tiny_file_as_the_block_that_it_fills) {
+  int complete = 0;
+  for (int i = 0; i < 20; ++i) complete += post("/ksn/v1/content", part(std::to_string(i), 0, 10)).status == 200;
+  EXPECT_EQ(complete, 2);
+}
+
+TEST_F(KsnServiceSamples, holds_a_thousand_unfinished_files_and_sweeps_what_nobody_goes_on_with) {
+  settings_.samples.quota_bytes = 100'000'000;
+  fs::create_directory(folder_ + "/samples");
+  const auto unfinished = [&](int n) { return folder_ + "/samples/" + picket::sha256_hex(std::to_string(n)) + ".sample.part"; };
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(picket::write_file_atomic(unfinished(i), "x"));
+  const auto begun = part(picket::random_bytes(2000), 0, 1000);
+  EXPECT_EQ(refusal(post("/ksn/v1/content", begun)).text(), "there is no room for samples now");
+  auto question = asking({digest_of(700)});
+  question.mutable_asker()->set_extended(true);
+  EXPECT_EQ(asked(question).wishes_size(), 0);
+  fs::last_write_time(unfinished(0), fs::file_time_type::clock::now() - std::chrono::hours(24 * 8));
+  service_.reset();
+  EXPECT_EQ(sent(begun).held(), 1000u);
+  EXPECT_FALSE(fs::exists(unfinished(0)));
+}
+
+TEST_F(KsnServiceSamples, takes_none_when_it_wishes_for_none) {
+  settings_.samples.wish_unknown = false;
+  EXPECT_EQ(post("/ksn/v1/content", part("content", 0, 7)).status, 409);
+}
+
 TEST_F(KsnServiceSamples, keeps_its_quota) {
   int complete = 0;
   Response last;

@@ -171,7 +171,7 @@ TEST_F(KsnServiceAsked, keeps_statistics_of_extended_mode_once) {
   v1::StatisticsRequest request;
   *request.mutable_asker() = asker();
   request.set_id(std::string(16, 's'));
-  (*request.mutable_counters())["scans"] = 3;
+  (*request.mutable_counters())["files"] = 3;
   EXPECT_EQ(post("/ksn/v1/statistics", request).status, 400);  // nobody asked basic mode
   request.mutable_asker()->set_extended(true);
   EXPECT_EQ(post("/ksn/v1/statistics", request).status, 200);
@@ -181,9 +181,25 @@ TEST_F(KsnServiceAsked, keeps_statistics_of_extended_mode_once) {
   EXPECT_EQ(post("/ksn/v1/statistics", named).status, 400);
   service_.reset();
   auto sums = picket::ksn_store::open_store(settings_.store).value()->counted().value();
-  EXPECT_EQ(sums["2027-01-15"]["scans"], 3u);
+  EXPECT_EQ(sums["2027-01-15"]["files"], 3u);
   settings_.statistics = false;
   EXPECT_EQ(post("/ksn/v1/statistics", request).status, 409);
+}
+
+TEST_F(KsnServiceAsked, keeps_no_names_of_counters_that_a_client_makes_up) {
+  v1::StatisticsRequest request;
+  *request.mutable_asker() = asker();
+  request.mutable_asker()->set_extended(true);
+  for (char n = 'a'; n <= 'z'; ++n) {
+    request.set_id(std::string(16, n));
+    request.clear_counters();
+    for (int i = 0; i < 200; ++i) (*request.mutable_counters())[std::string(40, n) + std::to_string(i)] = 1;
+    if (n == 'z') (*request.mutable_counters())["untrusted"] = 2;
+    ASSERT_EQ(post("/ksn/v1/statistics", request).status, 200);
+  }
+  service_.reset();
+  const std::map<std::string, std::uint64_t> one{{"untrusted", 2}};
+  EXPECT_EQ(picket::ksn_store::open_store(settings_.store).value()->counted().value(), (std::map<std::string, std::map<std::string, std::uint64_t>>{{"2027-01-15", one}}));
 }
 
 TEST_F(KsnServiceAsked, without_its_store_says_so_and_comes_back_by_itself) {
