@@ -1,6 +1,8 @@
 #include "client.hpp"
 
 #include <boost/json.hpp>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include <algorithm>
 #include <cstring>
@@ -8,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
+#include "base/free_with.hpp"
 #include "printed.hpp"
 
 namespace ksn_client {
@@ -19,6 +22,13 @@ constexpr std::uint64_t kMostProviderFile = 1u << 20, kMostDirectives = 64u << 1
 std::string host_of(std::string_view base_url) {
   const auto scheme = base_url.find("://");
   return std::string(scheme == std::string_view::npos ? base_url : base_url.substr(scheme + 3));
+}
+
+bool begins_with_certificate(const std::string& pem) {
+  const picket::Owned<BIO, BIO_free_all> bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const picket::Owned<X509, X509_free> certificate(::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  ::ERR_clear_error();
+  return certificate != nullptr;
 }
 
 std::uint64_t random_seed() {
@@ -152,8 +162,9 @@ std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Pr
     Result<> readable;
     if (!settings.proxy_certificate.empty()) {
       auto pem = picket::read_file(settings.proxy_certificate, kMostPem);
-      if (pem) certificate = std::move(*pem);
-      else readable = fail(std::move(pem).error(), "setting proxy_certificate");
+      if (!pem) readable = fail(std::move(pem).error(), "setting proxy_certificate");
+      else if (!begins_with_certificate(*pem)) readable = fail(Code::invalid, cat("setting proxy_certificate: ", settings.proxy_certificate, " holds no certificate in PEM"));
+      else certificate = std::move(*pem);
     }
     // The proxy stands in this network: no web proxy in between.
     if (readable) out.push_back({{settings.proxy, std::move(certificate), "", settings.fallback_resolvers}, true, cat("proxy ", host_of(settings.proxy))});
@@ -176,6 +187,8 @@ std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Pr
 
 void Client::put_in_force(Derived derived) {
   const Settings& settings = derived.settings;
+  // A language that does not ship leaves users without a text to accept.
+  if (const auto ships = Statement::load(settings.statements_folder, settings.language); !ships) host_.log(true, ships.error().message);
   auto provider = load_provider(settings);
   std::string why_none;
   std::vector<Way> ways;
@@ -237,8 +250,6 @@ void Client::put_in_force(Derived derived) {
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (!trust) broker_->clear(why_none);
   if (went_off) fall_silent("KSN was switched off");
-  // A language that does not ship leaves users without a text to accept.
-  if (const auto ships = Statement::load(settings.statements_folder, settings.language); !ships) host_.log(true, ships.error().message);
   refresh();
 }
 

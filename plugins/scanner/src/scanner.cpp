@@ -197,12 +197,14 @@ void Scanner::scan(std::uint64_t request_id, std::string_view payload) {
     return;
   }
   Databases databases;
+  std::string missing;
   {
     const std::lock_guard lock(mutex_);
     databases = standing_.databases;
+    missing = standing_.missing();
   }
-  if (!databases.rules) {
-    host_.refuse(request_id, PICKET_E_UNAVAILABLE, kNoDatabases);
+  if (!missing.empty()) {
+    host_.refuse(request_id, PICKET_E_UNAVAILABLE, missing);
     return;
   }
   Job job{std::make_shared<Answer>(host_, request_id), nullptr, nullptr};

@@ -21,8 +21,10 @@ std::string Standing::lost() const {
   return ksn_trouble + ": what only the light digest database hits is suspected, not confirmed";
 }
 
+std::string Standing::missing() const { return databases.rules ? "" : databases.digests ? kNoRules : kNoDatabases; }
+
 std::string Standing::complaint() const {
-  if (!databases.rules) return kNoDatabases;
+  if (auto why = missing(); !why.empty()) return why;
   return joined({databases.rules->note(), digests_refused, lost()});
 }
 
@@ -40,7 +42,7 @@ picket::scan::v1::ScannerState Standing::state() const {
   if (databases.rules)
     rules = std::to_string(databases.rules->count()) + " rules of " + name_of(databases.release, databases.variant);
   else
-    rules = rules_refused.empty() ? kNoDatabases : "no databases";
+    rules = rules_refused.empty() ? missing() : databases.digests ? "no rules" : "no databases";
   std::string digests;
   if (databases.digests) digests = std::to_string(databases.digests->counts().all()) + " digests of " + name_of(databases.digests_release, databases.digests_variant);
   out.set_text(joined({rules, databases.rules ? databases.rules->note() : std::string(), rules_refused, digests, digests_refused, lost()}));

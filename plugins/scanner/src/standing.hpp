@@ -15,6 +15,8 @@ struct Standing {
   std::string ksn_trouble;                     // why KSN gives no answers; empty: it does
 
   [[nodiscard]] picket::scan::v1::ScannerState state() const;
+  // Why nothing can be scanned; empty: there are rules.
+  [[nodiscard]] std::string missing() const;
   // Degraded with a reason, or healthy with an empty one.
   [[nodiscard]] std::string complaint() const;
   // What a light database cannot decide alone.
@@ -22,5 +24,7 @@ struct Standing {
 };
 
 inline constexpr const char* kNoDatabases = "no databases yet: run picketctl update run";
+// Digests alone find too little for a scan that says nothing was found.
+inline constexpr const char* kNoRules = "no rules yet, only digests: picketctl update run brings the component yara-rules";
 
 }  // namespace scanner

@@ -16,6 +16,19 @@ TEST_F(ScannerDigests, works_without_any) {
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_HEALTHY);
 }
 
+TEST_F(ScannerDigests, without_rules_say_that_the_rules_are_missing) {
+  host_.stop();
+  host_.destroy();
+  ASSERT_EQ(host_.create("org.picket.scanner"), PICKET_OK) << host_.error();
+  ASSERT_EQ(host_.start("{}"), PICKET_OK) << host_.error();
+  text_of(activate_digests("full", {{"evil"}}));
+  const auto got = run({files_.path()});
+  EXPECT_EQ(got.answer.status, PICKET_E_UNAVAILABLE);
+  EXPECT_EQ(got.answer.payload, "no rules yet, only digests: picketctl update run brings the component yara-rules");
+  EXPECT_FALSE(state().ready());
+  EXPECT_NE(state().text().find("component yara-rules; 1 digests of release 7 (full)"), std::string::npos) << state().text();
+}
+
 TEST_F(ScannerDigests, full_finds_clears_and_says_who_decided) {
   EXPECT_EQ(text_of(activate_digests("full", {{"evil"}, {"good THE-MARK", Verdict::trusted}, {"tool", Verdict::abusable}, {"evil THE-MARK", Verdict::untrusted, "", ""}})), "4 digests, 1 of them trusted");
   files_.write("evil", "evil");

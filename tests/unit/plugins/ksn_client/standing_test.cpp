@@ -184,6 +184,12 @@ TEST_F(KsnClientPlugin, servers_are_not_asked_while_the_proxy_is_away_unless_pol
   ASSERT_TRUE(wait([&] { return status().status() == "Enabled. Not available"; }));
   EXPECT_EQ(status().road(), "none");
   settings["proxy"] = "127.0.0.1:1";
+  const auto damaged = (folder.path() / "damaged.pem").native();
+  ASSERT_TRUE(picket::write_file_atomic(damaged, "-----BEGIN CERTIFICATE-----\nno certificate\n-----END CERTIFICATE-----\n"));
+  settings["proxy_certificate"] = damaged;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_THAT(check_one(digest_number(1)).why(), HasSubstr("setting proxy_certificate: " + damaged + " holds no certificate in PEM"));
+  settings.erase("proxy_certificate");
   settings["servers_when_proxy_is_away"] = true;
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_THAT(status().road(), HasSubstr("servers"));
