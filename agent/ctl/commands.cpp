@@ -44,7 +44,7 @@ constexpr std::array all_commands{
             &update_rollback},
     Command{"update explain", "[COMPONENT]", 0, 1, "Why each thing happened in the last run", "picketctl update explain yara-rules", no_options, Completes::components, &update_explain},
     Command{"update what-is-sent", "", 0, 0, "What a download tells the update servers", "picketctl update what-is-sent", no_options, Completes::nothing, &update_what_is_sent},
-    Command{"update export", "FOLDER [COMPONENT...]", 1, any, "Make a repository of what is in force, e.g. on a removable drive", "picketctl update export /media/stick/picket",
+    Command{"update export", "FOLDER [COMPONENT...]", 1, any, "Write what is in force to FOLDER: new, empty or an earlier export (picket-export.txt is there)", "picketctl update export /media/stick/picket",
             no_options, Completes::files, &update_export},
     Command{"component list", "", 0, 0, "Components, their releases and who demands them", "picketctl component list --json", no_options, Completes::nothing, &component_list},
     Command{"task list", "", 0, 0, "Tasks, when they run next and what came of them", "picketctl task list", no_options, Completes::nothing, &task_list},

@@ -230,6 +230,8 @@ ok --says "an update source as it is" export --now "$much_later" yara-rules "$wo
 refuses 1 "the repository offers no component colours" export --now "$much_later" colours "$work/stick-none"
 refuses 1 "is neither a component's name nor a file about a device" export "two words" "$work/stick-none"
 refuses 1 "is no repository, and is left alone" export --now "$much_later" yara-rules "$work/v1"
+refuses 1 "lies in a publisher's own folder" export --now "$much_later" yara-rules "$PICKET_REPO/repository"
+refuses 1 "is a repository without picket-export.txt" export --now "$much_later" yara-rules copy
 refuses 1 "is neither full nor light" export --variant dark yara-rules "$work/stick-none"
 refuses 2 "FOLDER is missing" export yara-rules
 echo '{"data":{"components":[{"component":"yara-rules","wanted_variant":"full","demanded_by":["x"]}]}}' >pc-7.json
