@@ -4,6 +4,7 @@
 
 #include "repo/packed.hpp"
 #include "repo_fixture.hpp"
+#include "support/without_privilege.hpp"
 #include "trust/folder_repository.hpp"
 
 namespace picket::repo {
@@ -142,6 +143,16 @@ TEST_F(Export, what_somebody_laid_into_an_export_is_kept) {
   write(stick() / "letter.txt", "dear");
   EXPECT_THAT(try_export({{"yara-rules", ""}}, stick()).error().message, HasSubstr("holds 'letter.txt'"));
   EXPECT_EQ(read_file(stick() / "letter.txt", 100).value(), "dear");
+}
+
+TEST_F(Export, says_before_all_work_that_nothing_may_be_written_there) {
+  fs::create_directories(base_ / "shut");
+  fs::permissions(base_ / "shut", fs::perms(0555));
+  const support::WithoutPrivilege nobody;
+  const auto done = trust::check_export_folder(base_ / "shut" / "picket");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::denied) << done.error().message;
+  EXPECT_THAT(done.error().message, HasSubstr("write in "));
 }
 
 TEST_F(Export, a_variant_that_a_component_lacks_is_the_other) {
