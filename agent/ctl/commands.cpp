@@ -35,7 +35,7 @@ constexpr std::array all_commands{
     Command{"status", "", 0, 0, "How this computer's protection is, on one page", "picketctl status", no_options, Completes::nothing, &status},
     Command{"plugin list", "", 0, 0, "All plugins and what they are doing", "picketctl plugin list", no_options, Completes::nothing, &plugin_list},
     Command{"plugin info", "ID", 1, 1, "All about one plugin", "picketctl plugin info org.picket.cloud-mode", no_options, Completes::plugins, &plugin_info},
-    Command{"plugin restart", "ID", 1, 1, "Stop and start a plugin; looks for a newer version, takes back a failed one",
+    Command{"plugin restart", "ID", 1, 1, "Stop and start a plugin, and wait how it goes; looks for a newer version, takes back a failed one",
             "picketctl plugin restart org.picket.scanner", no_options, Completes::plugins, &plugin_restart},
     Command{"update run", "[COMPONENT...]", 0, any, "Bring what is demanded up to date now", "picketctl update run yara-rules", run_options, Completes::components, &update_run},
     Command{"update status", "", 0, 0, "Components, sources and the last run", "picketctl update status", no_options, Completes::nothing, &update_status},
