@@ -85,6 +85,8 @@ class Log {
   // Lives as long as the log. A name is taken once, so parts of one name share their level.
   [[nodiscard]] LogPart part(std::string_view name);
   [[nodiscard]] Result<> set_levels(std::string_view levels);
+  // Code::invalid: as open() would say.
+  [[nodiscard]] static Result<> check_levels(std::string_view levels);
   // Lines that could not be written (full disk); each such time is said on standard error once.
   [[nodiscard]] std::uint64_t lost() const;
 
