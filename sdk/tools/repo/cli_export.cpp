@@ -30,7 +30,7 @@ Result<std::vector<ExportWish>> wishes_of(const std::string& word, const std::st
 
 Result<> export_for(const Options& options) {
   const auto variant = options.get("variant");
-  if (!variant.empty() && variant != "full" && variant != "light") return fail(Code::invalid, cat("--variant: '", variant, "' is neither full nor light"));
+  if (!variant.empty() && variant != "full" && variant != "light") return options.wrong_usage(cat("--variant: '", variant, "' is neither full nor light"));
   auto words = options.positionals();
   const std::filesystem::path folder = words.back();
   words.pop_back();
@@ -55,7 +55,7 @@ int run_export(const CommandText& text, const Arguments& arguments) {
   add_common(options);
   options.value("variant", "full|light", "only this one (default: what a device wants; of a component all)").positional("DEVICE-OR-COMPONENTS... FOLDER", 2, 1000);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, export_for(options));
+  return finish(options, export_for(options));
 }
 
 }  // namespace
