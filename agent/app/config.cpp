@@ -1,5 +1,6 @@
 #include "app/config.hpp"
 
+#include <array>
 #include <cerrno>
 #include <map>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "runtime/log.hpp"
 
 namespace picket::app {
 namespace {
@@ -16,6 +18,9 @@ namespace {
 namespace po = boost::program_options;
 using Paths = std::vector<std::string>;
 constexpr std::uint64_t kMostConfig = 1u << 20;
+constexpr const char* kStray = "stray word";  // no name of an option can be typed so
+// A service's current folder is nobody's choice, so none of these depends on it; --config does, as it is typed.
+constexpr std::array kPaths{"data-dir", "run-dir", "plugin-dir", "child-program", "plugin-keys", "policy-keys", "update-root", "settings-dir", "log-file"};
 
 std::string host_name() {
   char name[256] = {};
@@ -74,8 +79,13 @@ Result<po::variables_map> parse(int argc, const char* const* argv, std::map<std:
   po::variables_map map;
   std::string where = "command line";
   try {
-    const auto line = po::command_line_parser(argc, argv).options(all).positional({}).run();
-    for (const auto& option : line.options) from[option.string_key] = where;
+    po::options_description with_stray;
+    with_stray.add(all).add_options()(kStray, po::value<Paths>());
+    const auto line = po::command_line_parser(argc, argv).options(with_stray).positional(po::positional_options_description().add(kStray, -1)).run();
+    for (const auto& option : line.options) {
+      if (option.string_key == kStray) return fail(Code::invalid, cat(where, ": unexpected argument '", option.value.front(), "'"));
+      from[option.string_key] = where;
+    }
     po::store(line, map);
     const bool named = map.count("config") != 0 && !map["config"].defaulted();
     const std::string file = map["config"].as<std::string>();
@@ -95,6 +105,12 @@ Result<po::variables_map> parse(int argc, const char* const* argv, std::map<std:
     return fail(Code::invalid, cat(where, ": ", e.what()));
   }
   return map;
+}
+
+// `where`: the file, or the command line.
+Result<> check_path(const std::string& name, const std::string& value, const std::string& where) {
+  if (std::filesystem::path(value).is_absolute() || (value.empty() && name == "log-file")) return {};
+  return fail(Code::invalid, cat(where, ": ", name, ": '", value, "' is no absolute path", value.find_first_of("\"'") == value.npos ? "" : " (quotes belong to the value)"));
 }
 
 }  // namespace
@@ -146,12 +162,21 @@ Result<CommandLine> read_config(int argc, const char* const* argv, const std::st
   config.log_format = one("log-format");
   config.log_file = one("log-file");
   config.socket_group = one("socket-group");
+  const auto where = [&](const std::string& name) {
+    const auto found = from.find(name);
+    return found == from.end() ? std::string("default") : found->second == "file" ? config.config_file.native() : found->second;
+  };
+  for (const char* name : kPaths) {
+    const auto& value = map[name].value();
+    for (const auto& path : value.type() == typeid(std::string) ? Paths{one(name)} : many(name)) PICKET_TRY(check_path(name, path, where(name)));
+  }
+  if (auto known = runtime::Log::check_levels(config.log_level); !known) return fail(std::move(known).error(), cat(where("log-level"), ": log-level"));
   const auto threshold = one("policy-threshold");
   if (threshold.empty() || threshold.size() > 2 || threshold.find_first_not_of("0123456789") != std::string::npos || std::stoul(threshold) == 0)
-    return fail(Code::invalid, cat("policy-threshold: '", threshold, "' is not a number from 1 to 99"));
+    return fail(Code::invalid, cat(where("policy-threshold"), ": policy-threshold: '", threshold, "' is not a number from 1 to 99"));
   config.policy_threshold = static_cast<unsigned>(std::stoul(threshold));
   if (config.log_format != "text" && config.log_format != "json")
-    return fail(Code::invalid, cat("log-format: '", config.log_format, "' is neither text nor json"));
+    return fail(Code::invalid, cat(where("log-format"), ": log-format: '", config.log_format, "' is neither text nor json"));
   for (const auto& option : in_file.options()) {
     const auto& name = option->long_name();
     const bool given = map.count(name) != 0;

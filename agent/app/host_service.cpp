@@ -78,8 +78,12 @@ HostService::HostService(Parts parts) : parts_(std::move(parts)), started_(parts
   });
   answer_later<v1::PluginRestartRequest>("picket.plugin.restart", [this](bus::RequestId id, const v1::PluginRestartRequest& request) {
     parts_.worker.post([this, id, plugin = request.id()] {
-      const auto done = parts_.plugins()->restart(plugin);
-      reply(id, done ? Result<v1::PluginRestartReply>() : Result<v1::PluginRestartReply>(fail(Error(done.error()))));
+      auto begun = parts_.plugins()->restart(plugin, [this, id](const plugin_host::Status& status) {
+        v1::PluginRestartReply out;
+        *out.mutable_status() = to_proto(status);
+        reply(id, Result<v1::PluginRestartReply>(std::move(out)));
+      });
+      if (!begun) reply(id, Result<v1::PluginRestartReply>(fail(std::move(begun).error())));
     });
   });
   answer<v1::HostStatusRequest, v1::HostStatusReply>("picket.host.status", [this](const auto&) -> Result<v1::HostStatusReply> {

@@ -9,6 +9,7 @@
 #include "app/config.hpp"
 #include "launcher/notify.hpp"
 #include "runtime/journal.hpp"
+#include "runtime/log_text.hpp"
 #include "runtime/memory.hpp"
 
 namespace {
@@ -31,7 +32,7 @@ sigset_t block_signals() {
 int main(int argc, char** argv) {
   auto command_line = picket::app::read_config(argc, argv);
   if (!command_line) {
-    std::fprintf(stderr, "%spicketd: %s; see picketd --help\n", picket::runtime::error_prefix(), command_line.error().message.c_str());
+    std::fprintf(stderr, "%spicketd: %s; see picketd --help\n", picket::runtime::error_prefix(), picket::runtime::printable(command_line.error().message).c_str());
     return kUsage;
   }
   if (!command_line->text.empty()) {
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
   const sigset_t signals = block_signals();
   auto agent = picket::app::Agent::start(command_line->config);
   if (!agent) {
-    std::fprintf(stderr, "%spicketd: %s\n", picket::runtime::error_prefix(), agent.error().message.c_str());
+    std::fprintf(stderr, "%spicketd: %s\n", picket::runtime::error_prefix(), picket::runtime::printable(agent.error().message).c_str());
     return kFailed;
   }
   picket::launcher::notify_service_manager("READY=1");

@@ -6,6 +6,7 @@
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
 #include "picket/host/v1/host.pb.h"
+#include "runtime/log_text.hpp"
 
 namespace picket::ctl {
 
@@ -60,15 +61,19 @@ Result<Exit> plugin_info(Context& context) {
 Result<Exit> plugin_restart(Context& context) {
   host::v1::PluginRestartRequest request;
   request.set_id(context.arguments().front());
-  PICKET_LET(reply, context.session.ask<host::v1::PluginRestartReply>("picket.plugin.restart", request));
+  host::v1::PluginRestartReply reply;
+  PICKET_TRY(context.session.ask_patiently("picket.plugin.restart", request, reply));
+  const auto& now = reply.status();
+  const bool runs = now.state() == "running";
   if (context.is_json()) {
     json::object data = to_json(reply);
     data["id"] = request.id();
     context.print_json(std::move(data));
   } else {
-    context.terminal.out(cat(request.id(), " was restarted\n"));
+    const auto why = now.text().empty() ? std::string() : cat(": ", runtime::printable(now.text()));
+    context.terminal.out(runs ? cat(request.id(), " was restarted and runs, version ", now.version(), why, "\n") : cat(request.id(), " does not run, it is ", now.state(), why, "\n"));
   }
-  return Exit::ok;
+  return runs ? Exit::ok : Exit::failed;
 }
 
 }  // namespace picket::ctl

@@ -68,6 +68,13 @@ void Plugin::take(Event event, std::string text) {
     status.next_attempt = 0;
   });
   run(row->action, text);
+  if (is_settled())
+    for (const auto& tell : std::exchange(when_settled_, {})) tell(status());
+}
+
+void Plugin::when_settled(PluginHost::OnSettled tell) {
+  if (is_settled()) return tell(status());
+  when_settled_.push_back(std::move(tell));
 }
 
 void Plugin::run(Action action, const std::string& text) {

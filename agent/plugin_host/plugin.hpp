@@ -7,6 +7,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <picket/plugin.h>
 
@@ -42,6 +44,7 @@ class Plugin {
   void start();    // looks, verifies and goes on from there
   void stop();
   void restart();
+  void when_settled(PluginHost::OnSettled tell);  // perhaps within this call
   // done is called once, perhaps within this call.
   void apply(const Settings& settings, std::function<void(Outcome)> done);
   void give_up_apply();  // its caller waits no longer
@@ -138,6 +141,7 @@ class Plugin {
   std::unique_ptr<Trial> trial_;
   std::optional<Settings> settings_;  // in force, or for the next start
   std::optional<Applying> applying_;
+  std::vector<PluginHost::OnSettled> when_settled_;
   std::deque<std::chrono::milliseconds> failures_;  // monotonic times, within the window
   std::string loaded_sha256_;         // what entry_ was loaded from (in process)
   const picket_entry* entry_ = nullptr;

@@ -92,10 +92,13 @@ class Host final : public PluginHost {
     return found->second->info();
   }
 
-  Result<> restart(std::string_view id) override {
+  Result<> restart(std::string_view id, OnSettled on_settled) override {
     if (!package::is_plugin_id(id)) return unknown(id);
+    if (const auto& disabled = options_.disabled; std::find(disabled.begin(), disabled.end(), id) != disabled.end())
+      return fail(Code::denied, cat(id, " is disabled by the administrator"));
     auto* plugin = find(id);
-    if (plugin == nullptr) {
+    const bool is_new = plugin == nullptr;
+    if (is_new) {
       // It may have been installed since.
       const std::string name(id);
       const bool is_there = std::any_of(options_.folders.begin(), options_.folders.end(), [&](const auto& folder) {
@@ -104,12 +107,11 @@ class Host final : public PluginHost {
       });
       if (!is_there && !chosen(name)) return unknown(id);
       plugin = add(name);
-      worker_.post([plugin] { plugin->start(); });
-      return {};
     }
-    if (const auto& disabled = options_.disabled; std::find(disabled.begin(), disabled.end(), id) != disabled.end())
-      return fail(Code::denied, cat(id, " is disabled by the administrator"));
-    worker_.post([plugin] { plugin->restart(); });
+    worker_.post([plugin, is_new, on_settled = std::move(on_settled)]() mutable {
+      is_new ? plugin->start() : plugin->restart();
+      if (on_settled) plugin->when_settled(std::move(on_settled));
+    });
     return {};
   }
 

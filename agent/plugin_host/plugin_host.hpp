@@ -141,7 +141,10 @@ class PluginHost {
 
   [[nodiscard]] virtual std::vector<Status> list() const = 0;
   [[nodiscard]] virtual Result<Info> info(std::string_view id) const = 0;   // Code::not_found
-  [[nodiscard]] virtual Result<> restart(std::string_view id) = 0;          // also takes a failed one back, and looks again for newer versions
+  // Also takes a failed one back, and looks again for newer versions. `on_settled`: it runs, or waits for its next try, or will not run; each
+  // stage on the way has a deadline. On the supervisor's thread, must not block; never called if the host ends before.
+  using OnSettled = std::function<void(const Status&)>;
+  [[nodiscard]] virtual Result<> restart(std::string_view id, OnSettled on_settled = {}) = 0;
   [[nodiscard]] virtual std::vector<Demand> demands() const = 0;
   // id -> settings_schema of every verified plugin (for the policy part).
   struct Schema { std::string id, schema_json; };

@@ -88,6 +88,8 @@ class Log {
   [[nodiscard]] Result<> set_levels(std::string_view levels);
   // Parts that a level was set for and that nobody has taken, nor one below them.
   [[nodiscard]] std::vector<std::string> silent_parts() const;
+  // Code::invalid: as open() would say.
+  [[nodiscard]] static Result<> check_levels(std::string_view levels);
   // Lines that could not be written (full disk); each such time is said on standard error once.
   [[nodiscard]] std::uint64_t lost() const;
 

@@ -149,12 +149,12 @@ class Run {
   void open_readers();
   [[nodiscard]] Result<std::vector<std::string>> components_to_export(const v1::ExportRequest& order) const;
   struct Archive {
+    trust::Release release;
     Wanted wanted;
     trust::TargetCopy copy;
   };
   [[nodiscard]] Result<Archive> archive_of(const std::string& component, v1::ComponentResult& out);
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
-  [[nodiscard]] Result<> copy_to(const std::filesystem::path& folder, const std::vector<trust::MetadataFile>& metadata, const std::vector<Archive>& archives);
   void begin(v1::RunResult& result, std::string_view kind);
   void number(v1::RunResult& result, std::string_view kind);  // one that goes on with what an earlier one explained
   void finish(v1::RunResult& result);

@@ -18,6 +18,29 @@ const trust::Release* release_of(const std::vector<trust::Release>& offered, con
   return found == offered.end() ? nullptr : &*found;
 }
 
+// Where copies go. A folder that cannot have one leaves with its reason, and the others go on.
+struct Destinations {
+  std::vector<std::filesystem::path> folders;
+  std::string failures{};
+
+  template <class Step>
+  [[nodiscard]] Result<> keep_those(Explain& explain, Step&& step) {
+    std::erase_if(folders, [&](const auto& folder) {
+      const Result<> done = step(folder);
+      if (done) return false;
+      explain.say({.file = folder.native()}, done.error().message);
+      failures += cat(failures.empty() ? "" : "; ", done.error().message);
+      return true;
+    });
+    return folders.empty() ? Result<>(fail(Code::io, failures)) : Result<>();
+  }
+};
+
+// check_export_folder has seen that it has a parent.
+Result<> check_room(const std::filesystem::path& folder, std::uint64_t need) {
+  return storage::require_space(folder.has_filename() ? folder.parent_path() : folder.parent_path().parent_path(), need, cat("a copy in ", folder.native()));
+}
+
 }  // namespace
 
 Result<> Run::open_stored() {
@@ -49,7 +72,7 @@ Result<std::vector<std::string>> Run::components_to_export(const v1::ExportReque
   return out;
 }
 
-// The archive of what is in force, brought again when it was not kept, and where it belongs in a repository.
+// The archive of what is in force, and where it belongs in a repository. Its bytes are not here yet.
 Result<Run::Archive> Run::archive_of(const std::string& component, v1::ComponentResult& out) {
   const auto& in_force = shop_.ledger.record(component).in_force;
   if (in_force.empty()) return fail(Code::not_found, "nothing of it is in force");
@@ -62,46 +85,58 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   const auto* release = release_of(offer.releases, info);
   if (release == nullptr) return fail(Code::not_found, cat("release ", std::to_string(info.release), " is in force, but the repository does not offer it any more"));
   const auto wanted = catalogue_->wanted(*release);
-  PICKET_LET(file, fetch(*release, wanted, readers_));
   out.set_bytes(wanted.length);
-  return Archive{wanted, {wanted.path, file}};
+  return Archive{*release, wanted, {wanted.path, {}}};
 }
 
 Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result) {
   if (order.folders().empty()) return fail(Code::invalid, "no folder was named");
   for (const auto& folder : order.folders())
     if (!std::filesystem::path(folder).is_absolute()) return fail(Code::invalid, cat("'", folder, "' is no absolute path"));
+  Destinations to{{order.folders().begin(), order.folders().end()}};
+  PICKET_TRY(to.keep_those(shop_.explain, [](const auto& folder) { return trust::check_export_folder(folder); }));
   PICKET_LET(components, components_to_export(order));
   if (auto opened = open_stored(); !opened) return fail(std::move(opened).error(), "the stored metadata cannot be handed on; run an update first");
-  open_readers();
+  // Half of it would look like the whole to those who read it.
+  const auto nothing_copied = [](v1::ComponentResult& out, const Error& why) {
+    out.set_result("failed");
+    out.set_text(why.message);
+    return fail(why.code, cat("nothing was copied: ", out.component(), ": ", why.message));
+  };
+  std::uint64_t need = kMetadataRoom;
   for (const auto& component : components) {
     auto& out = *result.add_components();
     out.set_component(component);
     auto archive = archive_of(component, out);
-    if (!archive) {
-      out.set_result("failed");
-      out.set_text(archive.error().message);
-      // Half of it would look like the whole to those who read it.
-      return fail(archive.error().code, cat("nothing was copied: ", component, ": ", archive.error().message));
-    }
-    out.set_result("exported");
+    if (!archive) return nothing_copied(out, archive.error());
+    need += archive->wanted.length;
     archives.push_back(std::move(*archive));
   }
-  PICKET_LET(metadata, catalogue_->metadata_files(components));
-  std::string failures;
-  int good = 0;
-  for (const auto& folder : order.folders()) {
-    if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
-    tell("copy", "", folder);
-    auto done = copy_to(folder, metadata, archives);
-    shop_.explain.say({.file = folder}, done ? "holds what is in force, whole" : done.error().message);
-    if (done) ++good;
-    else failures += cat(failures.empty() ? "" : "; ", done.error().message);
+  PICKET_TRY(to.keep_those(shop_.explain, [&](const auto& folder) { return check_room(folder, need); }));
+  open_readers();
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    auto& out = *result.mutable_components(static_cast<int>(i));
+    auto file = fetch(archives[i].release, archives[i].wanted, readers_);  // brought again when it was not kept
+    if (!file) return nothing_copied(out, file.error());
+    archives[i].copy.file = std::move(*file);
+    out.set_result("exported");
   }
-  if (failures.empty()) return {};
-  if (good == 0) return fail(Code::io, failures);
+  PICKET_LET(metadata, catalogue_->metadata_files(components));
+  std::vector<trust::TargetCopy> copies;
+  for (const auto& archive : archives) copies.push_back(archive.copy);
+  PICKET_TRY(to.keep_those(shop_.explain, [&](const auto& folder) -> Result<> {
+    if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
+    tell("copy", "", folder.native());
+    PICKET_TRY(check_room(folder, need));  // several may share a drive, and what was brought may lie on it
+    shop_.steps("export.write");
+    PICKET_TRY(trust::write_repository(metadata, copies, folder));
+    shop_.explain.say({.file = folder.native()}, "holds what is in force, whole");
+    return {};
+  }));
+  if (to.failures.empty()) return {};
+  if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   result.set_result("partial");
-  result.set_text(failures);
+  result.set_text(to.failures);
   return {};
 }
 
@@ -124,21 +159,6 @@ v1::RunResult Run::export_to(const v1::ExportRequest& order) {
   catalogue_.reset();
   finish(result);
   return result;
-}
-
-Result<> Run::copy_to(const std::filesystem::path& folder, const std::vector<trust::MetadataFile>& metadata, const std::vector<Archive>& archives) {
-  std::vector<trust::TargetCopy> copies;
-  std::uint64_t need = kMetadataRoom;
-  for (const auto& archive : archives) {
-    copies.push_back(archive.copy);
-    need += archive.wanted.length;
-  }
-  std::error_code error;
-  const auto parent = folder.has_filename() ? folder.parent_path() : folder.parent_path().parent_path();
-  if (!std::filesystem::is_directory(parent, error)) return fail(Code::not_found, cat(parent.native(), " is no folder"));
-  PICKET_TRY(storage::require_space(parent, need, cat("a copy in ", folder.native())));
-  shop_.steps("export.write");
-  return trust::write_repository(metadata, copies, folder);
 }
 
 }  // namespace picket::update

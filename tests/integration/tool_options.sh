@@ -13,10 +13,26 @@ for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack
   run $tool --version || fail "$tool --version"
   [ "$(cat "$scratch/out")" = "$tool $version" ] || fail "$tool --version"
 done
-for tool in picketd picketctl picket-plugin-check picket-plugin-pack picket-digests picket-tuf-client; do
+for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-tuf-client; do
   if run $tool --bogus; then fail "$tool --bogus was accepted"; fi
   [ "$(wc -l < "$scratch/err")" -eq 1 ] || fail "$tool --bogus: not one line"
   grep -Eq "(unknown|unrecognised) option '?--bogus" "$scratch/err" || fail "$tool --bogus is not named"
 done
+# What picketd is given wrong: status 2, one line that names it, and no byte of it reaches the terminal raw.
+wrong() {
+  said="$1" && shift && status=0
+  "$@" > "$scratch/out" 2> "$scratch/err" < /dev/null || status=$?
+  [ $status -eq 2 ] || fail "$*: status $status"
+  [ "$(wc -l < "$scratch/err")" -eq 1 ] || fail "$*: not one line"
+  grep -qF -- "$said" "$scratch/err" || fail "$*: does not say $said"
+}
+wrong "log level 'loud'" "$PICKET_BIN/picketd" --log-level loud
+wrong "unexpected argument 'extra'" "$PICKET_BIN/picketd" extra
+wrong "data-dir: '' is no absolute path" "$PICKET_BIN/picketd" --data-dir=
+printf 'data-dir = relative\n' > "$scratch/picketd.conf"
+wrong "$scratch/picketd.conf: data-dir: 'relative'" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
+printf '\033[31mred\377 = 1\n' > "$scratch/picketd.conf"
+wrong "red" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
+if LC_ALL=C grep -q "$(printf '\033')" "$scratch/err"; then fail "a broken file reaches the terminal"; fi
 if run picket-tuf-client --metadata-dir; then fail "an option without its value was accepted"; fi
 grep -q "option --metadata-dir needs a value" "$scratch/err" || fail "picket-tuf-client --metadata-dir"

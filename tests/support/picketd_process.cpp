@@ -32,7 +32,7 @@ Result<std::unique_ptr<Picketd>> Picketd::start(const PicketdOptions& options) {
   for (const auto& [id, json] : options.settings) PICKET_TRY(write_file_atomic(folder / "settings" / cat(id, ".json"), json));
   std::string conf = cat("data-dir = ", (folder / "data").native(), "\nrun-dir = ", (folder / "run").native(), "\nplugin-dir = ", (folder / "plugins").native(),
                          "\nplugin-keys = ", (options.build / "devkey").native(), "\npolicy-keys = ", (folder / "policy").native(), "\nsettings-dir = ", (folder / "settings").native(),
-                         "\nupdate-root = ", options.root_file.native(), "\nchild-program = ", (options.build / "bin/picket-plugin-host").native(), "\n");
+                         "\nupdate-root = ", (options.root_file.empty() ? folder / "none.json" : options.root_file).native(), "\nchild-program = ", (options.build / "bin/picket-plugin-host").native(), "\n");
   for (const auto& id : options.plugins)
     if (std::ranges::find(options.isolated, id) == options.isolated.end()) conf += cat("in-process = ", id, "\n");
   for (const auto& line : options.more_lines) conf += cat(line, "\n");

@@ -21,19 +21,19 @@ Result<> add(const Options& options) {
   NewRelease wanted;
   wanted.component = options.get("component");
   wanted.variant = options.get("variant", "full");
-  PICKET_LET(number, to_integer(options.get("release"), 1, 1'000'000'000'000'000, "--release"));
+  PICKET_LET(number, options.integer(options.get("release"), 1, 1'000'000'000'000'000, "--release"));
   wanted.release = number;
   wanted.version = options.get("version");
   wanted.cls = options.get("class");
   wanted.minimum_agent = options.get("minimum-agent");
-  PICKET_LET(level, to_integer(options.get("level", "19"), 1, 19, "--level"));
+  PICKET_LET(level, options.integer(options.get("level", "19"), 1, 19, "--level"));
   wanted.level = static_cast<int>(level);
   if (options.has("keep")) {
-    PICKET_LET(keep, to_integer(options.get("keep"), 1, 100000, "--keep"));
+    PICKET_LET(keep, options.integer(options.get("keep"), 1, 100000, "--keep"));
     wanted.keep = static_cast<std::size_t>(keep);
   }
   if (options.has("deltas")) {
-    PICKET_LET(deltas, to_integer(options.get("deltas"), 0, 64, "--deltas"));
+    PICKET_LET(deltas, options.integer(options.get("deltas"), 0, 64, "--deltas"));
     wanted.deltas = static_cast<std::size_t>(deltas);
   }
   wanted.on_delta = [](const DeltaNews& news) {
@@ -79,7 +79,7 @@ int run_add(const CommandText& text, const Arguments& arguments) {
       .list("key", "KEY", "of a new component: who signs it (a name or a .pub.json file; default: the keys of targets); may be given again")
       .positional("PATH", 1, 1);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, add(options));
+  return finish(options, add(options));
 }
 
 Result<> sign(const Options& options) {
@@ -99,7 +99,7 @@ int run_sign(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.list("role", "ROLE", "only this role or component; may be given again").list("key", "NAME", "only with this key; may be given again").positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, sign(options));
+  return finish(options, sign(options));
 }
 
 Result<> publish_with(const Options& options, bool online_only) {
@@ -124,7 +124,7 @@ int run_publish(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, publish_with(options, false));
+  return finish(options, publish_with(options, false));
 }
 
 int run_timestamp(const CommandText& text, const Arguments& arguments) {
@@ -133,7 +133,7 @@ int run_timestamp(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, publish_with(options, true));
+  return finish(options, publish_with(options, true));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ Result<> sign(const Options& options) {
 }
 
 Result<> verify(const Options& options) {
-  PICKET_LET(needed, to_integer(options.get("threshold", "1"), 1, 64, "--threshold"));
+  PICKET_LET(needed, options.integer(options.get("threshold", "1"), 1, 64, "--threshold"));
   std::vector<trust::PublicKey> keys;
   for (const auto& each : options.all("key")) {
     if (each.ends_with(".json")) {
@@ -84,7 +84,7 @@ int run_sign(const CommandText& text, const Arguments& arguments) {
       .positional("FILE", 1, 1);
   if (const auto end = options.parse(arguments)) return *end;
   if (!options.has("key")) return options.mistake("--key is missing");
-  return finish(text, sign(options));
+  return finish(options, sign(options));
 }
 
 int run_verify(const CommandText& text, const Arguments& arguments) {
@@ -99,7 +99,7 @@ int run_verify(const CommandText& text, const Arguments& arguments) {
       .positional("FILE", 1, 1);
   if (const auto end = options.parse(arguments)) return *end;
   if (!options.has("key") && !options.has("trust")) return options.mistake("--key or --trust is missing");
-  return finish(text, verify(options));
+  return finish(options, verify(options));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/files.hpp"
 #include "repo/export.hpp"
 #include "repo/session.hpp"
+#include "trust/folder_repository.hpp"
 #include "trust/release.hpp"
 
 namespace picket::repo {
@@ -29,7 +30,7 @@ Result<std::vector<ExportWish>> wishes_of(const std::string& word, const std::st
 
 Result<> export_for(const Options& options) {
   const auto variant = options.get("variant");
-  if (!variant.empty() && variant != "full" && variant != "light") return fail(Code::invalid, cat("--variant: '", variant, "' is neither full nor light"));
+  if (!variant.empty() && variant != "full" && variant != "light") return options.wrong_usage(cat("--variant: '", variant, "' is neither full nor light"));
   auto words = options.positionals();
   const std::filesystem::path folder = words.back();
   words.pop_back();
@@ -39,6 +40,7 @@ Result<> export_for(const Options& options) {
     wishes.insert(wishes.end(), some.begin(), some.end());
   }
   PICKET_LET(now, time_of(options));
+  PICKET_TRY(trust::check_export_folder(folder));
   Progress progress("check");
   PICKET_LET(report, export_repository(repo_folder(options) / "repository", wishes, folder, now, progress));
   for (const auto& line : report.lines)
@@ -53,7 +55,7 @@ int run_export(const CommandText& text, const Arguments& arguments) {
   add_common(options);
   options.value("variant", "full|light", "only this one (default: what a device wants; of a component all)").positional("DEVICE-OR-COMPONENTS... FOLDER", 2, 1000);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, export_for(options));
+  return finish(options, export_for(options));
 }
 
 }  // namespace
@@ -61,7 +63,7 @@ int run_export(const CommandText& text, const Arguments& arguments) {
 std::vector<Command> export_commands() {
   return {{{"export", "DEVICE-OR-COMPONENTS... FOLDER",
             "Make a small repository for a removable drive: the newest release of these components, or of what a device demands, and the metadata that agents need. "
-            "DEVICE is a file that picketctl component list --json printed there. An earlier export in FOLDER is replaced at once.",
+            "DEVICE is a file that picketctl component list --json printed there. FOLDER is new, empty, or an earlier export, which picket-export.txt in it tells and which is replaced at once; any other is left alone.",
             "  picket-repo export --repo /srv/picket yara-rules /media/stick/picket\n"
             "  picketctl component list --json > pc-7.json    # on the device\n"
             "  picket-repo export --repo /srv/picket pc-7.json /media/stick/picket"},

@@ -79,7 +79,7 @@ int run_generate(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.value("type", "TYPE", "ed25519 (default), ecdsa (P-256) or rsa (3072 bits)").positional("NAME", 1, 1);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, generate(options));
+  return finish(options, generate(options));
 }
 
 int run_import(const CommandText& text, const Arguments& arguments) {
@@ -88,7 +88,7 @@ int run_import(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.positional("FILE NAME", 2, 2);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, import(options));
+  return finish(options, import(options));
 }
 
 int run_list(const CommandText& text, const Arguments& arguments) {
@@ -97,7 +97,7 @@ int run_list(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.flag("json", "as JSON (picket.repo.keys/1)").positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, list(options));
+  return finish(options, list(options));
 }
 
 }  // namespace

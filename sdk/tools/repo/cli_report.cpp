@@ -206,7 +206,7 @@ int run_status(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.flag("json", "as JSON (picket.repo.status/1)").positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, status(options));
+  return finish(options, status(options));
 }
 
 int run_show(const CommandText& text, const Arguments& arguments) {
@@ -214,7 +214,7 @@ int run_show(const CommandText& text, const Arguments& arguments) {
   add_common(options);
   options.flag("json", "as JSON (picket.repo.releases/1)").positional("COMPONENT", 0, 1);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, show(options));
+  return finish(options, show(options));
 }
 
 int run_verify(const CommandText& text, const Arguments& arguments) {
@@ -225,7 +225,7 @@ int run_verify(const CommandText& text, const Arguments& arguments) {
       .flag("json", "as JSON (picket.repo.verify/1)")
       .positional("FOLDER", 0, 1);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, verify(options));
+  return finish(options, verify(options));
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ Result<> remove_key(const Options& options) {
 }
 
 Result<> threshold(const Options& options) {
-  PICKET_LET(number, to_integer(options.positionals()[1], 1, 64, "the threshold"));
+  PICKET_LET(number, options.integer(options.positionals()[1], 1, 64, "the threshold"));
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::write));
   PICKET_TRY(set_threshold(workspace, options.positionals()[0], number));
   tell_staged(workspace);
@@ -88,15 +88,15 @@ Result<> threshold(const Options& options) {
 }
 
 // "90", "90d" or "36h"
-Result<std::int64_t> to_hours(std::string_view text) {
+Result<std::int64_t> to_hours(const Options& options, std::string_view text) {
   const bool hours = text.ends_with('h');
   if (hours || text.ends_with('d')) text.remove_suffix(1);
-  PICKET_LET(number, to_integer(text, 1, hours ? 24 * 3660 : 3660, "the time"));
+  PICKET_LET(number, options.integer(text, 1, hours ? 24 * 3660 : 3660, "the time"));
   return hours ? number : 24 * number;
 }
 
 Result<> expiry(const Options& options) {
-  PICKET_LET(hours, to_hours(options.positionals()[1]));
+  PICKET_LET(hours, to_hours(options, options.positionals()[1]));
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::write));
   PICKET_TRY(set_expiry(workspace, options.positionals()[0], hours));
   tell_staged(workspace);
@@ -116,7 +116,7 @@ int run_list_roles(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.flag("json", "as JSON (picket.repo.roles/1)").positional("", 0, 0);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, list_roles(options));
+  return finish(options, list_roles(options));
 }
 
 template <Result<> (*action)(const Options&)>
@@ -126,7 +126,7 @@ int run_two(const CommandText& text, const Arguments& arguments) {
   add_keys(options);
   options.positional(text.arguments, 2, 2);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, action(options));
+  return finish(options, action(options));
 }
 
 int run_renew(const CommandText& text, const Arguments& arguments) {
@@ -134,7 +134,7 @@ int run_renew(const CommandText& text, const Arguments& arguments) {
   add_common(options);
   options.positional("ROLE", 1, 1000);
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, renew_roles(options));
+  return finish(options, renew_roles(options));
 }
 
 }  // namespace

@@ -76,11 +76,11 @@ int run_init(const CommandText& text, const Arguments& arguments) {
   options.value("type", "TYPE", "of the keys to make: ed25519 (default), ecdsa or rsa");
   options.list("key", "ROLE=KEY", "use this key (a name in a folder of keys, or a .pub.json file) instead of making one");
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, init(options));
+  return finish(options, init(options));
 }
 
 Result<> run_clean(const Options& options) {
-  PICKET_LET(hours, to_integer(options.get("older-than", "48"), 0, 24 * 3660, "--older-than"));
+  PICKET_LET(hours, options.integer(options.get("older-than", "48"), 0, 24 * 3660, "--older-than"));
   PICKET_LET(workspace, open_workspace(options, Workspace::Access::write));
   PICKET_LET(cleaned, clean(workspace, static_cast<UnixTime>(std::time(nullptr)) + 1 - 3600 * hours));
   std::printf("Removed %zu files, %s.\n", cleaned.files, human_bytes(cleaned.bytes).c_str());
@@ -92,7 +92,7 @@ int run_clean_command(const CommandText& text, const Arguments& arguments) {
   add_common(options);
   options.value("older-than", "HOURS", "only files that have been there so long (default 48: agents in the middle of an update still read them)");
   if (const auto end = options.parse(arguments)) return *end;
-  return finish(text, run_clean(options));
+  return finish(options, run_clean(options));
 }
 
 }  // namespace

@@ -85,18 +85,20 @@ Result<KeyStore> KeyStore::open(std::vector<fs::path> folders, AskPassphrase ask
       const auto name = file_name.substr(0, file_name.size() - public_end.size());
       PICKET_LET(key, read_public_key(file));
       KeyInfo info{name, key.key_id(), std::move(key), {}};
-      const auto private_file = folders[i] / cat(name, private_end);
-      if (::access(private_file.c_str(), F_OK) == 0) info.private_file = private_file;
       const auto known = found.find(name);
-      if (known == found.end())
-        found.emplace(name, std::move(info));
+      if (known == found.end()) found.emplace(name, std::move(info));
       else if (known->second.keyid != info.keyid)
         return fail(Code::conflict, cat("two different keys are called ", name, ", one of them in ", folders[i].native()));
-      else if (!known->second.private_file)
-        known->second.private_file = info.private_file;
     }
   }
-  for (auto& [name, info] : found) out.keys_.push_back(std::move(info));
+  for (auto& [name, info] : found) {
+    // A private half that is kept elsewhere is often carried alone.
+    for (const auto& folder : folders) {
+      auto file = folder / cat(name, private_end);
+      if (!info.private_file && ::access(file.c_str(), F_OK) == 0) info.private_file = std::move(file);
+    }
+    out.keys_.push_back(std::move(info));
+  }
   return out;
 }
 
@@ -127,7 +129,7 @@ Result<trust::PrivateKey> KeyStore::load_private(const KeyInfo& info) const {
   if (!info.private_file) return fail(Code::not_found, cat("the private half of key ", info.name, " is not here"));
   PICKET_LET(key, read_private_key(*info.private_file, info.name, ask_));
   if (key.public_key().identity() != info.key.identity())
-    return fail(Code::conflict, cat(info.private_file->native(), " does not belong to ", info.name, ".pub.json beside it"));
+    return fail(Code::conflict, cat(info.private_file->native(), " is not the private half of the key ", info.name, " that is known here"));
   return std::move(key);
 }
 

@@ -1,4 +1,4 @@
-// Key files: NAME.key.pem (private, 0600) and NAME.pub.json (a TUF key object), in one or more folders.
+// Key files: NAME.key.pem (private, 0600) and NAME.pub.json (a TUF key object), in one or more folders, the halves together or apart.
 #pragma once
 
 #include <filesystem>

@@ -68,7 +68,11 @@ int run(const Arguments& arguments) {
     std::printf("Commands: %s\npicket-repo COMMAND --help tells more.\n", known.c_str());
     return Exit::ok;
   }
-  std::fprintf(stderr, "picket-repo: unknown command \"%s%s%s\"%s%s\nTry: picket-repo --help\n", arguments[0].c_str(), known.empty() || arguments.size() < 2 ? "" : " ",
+  if (arguments[0].starts_with("-")) {
+    std::fprintf(stderr, "picket-repo: unknown option '%s'; see picket-repo --help\n", arguments[0].c_str());
+    return Exit::usage;
+  }
+  std::fprintf(stderr, "picket-repo: unknown command \"%s%s%s\"%s%s; see picket-repo --help\n", arguments[0].c_str(), known.empty() || arguments.size() < 2 ? "" : " ",
                known.empty() || arguments.size() < 2 ? "" : arguments[1].c_str(), known.empty() ? "" : "; there are: ", known.c_str());
   return Exit::usage;
 }

@@ -21,6 +21,7 @@ struct Options::Impl {
   std::string positional_name;
   std::size_t minimum = 0, maximum = 0;
   po::variables_map values;
+  bool is_wrong_usage = false;
   std::vector<std::string> positionals;
 
   void print_help() const {
@@ -106,17 +107,24 @@ std::vector<std::string> Options::all(std::string_view name) const {
 
 const std::vector<std::string>& Options::positionals() const { return impl_->positionals; }
 
-int Options::mistake(std::string_view what) const {
-  std::fprintf(stderr, "picket-repo %.*s: %.*s\nTry: picket-repo %.*s --help\n", static_cast<int>(impl_->text.name.size()), impl_->text.name.data(),
-               static_cast<int>(what.size()), what.data(), static_cast<int>(impl_->text.name.size()), impl_->text.name.data());
-  return Exit::usage;
+tl::unexpected<Error> Options::wrong_usage(std::string what) const {
+  impl_->is_wrong_usage = true;
+  return fail(Code::invalid, std::move(what));
 }
 
-Result<std::int64_t> to_integer(std::string_view text, std::int64_t minimum, std::int64_t maximum, std::string_view what) {
+int Options::mistake(std::string what) const { return tell(wrong_usage(std::move(what)).value()); }
+
+int Options::tell(const Error& error) const {
+  const std::string name(impl_->text.name);
+  std::fprintf(stderr, "picket-repo %s: %s%s\n", name.c_str(), error.message.c_str(), impl_->is_wrong_usage ? cat("; see picket-repo ", name, " --help").c_str() : "");
+  return impl_->is_wrong_usage ? Exit::usage : Exit::failed;
+}
+
+Result<std::int64_t> Options::integer(std::string_view text, std::int64_t minimum, std::int64_t maximum, std::string_view what) const {
   std::int64_t number = 0;
   const auto [stop, why] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (why != std::errc{} || stop != text.data() + text.size() || number < minimum || number > maximum)
-    return fail(Code::invalid, cat(what, " must be a whole number from ", std::to_string(minimum), " to ", std::to_string(maximum), ", not \"", text, "\""));
+    return wrong_usage(cat(what, " must be a whole number from ", std::to_string(minimum), " to ", std::to_string(maximum), ", not \"", text, "\""));
   return number;
 }
 

@@ -42,15 +42,17 @@ class Options {
   [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
   [[nodiscard]] const std::vector<std::string>& positionals() const;
 
-  // Tells a mistake in the arguments and returns Exit::usage.
-  int mistake(std::string_view what) const;
+  // A whole number of that range, else wrong usage that names `what`.
+  [[nodiscard]] Result<std::int64_t> integer(std::string_view text, std::int64_t minimum, std::int64_t maximum, std::string_view what) const;
+  // What was typed cannot be meant: tell() ends with Exit::usage.
+  [[nodiscard]] tl::unexpected<Error> wrong_usage(std::string what) const;
+  int mistake(std::string what) const;  // told
+  // Prints "picket-repo NAME: message"; the exit status.
+  int tell(const Error& error) const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// A whole number of that range. Code::invalid names `what`.
-[[nodiscard]] Result<std::int64_t> to_integer(std::string_view text, std::int64_t minimum, std::int64_t maximum, std::string_view what);
 
 }  // namespace picket::repo

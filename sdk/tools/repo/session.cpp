@@ -30,7 +30,7 @@ std::filesystem::path repo_folder(const Options& options) {
 Result<UnixTime> time_of(const Options& options) {
   if (!options.has("now")) return static_cast<UnixTime>(std::time(nullptr));
   auto time = trust::parse_time(options.get("now"));
-  if (!time) return fail(std::move(time).error(), "--now");
+  if (!time) return options.wrong_usage(cat("--now: ", time.error().message));
   return time;
 }
 
@@ -75,14 +75,13 @@ Result<std::string> ask_passphrase(std::string_view key_name) {
   return out;
 }
 
-int finish(const CommandText& text, const Result<>& result) {
+int finish(const Options& options, const Result<>& result) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     std::fprintf(stderr, "picket-repo: cannot write the output\n");
     return Exit::failed;
   }
   if (result) return Exit::ok;
-  std::fprintf(stderr, "picket-repo %.*s: %s\n", static_cast<int>(text.name.size()), text.name.data(), result.error().message.c_str());
-  return Exit::failed;
+  return options.tell(result.error());
 }
 
 void print_json(const boost::json::value& value) { std::printf("%s\n", boost::json::serialize(value).c_str()); }

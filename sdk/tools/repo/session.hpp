@@ -47,7 +47,7 @@ void add_keys(Options& options);
 [[nodiscard]] Result<std::string> ask_passphrase(std::string_view key_name);
 
 // Prints "picket-repo NAME: message" for an error; the exit status.
-int finish(const CommandText& text, const Result<>& result);
+int finish(const Options& options, const Result<>& result);
 void print_json(const boost::json::value& value);
 
 }  // namespace picket::repo

@@ -2,6 +2,8 @@
 #include "conformance/host/host_fixture.hpp"
 
 #include <fstream>
+#include <future>
+#include <memory>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -206,6 +208,25 @@ TEST_F(RefusedPackage, is_taken_once_it_is_mended) {
   overwrite(folder / "plugin.so", good);
   ASSERT_TRUE(host->restart(kBad));
   await(State::running);
+}
+
+TEST_F(RefusedPackage, a_restart_tells_what_came_of_it) {
+  const auto folder = install({.library = "bad_stubborn"});
+  const auto good = read(folder / "plugin.so");
+  overwrite(folder / "plugin.so", "x");
+  expect_refused("sha256");
+  const auto restarted = [this] {
+    const auto settled = std::make_shared<std::promise<plugin_host::Status>>();
+    auto answer = settled->get_future();
+    EXPECT_TRUE(host->restart(kBad, [settled](const auto& now) { settled->set_value(now); }));
+    return answer.wait_for(std::chrono::seconds(30)) == std::future_status::ready ? answer.get() : plugin_host::Status();
+  };
+  const auto refused = restarted();
+  EXPECT_EQ(refused.state, State::refused);
+  EXPECT_NE(refused.text.find("sha256"), std::string::npos) << refused.text;
+  overwrite(folder / "plugin.so", good);
+  EXPECT_EQ(restarted().state, State::running) << "not on the way to it";
+  EXPECT_EQ(restarted().state, State::running) << "also when it ran before, and would not stop";
 }
 
 TEST_F(RefusedPackage, folder_of_plugins_that_is_not_there_is_no_reason_to_stop) {

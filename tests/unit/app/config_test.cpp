@@ -84,10 +84,30 @@ TEST_F(ReadConfig, a_folder_is_no_file) {
 
 TEST_F(ReadConfig, values_out_of_range_are_refused) {
   const auto path = file("");
-  for (const char* bad : {"--policy-threshold=0", "--policy-threshold=x", "--policy-threshold=-1", "--log-format=xml", "stray"}) {
+  for (const char* bad : {"--policy-threshold=0", "--policy-threshold=x", "--policy-threshold=-1", "--log-format=xml", "--log-level=loud", "--log-level=info,bus=loud", "stray"}) {
     const auto result = read({"--config", path.c_str(), bad});
     EXPECT_FALSE(result) << bad;
   }
+}
+
+TEST_F(ReadConfig, a_path_that_is_not_absolute_is_refused_with_its_option_and_its_file) {
+  for (const char* bad : {"data-dir =\n", "run-dir = run\n", "plugin-dir = /p1\nplugin-dir = p2\n", "settings-dir = \"/etc/picket/settings\"\n", "update-root = root.json\n", "log-file = ./log\n"}) {
+    const auto path = file(bad);
+    const auto result = read({"--config", path.c_str()});
+    ASSERT_FALSE(result) << bad;
+    const std::string name(bad, std::string_view(bad).find(' '));
+    EXPECT_THAT(result.error().message, testing::AllOf(HasSubstr(path), HasSubstr(name), HasSubstr("is no absolute path")));
+  }
+  const auto path = file("log-file =\n");
+  EXPECT_TRUE(read({"--config", path.c_str()}));
+  EXPECT_THAT(read({"--config", path.c_str(), "--data-dir", "data"}).error().message, HasSubstr("command line: data-dir: 'data' is no absolute path"));
+  const auto cwd = std::filesystem::current_path();
+  EXPECT_TRUE(read({"--config", std::filesystem::relative(path, cwd).c_str()})) << "the file itself is found as it was typed";
+}
+
+TEST_F(ReadConfig, a_word_too_many_is_named) {
+  const auto path = file("");
+  EXPECT_THAT(read({"--config", path.c_str(), "extra"}).error().message, HasSubstr("unexpected argument 'extra'"));
 }
 
 TEST_F(ReadConfig, help_and_version_are_texts) {

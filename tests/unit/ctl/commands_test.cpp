@@ -42,6 +42,28 @@ TEST_F(Commands, an_error_from_the_other_side_is_exit_code_1_with_its_text) {
   EXPECT_NE(ran.err.find("no plugin org.none"), std::string::npos) << ran.err;
 }
 
+TEST_F(Commands, a_plugin_that_does_not_run_after_its_restart_is_exit_code_1_with_its_state_and_why) {
+  host::v1::PluginRestartReply reply;
+  reply.mutable_status()->set_state("refused");
+  reply.mutable_status()->set_text("plugin.so: sha256 is not what was signed");
+  picketd.answer_with("picket.plugin.restart", reply);
+  picketd.start();
+  const auto ran = run({"plugin", "restart", "org.acme.bad"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out, "org.acme.bad does not run, it is refused: plugin.so: sha256 is not what was signed\n");
+}
+
+TEST_F(Commands, a_plugin_that_runs_after_its_restart_is_exit_code_0_with_its_version) {
+  host::v1::PluginRestartReply reply;
+  reply.mutable_status()->set_state("running");
+  reply.mutable_status()->set_version("1.2.0");
+  picketd.answer_with("picket.plugin.restart", reply);
+  picketd.start();
+  const auto ran = run({"plugin", "restart", "org.acme.good"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.out, "org.acme.good was restarted and runs, version 1.2.0\n");
+}
+
 TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
   answer_everything(picketd);
   picketd.answer_bytes("picket.update.status", [](std::string_view) { return CtlAnswer{{}, fail(Code::unavailable, "the engine is stopping"), false}; });

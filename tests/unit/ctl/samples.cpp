@@ -369,7 +369,9 @@ void answer_everything(CtlPicketd& picketd) {
   picketd.answer_with("picket.host.status", sample_host());
   picketd.answer_with("picket.plugin.list", sample_plugins());
   picketd.answer_with("picket.plugin.info", sample_plugin_info());
-  picketd.answer_with("picket.plugin.restart", host::v1::PluginRestartReply());
+  host::v1::PluginRestartReply restarted;
+  *restarted.mutable_status() = sample_plugins().plugins(0);
+  picketd.answer_with("picket.plugin.restart", restarted);
   picketd.answer_with("picket.update.status", sample_updates());
   picketd.answer_with("picket.component.list", sample_updates());
   picketd.answer_with("picket.task.list", sample_tasks());

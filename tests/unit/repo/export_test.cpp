@@ -4,6 +4,7 @@
 
 #include "repo/packed.hpp"
 #include "repo_fixture.hpp"
+#include "support/without_privilege.hpp"
 #include "trust/folder_repository.hpp"
 
 namespace picket::repo {
@@ -123,6 +124,35 @@ TEST_F(Export, leaves_other_peoples_folders_alone) {
   EXPECT_EQ(read_file(base_ / "stick" / "letter.txt", 100).value(), "dear");
   fs::create_directories(base_ / "stick" / "empty");
   EXPECT_TRUE(try_export({{"yara-rules", ""}}, base_ / "stick" / "empty/"));
+}
+
+TEST_F(Export, leaves_every_repository_alone_that_no_export_made) {
+  published(1);
+  const auto before = tree();
+  EXPECT_THAT(try_export({{"yara-rules", ""}}, folder_of_repository()).error().message, HasSubstr("lies in a publisher's own folder"));
+  EXPECT_THAT(try_export({{"yara-rules", ""}}, folder() / "new").error().message, HasSubstr("lies in a publisher's own folder"));
+  fs::copy(folder_of_repository(), base_ / "served", fs::copy_options::recursive);
+  EXPECT_THAT(try_export({{"yara-rules", ""}}, base_ / "served").error().message, HasSubstr("is a repository without picket-export.txt"));
+  EXPECT_EQ(files_below(base_ / "served"), before.size());
+  EXPECT_TRUE(tree() == before);
+}
+
+TEST_F(Export, what_somebody_laid_into_an_export_is_kept) {
+  published(1);
+  ASSERT_TRUE(try_export({{"yara-rules", ""}}, stick()));
+  write(stick() / "letter.txt", "dear");
+  EXPECT_THAT(try_export({{"yara-rules", ""}}, stick()).error().message, HasSubstr("holds 'letter.txt'"));
+  EXPECT_EQ(read_file(stick() / "letter.txt", 100).value(), "dear");
+}
+
+TEST_F(Export, says_before_all_work_that_nothing_may_be_written_there) {
+  fs::create_directories(base_ / "shut");
+  fs::permissions(base_ / "shut", fs::perms(0555));
+  const support::WithoutPrivilege nobody;
+  const auto done = trust::check_export_folder(base_ / "shut" / "picket");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::denied) << done.error().message;
+  EXPECT_THAT(done.error().message, HasSubstr("write in "));
 }
 
 TEST_F(Export, a_variant_that_a_component_lacks_is_the_other) {

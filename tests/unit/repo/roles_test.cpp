@@ -87,6 +87,26 @@ TEST_F(Roles, threshold_two_of_three_is_met_by_separate_signers) {
   EXPECT_EQ(seen_by("a"), "yara-rules/full/1.tar.zst");
 }
 
+TEST_F(Roles, a_private_key_that_lies_alone_in_a_further_folder_signs_for_its_public_half_here) {
+  init();
+  for (const char* name : {"root.key.pem", "targets.key.pem"}) fs::rename(folder() / "keys" / name, base_ / "stick" / name);
+  add(1);
+  EXPECT_THAT(refusal(), HasSubstr("signatures are missing"));
+  sign();
+  publish_now();
+  EXPECT_EQ(seen_by("a"), "yara-rules/full/1.tar.zst");
+}
+
+TEST_F(Roles, a_private_key_of_another_repository_with_the_same_name_signs_nothing) {
+  init();
+  fs::remove(folder() / "keys" / "root.key.pem");
+  write(base_ / "stick" / "root.key.pem", trust::PrivateKey::generate("ed25519").value().to_pem("").value());
+  auto workspace = open();
+  const auto report = sign_staged(workspace, keys(), {}, {});
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("root.key.pem is not the private half of the key root that is known here"));
+}
+
 TEST_F(Roles, a_second_signature_by_the_same_key_does_not_count) {
   published(1);
   {

@@ -5,6 +5,7 @@
 
 #include "base/files.hpp"
 #include "unit/update/world_test.hpp"
+#include "update/set_store.hpp"
 
 namespace picket::update {
 namespace {
@@ -109,6 +110,24 @@ TEST_F(UpdateExport, goes_to_several_folders_and_says_which_one_failed) {
   EXPECT_THAT(result.text(), HasSubstr("letter.txt"));
   EXPECT_THAT(result.text(), HasSubstr("none is no folder"));
   EXPECT_EQ(read_file(folder_ / "home" / "letter.txt", 100).value(), "dear");
+  EXPECT_THAT(brings(stick()), HasSubstr("rule of 1"));
+}
+
+TEST_F(UpdateExport, brings_nothing_for_folders_that_cannot_take_it) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  std::filesystem::create_directories(folder_ / "served" / "metadata");
+  std::ofstream(folder_ / "file") << "x";
+  source_->forget_asked();
+  for (const auto& [folder, why] : {std::pair(folder_ / "none" / "deep", "none is no folder"), std::pair(folder_ / "file", "is there and is no folder"),
+                                    std::pair(folder_ / "served", "is a repository without picket-export.txt")}) {
+    const auto result = export_to({folder});
+    EXPECT_EQ(result.result(), "failed") << folder;
+    EXPECT_THAT(result.text(), HasSubstr(why));
+  }
+  EXPECT_TRUE(source_->asked().empty());
+  EXPECT_EQ(export_to({folder_ / "none" / "deep", stick()}).result(), "partial") << "the other one gets its copy";
   EXPECT_THAT(brings(stick()), HasSubstr("rule of 1"));
 }
 
