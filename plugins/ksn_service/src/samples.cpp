@@ -23,7 +23,7 @@ using picket::cat;
 using picket::fail;
 
 constexpr auto kUnfinishedFor = std::chrono::hours(24 * 7), kWhenCrowded = std::chrono::hours(24);
-constexpr std::chrono::minutes kLook{24 * 60}, kLookWhenCrowded{10};
+constexpr std::chrono::minutes kSweep{24 * 60}, kSweepWhenCrowded{10};
 constexpr std::uint64_t kMostUnfinished = 1000, kBlock = 4096;
 
 std::uint64_t on_disk(std::uint64_t bytes) { return (std::max<std::uint64_t>(bytes, 1) + kBlock - 1) / kBlock * kBlock; }
@@ -69,14 +69,14 @@ void Samples::measure() {
     if (const auto size = entry->file_size(ignored); !ignored) held_bytes_ += on_disk(size);
   }
   crowded_ = false;
-  look_again_ = now + kLook;
+  look_again_ = now + kSweep;
 }
 
 bool Samples::has_room(std::uint64_t bytes, bool begins) {
   const bool out = held_bytes_ + bytes <= settings_.quota_bytes && (!begins || unfinished_ < kMostUnfinished);
   if (!out && !crowded_) {
     crowded_ = true;
-    look_again_ = std::min(look_again_, std::chrono::steady_clock::now() + kLookWhenCrowded);
+    look_again_ = std::min(look_again_, std::chrono::steady_clock::now() + kSweepWhenCrowded);
   }
   return out;
 }
