@@ -195,7 +195,7 @@ std::vector<std::string> broken_rules(const ElfFacts& facts, bool in_process) {
     }
   }
   if (!has_entry) out.push_back(cat("does not export ", entry));
-  if (!others.empty()) out.push_back(cat("exports more than ", entry, ": ", others));
+  if (!others.empty()) out.push_back(cat("exports more than ", entry, ": ", others, " (build it with -fvisibility=hidden, link it with the SDK's plugin.map)"));
   if (!facts.search_path.empty()) out.push_back(cat("has a library search path: ", facts.search_path));
   if (facts.executable_stack) out.emplace_back("needs an executable stack");
   if (facts.text_relocations) out.emplace_back("has relocations in its code (build it with -fPIC)");

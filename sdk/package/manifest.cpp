@@ -145,10 +145,11 @@ bool is_extension(std::string_view id) {
   const auto revision = id.substr(slash + 1);
   return !revision.empty() && revision.size() <= 4 && revision[0] != '0' && revision.find_first_not_of("0123456789") == std::string_view::npos;
 }
-// "exec", "fs.read:/path", "net.connect:host": a dotted name, and what it is about. The sandbox knows which there are.
+// A misspelt one would be taken for a protection.
 bool is_capability(std::string_view text) {
-  const auto colon = text.find(':');
-  return text.size() <= 1024 && is_topic(text.substr(0, colon)) && (colon == std::string_view::npos || colon + 1 < text.size()) &&
+  constexpr std::string_view plain[] = {"exec", "proc.inspect"}, about[] = {"fs.read:", "fs.write:", "net.connect:", "net.listen:"};
+  const auto begins = [text](std::string_view name) { return text.size() > name.size() && text.starts_with(name); };
+  return text.size() <= 1024 && (std::find(std::begin(plain), std::end(plain), text) != std::end(plain) || std::any_of(std::begin(about), std::end(about), begins)) &&
          std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 bool is_component(std::string_view name) {
@@ -250,7 +251,7 @@ void read_manifest(const json::object& object, bool packed, Manifest& out, std::
   top.choice<Exchange>("exchange", out.exchange, false, exchanges);
   top.texts("requires_extensions", out.requires_extensions, is_extension, "must be an extension's id, as in picket.bus/1");
   if (const auto* topics = top.object("topics", false)) read_topics(*topics, out, error);
-  top.texts("capabilities", out.capabilities, is_capability, "must be a capability, as in fs.read:/path");
+  top.texts("capabilities", out.capabilities, is_capability, "must be exec, proc.inspect, or fs.read:, fs.write:, net.connect: or net.listen: with what follows, as in fs.read:/path");
   if (const auto* limits = top.object("limits", false)) read_limits(*limits, out, error);
   read_demands(top, out, error);
   if (const auto* schema = top.object("settings_schema", false)) {

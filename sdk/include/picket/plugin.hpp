@@ -9,8 +9,10 @@
 //   };
 //   PICKET_PLUGIN("com.vendor.hello", Hello)
 //
-// Optional members, each exactly so: apply, on_message, on_request, on_stream, on_reply, on_credit, on_cancel, on_loss, on_timer.
-// The rules of plugin.h hold: which thread, what is borrowed. An exception out of a member becomes PICKET_E_INTERNAL with its text.
+// Optional members, each exactly so, public, or it does not compile: apply, on_message, on_request, on_stream, on_reply, on_credit,
+// on_cancel, on_loss, on_timer.
+// The rules of plugin.h hold: which thread, what is borrowed. An exception out of a member becomes PICKET_E_INTERNAL with its text: the status of
+// start, apply and stop, the answer to a request; of the other members, which have neither, it is logged.
 #pragma once
 
 #include <picket/ext/bus.h>
@@ -22,6 +24,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -29,6 +32,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace picket::plugin {
@@ -161,16 +165,27 @@ concept Plugin = std::constructible_from<P, Host> && requires(P p, std::string_v
   { p.stop() } -> std::same_as<void>;
 };
 
+// Through it a member's name is ambiguous when the class has one of that name, whatever it takes and whether or not it is private.
+struct HookNames {
+  int apply, on_message, on_request, on_stream, on_reply, on_credit, on_cancel, on_loss, on_timer;
+};
+template <class P, bool is_final = std::is_final_v<P>>
+struct Named : P, HookNames {};
+template <class P>
+struct Named<P, true> : HookNames {};  // nothing derives from P: what is private in it is not seen
+
 // The tables of one plugin class. What a class does not have stays NULL.
 template <Plugin P>
 class Adapter {
  public:
   static picket_status create(const picket_host* host, const char* wanted, const char* own_id, picket_plugin** out) noexcept {
-    if (host == nullptr || wanted == nullptr || out == nullptr || std::strcmp(wanted, own_id) != 0) return PICKET_E_INVALID;
+    if (host == nullptr || wanted == nullptr || out == nullptr) return PICKET_E_INVALID;
     return guarded(host, [&] {
+      if (std::strcmp(wanted, own_id) != 0)
+        return Host(host).fail(PICKET_E_INVALID, "this plugin is " + std::string(own_id) + ", not " + wanted + ": its manifest and PICKET_PLUGIN must name the same id");
       auto self = std::make_unique<Instance>(host);
       *out = &self.release()->table;
-      return PICKET_OK;
+      return picket_status{PICKET_OK};
     });
   }
 
@@ -185,26 +200,39 @@ class Adapter {
   };
   static Instance& self(picket_plugin* p) { return *static_cast<Instance*>(p->ctx); }
 
-  // Nothing leaves through the boundary but a status; the text of an exception goes to set_error.
-  template <class Call>
-  static picket_status guarded(const picket_host* host, Call&& call) noexcept {
+  // Nothing leaves through the boundary but a status; the text of an exception goes to set_error and to `tell`.
+  template <class Call, class Tell>
+  static picket_status guarded(const picket_host* host, Call&& call, Tell&& tell) noexcept {
+    const auto caught = [&](const char* why) {
+      host->set_error(host, bytes(why));
+      tell(why);
+      return PICKET_E_INTERNAL;
+    };
     try {
       return call();
     } catch (const std::exception& e) {
-      host->set_error(host, bytes(e.what()));
+      return caught(e.what());
     } catch (...) {
-      host->set_error(host, bytes("an exception that is not a std::exception"));
+      return caught("an exception that is not a std::exception");
     }
-    return PICKET_E_INTERNAL;
   }
-  // For hooks that have no status: the text goes to the log and to health.
   template <class Call>
-  static void guarded_hook(Instance& me, const char* hook, Call&& call) noexcept {
-    const auto status = guarded(me.host, [&] {
+  static picket_status guarded(const picket_host* host, Call&& call) noexcept {
+    return guarded(host, call, [](const char*) {});
+  }
+  // For hooks that have no status: nobody asks for set_error's text there, so the log has it. No allocation: memory may be what ran out.
+  template <class Call, class Tell>
+  static void guarded_hook(Instance& me, const char* hook, Call&& call, Tell&& tell) noexcept {
+    const auto also_log = [&](const char* why) {
+      char line[512];
+      std::snprintf(line, sizeof line, "exception in %s: %s", hook, why);
+      me.host->log(me.host, PICKET_LOG_ERROR, bytes(line));
+      tell(why);
+    };
+    (void)guarded(me.host, [&] {
       call(me.plugin);
       return PICKET_OK;
-    });
-    if (status != PICKET_OK) me.host->log(me.host, PICKET_LOG_ERROR, bytes(hook));
+    }, also_log);
   }
 
   static picket_status start(picket_plugin* p, picket_bytes settings, std::uint64_t revision) noexcept {
@@ -218,12 +246,11 @@ class Adapter {
   }
   static void destroy(picket_plugin* p) noexcept { delete &self(p); }
 
-#define PICKET_HOOK(name, parameters, arguments)                                                    \
-  static void name parameters noexcept {                                                            \
-    guarded_hook(self(p), "exception in " #name, [&](P& plugin) { plugin.name arguments; });        \
+#define PICKET_HOOK(name, parameters, arguments)                                                   \
+  static void name parameters noexcept {                                                           \
+    guarded_hook(self(p), #name, [&](P& plugin) { plugin.name arguments; }, [](const char*) {});   \
   }
   PICKET_HOOK(on_message, (picket_plugin * p, const picket_message* m), (Message(*m)))
-  PICKET_HOOK(on_request, (picket_plugin * p, std::uint64_t id, const picket_message* m), (id, Message(*m)))
   PICKET_HOOK(on_stream, (picket_plugin * p, std::uint64_t token, picket_bytes chunk), (token, view(chunk)))
   PICKET_HOOK(on_reply, (picket_plugin * p, std::uint64_t token, picket_status status, const picket_message* m), (token, status, Message(*m)))
   PICKET_HOOK(on_credit, (picket_plugin * p, std::uint64_t id, std::uint64_t count), (id, count))
@@ -231,34 +258,49 @@ class Adapter {
   PICKET_HOOK(on_loss, (picket_plugin * p, picket_bytes topic, std::uint64_t count), (view(topic), count))
   PICKET_HOOK(on_timer, (picket_plugin * p, std::uint64_t id), (id))
 #undef PICKET_HOOK
+  // Without an answer the asker would wait until its deadline.
+  static void on_request(picket_plugin* p, std::uint64_t id, const picket_message* m) noexcept {
+    constexpr std::size_t most_bytes = 1000;
+    guarded_hook(self(p), "on_request", [&](P& plugin) { plugin.on_request(id, Message(*m)); },
+                 [&](const char* why) { Host(self(p).host).refuse(id, PICKET_E_INTERNAL, std::string_view(why).substr(0, most_bytes)); });
+  }
   static picket_status apply(picket_plugin* p, picket_bytes settings, std::uint64_t revision) noexcept {
     return guarded(self(p).host, [&] { return self(p).plugin.apply(view(settings), revision); });
   }
 
+// A member that has a hook's name but is not called as one would stay silent: say so while it compiles.
+#define PICKET_WIRE(table, name, arguments, takes)                                                                                        \
+  if constexpr (requires(P p, const std::uint64_t number, const std::string_view text, const picket_status status, const Message& message) { \
+                  p.name arguments;                                                                                                       \
+                })                                                                                                                        \
+    table.name = &name;                                                                                                                   \
+  else                                                                                                                                    \
+    static_assert(requires { &Named<P>::name; } && !requires { &P::name; }, #name " must be public and take " takes ", or it would never be called")
   static picket_plugin_bus make_bus() {
     picket_plugin_bus bus{};
     bus.struct_size = sizeof bus;
-    if constexpr (requires(P p, const Message& m) { p.on_message(m); }) bus.on_message = &on_message;
-    if constexpr (requires(P p, const Message& m) { p.on_request(std::uint64_t{}, m); }) bus.on_request = &on_request;
-    if constexpr (requires(P p) { p.on_stream(std::uint64_t{}, std::string_view()); }) bus.on_stream = &on_stream;
-    if constexpr (requires(P p, const Message& m) { p.on_reply(std::uint64_t{}, picket_status{}, m); }) bus.on_reply = &on_reply;
-    if constexpr (requires(P p) { p.on_credit(std::uint64_t{}, std::uint64_t{}); }) bus.on_credit = &on_credit;
-    if constexpr (requires(P p) { p.on_cancel(std::uint64_t{}); }) bus.on_cancel = &on_cancel;
-    if constexpr (requires(P p) { p.on_loss(std::string_view(), std::uint64_t{}); }) bus.on_loss = &on_loss;
+    PICKET_WIRE(bus, on_message, (message), "(const Message&)");
+    PICKET_WIRE(bus, on_request, (number, message), "(std::uint64_t, const Message&)");
+    PICKET_WIRE(bus, on_stream, (number, text), "(std::uint64_t, std::string_view)");
+    PICKET_WIRE(bus, on_reply, (number, status, message), "(std::uint64_t, picket_status, const Message&)");
+    PICKET_WIRE(bus, on_credit, (number, number), "(std::uint64_t, std::uint64_t)");
+    PICKET_WIRE(bus, on_cancel, (number), "(std::uint64_t)");
+    PICKET_WIRE(bus, on_loss, (text, number), "(std::string_view, std::uint64_t)");
     return bus;
   }
   static picket_plugin_settings make_settings() {
     picket_plugin_settings settings{};
     settings.struct_size = sizeof settings;
-    if constexpr (requires(P p) { p.apply(std::string_view(), std::uint64_t{}); }) settings.apply = &apply;
+    PICKET_WIRE(settings, apply, (text, number), "(std::string_view, std::uint64_t)");
     return settings;
   }
   static picket_plugin_timer make_timer() {
     picket_plugin_timer timer{};
     timer.struct_size = sizeof timer;
-    if constexpr (requires(P p) { p.on_timer(std::uint64_t{}); }) timer.on_timer = &on_timer;
+    PICKET_WIRE(timer, on_timer, (number), "(std::uint64_t)");
     return timer;
   }
+#undef PICKET_WIRE
 
   static const void* get_extension(picket_plugin*, const char* id) noexcept {
     static const picket_plugin_bus bus = make_bus();

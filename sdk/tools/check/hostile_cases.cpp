@@ -17,15 +17,18 @@ Verdict without_extensions(const Subject& subject) {
   for (const bool also_required : {false, true}) {
     if (!also_required && !subject.manifest) continue;
     Session session(subject);
+    std::string lacking;
     for (const char* id : all_extensions) {
       const bool required = subject.manifest && std::count(subject.manifest->requires_extensions.begin(), subject.manifest->requires_extensions.end(), id) > 0;
-      if (!required || also_required) session.host.lacks(id);
+      if (required && !also_required) continue;
+      session.host.lacks(id);
+      lacking += cat(lacking.empty() ? "" : ", ", id);
     }
     const auto created = session.create();
     if (created && !also_required) return *created;
     const auto started = created ? created : session.start();
     if (started && started->outcome == Outcome::skipped) return *started;
-    if (started && !also_required) return failed(cat("with only what it requires, ", started->text));
+    if (started && !also_required) return failed(cat("with only what it requires, ", started->text, " (of ", lacking, ": name in requires_extensions what it needs, or do without)"));
     session.talk(5, milliseconds(500), Session::Content::plain);
     session.host.stop();
     session.host.destroy();
@@ -38,7 +41,7 @@ Verdict old_host(const Subject& subject) {
   constexpr std::uint32_t only_head = 2 * sizeof(std::uint32_t);
   Session session(subject);
   for (const char* id : all_extensions) session.host.shrink(id, only_head);
-  if (auto bad = session.create(); bad && bad->outcome == Outcome::skipped) return *bad;
+  (void)session.create();
   if (auto bad = session.start(); bad && bad->outcome == Outcome::skipped) return *bad;
   session.talk(5, milliseconds(500), Session::Content::plain);
   session.host.stop();

@@ -101,6 +101,13 @@ void print_json(const check::Arguments& arguments, const check::Subject& subject
   std::printf("%s\n", boost::json::serialize(document).c_str());
 }
 
+// static judges the manifest; the others would judge a plugin that they could not even make.
+Result<> be_able_to_run(const check::Subject& subject) {
+  if (!subject.manifest && subject.manifest.error().code != Code::not_found) return fail(subject.manifest.error());
+  if (subject.id.empty()) return fail(Code::invalid, "its id is not known: give --id or a manifest");
+  return {};
+}
+
 int complain(std::string_view text) {
   std::fprintf(stderr, "picket-plugin-check: %s\n", printable(text).c_str());
   return 2;
@@ -128,6 +135,8 @@ int main(int argc, char** argv) {
   }
   const auto subject = check::open_subject(arguments->subject);
   if (!subject) return complain(subject.error().message);
+  if (arguments->command != "static")
+    if (const auto able = be_able_to_run(*subject); !able) return complain(able.error().message);
 
   const auto seen = look(*arguments, *subject, cases);
   if (arguments->json) print_json(*arguments, *subject, seen);

@@ -4,6 +4,7 @@
 #include <picket/testing/fake_host.hpp>
 
 #include "check/case.hpp"
+#include "package/settings_schema.hpp"
 
 namespace picket::check {
 
@@ -76,7 +77,10 @@ Verdict lite_protobuf(const Subject& subject) {
 }
 
 Verdict manifest(const Subject& subject) {
-  if (subject.manifest) return pass();
+  if (subject.manifest) {
+    const auto usable = package::check_settings_schema(subject.manifest->settings_schema);
+    return usable ? pass() : failed(usable.error().message);
+  }
   if (subject.manifest.error().code == Code::not_found) return skipped("no manifest was given");
   return failed(subject.manifest.error().message);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_cli.py GOOD.so PLUGIN.json: picket-plugin-check's words and exit status for what people and packages get wrong. One clear line each, never a crash."""
+"""check_cli.py GOOD.so FOLDER_OF_MANIFESTS: picket-plugin-check's words and exit status for what people and packages get wrong. One clear line each, never a crash."""
 import json
 import os
 import pathlib
@@ -27,7 +27,8 @@ def expect(status, words, *arguments):
 
 
 def main():
-    library, manifest = map(pathlib.Path, sys.argv[1:3])
+    library, manifests = map(pathlib.Path, sys.argv[1:3])
+    manifest = manifests / "plugin.json"
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         expect(0, "usage:", "--help")
@@ -51,16 +52,21 @@ def main():
         (root / "empty").mkdir()
         expect(2, "plugin.json", "static", root / "empty")
 
-        # Without a manifest: what can be seen is seen, what needs the id is skipped, not guessed.
+        # A manifest that is not one is a case of static; nothing runs with it.
+        broken = manifests / "broken_manifest.json"
+        expect(1, "FAIL     manifest", "static", library, "--manifest", broken)
+        for command in ("run", "fuzz", "bench"):
+            expect(2, "abi.major", command, library, "--manifest", broken, "--id", "test.bad.plugin")
+
+        # Without a manifest: what can be seen is seen, and the id is not guessed.
         bare = root / "bare.so"
         shutil.copy(library, bare)
         expect(0, "skipped  manifest", "static", bare)
-        expect(0, "its id is not known", "run", bare)
-        expect(0, "its id is not known", "fuzz", bare)
-        expect(0, "its id is not known", "bench", bare)
+        for command in ("run", "fuzz", "bench"):
+            expect(2, "its id is not known: give --id or a manifest", command, bare)
         expect(0, "pass     create-destroy", "run", bare, "--id", "test.bad.plugin", "--only", "create-destroy")
         expect(1, "FAIL     create-destroy", "run", bare, "--id", "test.another.plugin", "--only", "create-destroy")
-        expect(0, "pass     wrong-id", "run", bare, "--only", "wrong-id", "--in-process")
+        expect(0, "pass     wrong-id", "run", bare, "--id", "test.bad.plugin", "--only", "wrong-id", "--in-process")
 
         (root / "text.so").write_text("I am no shared object\n")
         expect(1, "no ELF header", "static", root / "text.so")
@@ -68,6 +74,12 @@ def main():
         (root / "cut.so").write_bytes(library.read_bytes()[:3000])
         expect(1, "FAIL     shared-object", "static", root / "cut.so")
         expect(1, "FAIL     loads", "run", root / "cut.so", "--id", "test.bad.plugin")
+
+        impossible = [BIN / "picket-plugin-pack", "--manifest", manifests / "impossible_schema.json", "--library", library, "--development-key", root / "key",
+                      "--output", root / "impossible"]
+        refused = subprocess.run(impossible, capture_output=True, text=True, timeout=60)
+        if refused.returncode != 1 or "settings_schema: " not in refused.stderr or (root / "impossible").exists():
+            sys.exit(f"a schema that no host can use was packed: {refused}")
 
         # A package whose library was changed after it was packed.
         shutil.copy(library, root / "plugin.so")

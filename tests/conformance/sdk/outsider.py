@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """As an outsider would: install the SDK somewhere, copy its template elsewhere, build and test that with plain cmake against nothing but the SDK.
 Then the same with the plugin that the README of the whole tree shows."""
-import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,12 +20,19 @@ def run(*command, **options):
     return done.stdout
 
 
-def first_plugin():
-    """The C++ of README.md."""
-    blocks = re.findall(r"```cpp\n(.*?)```", (pathlib.Path(os.environ["PICKET_SOURCE"]) / "README.md").read_text(), re.S)
-    if len(blocks) != 1 or "PICKET_PLUGIN(" not in blocks[0]:
-        sys.exit(f"README.md shows {len(blocks)} pieces of C++, not the one plugin")
+def first_plugin(language):
+    """The C++ of README.md, or its manifest."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (pathlib.Path(os.environ["PICKET_SOURCE"]) / "README.md").read_text(), re.S)
+    if len(blocks) != 1 or "com.example.hello" not in blocks[0]:
+        sys.exit(f"README.md shows {len(blocks)} pieces of {language}, not the one plugin")
     return blocks[0]
+
+
+def without_cmake(sdk, folder, env):
+    """The line of the author's guide, with hello.cpp in `folder`."""
+    [line] = re.findall(r"^    (g\+\+ .*)$", (sdk / "share/picket/README.md").read_text(), re.M)
+    run(*shlex.split(line.replace("SDK/", f"{sdk}/")), cwd=folder, env=env)
+    return folder / "hello.so"
 
 
 def main():
@@ -58,15 +65,13 @@ def main():
                     sys.exit(f"the package has no {name}")
             if (sdk / "bin/picket-plugin-check").exists():
                 run(sdk / "bin/picket-plugin-check", "static", package, env=env)
-            # In place of the template's source, with a manifest that allows what it does.
-            (work / "src/hello.cpp").write_text(first_plugin())
-            manifest = json.loads((work / "plugin.json").read_text())
-            manifest["topics"]["subscribes"] = ["picket.component.active"]
-            (work / "plugin.json").write_text(json.dumps(manifest))
+            # In place of the template's.
+            (work / "src/hello.cpp").write_text(first_plugin("cpp"))
+            (work / "plugin.json").write_text(first_plugin("json"))
             run("cmake", "--build", out, "--target", "hello", env=env)
-            if (sdk / "bin/picket-plugin-check").exists():
-                run(sdk / "bin/picket-plugin-check", "static", out / "hello.so", "--manifest", work / "plugin.json", env=env)
-                run(sdk / "bin/picket-plugin-check", "run", out / "hello.so", "--manifest", work / "plugin.json", env=env)
+            for library in (out / "hello.so", without_cmake(sdk, work / "src", env)):
+                for command in ("static", "run") if (sdk / "bin/picket-plugin-check").exists() else ():
+                    run(sdk / "bin/picket-plugin-check", command, library, "--manifest", work / "plugin.json", env=env)
         elif "PICKET_NO_TOOLS" not in os.environ:
             sys.exit("the installed SDK has no picket-plugin-pack")
 

@@ -78,6 +78,9 @@ TEST(Manifest, reads_every_member) {
   EXPECT_NE(m->settings_schema.find("rate"), std::string::npos);
   EXPECT_EQ(m->minimum_agent, "0.1.0");
   EXPECT_TRUE(schema_takes(kWhole));
+  const auto every = with("/capabilities", R"(["fs.read:/","fs.write:/x","net.connect:*","net.listen:80","exec","proc.inspect"])");
+  EXPECT_TRUE(Manifest::parse(every));
+  EXPECT_TRUE(schema_takes(every));
 }
 
 TEST(Manifest, fills_defaults_that_are_the_safer_choice) {
@@ -120,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(Each, WrongManifest, ::testing::Values(
     Wrong{"/topics/publishes", "[{\"topic\":\"a.*\",\"kind\":\"state\"}]", "topics.publishes[0].topic must be a dotted topic"},
     Wrong{"/topics/subscribes", "[\"a.*.b\"]", "topics.subscribes[0] must be"}, Wrong{"/topics/answers", "[\"*\"]", "topics.answers[0] must be"},
     Wrong{"/topics/publish", "[]", "topics.publish is not a known member"}, Wrong{"/capabilities", "[\"fs.read:\"]", "capabilities[0] must be"},
+    Wrong{"/capabilities", "[\"net.conect:x\"]", "capabilities[0] must be"}, Wrong{"/capabilities", "[\"exec:/bin/sh\"]", "capabilities[0] must be"},
     Wrong{"/limits/memory_mb", "0", "limits.memory_mb must be"}, Wrong{"/limits/callback_ms", "1.5", "limits.callback_ms must be"},
     Wrong{"/limits/queue_bytes", "100", "limits.queue_bytes must be"}, Wrong{"/limits/cpu", "1", "limits.cpu is not a known member"},
     Wrong{"/demands", "[{\"component\":\"x\"}]", "demands[0].class is missing"}, Wrong{"/demands", "[{\"component\":\"../x\",\"class\":\"agent\"}]", "demands[0].component must be"},

@@ -30,6 +30,7 @@ class Thrower {
   picket_status apply(std::string_view, std::uint64_t) { throw std::runtime_error("thrown by apply"); }
   void stop() { throw std::runtime_error("thrown by stop"); }
   void on_message(const Message&) { throw std::runtime_error("thrown by on_message"); }
+  void on_request(std::uint64_t, const Message&) { throw std::runtime_error("thrown by on_request"); }
 
  private:
   Host host_;
@@ -95,8 +96,21 @@ TEST(Wrapper, turns_exceptions_into_a_status_and_a_text) {
   EXPECT_TRUE(host.message({.topic = "t"}));
   ASSERT_FALSE(host.logs().empty());
   EXPECT_EQ(host.logs().back().level, PICKET_LOG_ERROR);
-  EXPECT_THAT(host.logs().back().text, HasSubstr("on_message"));
+  EXPECT_EQ(host.logs().back().text, "exception in on_message: thrown by on_message");
   EXPECT_EQ(host.stop(), PICKET_E_INTERNAL);
+}
+
+TEST(Wrapper, answers_a_request_whose_handler_throws_with_the_text) {
+  FakeHost host;
+  begin<Thrower>(host);
+  ASSERT_EQ(host.start(), PICKET_OK);
+  const auto answer = host.answer(host.request({.topic = "q"}));
+  ASSERT_TRUE(answer.done) << "the asker would wait until its deadline";
+  EXPECT_EQ(answer.status, PICKET_E_INTERNAL);
+  EXPECT_EQ(answer.payload, "thrown by on_request");
+  ASSERT_FALSE(host.logs().empty());
+  EXPECT_THAT(host.logs().back().text, HasSubstr("exception in on_request"));
+  EXPECT_THAT(host.violations(), IsEmpty());
 }
 
 TEST(Wrapper, makes_no_instance_for_another_id_or_without_a_host) {
@@ -104,6 +118,7 @@ TEST(Wrapper, makes_no_instance_for_another_id_or_without_a_host) {
   FakeHost host;
   host.use(entry<Bare>);
   EXPECT_EQ(host.create("test.two"), PICKET_E_INVALID);
+  EXPECT_THAT(host.error(), HasSubstr("this plugin is test.one, not test.two"));
   EXPECT_EQ(create<Bare>(nullptr, "test.one", &out), PICKET_E_INVALID);
   EXPECT_EQ(out, nullptr);
 }
