@@ -123,6 +123,16 @@ Verdict quiet_after_stop(const Subject& subject) {
   return late().value_or(pass());
 }
 
+// What the manifest says it hears, it has a member for: askers would wait for nothing.
+Verdict hears_what_it_lists(const Subject& subject, picket_plugin& plugin) {
+  if (!subject.manifest) return pass();
+  const auto& topics = subject.manifest->topics;
+  const auto* bus = static_cast<const picket_plugin_bus*>(plugin.get_extension(&plugin, PICKET_EXT_BUS));
+  if (!topics.answers.empty() && !(bus != nullptr && PICKET_HAS(bus, on_request))) return failed("the manifest has topics.answers, and the plugin no on_request");
+  if (!topics.subscribes.empty() && !(bus != nullptr && PICKET_HAS(bus, on_message))) return failed("the manifest has topics.subscribes, and the plugin no on_message");
+  return pass();
+}
+
 Verdict extensions(const Subject& subject) {
   Session session(subject);
   if (auto bad = session.create()) return *bad;
@@ -131,7 +141,7 @@ Verdict extensions(const Subject& subject) {
     if (plugin->get_extension(plugin, id) != nullptr) return failed(cat("get_extension(\"", id, "\") answers a table"));
   for (const char* id : {PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_TIMER})
     if (plugin->get_extension(plugin, id) != plugin->get_extension(plugin, id)) return failed(cat("get_extension(\"", id, "\") answers differently each time"));
-  return pass();
+  return hears_what_it_lists(subject, *plugin);
 }
 
 Verdict default_settings_case(const Subject& subject) {
