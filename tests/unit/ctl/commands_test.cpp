@@ -64,6 +64,13 @@ TEST_F(Commands, a_plugin_that_runs_after_its_restart_is_exit_code_0_with_its_ve
   EXPECT_EQ(ran.out, "org.acme.good was restarted and runs, version 1.2.0\n");
 }
 
+TEST_F(Commands, where_no_distribution_point_runs_its_status_says_so) {
+  picketd.start();
+  const auto ran = run({"point", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "picketctl: no distribution point runs here: the plugin org.picket.distribution-point is not there, or does not run (picketctl plugin list)\n");
+}
+
 TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
   answer_everything(picketd);
   picketd.answer_bytes("picket.update.status", [](std::string_view) { return CtlAnswer{{}, fail(Code::unavailable, "the engine is stopping"), false}; });
