@@ -32,6 +32,8 @@ TEST_F(Commands, an_unreachable_picketd_is_exit_code_3) {
   EXPECT_NE(as_json.out.find(R"("error":{"code":)"), std::string::npos) << as_json.out;
 }
 
+TEST_F(Commands, one_of_a_kind_is_counted_as_one) { EXPECT_NE(run({"doctor"}).out.find("1 check, 0 warnings, 1 failure\n"), std::string::npos); }
+
 TEST_F(Commands, an_error_from_the_other_side_is_exit_code_1_with_its_text) {
   picketd.answer<host::v1::PluginInfoRequest>("picket.plugin.info", [](const auto& request) -> Result<std::string> {
     return fail(Code::not_found, cat("no plugin ", request.id()));
