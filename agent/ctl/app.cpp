@@ -158,7 +158,7 @@ Result<Exit> help(Context& context) {
       context.terminal.out(help_text(&command));
       return Exit::ok;
     }
-    if (std::string_view(command.name).starts_with(cat(name, " "))) group += cat("  ", command.name, " ", command.arguments, "\n      ", command.summary, "\n");
+    if (std::string_view(command.name).starts_with(cat(name, " "))) group += cat("  ", command.name, *command.arguments == '\0' ? "" : " ", command.arguments, "\n      ", command.summary, "\n");
   }
   if (!group.empty()) {
     context.terminal.out(cat("Commands of '", name, "':\n", group));

@@ -55,7 +55,7 @@ std::string line_of(const Terminal& terminal, const host::v1::WatchEvent& event,
 }  // namespace
 
 Result<Exit> bus_watch(Context& context) {
-  PICKET_LET(most, context.number("count", 0, 1'000'000'000));
+  PICKET_LET(most, context.number("count", 0, 1'000'000'000, 1));
   host::v1::WatchRequest request;
   if (!context.arguments().empty()) {
     const auto& filter = context.arguments().front();

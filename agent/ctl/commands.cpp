@@ -14,7 +14,7 @@ constexpr std::array global{
     OptionSpec{"socket", "PATH", "picketd's control socket (default: picketd.sock in run-dir of picketd.conf)"},
     OptionSpec{"config", "FILE", "where picketd.conf is (default: /etc/picket/picketd.conf)"},
     OptionSpec{"timeout", "SECONDS", "how long to wait for an answer (default: 10; long work: no limit)"},
-    OptionSpec{"json", nullptr, "one JSON document on standard output, see JSON.md"},
+    OptionSpec{"json", nullptr, "one JSON document on standard output, see JSON.md (help and completion print their text)"},
     OptionSpec{"no-color", nullptr, "no colours"},
 };
 constexpr std::array run_options{OptionSpec{"prefetch", nullptr, "bring and verify in advance; put nothing in force"},
@@ -29,7 +29,7 @@ constexpr std::array statement_options{OptionSpec{"language", "LANGUAGE", "of th
 constexpr std::array decide_options{OptionSpec{"language", "LANGUAGE", "of the text, e.g. de (default: the setting)"},
                                     OptionSpec{"digest", "SHA256", "only when the text is this one"}};
 constexpr std::array watch_options{OptionSpec{"payloads", nullptr, "show what the messages hold"},
-                                   OptionSpec{"count", "N", "end after so many messages"}};
+                                   OptionSpec{"count", "N", "end after so many messages (default: when interrupted)"}};
 
 constexpr std::array all_commands{
     Command{"status", "", 0, 0, "How this computer's protection is, on one page", "picketctl status", no_options, Completes::nothing, &status},

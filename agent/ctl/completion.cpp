@@ -145,7 +145,7 @@ std::string complete(std::span<const std::string> words) {
 
 Result<Exit> completion(Context& context) {
   if (const auto& shell = context.arguments().front(); shell != "bash")
-    return fail(Code::unsupported, cat("there is no completion for '", shell.substr(0, 64), "', only for bash"));
+    return context.wrong_usage(cat("there is no completion for '", shell.substr(0, 64), "', only for bash"));
   context.terminal.out(bash_script);
   return Exit::ok;
 }

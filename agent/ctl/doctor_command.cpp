@@ -55,7 +55,8 @@ Result<Exit> doctor(Context& context) {
   Table table;
   for (const auto& check : checks) table.add({{check.result, style_of(check.result)}, check.name, check.text});
   table.print(context.terminal);
-  context.terminal.out(cat(std::to_string(checks.size()), " checks, ", std::to_string(count("warn")), " warnings, ", std::to_string(count("fail")), " failures\n"));
+  const auto counted = [](std::size_t number, const char* what) { return cat(std::to_string(number), " ", what, number == 1 ? "" : "s"); };
+  context.terminal.out(cat(counted(checks.size(), "check"), ", ", counted(count("warn"), "warning"), ", ", counted(count("fail"), "failure"), "\n"));
   return exit;
 }
 

@@ -258,10 +258,7 @@ Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
 Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
 Result<Exit> ksn_proxy_status(Context& context) {
-  auto asked = context.session.ask<ksn::v1::ServerStatusReply>("picket.ksn.proxy.status", ksn::v1::ServerStatusRequest());
-  if (!asked && asked.error().message.find("nobody answers") != std::string::npos)
-    return fail(Code::unavailable, "no KSN proxy runs here: the plugin org.picket.ksn-proxy is not there, or does not run (picketctl plugin list)");
-  PICKET_LET(reply, std::move(asked));
+  PICKET_LET(reply, context.session.ask_role<ksn::v1::ServerStatusReply>("KSN proxy", "org.picket.ksn-proxy", "picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

@@ -51,7 +51,7 @@ Cell served(const v1::Wish& wish) {
 }  // namespace
 
 Result<Exit> point_status(Context& context) {
-  PICKET_LET(reply, context.session.ask<v1::StatusReply>("picket.distribution_point.status", v1::StatusRequest()));
+  PICKET_LET(reply, context.session.ask_role<v1::StatusReply>("distribution point", "org.picket.distribution-point", "picket.distribution_point.status", v1::StatusRequest()));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

@@ -13,6 +13,7 @@ namespace {
 Result<scan::v1::ScanRequest> request_of(Context& context) {
   scan::v1::ScanRequest request;
   for (const auto& argument : context.arguments()) {
+    if (argument.empty()) return context.wrong_usage("'' is no path");
     std::error_code error;
     const auto path = std::filesystem::absolute(argument, error).lexically_normal();
     if (error) return fail(Code::invalid, cat(argument, ": ", error.message()));

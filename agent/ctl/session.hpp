@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <google/protobuf/message.h>
@@ -30,6 +31,16 @@ class Session {
     Reply reply;
     PICKET_TRY(ask(topic, request, reply));
     return reply;
+  }
+
+  // The same of a role that this computer need not have, and the plugin that is it.
+  template <class Reply>
+  [[nodiscard]] Result<Reply> ask_role(std::string_view role, std::string_view plugin, std::string_view topic, const google::protobuf::Message& request) {
+    Reply reply;
+    auto done = ask(topic, request, reply);
+    if (done) return reply;
+    if (done.error().message.find("nobody answers") == std::string::npos) return fail(std::move(done).error());
+    return fail(Code::unavailable, cat("no ", role, " runs here: the plugin ", plugin, " is not there, or does not run (picketctl plugin list)"));
   }
 
   // The same without a limit, unless --timeout was given: for work that takes its time without telling.

@@ -58,6 +58,7 @@ Result<Exit> update_rollback(Context& context) {
 
 Result<Exit> update_export(Context& context) {
   update::v1::ExportRequest request;
+  if (context.arguments().front().empty()) return context.wrong_usage("'' is no folder");
   std::error_code error;
   const auto folder = std::filesystem::absolute(context.arguments().front(), error).lexically_normal();
   if (error) return fail(Code::invalid, cat(context.arguments().front(), ": ", error.message()));

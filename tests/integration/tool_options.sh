@@ -34,5 +34,9 @@ wrong "$scratch/picketd.conf: data-dir: 'relative'" "$PICKET_BIN/picketd" --conf
 printf '\033[31mred\377 = 1\n' > "$scratch/picketd.conf"
 wrong "red" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
 if LC_ALL=C grep -q "$(printf '\033')" "$scratch/err"; then fail "a broken file reaches the terminal"; fi
+"$PICKET_BIN/picket-plugin-pack" --help extra > "$scratch/out" || fail "picket-plugin-pack --help extra"
 if run picket-tuf-client --metadata-dir; then fail "an option without its value was accepted"; fi
 grep -q "option --metadata-dir needs a value" "$scratch/err" || fail "picket-tuf-client --metadata-dir"
+# Said before anything is built.
+if timeout 5 "$PICKET_SOURCE/installer/bench" no-such > "$scratch/out" 2> "$scratch/err"; then fail "a benchmark that is not there was run"; fi
+grep -q "no benchmark is named like: no-such" "$scratch/err" || fail "installer/bench no-such"

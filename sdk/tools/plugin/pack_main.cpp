@@ -91,7 +91,7 @@ Result<> run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
+  if (argc >= 2 && std::strcmp(argv[1], "--help") == 0) {
     std::fputs(usage, stdout);
     return 0;
   }

@@ -107,6 +107,19 @@ TEST(Arguments, help_is_for_the_program_and_for_groups) {
   EXPECT_EQ(run_ctl({"help", "nothing"}).code, 2);
 }
 
+TEST(Arguments, what_cannot_be_meant_is_exit_code_2) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"completion", "zsh"}, {"bus", "watch", "--count", "0"}, {"scan", ""}, {"update", "export", ""}}) {
+    const auto ran = run_ctl(words);
+    EXPECT_EQ(ran.code, 2) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_NE(ran.err.find("; see picketctl "), std::string::npos) << ran.err;
+  }
+}
+
+TEST(Arguments, help_has_no_blanks_at_the_ends_of_lines) {
+  for (const char* group : {"update", "plugin", "ksn", "task"}) EXPECT_EQ(run_ctl({"help", group}).out.find(" \n"), std::string::npos) << group;
+}
+
 TEST(Arguments, the_socket_is_where_picketd_conf_says) {
   test::CtlPicketd picketd;
   const auto conf = picketd.folder() / "picketd.conf";

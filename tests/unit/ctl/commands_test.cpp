@@ -32,6 +32,8 @@ TEST_F(Commands, an_unreachable_picketd_is_exit_code_3) {
   EXPECT_NE(as_json.out.find(R"("error":{"code":)"), std::string::npos) << as_json.out;
 }
 
+TEST_F(Commands, one_of_a_kind_is_counted_as_one) { EXPECT_NE(run({"doctor"}).out.find("1 check, 0 warnings, 1 failure\n"), std::string::npos); }
+
 TEST_F(Commands, an_error_from_the_other_side_is_exit_code_1_with_its_text) {
   picketd.answer<host::v1::PluginInfoRequest>("picket.plugin.info", [](const auto& request) -> Result<std::string> {
     return fail(Code::not_found, cat("no plugin ", request.id()));
@@ -62,6 +64,13 @@ TEST_F(Commands, a_plugin_that_runs_after_its_restart_is_exit_code_0_with_its_ve
   const auto ran = run({"plugin", "restart", "org.acme.good"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.out, "org.acme.good was restarted and runs, version 1.2.0\n");
+}
+
+TEST_F(Commands, where_no_distribution_point_runs_its_status_says_so) {
+  picketd.start();
+  const auto ran = run({"point", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "picketctl: no distribution point runs here: the plugin org.picket.distribution-point is not there, or does not run (picketctl plugin list)\n");
 }
 
 TEST_F(Commands, a_part_that_does_not_answer_is_told_and_the_rest_shown) {
