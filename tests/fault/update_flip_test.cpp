@@ -59,7 +59,7 @@ TEST_F(UpdateFlip, in_any_stored_byte_is_found_and_nothing_is_lost) {
       const auto back = live(work, root_ / "two", 0, "rollback");
       ASSERT_EQ(back.signal, 0) << back.output;
       const auto after = in_force(work);
-      ASSERT_TRUE(back.result == "ok: " ? after == old_files : back.result.starts_with("failed: ") && after == new_files) << back.output;
+      ASSERT_TRUE(back.result == "ok: " ? after == old_files : (back.result.starts_with("failed: ") || back.result.starts_with("no answer: ")) && after == new_files) << back.output;
     }
   EXPECT_GT(count, 100u);
 }
