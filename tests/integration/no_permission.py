@@ -38,7 +38,7 @@ def only_line(agent, *words):
 def starting(agent):
     (agent.folder / "data").mkdir()
     with closed(agent.folder / "data") as data:
-        refused(agent.command, data / "policy")
+        refused(agent.command, data / "lock")
     (agent.folder / "data").rmdir()
     with closed(agent.folder, 0o500) as folder:
         refused(agent.command, folder / "data")

@@ -28,7 +28,7 @@ wrong() {
 }
 wrong "log level 'loud'" "$PICKET_BIN/picketd" --log-level loud
 wrong "unexpected argument 'extra'" "$PICKET_BIN/picketd" extra
-wrong "data-dir: '' is no absolute path" "$PICKET_BIN/picketd" --data-dir=
+wrong "data-dir: '' is no absolute path" "$PICKET_BIN/picketd" --data-dir ""
 printf 'data-dir = relative\n' > "$scratch/picketd.conf"
 wrong "$scratch/picketd.conf: data-dir: 'relative'" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
 printf '\033[31mred\377 = 1\n' > "$scratch/picketd.conf"

@@ -11,6 +11,7 @@ namespace cloud_mode {
 namespace {
 
 constexpr std::uint64_t kRetryTimer = 1;
+constexpr const char* kCannotPublish = "the choice of databases cannot be published";
 constexpr std::uint64_t kRetryMs = 500;
 constexpr std::size_t kMostText = 200, kLongWord = 50;
 
@@ -52,8 +53,9 @@ picket_status CloudMode::apply(std::string_view settings_json, std::uint64_t rev
   const auto cloud_mode = cloud_mode_of(settings_json);
   if (!cloud_mode) return host_.fail(PICKET_E_INVALID, "settings: cloud_mode must be true or false");
   cloud_mode_ = *cloud_mode;
-  host_.observed(revision, PICKET_HEALTH_HEALTHY);
-  publish();
+  // Settings hold a policy too, which may take the topic away.
+  if (publish()) host_.observed(revision, PICKET_HEALTH_HEALTHY);
+  else host_.observed(revision, PICKET_HEALTH_FAILED, kCannotPublish);
   return PICKET_OK;
 }
 
@@ -69,19 +71,21 @@ void CloudMode::on_message(const picket::plugin::Message& message) {
   }
   host_.report(ksn_.readable ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED,
                ksn_.readable ? std::string() : "what " + std::string(message.sender) + " says about KSN cannot be read");
-  publish();
+  if (!publish()) host_.report(PICKET_HEALTH_FAILED, kCannotPublish);
 }
 
-void CloudMode::publish() {
+void CloudMode::on_timer(std::uint64_t) {
+  if (!publish()) host_.report(PICKET_HEALTH_FAILED, kCannotPublish);
+}
+
+bool CloudMode::publish() {
   const Choice choice = choose(cloud_mode_, ksn_);
   picket::update::v1::VariantChoice out;
   out.set_variant(choice.variant);
   out.set_reason(choice.reason);
   const picket_status status = host_.publish("picket.update.variant", "", "application/x-protobuf; messageType=picket.update.v1.VariantChoice", out.SerializeAsString());
-  if (status == PICKET_E_BUSY)
-    host_.set_timer(kRetryTimer, kRetryMs);
-  else if (status != PICKET_OK)
-    host_.report(PICKET_HEALTH_FAILED, "the choice of databases cannot be published");
+  if (status == PICKET_E_BUSY) host_.set_timer(kRetryTimer, kRetryMs);
+  return status == PICKET_OK || status == PICKET_E_BUSY;
 }
 
 }  // namespace cloud_mode

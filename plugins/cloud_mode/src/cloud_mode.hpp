@@ -17,10 +17,10 @@ class CloudMode {
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
   void stop() {}
   void on_message(const picket::plugin::Message& message);
-  void on_timer(std::uint64_t) { publish(); }
+  void on_timer(std::uint64_t);
 
  private:
-  void publish();
+  bool publish();  // false: it may not
 
   picket::plugin::Host host_;
   bool cloud_mode_ = true;

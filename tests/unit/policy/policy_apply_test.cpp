@@ -173,7 +173,7 @@ TEST_F(PolicyApply, stays_in_force_after_it_expired) {
 
 TEST_F(PolicyApply, forgets_a_refusal_after_the_next_success) {
   open_and_start();
-  (void)policy->apply("garbage", consumers);
+  (void)policy->apply(signed_document(1, scanner(R"({"mode":"slow"})")), consumers);
   EXPECT_NE(policy->shown().text.find("last refusal"), std::string::npos);
   open();
   EXPECT_NE(policy->shown().text.find("last refusal"), std::string::npos) << "kept over a restart";
