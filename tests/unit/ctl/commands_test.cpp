@@ -318,7 +318,7 @@ TEST_F(Commands, completion_prints_the_script_for_bash_only) {
   const auto ran = run({"completion", "bash"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_NE(ran.out.find("complete -F _picketctl picketctl"), std::string::npos);
-  EXPECT_EQ(run({"completion", "fish"}).code, 1);
+  EXPECT_EQ(run({"completion", "fish"}).code, 2);
 }
 
 }  // namespace
