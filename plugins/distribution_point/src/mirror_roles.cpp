@@ -61,8 +61,11 @@ bool Mirror::keep_earlier(Run& run, const std::string& component) {
   for (const auto& [path, target] : role->body.targets) {
     const auto key = key_of(target.hashes);
     if (key.empty() || !trust::check_target_path(path)) continue;
-    const auto release = trust::parse_release({path, component, target});
-    if (release && run.roads.declines(component, static_cast<std::uint64_t>(release->release))) continue;
+    const trust::Target named{path, component, target};
+    const auto release = trust::parse_release(named);
+    const auto delta = trust::parse_delta(named);
+    const auto makes = release ? release->release : delta ? delta->release : 0;
+    if (makes > 0 && run.roads.declines(component, static_cast<std::uint64_t>(makes))) continue;
     File one{trust::consistent_target_path(path, key), key, target.length, target.hashes, !release};
     if (parts_.store.is_linked(parts_.store.published(), {one.path, key}) && parts_.store.has(key, one.length)) need.files.push_back(std::move(one));
   }
