@@ -106,7 +106,9 @@ void Line::next(const std::shared_ptr<Message>& message) {
     if (!message->cancelled && (left >= kWorthTrying || message->at == 0)) {
       while (message->at < message->roads.size() && !message->on) {
         auto& state = message->roads[message->at++];
-        if (state->breaker.may(now)) message->on = state;
+        // Settings that took a road away mean it for what is under way, too.
+        if (!is_in_use(state)) resting = {Code::unavailable, cat(state->way.name, " is no road to KSN any more")};
+        else if (state->breaker.may(now)) message->on = state;
         else if (message->last.message.empty()) resting = {Code::unavailable, cat(state->way.name, " rests after failures")};
       }
     }

@@ -30,7 +30,7 @@ class Line {
   Line(ksn_channel::Channel& channel, Watch watch) : channel_(channel), watch_(std::move(watch)) {}
 
   // True: other roads than before. A road that stays goes on resting, unless we are another to it (`anew`: our licence, or whose KSN it is): a refusal
-  // was said to who we were. What comes back on a road that is gone changes nothing any more but for who asked.
+  // was said to who we were. What comes back on a road that is gone changes nothing any more but for who asked, and nothing more goes out on it.
   [[nodiscard]] bool use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none, bool anew);
 
   // What becomes of one message. `goes` is told each road that it goes out on; it must not post. An answer of status 200 is given to `accept`,
