@@ -169,6 +169,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
     if (error.code == Code::no_space) break;  // our own trouble: no source can help
     if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
     shop_.sources.failed(name, error.message, wish);
+    failed_.insert(name);
     shop_.explain.say({.source = name}, cat("failed: ", error.message));
   }
   // Those that failed come last, for their bytes to be counted; one that had bad metadata can still have a good file.

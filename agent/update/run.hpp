@@ -172,6 +172,7 @@ class Run {
   Consumers consumers_;
   std::unique_ptr<Catalogue> catalogue_;
   Readers readers_;  // all that may be tried, the one that worked first
+  std::set<std::string, std::less<>> failed_;  // sources that were told so for their metadata
   std::uint64_t bytes_ahead_ = 0;  // received by other readers
   std::deque<std::unique_ptr<Turn>> turns_;  // the first one's turn it is
   std::set<std::string, std::less<>> wanted_keys_;
