@@ -98,15 +98,16 @@ std::vector<std::string> Run::running_consumers(std::string_view component) {
 
 Result<> Run::check_order(const v1::RunRequest& order) const {
   const auto demands = shop_.demands();
-  for (const auto& name : order.components()) {
-    const bool is_demanded = std::ranges::find(settings_.components, name) != settings_.components.end() ||
-                             std::ranges::any_of(demands, [&](const Demand& demand) { return demand.component == name; });
-    if (!is_demanded) return fail(Code::not_found, cat("component ", name, ": nobody on this computer demands it"));
-  }
-  return {};
+  const auto is_demanded = [&](const std::string& name) {
+    return std::ranges::find(settings_.components, name) != settings_.components.end() ||
+           std::ranges::any_of(demands, [&](const Demand& demand) { return demand.component == name; });
+  };
+  // A task that names several brings the others when one of them is not needed any more.
+  if (order.components().empty() || std::ranges::any_of(order.components(), is_demanded)) return {};
+  return fail(Code::not_found, cat("component ", order.components(0), ": nobody on this computer demands it"));
 }
 
-std::vector<std::string> Run::wishes(const v1::RunRequest& order) {
+std::vector<std::string> Run::wishes(const v1::RunRequest& order, v1::RunResult& result) {
   std::set<std::string> found;
   for (const auto& demand : shop_.demands()) {
     found.insert(demand.component);
@@ -119,7 +120,14 @@ std::vector<std::string> Run::wishes(const v1::RunRequest& order) {
   if (order.components().empty()) return {found.begin(), found.end()};
   std::set<std::string> out;
   for (const auto& name : order.components()) {
-    if (found.contains(name)) out.insert(name);  // a plugin may have gone since the order was checked
+    if (found.contains(name)) {
+      out.insert(name);
+      continue;
+    }
+    auto& component = *result.add_components();
+    component.set_component(name);
+    component.set_result("failed");
+    component.set_text("nobody on this computer demands it");
   }
   return {out.begin(), out.end()};
 }
@@ -184,10 +192,10 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
   only_fetch_ = order.prefetch();
   if (order.trial()) why_ = Activation::Why::trial;
   begin(result, only_fetch_ ? "prefetch" : "update");
-  const auto wanted = wishes(order);
+  const auto wanted = wishes(order, result);
   shop_.explain.say({}, cat("variant ", variant_, ": ", shop_.board.variant().reason()));
   if (wanted.empty()) {
-    result.set_text("no component is demanded");
+    if (result.components().empty()) result.set_text("no component is demanded");
     shop_.explain.say({}, "no component is demanded");
     finish(result);
     return result;

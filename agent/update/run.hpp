@@ -73,7 +73,7 @@ class Run {
   void show(const std::string& component, bool announce);
 
  private:
-  [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order);
+  [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
   // The order in which components get their turn, in run_ahead.cpp.

@@ -27,7 +27,8 @@ std::int64_t DemandBook::clock() { return std::chrono::duration_cast<std::chrono
 
 DemandBook::Sender DemandBook::sender_of(const picket::Address& address) {
   auto out = address.bytes;
-  if (!address.is_v4()) std::fill(out.begin() + 8, out.end(), std::uint8_t{0});
+  const bool is_loopback = !address.is_v4() && std::all_of(out.begin(), out.end() - 1, [](std::uint8_t byte) { return byte == 0; });
+  if (!address.is_v4() && !is_loopback) std::fill(out.begin() + 8, out.end(), std::uint8_t{0});
   return out;
 }
 

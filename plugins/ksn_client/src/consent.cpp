@@ -104,6 +104,8 @@ Consent Consent::load(const Keep& keep, std::string& told) {
   out.on_ = on->get_bool();
   out.switched_by_ = by->get_string();
   out.switched_at_ = at->get_int64();
+  // Records from before a version was declined whole could hold both.
+  if (!out.last_.accepted && out.last_.version == out.accepted_.version) out.accepted_ = {};
   return out;
 }
 
