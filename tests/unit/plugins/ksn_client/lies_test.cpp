@@ -121,6 +121,29 @@ TEST_F(KsnDyingProxy, hands_its_question_to_the_servers_where_policy_allows_it) 
   EXPECT_EQ(status().status(), "Enabled");
 }
 
+TEST_F(KsnDyingProxy, hands_no_question_to_servers_that_policy_forbade_meanwhile) {
+  KsnServiceFake proxy(folder.path() / "proxy");
+  settings["proxy"] = proxy.address();
+  settings["proxy_certificate"] = proxy.certificate().native();
+  settings["servers_when_proxy_is_away"] = true;
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return proxy.seen().hellos > 0; }));
+  proxy.mood(Mood::silent);
+  const auto met = proxy.messages();
+  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(7)}).SerializeAsString(), .timeout_ms = 20'000});
+  ASSERT_TRUE(wait([&] { return proxy.messages() > met; }));
+  const auto before = ksn.seen().asks;
+  settings["servers_when_proxy_is_away"] = false;
+  ASSERT_EQ(apply(), PICKET_OK);
+  proxy.die();
+  ASSERT_TRUE(wait([&] { return host.answer(asked).done; }));
+  v1::CheckReply reply;
+  ASSERT_TRUE(reply.ParseFromString(host.answer(asked).payload));
+  EXPECT_EQ(reply.checked(0).from(), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.seen().asks, before);
+}
+
 TEST_F(KsnClientPlugin, a_damaged_cache_is_discarded_with_one_line_and_asked_again) {
   ksn.knows(digest_number(1), v1::VERDICT_TRUSTED);
   start();
