@@ -18,7 +18,8 @@ constexpr Row rows[] = {
     //                                publish  answer   ask
     {"picket.component.activate",     host,    anybody, host},  // "load what lies there": believed, so it must be the update engine that asks
     {"picket.task.type.*",            host,    anybody, host},
-    {"picket.source.*",               anybody, anybody, own},   // a source fetches with its own access to the network
+    {"picket.source.appeared",        anybody, host,    host},
+    {"picket.source.*",               host,    anybody, own},   // a source fetches with its own access to the network
     {"picket.device.concern",         anybody, host,    host},  // kept apart by sender
     {"picket.update.variant",         own,     host,    host},
     {"picket.update.rollback",        host,    host,    own},
