@@ -75,7 +75,7 @@ bool may(Standing standing, Deed deed, std::string_view topic) {
 Result<> check_may(Standing standing, Deed deed, std::string_view topic) {
   if (may(standing, deed, topic)) return {};
   if (needed(deed, topic) == host) return fail(Code::denied, cat(topic, ": only picketd itself may ", to_string(deed), " it"));
-  return fail(Code::denied, cat(topic, ": of plugins only Picket's own (org.picket.*) may ", to_string(deed), " it, and those that picketd.conf names as stand-in"));
+  return fail(Code::denied, cat(topic, ": of plugins only Picket's own (org.picket.*) may ", to_string(deed), " it, and those that the administrator names as stand-in"));
 }
 
 }  // namespace picket

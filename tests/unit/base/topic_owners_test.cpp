@@ -40,7 +40,7 @@ TEST(TopicOwners, keep_what_changes_or_reveals_from_strangers) {
 TEST(TopicOwners, say_who_may_in_one_line) {
   EXPECT_EQ(check_may(Standing::own, Deed::answer, "picket.plugin.list").error().message, "picket.plugin.list: only picketd itself may answer it");
   EXPECT_EQ(check_may(Standing::stranger, Deed::publish, "picket.ksn.state").error().message,
-            "picket.ksn.state: of plugins only Picket's own (org.picket.*) may publish it, and those that picketd.conf names as stand-in");
+            "picket.ksn.state: of plugins only Picket's own (org.picket.*) may publish it, and those that the administrator names as stand-in");
   EXPECT_TRUE(is_own_plugin("org.picket.scanner"));
   EXPECT_FALSE(is_own_plugin("org.picketing.scanner"));
 }
