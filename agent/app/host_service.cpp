@@ -117,7 +117,8 @@ HostService::HostService(Parts parts) : parts_(std::move(parts)), started_(parts
 Result<> HostService::start() {
   bus::PeerOptions options;
   options.name = "picket.host";
-  options.allow.publishes = {{"picket.plugin.state", bus::Kind::state}};
+  // Nobody publishes concerns here: declared first, so that no plugin can make another kind of what all others may publish.
+  options.allow.publishes = {{"picket.plugin.state", bus::Kind::state}, {std::string(kConcern), bus::Kind::state}};
   options.allow.subscribes = {std::string(kConcern)};
   PICKET_TRY(attach(parts_.router, std::move(options)));
   if (peer().subscribe(kConcern) != bus::kOk) return fail(Code::internal, cat("cannot subscribe to ", kConcern));

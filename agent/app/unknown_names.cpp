@@ -19,7 +19,7 @@ std::vector<std::string> unknown_names(const Config& config, const std::vector<s
   }
   std::sort(out.begin(), out.end());
 
-  for (const auto& [name, list] : {std::pair("in-process", &config.in_process), std::pair("disabled", &config.disabled)})
+  for (const auto& [name, list] : {std::pair("in-process", &config.in_process), std::pair("stand-in", &config.stand_in), std::pair("disabled", &config.disabled)})
     for (const auto& id : *list)
       if (!is_known(id)) out.push_back(cat(name, ": no plugin '", id, "' is installed"));
   for (const auto& part : silent_parts) out.push_back(cat("log-level: nothing writes into the log as '", part, "'"));

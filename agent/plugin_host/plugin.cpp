@@ -68,6 +68,10 @@ void Plugin::take(Event event, std::string text) {
     status.next_attempt = 0;
   });
   run(row->action, text);
+  tell_settled();
+}
+
+void Plugin::tell_settled() {
   if (is_settled())
     for (const auto& tell : std::exchange(when_settled_, {})) tell(status());
 }
@@ -339,7 +343,9 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
   if (other_topics) {
     end_beside("the policy changed its topics");
     // Nothing that was taken away is said or heard while it stops, nor counts what it last said; what was given back comes with the start.
-    if (instance_ != nullptr) instance_->narrow(peer_options(narrowed(package_->manifest, settings.topics), standing()).allow);
+    const auto allow = package_ == nullptr ? bus::AllowList() : peer_options(narrowed(package_->manifest, settings.topics), standing()).allow;
+    if (leaving_ && leaving_->instance != nullptr) leaving_->instance->narrow(allow);  // nor by the version before it
+    if (instance_ != nullptr) instance_->narrow(allow);
     else if (package_ != nullptr && settings.topics.publishes)
       for (const auto& published : package_->manifest.topics.publishes)
         if (!bus::is_within_any(published.topic, *settings.topics.publishes)) all_.parts.router.withdraw(published.topic, id_);

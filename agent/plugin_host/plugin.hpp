@@ -94,6 +94,7 @@ class Plugin {
   };
 
   void take(Event event, std::string text);
+  void tell_settled();
   void run(Action action, const std::string& text);
   void look();
   [[nodiscard]] Result<VerifiedPackage> verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const;

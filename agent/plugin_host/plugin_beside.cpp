@@ -220,6 +220,7 @@ Result<> Plugin::take_over() {
     status.leaving_pid = leaving_->instance != nullptr ? leaving_->instance->pid() : 0;
   });
   let_leave();
+  tell_settled();  // of a restart that was still under way
   return {};
 }
 

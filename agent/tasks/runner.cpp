@@ -82,7 +82,8 @@ Result<> Runner::start() {
   caller_ = std::move(caller);
   bus::PeerOptions options;
   options.name = "picket.task";
-  options.allow.publishes = {{"picket.task.finished", bus::Kind::event}};
+  // The second is said by plugins: declared first, so that none can make another kind of what all others may publish.
+  options.allow.publishes = {{"picket.task.finished", bus::Kind::event}, {"picket.source.appeared", bus::Kind::event}};
   options.allow.subscribes = {"picket.update.finished", "picket.distribution_point.finished", "picket.source.appeared"};
   options.allow.answers = {"picket.task.list", "picket.task.show", "picket.task.run", "picket.task.watch", "picket.task.cancel", "picket.task.history"};
   PICKET_LET(peer, parts_.router.attach(std::move(options), *this));

@@ -18,7 +18,8 @@ constexpr Row rows[] = {
     //                                publish  answer   ask
     {"picket.component.activate",     host,    anybody, host},  // "load what lies there": believed, so it must be the update engine that asks
     {"picket.task.type.*",            host,    anybody, host},
-    {"picket.source.*",               anybody, anybody, own},   // a source fetches with its own access to the network
+    {"picket.source.appeared",        anybody, host,    host},
+    {"picket.source.*",               host,    anybody, own},   // a source fetches with its own access to the network
     {"picket.device.concern",         anybody, host,    host},  // kept apart by sender
     {"picket.update.variant",         own,     host,    host},
     {"picket.update.rollback",        host,    host,    own},
@@ -74,7 +75,7 @@ bool may(Standing standing, Deed deed, std::string_view topic) {
 Result<> check_may(Standing standing, Deed deed, std::string_view topic) {
   if (may(standing, deed, topic)) return {};
   if (needed(deed, topic) == host) return fail(Code::denied, cat(topic, ": only picketd itself may ", to_string(deed), " it"));
-  return fail(Code::denied, cat(topic, ": of plugins only Picket's own (org.picket.*) may ", to_string(deed), " it, and those that picketd.conf names as stand-in"));
+  return fail(Code::denied, cat(topic, ": of plugins only Picket's own (org.picket.*) may ", to_string(deed), " it, and those that the administrator names as stand-in"));
 }
 
 }  // namespace picket

@@ -1,6 +1,8 @@
 // A new version starts beside the one that runs, and takes its place when it is well; else nothing happened.
 #include <atomic>
 #include <csignal>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include "conformance/host/host_fixture.hpp"
@@ -190,6 +192,22 @@ TEST_F(BesideTest, a_plugin_that_is_down_is_helped_by_a_new_version) {
   ASSERT_TRUE(host->take_over(kBad));
   EXPECT_EQ(status().state, State::running);
   EXPECT_EQ(ask("test.bad").value_or("?"), "alive");
+}
+
+TEST_F(BesideTest, who_asked_for_a_restart_that_hangs_hears_of_the_version_that_takes_over) {
+  options.start_deadline = milliseconds(60'000);
+  install({.library = "bad_hang", .callback_ms = 60'000});
+  start();
+  set_settings(kBad, R"({"when":"start"})");
+  const auto settled = std::make_shared<std::promise<plugin_host::Status>>();
+  auto answer = settled->get_future();
+  ASSERT_TRUE(host->restart(kBad, [settled](const auto& now) { settled->set_value(now); }));
+  await(State::starting);
+  set_settings(kBad, "{}");
+  ASSERT_TRUE(host->start_beside(install_apart({.library = "bad_health", .version = "2.0.0"})));
+  ASSERT_TRUE(host->take_over(kBad));
+  ASSERT_EQ(answer.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(answer.get().version, "2.0.0");
 }
 
 TEST_F(BesideTest, a_plugin_that_was_not_there_comes) {

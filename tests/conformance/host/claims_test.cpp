@@ -53,7 +53,7 @@ TEST_P(Claiming, to_be_the_update_engine_refuses_the_plugin) {
 }
 
 TEST_P(Claiming, what_the_scanner_answers_refuses_the_plugin_unless_it_may_stand_in) {
-  expect_refused(R"({"answers":["picket.scan.run"]})", "topics.answers: picket.scan.run: of plugins only Picket's own (org.picket.*) may answer it, and those that picketd.conf names as stand-in");
+  expect_refused(R"({"answers":["picket.scan.run"]})", "topics.answers: picket.scan.run: of plugins only Picket's own (org.picket.*) may answer it, and those that the administrator names as stand-in");
   stop();
   options.stand_in = {kClaims};
   start();
