@@ -1,5 +1,7 @@
 #include "app/host_service.hpp"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "picket/host/v1/config.pb.h"
@@ -12,7 +14,7 @@ namespace {
 namespace v1 = picket::host::v1;
 
 constexpr std::string_view kConcern = "picket.device.concern";
-constexpr std::size_t kMostConcerns = 256;
+constexpr std::ptrdiff_t kMostConcerns = 32;  // of one plugin: nobody's crowd out another's
 
 v1::PluginStatus to_proto(const plugin_host::Status& status) {
   v1::PluginStatus out;
@@ -132,7 +134,11 @@ void HostService::on_message(const bus::MessagePtr& message) {
   const std::lock_guard lock(mutex_);
   const std::pair key(std::string(message->sender()), std::string(message->key()));
   if (said.level() == "OK" || payload.empty()) concerns_.erase(key);  // empty: withdrawn
-  else if (concerns_.size() < kMostConcerns || concerns_.contains(key)) concerns_[key] = {key.first, said.level(), runtime::printable(said.text().substr(0, 500))};
+  else if (concerns_.contains(key) || concerns_of(key.first) < kMostConcerns) concerns_[key] = {key.first, said.level(), runtime::printable(said.text().substr(0, 500))};
+}
+
+std::ptrdiff_t HostService::concerns_of(const std::string& sender) const {
+  return std::count_if(concerns_.begin(), concerns_.end(), [&](const auto& one) { return one.first.first == sender; });
 }
 
 std::vector<Concern> HostService::concerns() const {

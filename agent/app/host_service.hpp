@@ -38,6 +38,7 @@ class HostService : public Answering {
 
  private:
   void on_message(const bus::MessagePtr& message) override;
+  [[nodiscard]] std::ptrdiff_t concerns_of(const std::string& sender) const;  // under mutex_
 
   Parts parts_;
   const std::int64_t started_;

@@ -1,7 +1,9 @@
 // The end of the host's own answers: they go before what they tell of.
 #include "app/host_service.hpp"
 
+#include <algorithm>
 #include <future>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -61,6 +63,24 @@ TEST_F(HostServiceTest, is_not_detached_while_an_answer_still_looks_at_the_parts
   may_end.set_value();
   detached.wait();
   EXPECT_EQ(answer.get().error().code, Code::unavailable);
+}
+
+TEST_F(HostServiceTest, hears_the_concerns_of_one_plugin_however_many_another_has) {
+  ASSERT_TRUE(service->start());
+  bus::Handler mute;
+  const auto attach = [&](const char* name) { return router->attach({.name = name, .allow = {.publishes = {{"picket.device.concern", bus::Kind::state}}}}, mute).value(); };
+  const auto loud = attach("com.example.loud"), quiet = attach("org.picket.quiet");
+  host::v1::DeviceConcern concern;
+  concern.set_level("Warning");
+  for (int key = 0; key < 300; ++key) (void)loud->publish("picket.device.concern", std::to_string(key), "", concern.SerializeAsString());
+  ASSERT_EQ(quiet->publish("picket.device.concern", "", "", concern.SerializeAsString()), bus::kOk);
+  const auto is_heard = [&] {
+    const auto all = service->concerns();
+    return std::any_of(all.begin(), all.end(), [](const Concern& one) { return one.plugin == "org.picket.quiet"; });
+  };
+  for (int tries = 0; tries < 500 && !is_heard(); ++tries) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(is_heard());
+  EXPECT_LT(service->concerns().size(), 100U);
 }
 
 }  // namespace
