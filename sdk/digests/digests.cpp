@@ -1,7 +1,6 @@
 #include "digests/digests.hpp"
 
 #include "digests/full.hpp"
-#include "digests/huge_pages.hpp"
 #include "digests/light.hpp"
 #include "digests/mapped_file.hpp"
 
@@ -10,8 +9,6 @@ namespace picket::digests {
 namespace {
 
 constexpr std::uint64_t kMostFileBytes = std::uint64_t{64} << 30;
-// Below, the table of pages stays in the processor's caches; above, so much memory of one's own is not to be taken for speed.
-constexpr std::size_t kLeastHuge = std::size_t{4} << 20, kMostHuge = std::size_t{64} << 20;
 
 class FullDatabase final : public Database {
  public:
@@ -30,8 +27,7 @@ class FullDatabase final : public Database {
 
 class LightDatabase final : public Database {
  public:
-  LightDatabase(MappedFile file, std::shared_ptr<const char> copy, Light light, std::uint64_t bytes)
-      : file_(std::move(file)), copy_(std::move(copy)), light_(std::move(light)), bytes_(bytes) {}
+  LightDatabase(MappedFile file, Light light, std::uint64_t bytes) : file_(std::move(file)), light_(std::move(light)), bytes_(bytes) {}
   Known find(const Sha256& digest) const override {
     Known out;
     out.maybe = light_.may_hold(digest);
@@ -44,23 +40,19 @@ class LightDatabase final : public Database {
 
  private:
   MappedFile file_;
-  std::shared_ptr<const char> copy_;  // or instead of the file
   Light light_;
   std::uint64_t bytes_;
 };
 
 Result<std::shared_ptr<const Database>> database_of(MappedFile file, std::string_view bytes) {
-  const auto size = bytes.size();
   if (bytes.starts_with(format::kLightMagic)) {
-    auto copy = size >= kLeastHuge && size <= kMostHuge ? in_huge_pages(bytes) : nullptr;
-    PICKET_LET(light, Light::read(copy ? std::string_view(copy.get(), size) : bytes));
-    if (copy) file = {};
-    return std::make_shared<const LightDatabase>(std::move(file), std::move(copy), std::move(light), size);
+    PICKET_LET(light, Light::read(bytes));
+    return std::make_shared<const LightDatabase>(std::move(file), std::move(light), bytes.size());
   }
   if (bytes.starts_with(format::kFullMagic)) {
     PICKET_LET(full, Full::read(bytes));
     file.expect_jumps();
-    return std::make_shared<const FullDatabase>(std::move(file), full, size);
+    return std::make_shared<const FullDatabase>(std::move(file), full, bytes.size());
   }
   return fail(Code::invalid, "is no digest database");
 }
