@@ -1,4 +1,4 @@
-// Wrong, truncated, endless, slow and dying sources; a full disk; damaged stored files. Each one clear message, and nothing is lost.
+// Wrong, truncated, endless, slow and dying sources; a full disk. Each one clear message, and nothing is lost.
 #include "unit/update/world_test.hpp"
 
 #include <csignal>
@@ -182,49 +182,6 @@ TEST_F(UpdateTrouble, a_failing_component_does_not_hinder_the_others) {
   EXPECT_FALSE(world_->engine->problems().empty());
 }
 
-TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_is_no_failure_until_somebody_needs_it) {
-  publish(release(1));
-  world_->demands.push_back({"absent", "databases", "scanner", true, true});
-  open();
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "ok") << result.text();
-  EXPECT_THAT(result.components(0).text(), HasSubstr("offers no component absent, which is optional"));
-  EXPECT_TRUE(world_->engine->problems().empty());
-  EXPECT_EQ(world_->status_of("absent").text(), "not offered");
-  {
-    const std::lock_guard lock(world_->demands_mutex);
-    world_->demands.push_back({"absent", "databases", "other", true, false});
-  }
-  EXPECT_EQ(world_->run().result(), "partial");
-  EXPECT_FALSE(world_->engine->problems().empty());
-}
-
-TEST_F(UpdateTrouble, an_optional_component_that_nobody_offers_makes_no_failure_a_partial_success) {
-  world_->demands.push_back({"absent", "databases", "scanner", true, true});
-  publish(release(1));
-  source_->make_trouble({"targets/", What::flips, 30, 1000});
-  open();
-  EXPECT_EQ(world_->run().result(), "failed");
-  source_->no_trouble();
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "ok");
-  EXPECT_THAT(result.text(), testing::Not(HasSubstr("current already")));
-}
-
-TEST_F(UpdateTrouble, an_optional_component_that_cannot_be_brought_is_a_warning) {
-  publish(release(1));
-  auto other = release(1);
-  other.component = "lists";
-  publish(other);
-  world_->demands.push_back({"lists", "databases", "scanner", true, true});
-  source_->make_trouble({"targets/lists", What::missing, 0, 1000});
-  open();
-  EXPECT_EQ(world_->run().result(), "partial");
-  ASSERT_FALSE(world_->engine->problems().empty());
-  EXPECT_FALSE(world_->engine->problems()[0].critical);
-  EXPECT_THAT(world_->engine->problems()[0].text, HasSubstr("lists: "));
-}
-
 // Who answers 404 must not decide what the repository offers.
 TEST_F(UpdateTrouble, a_component_whose_metadata_every_source_keeps_back_fails_and_names_them) {
   add_second();
@@ -235,49 +192,6 @@ TEST_F(UpdateTrouble, a_component_whose_metadata_every_source_keeps_back_fails_a
   EXPECT_THAT(result.text(), HasSubstr("no source could give its metadata: source.a: targets delegates to rules, but get "));
   EXPECT_THAT(result.text(), HasSubstr("; source.b: "));
   nothing_was_lost();
-}
-
-TEST_F(UpdateTrouble, an_optional_component_in_force_does_not_stay_behind_in_silence_when_its_metadata_are_kept_back) {
-  auto other = release(1);
-  other.component = "lists";
-  publish(other);
-  publish(release(1));
-  world_->demands.push_back({"lists", "databases", "scanner", true, true});
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
-  source_->make_trouble({".lists.json", What::missing, 0, 1000});
-  repository_.offer(release(2));
-  repository_.tuf.publish({"rules", "snapshot", "timestamp"});
-  source_->serve(repository_);
-  EXPECT_EQ(world_->run().result(), "ok") << "nothing new was signed for it: what is stored is still right";
-  other = release(2);
-  other.component = "lists";
-  publish(other);
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "partial");
-  EXPECT_EQ(result.components(0).result(), "failed");
-  EXPECT_THAT(result.components(0).text(), HasSubstr("no source could give its metadata: source.a: "));
-  ASSERT_FALSE(world_->engine->problems().empty());
-  EXPECT_THAT(world_->engine->problems()[0].text, HasSubstr("lists: no source could give its metadata"));
-  EXPECT_EQ(world_->status_of("lists").release(), 1u);
-  source_->no_trouble();
-  EXPECT_EQ(world_->run().result(), "ok");
-  EXPECT_EQ(world_->status_of("lists").release(), 2u);
-}
-
-TEST_F(UpdateTrouble, an_optional_component_that_was_never_in_force_is_no_failure_where_no_source_holds_it) {
-  auto other = release(1);
-  other.component = "lists";
-  publish(other);
-  publish(release(1));
-  world_->demands.push_back({"lists", "databases", "scanner", true, true});
-  source_->make_trouble({".lists.json", What::missing, 0, 1000});
-  open();
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "ok") << result.text();
-  EXPECT_EQ(result.components(0).result(), "current");
-  EXPECT_THAT(result.components(0).text(), HasSubstr("no source could give its metadata: source.a: "));
-  EXPECT_THAT(result.components(0).text(), HasSubstr(", which is optional"));
 }
 
 TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
@@ -427,93 +341,6 @@ TEST_F(UpdateTrouble, a_clock_that_is_set_forward_and_back) {
   EXPECT_EQ(world_->run().result(), "current");
   const auto history = world_->ask<v1::HistoryReply>("picket.update.history", v1::HistoryRequest()).value();
   EXPECT_EQ(history.runs_size(), 5) << "none is lost to a clock";
-}
-
-class UpdateDamage : public UpdateTest {
- protected:
-  static void flip(const std::filesystem::path& file, std::size_t at = 3) {
-    auto bytes = read_file(file, 10u << 20).value();
-    ASSERT_GT(bytes.size(), at);
-    bytes[at] = static_cast<char>(bytes[at] ^ 4);
-    std::filesystem::permissions(file.parent_path(), std::filesystem::perms::owner_all);
-    ASSERT_TRUE(write_file_atomic(file, bytes, 0444));
-  }
-};
-
-TEST_F(UpdateDamage, a_flipped_bit_in_the_set_in_force_is_found_and_repaired) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
-  flip(folder_ / "data/sets/rules/current/a.yar");
-  ASSERT_NE(rule(), "rule of 1 full");
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "ok") << result.text();
-  EXPECT_THAT(result.components(0).text(), HasSubstr("damaged"));
-  EXPECT_EQ(rule(), "rule of 1 full");
-  EXPECT_EQ(world_->run().result(), "current");
-}
-
-TEST_F(UpdateDamage, a_flipped_bit_in_a_kept_set_is_not_rolled_back_to) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
-  const auto first = world_->status_of("rules").path();
-  publish(release(2));
-  ASSERT_EQ(world_->run().result(), "ok");
-  flip(std::filesystem::path(first) / "a.yar");
-  const auto result = world_->rollback("rules");
-  EXPECT_EQ(result.result(), "failed");
-  EXPECT_THAT(result.text(), HasSubstr("damaged on disk"));
-  EXPECT_EQ(rule(), "rule of 2 full");
-}
-
-TEST_F(UpdateDamage, a_flipped_bit_in_a_partial_download_costs_one_more_download) {
-  Offer offer;
-  offer.single = std::string(500'000, 'q');
-  publish(offer);
-  source_->make_trouble({"targets/", What::dies, 200'000, 1});
-  open();
-  EXPECT_EQ(world_->run().result(), "failed");
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "data/downloads")) flip(entry.path());
-  const auto result = world_->run();
-  EXPECT_EQ(result.result(), "ok") << result.text();
-  EXPECT_EQ(world_->file_of("rules", "database.bin"), offer.single);
-  EXPECT_THAT(world_->explain(), HasSubstr("fetched anew"));
-}
-
-TEST_F(UpdateDamage, a_flipped_bit_in_any_other_stored_file_loses_no_set) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
-  publish(release(2));
-  ASSERT_EQ(world_->run().result(), "ok");
-  world_->close();
-  for (const auto* name : {"journal", "counters", "history.jsonl", "metadata/root.json", "metadata/timestamp.json", "metadata/snapshot.json", "metadata/targets.json",
-                           "metadata/rules.json", "metadata.highest"}) {
-    SCOPED_TRACE(name);
-    flip(folder_ / "data" / name, 25);
-    open();
-    EXPECT_EQ(rule(), "rule of 2 full");
-    EXPECT_EQ(world_->status_of("rules").release(), 2u);
-    const auto result = world_->run();
-    EXPECT_EQ(result.result(), "current") << result.text();
-    world_->close();
-  }
-}
-
-TEST_F(UpdateDamage, a_damaged_description_of_the_set_in_force_brings_the_earlier_back_until_the_next_update) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
-  publish(release(2));
-  ASSERT_EQ(world_->run().result(), "ok");
-  const auto set = std::filesystem::read_symlink(folder_ / "data/sets/rules/current").native();
-  world_->close();
-  flip(folder_ / "data/sets/rules" / (set + ".json"));
-  open();
-  EXPECT_EQ(rule(), "rule of 1 full");
-  EXPECT_EQ(world_->run().result(), "ok");
-  EXPECT_EQ(rule(), "rule of 2 full");
 }
 
 }  // namespace

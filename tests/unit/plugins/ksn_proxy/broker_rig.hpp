@@ -1,0 +1,63 @@
+// A broker before a KSN of the test's own.
+#pragma once
+
+#include "broker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ask.hpp"
+#include "fake_ksn.hpp"
+
+namespace picket::ksn_proxy_tests {
+
+using namespace ::ksn_proxy;
+using namespace std::chrono_literals;
+
+class BrokerTest : public ::testing::Test {
+ protected:
+  void open(BrokerSettings settings = {}) {
+    broker_ = std::make_unique<Broker>(settings, Broker::Parts{ksn_, ksn_.verifier(), std::string(16, 'p'), "1.2.3", [this] { return ksn_.now.load(); },
+                                                               [this](std::string_view text) {
+                                                                 const std::lock_guard lock(mutex_);
+                                                                 warnings_.emplace_back(text);
+                                                               }});
+  }
+  void TearDown() override {
+    ksn_.let_go();
+    broker_.reset();
+  }
+  Answered ask(const std::vector<std::string>& digests, std::string_view licence = "good", v1::ObjectKind kind = v1::OBJECT_FILE) {
+    Answered out;
+    broker_->ask(ask_of(digests, licence, kind), out.reply());
+    return out;
+  }
+  Answered greet(std::string_view licence = "good") {
+    v1::HelloReply ours;
+    ours.set_ksn("test");
+    ours.set_proxy(true);
+    Answered out;
+    broker_->greet(licence, ours, out.reply());
+    return out;
+  }
+  // The answers, checked as a client checks them; empty: they are not the provider's.
+  std::vector<v1::Record> records(Answered& answered) {
+    std::vector<v1::Record> out;
+    if (answered.wait() != 200) return out;
+    auto verified = ksn_.verifier().verify(answered.as<v1::AskReply>(), ksn_.now);
+    EXPECT_TRUE(verified) << (verified ? "" : verified.error().message);
+    if (!verified) return out;
+    for (const auto& proven : *verified) EXPECT_TRUE(out.emplace_back().ParseFromString(proven.record));
+    return out;
+  }
+  FakeKsn ksn_;
+  std::mutex mutex_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<Broker> broker_;
+};
+
+}  // namespace picket::ksn_proxy_tests
