@@ -118,8 +118,9 @@ Result<> run_import(const std::vector<std::string>& text) {
     std::printf("%s: %s (%s, %s, %" PRIu64 " software)", file.c_str(), many(result->rows, "object", "objects").c_str(), many(result->files, "file", "files").c_str(),
                 many(result->addresses, "address", "addresses").c_str(), result->software);
     if (result->not_understood != 0) std::printf(", %s not understood, the first: %s", many(result->not_understood, "line", "lines").c_str(), result->first.c_str());
-    std::printf("%s\n", result->rows == 0 && result->not_understood == 0 ? ": the list is empty; did its download fail?" : "");
-    failed = failed || result->rows == 0 || result->rows < result->not_understood || (arguments.has("strict") && result->not_understood != 0);
+    if (result->other_digests != 0) std::printf(", %s not used (MD5, SHA-1: KSN knows files by SHA-256)", many(result->other_digests, "other digest", "other digests").c_str());
+    std::printf("%s\n", result->rows + result->not_understood + result->other_digests == 0 ? ": the list is empty; did its download fail?" : "");
+    failed = failed || result->rows == 0 || result->rows < result->not_understood || (arguments.has("strict") && result->not_understood + result->other_digests != 0);
   }
   return failed ? Result<>(fail(Code::conflict, "not all lists were imported, or not enough of them")) : Result<>();
 }

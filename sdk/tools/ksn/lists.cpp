@@ -83,6 +83,10 @@ class Taker final : public lists::Taker {
     int kind = options_.kind;
     if (const auto why = read_fields(row, entry, kind); !why.empty()) return wrong(row, why);
     const auto named = name(row, kind);
+    if (!named && kind != OBJECT_ADDRESS && lists::is_digest(lists::trimmed(row[Field::object]))) {
+      ++result_.other_digests;
+      return {};
+    }
     if (!named) return wrong(row, named.error().message);
     if (entry.verdict == 0) return wrong(row, "no verdict");
     if (auto good = ksn_store::check_entry(entry); !good) return wrong(row, good.error().message);

@@ -21,6 +21,7 @@ struct ListOptions {
 
 struct ListResult {
   std::uint64_t rows = 0, not_understood = 0;
+  std::uint64_t other_digests = 0;  // MD5, SHA-1 and others: understood, and no object of KSN
   std::uint64_t files = 0, addresses = 0, software = 0;
   std::string first;           // "line 17: '...': why"
 };

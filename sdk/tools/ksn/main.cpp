@@ -19,7 +19,7 @@ struct Entry {
 constexpr Entry kCommands[] = {
     {"run", ksn_tool::run_run, "run FOLDER [options of init] [--picketd FILE] [-- options of picketd]\n       make a KSN in FOLDER if there is none, and serve it"},
     {"init", ksn_tool::run_init, "init FOLDER [--name N] [--contact C] [--server https://HOST:PORT]... [--listen A] [--port P]\n       [--store FOLDER|redis:HOST:PORT,...] [--certificate F --key F [--authority F]] [--licences yes|no]"},
-    {"import", ksn_tool::run_import, "import FILE... --ksn FOLDER [--verdict trusted|abusable|untrusted] [--kind file|address|software] [--category C]\n       [--threat T] [--publisher P] [--product P] [--format csv|plain|misp] [--strict]   add lists; status 1 when less than half of one was\n       understood, or nothing; with --strict, when not all of it was"},
+    {"import", ksn_tool::run_import, "import FILE... --ksn FOLDER [--verdict trusted|abusable|untrusted] [--kind file|address|software] [--category C]\n       [--threat T] [--publisher P] [--product P] [--format csv|plain|misp] [--strict]   add lists; status 1 when less than half of one was\n       understood, or nothing; with --strict, when not all of it was, or was a digest other than SHA-256"},
     {"remove", ksn_tool::run_remove, "remove DIGEST|ADDRESS... --ksn FOLDER   forget objects"},
     {"licence", ksn_tool::run_licence, "licence add ID [--until YYYY-MM-DD] [--holder H] | block ID | unblock ID | list   --ksn FOLDER"},
     {"provider", ksn_tool::run_provider, "provider show FILE --trust KEY.pub.json   what clients will believe of it"},

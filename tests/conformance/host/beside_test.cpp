@@ -202,7 +202,7 @@ TEST_F(BesideTest, who_asked_for_a_restart_that_hangs_hears_of_the_version_that_
   const auto settled = std::make_shared<std::promise<plugin_host::Status>>();
   auto answer = settled->get_future();
   ASSERT_TRUE(host->restart(kBad, [settled](const auto& now) { settled->set_value(now); }));
-  await(State::starting);
+  ASSERT_TRUE(await_log("hangs at start"));
   set_settings(kBad, "{}");
   ASSERT_TRUE(host->start_beside(install_apart({.library = "bad_health", .version = "2.0.0"})));
   ASSERT_TRUE(host->take_over(kBad));

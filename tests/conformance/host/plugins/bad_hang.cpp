@@ -24,7 +24,10 @@ class Hang {
   picket_status start(std::string_view settings, std::uint64_t) {
     when_ = read_when(settings);
     released.store(when_ == "release");
-    if (when_ == "start") hang();
+    if (when_ == "start") {
+      host_.info("hangs at start");
+      hang();
+    }
     return host_.subscribe("test.event");
   }
   void stop() {
