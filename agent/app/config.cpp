@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/files.hpp"
+#include "base/listed.hpp"
 #include "runtime/log.hpp"
 
 namespace picket::app {
@@ -68,9 +69,7 @@ po::options_description settings() {
 
 std::string joined(const po::variable_value& value) {
   if (value.value().type() == typeid(std::string)) return value.as<std::string>();
-  std::string out;
-  for (const auto& part : value.as<Paths>()) out += (out.empty() ? "" : ", ") + part;
-  return out;
+  return listed(value.as<Paths>());
 }
 
 // Later stores do not override earlier ones in program_options: command line first, then file, then defaults.

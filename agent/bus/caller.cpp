@@ -4,7 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "bus/names.hpp"
+#include "base/listed.hpp"
 #include "bus/waiting.hpp"
 
 namespace picket::bus {

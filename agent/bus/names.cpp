@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/result.hpp"
 #include "bus/message.hpp"
 
 namespace picket::bus {
@@ -46,12 +45,6 @@ bool is_within(std::string_view inner, std::string_view outer) {
 
 bool is_within_any(std::string_view inner, const std::vector<std::string>& outer) {
   return std::any_of(outer.begin(), outer.end(), [&](const std::string& one) { return is_within(inner, one); });
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names) out += out.empty() ? name : cat(", ", name);
-  return out;
 }
 
 std::vector<std::string> intersect(const std::vector<std::string>& a, const std::vector<std::string>& b) {

@@ -13,8 +13,6 @@ namespace picket::bus {
 // Everything that `inner` matches, `outer` matches too.
 [[nodiscard]] bool is_within(std::string_view inner, std::string_view outer);
 [[nodiscard]] bool is_within_any(std::string_view inner, const std::vector<std::string>& outer);
-// "a, b", for people.
-[[nodiscard]] std::string listed(const std::vector<std::string>& names);
 // What both lists allow.
 [[nodiscard]] std::vector<std::string> intersect(const std::vector<std::string>& a, const std::vector<std::string>& b);
 

@@ -4,6 +4,7 @@
 
 #include <boost/program_options.hpp>
 
+#include "base/listed.hpp"
 #include "ctl/command.hpp"
 
 namespace picket::ctl {
@@ -84,9 +85,7 @@ Result<Invocation> unknown_command(const Words& typed) {
     return fail(Code::invalid, cat("unknown command '", prefix, prefix.empty() ? "" : " ", typed.words[known], "'",
                                    near.empty() ? std::string("; see picketctl help") : cat("; did you mean '", prefix, prefix.empty() ? "" : " ", near, "'?")));
   }
-  std::string all;
-  for (const auto& name : names) all += cat(all.empty() ? "" : ", ", name);
-  return fail(Code::invalid, cat("'", prefix, "' needs one of: ", all));
+  return fail(Code::invalid, cat("'", prefix, "' needs one of: ", listed(names)));
 }
 
 std::string see(const Command* command) { return command == nullptr ? "; see picketctl help" : cat("; see picketctl ", command->name, " --help"); }

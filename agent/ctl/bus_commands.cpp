@@ -3,6 +3,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/listed.hpp"
 #include "bus/names.hpp"
 #include "ctl/command.hpp"
 #include "ctl/proto_json.hpp"
@@ -94,14 +95,9 @@ Result<Exit> bus_topics(Context& context) {
     context.print_json(to_json(reply));
     return Exit::ok;
   }
-  const auto joined = [](const auto& names) {
-    std::string out;
-    for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
-    return out;
-  };
   Table table{"TOPIC", "KIND", "MESSAGES", "PUBLISHERS", "SUBSCRIBERS", "ANSWERERS"};
   for (const auto& topic : reply.topics())
-    table.add({{topic.topic(), Style::strong}, topic.kind(), std::to_string(topic.messages()), joined(topic.publishers()), joined(topic.subscribers()), joined(topic.answerers())});
+    table.add({{topic.topic(), Style::strong}, topic.kind(), std::to_string(topic.messages()), listed(topic.publishers()), listed(topic.subscribers()), listed(topic.answerers())});
   table.print(context.terminal);
   return Exit::ok;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/listed.hpp"
 #include "base/progress.hpp"
 #include "base/result.hpp"
 #include "ctl/humane.hpp"
@@ -41,8 +42,7 @@ void check_host(Checks& checks, const host::v1::HostStatusReply& host, std::int6
   else if (host.started() > now + 300) add(checks, "clock", "warn", cat("picketd started at ", date(host.started()), ", which is later than now: the clock was put back"));
   else add(checks, "clock", "ok", date(now));
 
-  std::string reasons;
-  for (const auto& reason : host.reasons()) reasons += cat(reasons.empty() ? "" : "; ", reason);
+  const auto reasons = listed(host.reasons(), "; ");
   add(checks, "device status", host.device_status() == "OK" ? "ok" : host.device_status() == "Critical" ? "fail" : "warn",
       cat(host.device_status(), reasons.empty() ? "" : ": ", reasons));
 }

@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/listed.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
 #include "ctl/proto_json.hpp"
@@ -146,9 +147,7 @@ void add_facts(Table& table, const Checked& checked) {
   if (facts.trust_group() != ksn::v1::TRUST_GROUP_NOT_KNOWN) table.add({"Trust group", trust_group(facts.trust_group())});
   if (facts.popularity() != 0) table.add({"Used by", frequency(facts.popularity())});
   if (facts.first_seen() != 0) table.add({"First seen", date(facts.first_seen())});
-  std::string countries;
-  for (const auto& country : facts.countries()) countries += cat(countries.empty() ? "" : ", ", country);
-  if (!countries.empty()) table.add({"Countries", countries});
+  if (!facts.countries().empty()) table.add({"Countries", listed(facts.countries())});
   table.add({"Answered by", answered_by(checked)});
   if (facts.ttl_seconds() != 0) table.add({"Valid for", span(facts.ttl_seconds())});
   if (!checked.why().empty()) table.add({"Note", checked.why()});

@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/listed.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
 #include "ctl/proto_json.hpp"
@@ -245,9 +246,7 @@ Result<Exit> ksn_statement_show(Context& context) {
   Table table;
   print_statement(table, reply.statement());
   table.add({"SHA-256", reply.statement().digest()});
-  std::string languages;
-  for (const auto& language : reply.languages()) languages += cat(languages.empty() ? "" : ", ", language);
-  table.add({"Languages", languages});
+  table.add({"Languages", listed(reply.languages())});
   table.print(context.terminal);
   return Exit::ok;
 }

@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/files.hpp"
+#include "base/listed.hpp"
 #include "bus/bus.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
@@ -34,9 +35,7 @@ void print_text(Terminal& terminal, std::string_view text, Style style) {
 }
 
 std::string list_of(const google::protobuf::RepeatedPtrField<std::string>& names) {
-  std::string out;
-  for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
-  return out.empty() ? "none" : out;
+  return names.empty() ? "none" : listed(names);
 }
 
 }  // namespace

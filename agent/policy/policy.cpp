@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/listed.hpp"
 #include "policy/composer.hpp"
 #include "policy/plan.hpp"
 #include "policy/store.hpp"
@@ -15,12 +16,6 @@
 
 namespace picket::policy {
 namespace {
-
-std::string list(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names) out += cat(out.empty() ? "" : ", ", name);
-  return out;
-}
 
 class LayeredPolicy final : public Policy {
  public:
@@ -245,7 +240,7 @@ class LayeredPolicy final : public Policy {
     for (const auto& [id, says] : in_force_->document.plugins)
       if (std::ranges::none_of(schemas, [&id = id](const auto& schema) { return schema.id == id; })) absent.push_back(id);
     const auto add = [&](const std::string& remark) { result.text += cat(result.text.empty() ? "" : "; ", remark); };
-    if (!absent.empty()) add(cat("kept, not checked, for plugins that are not installed: ", list(absent)));
+    if (!absent.empty()) add(cat("kept, not checked, for plugins that are not installed: ", listed(absent)));
   }
 
   const Options options_;

@@ -1,5 +1,6 @@
 #include "policy/verify.hpp"
 
+#include "base/listed.hpp"
 #include "trust/dsse.hpp"
 
 namespace picket::policy {
@@ -10,9 +11,7 @@ Result<Verified> verify(std::string_view envelope, const Options& options) {
   PICKET_LET(signers, parsed.verify(payload_type, options.keys, options.threshold));
   PICKET_LET(document, Document::parse(parsed.payload));
   if (auto why = document.audience.why_not_for(options.identity); !why.empty()) return fail(Code::denied, std::move(why));
-  Verified out{std::move(document), {}};
-  for (const auto& signer : signers) out.signed_by += cat(out.signed_by.empty() ? "" : ", ", signer);
-  return out;
+  return Verified{std::move(document), listed(signers)};
 }
 
 }  // namespace picket::policy

@@ -2,6 +2,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/listed.hpp"
 #include "tasks/work_parts.hpp"
 
 namespace picket::tasks {
@@ -20,11 +21,7 @@ class CopyWork final : public EngineWork {
   [[nodiscard]] Result<v1::WorkReply> run(bus::Caller& caller, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) const override {
     PICKET_LET(order, read(request.options_json()));
     PICKET_LET(reply, ask(caller, "picket.update.export", order, tell, cancel));
-    if (reply.result() == "ok") {
-      std::string folders;
-      for (const auto& folder : order.folders()) folders += cat(folders.empty() ? "" : ", ", folder);
-      reply.set_text(cat("copied to ", folders));
-    }
+    if (reply.result() == "ok") reply.set_text(cat("copied to ", listed(order.folders())));
     return std::move(reply);
   }
 

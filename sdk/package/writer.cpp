@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/listed.hpp"
 #include "package/elf.hpp"
 #include "package/manifest.hpp"
 #include "package/settings_schema.hpp"
@@ -67,11 +68,8 @@ Result<std::filesystem::path> write_package(const std::filesystem::path& manifes
   PICKET_LET(library, read_file(library_path, max_library_bytes));
   auto facts = read_elf(library);
   if (!facts) return fail(std::move(facts).error(), library_path.native());
-  if (const auto rules = broken_rules(*facts, checked->preferred == Isolation::in_process); !rules.empty()) {
-    std::string all;
-    for (const auto& rule : rules) all += cat(all.empty() ? "" : "; ", rule);
-    return fail(Code::invalid, cat(library_path.native(), ": ", all));
-  }
+  if (const auto rules = broken_rules(*facts, checked->preferred == Isolation::in_process); !rules.empty())
+    return fail(Code::invalid, cat(library_path.native(), ": ", listed(rules, "; ")));
 
   PICKET_LET(value, trust::parse_strict(source, {}, trust::Numbers::any));
   value.get_object()["sha256"] = sha256_hex(library);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "bus/names.hpp"
+#include "base/listed.hpp"
 #include "bus/wire/answers.hpp"
 #include "bus/wire/channel.hpp"
 #include "runtime/io_loop.hpp"

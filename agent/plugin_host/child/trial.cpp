@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/listed.hpp"
 #include "isolation/sandbox.hpp"
 #include "package/elf.hpp"
 #include "plugin_host/library.hpp"
@@ -68,9 +69,7 @@ Result<> inspect_library(int library, bool in_process) {
   PICKET_LET(facts, package::read_elf(file.view()));
   const auto rules = package::broken_rules(facts, in_process);
   if (rules.empty()) return {};
-  std::string all;
-  for (const auto& rule : rules) all += cat(all.empty() ? "" : "; ", rule);
-  return fail(Code::invalid, all);
+  return fail(Code::invalid, listed(rules, "; "));
 }
 
 Result<> try_library(UniqueFd library, const std::string& id, bool in_process) {

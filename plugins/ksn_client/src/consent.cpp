@@ -7,6 +7,7 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/listed.hpp"
 
 namespace ksn_client {
 namespace {
@@ -54,9 +55,8 @@ Result<Statement> Statement::load(const std::string& folder, const std::string& 
   const auto path = fs::path(folder) / cat("ksn_", language, ".txt");
   auto text = picket::read_file(path, kMostStatement);
   if (!text) {
-    std::string others;
-    for (const auto& other : languages(folder)) others += cat(others.empty() ? " (there are: " : ", ", other);
-    return fail(std::move(text).error(), cat("the KSN statement in language '", language, "'", others, others.empty() ? "" : ")"));
+    const auto others = languages(folder);
+    return fail(std::move(text).error(), cat("the KSN statement in language '", language, "'", others.empty() ? "" : cat(" (there are: ", picket::listed(others), ")")));
   }
   Statement out;
   const auto end = text->find('\n');

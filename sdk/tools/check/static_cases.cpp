@@ -3,6 +3,7 @@
 
 #include <picket/testing/fake_host.hpp>
 
+#include "base/listed.hpp"
 #include "check/case.hpp"
 #include "package/settings_schema.hpp"
 
@@ -21,9 +22,8 @@ ElfFacts in_order() {
   return facts;
 }
 Verdict hold_against_rules(const ElfFacts& facts, bool in_process) {
-  std::string all;
-  for (const auto& rule : package::broken_rules(facts, in_process)) all += all.empty() ? rule : cat("; ", rule);
-  return all.empty() ? pass() : failed(std::move(all));
+  const auto rules = package::broken_rules(facts, in_process);
+  return rules.empty() ? pass() : failed(listed(rules, "; "));
 }
 template <class Copy>
 Verdict look_at(const Subject& subject, Copy&& copy) {
