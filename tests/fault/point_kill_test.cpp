@@ -77,6 +77,10 @@ class PointKill : public ::testing::Test {
     ::waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   }
+  static void copy_afresh(const fs::path& from, const fs::path& to) {
+    fs::remove_all(to);
+    ASSERT_EQ(std::system(cat("cp -a '", from.native(), "' '", to.native(), "'").c_str()), 0);
+  }
   std::int64_t shown(const fs::path& folder, const char* component) {
     const auto place = root_.path() / "client";
     fs::remove_all(place);
@@ -95,11 +99,7 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
   ASSERT_EQ(live(base, old_, 0), 0);
   ASSERT_TRUE(seen_->ok);
   const auto copy = root_.path() / "copy";
-  const auto fresh_copy = [&] {
-    fs::remove_all(copy);
-    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
-  };
-  fresh_copy();
+  copy_afresh(base, copy);
   ASSERT_EQ(live(copy, repository_, 0), 0);
   ASSERT_TRUE(seen_->ok);
   const long steps = seen_->steps;
@@ -107,7 +107,7 @@ TEST_F(PointKill, at_every_step_shows_the_old_or_the_new_set_whole_and_fetches_n
   ASSERT_GT(steps, 15);
   bool saw_old = false, saw_new = false;
   for (long step = 1; step <= steps; ++step) {
-    fresh_copy();
+    copy_afresh(base, copy);
     ASSERT_EQ(live(copy, repository_, step), SIGKILL) << step;
     for (const char* file : {"checked", "demand.log", "trusted/timestamp.json"}) support::leave_cut_off_write(copy / file);  // as if inside of these too
     const auto sent = seen_->sent;
@@ -133,8 +133,7 @@ TEST_F(PointKill, at_every_step_of_healing_a_flipped_bit_is_healed_by_the_next_r
   ASSERT_EQ(live(base, old_, 0), 0);
   ASSERT_TRUE(seen_->ok);
   const auto damaged_copy = [&] {
-    fs::remove_all(copy);
-    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
+    copy_afresh(base, copy);
     for (const auto& entry : fs::directory_iterator(copy / "files")) {
       std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
       file.seekp(30'000);
@@ -163,11 +162,7 @@ TEST_F(PointKill, on_a_disk_that_fills_up_before_any_step_says_so_and_shows_the_
   const auto base = root_.path() / "base", copy = root_.path() / "disk/copy", filler = root_.path() / "disk/filler";
   ASSERT_EQ(live(base, old_, 0), 0);
   ASSERT_TRUE(seen_->ok) << seen_->reason;
-  const auto fresh_copy = [&] {
-    fs::remove_all(copy);
-    ASSERT_EQ(std::system(cat("cp -a '", base.native(), "' '", copy.native(), "'").c_str()), 0);
-  };
-  fresh_copy();
+  copy_afresh(base, copy);
   ASSERT_EQ(live(copy, repository_, 0), 0);
   ASSERT_TRUE(seen_->ok) << seen_->reason;
   const long steps = seen_->steps;
@@ -175,7 +170,7 @@ TEST_F(PointKill, on_a_disk_that_fills_up_before_any_step_says_so_and_shows_the_
   int failures = 0;
   for (long step = 1; step <= steps; ++step) {
     SCOPED_TRACE(step);
-    fresh_copy();
+    copy_afresh(base, copy);
     ASSERT_EQ(live(copy, repository_, -step), 0);
     const auto sent = seen_->sent;
     const std::string reason = seen_->reason;

@@ -7,39 +7,46 @@ namespace {
 
 class SelfReportTest : public ::testing::Test {
  protected:
-  void expect(Health health, const std::string& text) const {
-    EXPECT_EQ(said_.shown().health, health);
-    EXPECT_EQ(said_.shown().text, text);
+  using Said = SelfReport::Said;
+
+  void expect(const Said& shown) const {
+    EXPECT_EQ(said_.shown().health, shown.health);
+    EXPECT_EQ(said_.shown().text, shown.text);
   }
+  // What it says, and what is shown from then on.
+  void reports(const Said& said, const Said& shown) {
+    said_.reported(said.health, said.text);
+    expect(shown);
+  }
+  void takes_settings(const Said& said, const Said& shown) {
+    said_.observed(said.health, said.text);
+    expect(shown);
+  }
+  const Said well_{Health::healthy, ""};
   SelfReport said_;
 };
 
 TEST_F(SelfReportTest, a_reload_does_not_hide_what_is_wrong) {
-  said_.reported(Health::degraded, "the disk is full");
-  said_.observed(Health::healthy, "");
-  expect(Health::degraded, "the disk is full");
+  const Said full{Health::degraded, "the disk is full"};
+  reports(full, full);
+  takes_settings(well_, full);
   EXPECT_EQ(said_.of_settings().health, Health::healthy) << "the settings themselves are good";
-  said_.reported(Health::healthy, "");
-  expect(Health::healthy, "");
+  reports(well_, well_);
 }
 
 TEST_F(SelfReportTest, good_settings_end_what_bad_ones_began) {
-  said_.observed(Health::failed, "no such folder");
-  expect(Health::failed, "no such folder");
-  said_.reported(Health::healthy, "");
-  expect(Health::failed, "no such folder");
-  said_.observed(Health::healthy, "");
-  expect(Health::healthy, "");
+  const Said bad{Health::failed, "no such folder"};
+  takes_settings(bad, bad);
+  reports(well_, bad);
+  takes_settings(well_, well_);
 }
 
 TEST_F(SelfReportTest, of_two_complaints_the_worse_shows_and_of_equals_the_newer) {
-  said_.reported(Health::failed, "the store is away");
-  said_.observed(Health::degraded, "half of it");
-  expect(Health::failed, "the store is away");
-  said_.reported(Health::degraded, "the store is slow");
-  expect(Health::degraded, "the store is slow");
-  said_.observed(Health::degraded, "a third of it");
-  expect(Health::degraded, "a third of it");
+  const Said away{Health::failed, "the store is away"}, slow{Health::degraded, "the store is slow"}, third{Health::degraded, "a third of it"};
+  reports(away, away);
+  takes_settings({Health::degraded, "half of it"}, away);
+  reports(slow, slow);
+  takes_settings(third, third);
 }
 
 TEST_F(SelfReportTest, who_says_nothing_of_its_settings_is_taken_at_its_report) {

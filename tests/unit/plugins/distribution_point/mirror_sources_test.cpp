@@ -67,6 +67,22 @@ TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_
   EXPECT_EQ(result.steps_size(), 2 + 3);
 }
 
+// The first release of a and b is in force, the second is offered.
+class NextRelease : public PointMirror {
+ protected:
+  void SetUp() override {
+    PointMirror::SetUp();
+    for (const char* component : {"a", "b"}) {
+      offer(component, 1);
+      want(component);
+    }
+    publish();
+    ASSERT_EQ(run().result_class(), "ok");
+    for (const char* component : {"a", "b"}) offer(component, 2);
+    publish();
+  }
+};
+
 // What a source may do to the point's own download, one kind at a time: the next source helps, or the set in force stays.
 struct Ill {
   const char* name;
@@ -74,7 +90,7 @@ struct Ill {
   std::function<void(std::string& bytes)> spoil;
   const char* why;
 };
-class IllSource : public PointMirror, public ::testing::WithParamInterface<Ill> {};
+class IllSource : public NextRelease, public ::testing::WithParamInterface<Ill> {};
 INSTANTIATE_TEST_SUITE_P(All, IllSource, ::testing::Values(
     Ill{"sends_a_short_file", "targets/", [](std::string& bytes) { bytes.resize(bytes.size() - 1); }, "the source has only "},
     Ill{"sends_an_empty_file", "targets/", [](std::string& bytes) { bytes.clear(); }, "the source has only "},
@@ -86,14 +102,6 @@ INSTANTIATE_TEST_SUITE_P(All, IllSource, ::testing::Values(
     [](const auto& which) { return which.param.name; });
 
 TEST_P(IllSource, is_found_out_and_costs_nothing_but_its_turn) {
-  for (const char* component : {"a", "b"}) {
-    offer(component, 1);
-    want(component);
-  }
-  publish();
-  ASSERT_EQ(run().result_class(), "ok");
-  for (const char* component : {"a", "b"}) offer(component, 2);
-  publish();
   upstream_.knows_limits = false;
   upstream_.roads_list = {{.name = "ill", .plugin = "p", .location = "x", .options_json = "{}"}};
   upstream_.trouble = [&](const std::string& road, const std::string& path, std::string& bytes) -> Result<> {
@@ -156,18 +164,10 @@ TEST_F(PointMirror, puts_no_set_together_of_mixed_metadata) {
 }
 
 // Sources of which the first holds other components only, as a drive with a copy may.
-class PartialSource : public PointMirror {
+class PartialSource : public NextRelease {
  protected:
   void SetUp() override {
-    PointMirror::SetUp();
-    for (const char* component : {"a", "b"}) {
-      offer(component, 1);
-      want(component);
-    }
-    publish();
-    ASSERT_EQ(run().result_class(), "ok");
-    for (const char* component : {"a", "b"}) offer(component, 2);
-    publish();
+    NextRelease::SetUp();
     upstream_.roads_list = {{.name = "drive", .plugin = "p", .location = "x", .options_json = "{}"}};
     upstream_.reports.clear();
     upstream_.trouble = [this](const std::string& road, const std::string& path, std::string&) -> Result<> {
