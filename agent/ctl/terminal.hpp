@@ -14,7 +14,6 @@ class Terminal {
   Terminal(int out_fd, int err_fd);
 
   void no_color() { colored_ = false; }
-  [[nodiscard]] bool is_colored() const { return colored_; }
   [[nodiscard]] int err_fd() const { return err_; }
 
   void out(std::string_view text);

@@ -42,7 +42,6 @@ class HostTables::Inside {
   explicit Inside(HostTables& tables) : tables_(tables) {
     tables_.inside_.fetch_add(1);
     is_open_ = tables_.is_open_.load();
-    if (!is_open_) tables_.misuses_.fetch_add(1, std::memory_order_relaxed);
   }
   ~Inside() {
     if (tables_.inside_.fetch_sub(1) == 1 && !tables_.is_open_.load()) tables_.inside_.notify_all();
@@ -77,11 +76,7 @@ struct HostFunctions {
   }
   static void set_error(const picket_host* host, picket_bytes utf8) noexcept {
     auto& tables = HostTables::of(host);
-    if (tables.plugin_thread_.load(std::memory_order_relaxed) != std::this_thread::get_id()) {
-      tables.misuses_.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    tables.error_ = line_of(utf8);
+    if (tables.plugin_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) tables.error_ = line_of(utf8);
   }
 
   static picket_status publish(const picket_host* h, picket_bytes topic, picket_bytes key, picket_bytes type, picket_bytes payload) noexcept {

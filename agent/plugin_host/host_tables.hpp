@@ -43,9 +43,6 @@ class HostTables {
   void enter_plugin();
   [[nodiscard]] std::string leave_plugin();
 
-  // Host calls that broke a rule: set_error from another thread, any call while closed.
-  [[nodiscard]] std::uint64_t misuses() const { return misuses_.load(std::memory_order_relaxed); }
-
   class Inside;  // one host call under way (implementation)
 
  private:
@@ -64,7 +61,6 @@ class HostTables {
   const std::vector<std::string> extensions_;
   std::atomic<bool> is_open_{false};
   std::atomic<std::uint32_t> inside_{0};
-  std::atomic<std::uint64_t> misuses_{0};
   std::atomic<std::thread::id> plugin_thread_{};
   std::string error_;  // plugin thread only
 };

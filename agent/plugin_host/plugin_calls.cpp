@@ -62,7 +62,6 @@ void PluginCalls::hook(const char* what, Call&& call) {
   watch_.end();
   const auto why = tables_->leave_plugin();
   if (!thrown && why.empty()) return;
-  ++faults_;
   const auto text = cat(what, ": ", thrown ? "threw an exception through the contract" : why);
   tables_->host()->log(tables_->host(), PICKET_LOG_ERROR, bytes(text));
 }

@@ -51,9 +51,6 @@ class PluginCalls {
   void on_loss(std::string_view topic, std::uint64_t count);
   void on_timer(std::uint64_t timer_id);
 
-  // Hooks that ended with an error text or an exception.
-  [[nodiscard]] std::uint64_t faults() const { return faults_; }
-
  private:
   PluginCalls(std::shared_ptr<HostTables> tables, CallWatch& watch) : tables_(std::move(tables)), watch_(watch) {}
   [[nodiscard]] Result<> adopt(picket_plugin* plugin);
@@ -69,7 +66,6 @@ class PluginCalls {
   const picket_plugin_settings* settings_ = nullptr;
   const picket_plugin_timer* timer_ = nullptr;
   bool is_started_ = false;
-  std::uint64_t faults_ = 0;
 };
 
 // The text for a status without one: "denied", "status -77".
