@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Dependencies point one way (design, section 3). Fails with each include that does not.
+"""Dependencies point one way, and each part has a short README. Fails with each include and README that is wrong.
 
-Before that it checks that wrong includes would be found."""
+Before that it checks that wrong ones would be found."""
 import pathlib
 import re
 import sys
+import tempfile
 
 AGENT = {
     "core": set(),
@@ -63,6 +64,22 @@ def wrong_includes(root, path, text, plugins):
             yield included, "product code may not use tests"
 
 
+NO_README = {"sdk/include", "sdk/tools"}  # the headers' own comments are the manual; a list of folders
+LONG_READMES = {"sdk/README.md", "tests/bench/README.md"}  # the author's guide; a table of figures
+
+
+def wrong_readmes(root):
+    """Yields (path, why): a part says what it is for, in 15 lines at most."""
+    for path in sorted(path for area in ("agent", "sdk", "plugins") for path in (root / area).rglob("CMakeLists.txt")):
+        folder = path.parent.relative_to(root)
+        if str(folder) not in NO_README and not (path.parent / "README.md").exists():
+            yield folder, "has no README.md"
+    for path in sorted(path for area in ("agent", "sdk", "plugins", "config", "installer", "tests") for path in (root / area).rglob("README.md")):
+        lines = len(path.read_text().splitlines())
+        if lines > 15 and str(path.relative_to(root)) not in LONG_READMES:
+            yield path.relative_to(root), f"has {lines} lines, more than 15"
+
+
 def check(root):
     bad = seen = 0
     plugins = of_plugins(root)
@@ -80,10 +97,9 @@ def check(root):
             for included, why in wrong_includes(root, relative, path.read_text(), plugins):
                 print(f"{relative}: includes {included}: {why}")
                 bad += 1
-    for folder in sorted(p.parent for area in ("agent", "sdk", "plugins") for p in (root / area).rglob("CMakeLists.txt")):
-        if folder.parent.name in ("agent", "plugins") and not (folder / "README.md").exists():
-            print(f"{folder.relative_to(root)}: has no README.md")
-            bad += 1
+    for path, why in wrong_readmes(root):
+        print(f"{path}: {why}")
+        bad += 1
     print(f"{seen} files, {bad} wrong")
     return bad == 0 and seen > 50
 
@@ -103,6 +119,13 @@ def self_test(root):
     assert {"curl_source/desk.hpp", "asker.hpp"} <= plugins, "they have moved: name others here"
     for name in ("curl_source/desk.hpp", "asker.hpp", "plugins/common/curl_source/desk.hpp", "../../plugins/common/curl_source/desk.hpp"):
         assert found("agent/app/a.cpp", f'#include "{name}"') and found("sdk/base/a.cpp", f"#include <{name}>"), name
+    with tempfile.TemporaryDirectory(prefix="picket-tree-") as place:
+        part = pathlib.Path(place) / "plugins/common/x"
+        part.mkdir(parents=True)
+        (part / "CMakeLists.txt").touch()
+        assert [why for _, why in wrong_readmes(pathlib.Path(place))] == ["has no README.md"]
+        (part / "README.md").write_text("line\n" * 16)
+        assert [why for _, why in wrong_readmes(pathlib.Path(place))] == ["has 16 lines, more than 15"]
 
 
 self_test(pathlib.Path(sys.argv[1]))
