@@ -7,13 +7,13 @@ fail() { echo "$*: $(cat "$scratch/out" "$scratch/err")"; exit 1; }
 run() { "$PICKET_BIN/$1" "$2" > "$scratch/out" 2> "$scratch/err" < /dev/null; }
 
 version="$("$PICKET_BIN/picketd" --version | cut -d' ' -f2)"
-for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-plugin-host; do
+for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-plugin-host picket-ksn picket-launcher; do
   run $tool --help || fail "$tool --help"
   grep -qi usage "$scratch/out" || fail "$tool --help is no help"
   run $tool --version || fail "$tool --version"
   [ "$(cat "$scratch/out")" = "$tool $version" ] || fail "$tool --version"
 done
-for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-tuf-client; do
+for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-tuf-client picket-launcher; do
   if run $tool --bogus; then fail "$tool --bogus was accepted"; fi
   [ "$(wc -l < "$scratch/err")" -eq 1 ] || fail "$tool --bogus: not one line"
   grep -Eq "(unknown|unrecognised) option '?--bogus" "$scratch/err" || fail "$tool --bogus is not named"
