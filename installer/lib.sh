@@ -1,4 +1,4 @@
-# Shared by demo, test and bench. Source it after `set -euo pipefail`.
+# Shared by the scripts beside it. Source it after `set -euo pipefail`.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 bold='' plain='' green='' red=''
