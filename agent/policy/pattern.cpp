@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.hpp"
+
 namespace picket::policy {
 namespace {
 
@@ -230,8 +232,7 @@ class PatternCompiler {
     char32_t code = 0;
     for (unsigned i = 0; i < digits; ++i, ++at_) {
       if (!more()) return error("an escape without its hex digits");
-      const char c = peek();
-      const int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int value = hex_digit(peek());
       if (value < 0) return error("an escape without its hex digits");
       code = code << 4 | static_cast<char32_t>(value);
     }

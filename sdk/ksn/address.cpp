@@ -7,17 +7,12 @@
 
 #include <arpa/inet.h>
 
+#include "base/bytes.hpp"
+
 namespace picket::ksn {
 namespace {
 
 constexpr std::size_t kMostAddressBytes = 8192;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // Until nothing changes, in one pass: "%" and two hex digits never overlap another such three, so the order of replacing does not matter.
 std::string unescape(std::string_view text) {
@@ -26,7 +21,7 @@ std::string unescape(std::string_view text) {
   for (const char c : text) {
     out += c;
     while (out.size() >= 3 && out[out.size() - 3] == '%') {
-      const int high = hex_value(out[out.size() - 2]), low = hex_value(out[out.size() - 1]);
+      const int high = hex_digit(out[out.size() - 2]), low = hex_digit(out[out.size() - 1]);
       if (high < 0 || low < 0) break;
       out.resize(out.size() - 3);
       out += static_cast<char>(high * 16 + low);
@@ -78,7 +73,7 @@ std::optional<std::uint64_t> ip_number(std::string_view text) {
   if (text.empty()) return std::nullopt;
   std::uint64_t out = 0;
   for (const char c : text) {
-    const int value = hex_value(c);
+    const int value = hex_digit(c);
     if (value < 0 || static_cast<unsigned>(value) >= base) return std::nullopt;
     out = out * base + static_cast<unsigned>(value);
     if (out > 0xffffffff) return std::nullopt;

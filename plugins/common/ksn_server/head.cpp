@@ -2,43 +2,16 @@
 
 #include <charconv>
 
+#include "http_words/http_words.hpp"
 #include "ksn_server/protocol.hpp"
 
 namespace ksn_server {
 namespace {
 
+using http_words::has_element, http_words::is_token_byte, http_words::is_word, http_words::trimmed;
 using What = ParsedHead::What;
 
 ParsedHead bad_head(int status, const char* why) { return {What::bad, 0, status, why}; }
-
-bool is_token_byte(unsigned char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-}
-
-bool is_word(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower[i]) return false;
-  }
-  return true;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-bool has_element(std::string_view list, std::string_view word) {
-  for (;;) {
-    const auto comma = list.find(',');
-    if (is_word(trimmed(list.substr(0, comma)), word)) return true;
-    if (comma == list.npos) return false;
-    list.remove_prefix(comma + 1);
-  }
-}
 
 // Of the headers that have been seen.
 struct Seen {

@@ -5,53 +5,22 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/bytes.hpp"
+#include "http_words/http_words.hpp"
+
 namespace distribution_point {
 namespace {
 
+using http_words::has_element, http_words::is_token_byte, http_words::is_word, http_words::trimmed;
 using What = Parsed::What;
 
 Parsed bad(int status, const char* why) { return {What::bad, 0, status, why}; }
-
-bool is_token(unsigned char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-}
-
-bool same_word(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower[i]) return false;
-  }
-  return true;
-}
-
-// One element of a comma-separated list.
-bool lists(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    auto element = list.substr(0, comma);
-    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
-    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
-    if (same_word(element, word)) return true;
-    if (comma == list.npos) break;
-    list.remove_prefix(comma + 1);
-  }
-  return false;
-}
 
 template <class Number>
 bool whole_number(std::string_view text, Number& out) {
   if (text.empty() || text.front() < '0' || text.front() > '9') return false;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   return error == std::errc() && end == text.data() + text.size();
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // Into `out`, decoded once. False: not a path that could name anything.
@@ -65,7 +34,7 @@ bool decode_path(std::string_view raw, std::string& out) {
       continue;
     }
     if (i + 2 >= raw.size()) return false;
-    const int high = hex_digit(raw[i + 1]), low = hex_digit(raw[i + 2]);
+    const int high = picket::hex_digit(raw[i + 1]), low = picket::hex_digit(raw[i + 2]);
     if (high < 0 || low < 0) return false;
     const auto byte = static_cast<char>(high * 16 + low);
     if (byte == '\0') return false;
@@ -94,7 +63,7 @@ Parsed parse_request(std::string_view bytes, Request& out) {
   // TLS on a plain port, or noise: no need to wait for more of it. RFC 9112 2.2 lets a client send an empty line before a request.
   std::size_t at = 0;
   while (at < 4 && at + 1 < bytes.size() && bytes[at] == '\r' && bytes[at + 1] == '\n') at += 2;
-  if (at < bytes.size() && bytes[at] != '\r' && !is_token(static_cast<unsigned char>(bytes[at]))) return bad(400, "this is not HTTP");
+  if (at < bytes.size() && bytes[at] != '\r' && !is_token_byte(static_cast<unsigned char>(bytes[at]))) return bad(400, "this is not HTTP");
   const auto end = bytes.find("\r\n\r\n", at);
   if (end == bytes.npos) return bytes.size() > kMostHead ? bad(431, "the head is too long") : Parsed{};
   if (end + 4 > kMostHead) return bad(431, "the head is too long");
@@ -109,7 +78,7 @@ Parsed parse_request(std::string_view bytes, Request& out) {
   if (first_space == line.npos || first_space == 0 || last_space == first_space) return bad(400, "the request line is malformed");
   const auto method = line.substr(0, first_space), version = line.substr(last_space + 1);
   for (const char c : method)
-    if (!is_token(static_cast<unsigned char>(c))) return bad(400, "the method is malformed");
+    if (!is_token_byte(static_cast<unsigned char>(c))) return bad(400, "the method is malformed");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return version.starts_with("HTTP/") ? bad(505, "only HTTP/1.1 is spoken here") : bad(400, "this is not HTTP");
   out.method = method == "GET" ? Request::Method::get : method == "HEAD" ? Request::Method::head : method == "POST" ? Request::Method::post : Request::Method::other;
   if (auto target = parse_target(line.substr(first_space + 1, last_space - first_space - 1), out); target.what == What::bad) return target;
@@ -124,43 +93,41 @@ Parsed parse_request(std::string_view bytes, Request& out) {
     if (colon == field.npos || colon == 0) return bad(400, "a header line is malformed");
     const auto name = field.substr(0, colon);
     for (const char c : name)
-      if (!is_token(static_cast<unsigned char>(c))) return bad(400, "the name of a header is malformed");
-    auto value = field.substr(colon + 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+      if (!is_token_byte(static_cast<unsigned char>(c))) return bad(400, "the name of a header is malformed");
+    const auto value = trimmed(field.substr(colon + 1));
     for (const char c : value)
       if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return bad(400, "a header has control characters");
     switch (name.size()) {
       case 4:
-        if (!same_word(name, "host")) break;
+        if (!is_word(name, "host")) break;
         if (have_host) return bad(400, "two Host headers");
         have_host = true;
         break;
       case 5:
-        if (same_word(name, "range")) out.range = value;
+        if (is_word(name, "range")) out.range = value;
         break;
       case 8:
-        if (same_word(name, "if-range")) out.if_range = value;
+        if (is_word(name, "if-range")) out.if_range = value;
         break;
       case 10:
-        if (!same_word(name, "connection")) break;
-        if (lists(value, "close")) out.keep_alive = false;
-        else if (!is_1_1 && lists(value, "keep-alive")) out.keep_alive = true;
+        if (!is_word(name, "connection")) break;
+        if (has_element(value, "close")) out.keep_alive = false;
+        else if (!is_1_1 && has_element(value, "keep-alive")) out.keep_alive = true;
         break;
       case 13:
-        if (same_word(name, "if-none-match")) out.if_none_match = value;
+        if (is_word(name, "if-none-match")) out.if_none_match = value;
         break;
       case 14:
-        if (!same_word(name, "content-length")) break;
+        if (!is_word(name, "content-length")) break;
         if (have_length || !whole_number(value, out.body_bytes)) return bad(400, "Content-Length is malformed");
         have_length = true;
         break;
       case 15:
-        if (same_word(name, "accept-encoding")) out.takes_gzip = lists(value, "gzip");  // with a weight it goes unpacked
+        if (is_word(name, "accept-encoding")) out.takes_gzip = has_element(value, "gzip");  // with a weight it goes unpacked
         break;
       case 17:
-        if (same_word(name, "if-modified-since")) out.if_modified_since = value;
-        else if (same_word(name, "transfer-encoding")) return bad(501, "Transfer-Encoding is not accepted: send Content-Length");
+        if (is_word(name, "if-modified-since")) out.if_modified_since = value;
+        else if (is_word(name, "transfer-encoding")) return bad(501, "Transfer-Encoding is not accepted: send Content-Length");
         break;
       default:
         break;
