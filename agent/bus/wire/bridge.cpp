@@ -40,10 +40,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
     return {};
   }
 
-  [[nodiscard]] Status send(const Frame& frame) override {
-    frames_out_.fetch_add(1, std::memory_order_relaxed);
-    return channel_->send(frame);
-  }
+  [[nodiscard]] Status send(const Frame& frame) override { return channel_->send(frame); }
   void close(Error why) override {
     (void)send({.type = Type::goodbye, .status = status_of(why.code), .text = std::string_view(why.message).substr(0, 255)});
     channel_->close(std::move(why));
@@ -54,7 +51,6 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
     else resume_if_possible();
   }
   [[nodiscard]] Peer& peer() override { return *peer_; }
-  [[nodiscard]] BridgeCounters counters() const override { return {frames_in_, frames_out_, refused_}; }
 
  private:
   // What the peer hears, on its strand.
@@ -93,7 +89,6 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
 
   // What the other side says, on the loop.
   void on_frame(const Frame& frame) override {
-    frames_in_.fetch_add(1, std::memory_order_relaxed);
     if (frame.type >= Type::first_other) {
       const auto hook = options_.on_other_frame;  // a copy: it may destroy this
       return hook ? hook(frame) : break_off(frame, "not expected here");
@@ -125,11 +120,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
     if (!result) break_off(frame, result.error().message);
   }
 
-  void count(Status status) {
-    if (status == status_of(Code::denied) || status == status_of(Code::invalid)) refused_.fetch_add(1, std::memory_order_relaxed);
-  }
   void tell_result(const Frame& frame, Status status) {
-    count(status);
     if (frame.token == 0) return;
     const auto text = status == kOk ? std::string_view() : to_string(static_cast<Code>(-status));
     (void)send({.type = Type::result, .status = status, .token = frame.token, .text = text});
@@ -157,7 +148,6 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
     const auto timeout = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number, 1ULL << 40));
     const auto status = active_ ? peer_->request({frame.topic, frame.text, frame.content_type, frame.payload, timeout, credit}, frame.token)
                                 : status_of(Code::denied);
-    count(status);
     if (status == kOk) return;
     (void)send({.type = Type::reply, .status = status, .token = frame.token, .topic = frame.topic,
                 .payload = refusal(status, frame)});
@@ -187,7 +177,6 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
   std::unique_ptr<Channel> channel_;
   std::map<std::string, std::uint64_t> losses_;  // the loop's
   std::unique_ptr<runtime::IoLoop::Delay> loss_delay_;
-  std::atomic<std::uint64_t> frames_in_{0}, frames_out_{0}, refused_{0};
 };
 
 }  // namespace

@@ -24,10 +24,6 @@ struct BridgeOptions {
   bool is_active = true;
 };
 
-struct BridgeCounters {
-  std::uint64_t frames_in = 0, frames_out = 0, refused = 0;  // refused: DENIED or INVALID
-};
-
 class Bridge {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Bridge>> make(Router& router, PeerOptions peer, runtime::IoLoop& loop, UniqueFd socket, BridgeOptions options);
@@ -38,7 +34,6 @@ class Bridge {
   virtual void close(Error why) = 0;                           // says GOODBYE with the text, then closes; on_closed follows
   virtual void set_active(bool active) = 0;
   [[nodiscard]] virtual Peer& peer() = 0;
-  [[nodiscard]] virtual BridgeCounters counters() const = 0;
 };
 
 }  // namespace picket::bus::wire

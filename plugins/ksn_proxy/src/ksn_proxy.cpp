@@ -63,7 +63,6 @@ picket_status KsnProxy::start(std::string_view settings_json, std::uint64_t revi
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   settings_ = std::move(*settings);
-  settings_json_ = settings_json;
   if (auto opened = open(); !opened) {
     close();
     return failed(opened.error());
@@ -92,7 +91,6 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
     }
     return failed(opened.error());
   }
-  settings_json_ = settings_json;
   host_.observed(revision, PICKET_HEALTH_HEALTHY, state());
   return PICKET_OK;
 }

@@ -36,7 +36,6 @@ class KsnProxy {
   picket::plugin::Host host_;
   picket::plugin::Seat seat_;  // another version of this plugin may have the port and the folder, and give them to this one
   bool is_waiting_ = false;    // for the seat
-  std::string settings_json_;
   Settings settings_;
   WhoseKsn whose_;
   std::int64_t since_ = 0;
