@@ -44,7 +44,7 @@ def main():
         sdk, work, out = root / "sdk", root / "my-plugin", root / "my-plugin" / "build"
         run("cmake", "--install", build, "--component", "sdk", "--prefix", sdk, env=env)
         for needed in ("include/picket/plugin.h", "include/picket/ext/bus.h", "include/picket/testing/fake_host.hpp", "share/picket/README.md",
-                       "share/picket/schema/manifest.schema.json", "share/picket/proto/picket/source/v1/source.proto"):
+                       "share/picket/schema/manifest.schema.json", "share/picket/proto/picket/source/v1/source.proto", "bin/picket-plugin-pack", "bin/picket-plugin-check"):
             if not (sdk / needed).is_file():
                 sys.exit(f"the installed SDK has no {needed}")
         leaked = [str(path) for path in sdk.rglob("*") if path.is_file() and path.suffix in (".cmake", ".h", ".hpp", ".txt", ".md")
@@ -58,22 +58,19 @@ def main():
         told = run("ctest", "--test-dir", out, "--output-on-failure", "--timeout", "120", env=env)
         if "hello_test" not in told:
             sys.exit("the template's own test did not run")
-        if (sdk / "bin/picket-plugin-pack").exists():
-            package = out / "plugins/com.example.hello/0.1.0"
-            for name in ("plugin.json", "plugin.json.dsse", "hello.so"):
-                if not (package / name).is_file():
-                    sys.exit(f"the package has no {name}")
-            if (sdk / "bin/picket-plugin-check").exists():
-                run(sdk / "bin/picket-plugin-check", "static", package, env=env)
-            # In place of the template's.
-            (work / "src/hello.cpp").write_text(first_plugin("cpp"))
-            (work / "plugin.json").write_text(first_plugin("json"))
-            run("cmake", "--build", out, "--target", "hello", env=env)
-            for library in (out / "hello.so", without_cmake(sdk, work / "src", env)):
-                for command in ("static", "run") if (sdk / "bin/picket-plugin-check").exists() else ():
-                    run(sdk / "bin/picket-plugin-check", command, library, "--manifest", work / "plugin.json", env=env)
-        elif "PICKET_NO_TOOLS" not in os.environ:
-            sys.exit("the installed SDK has no picket-plugin-pack")
+        package = out / "plugins/com.example.hello/0.1.0"
+        for name in ("plugin.json", "plugin.json.dsse", "hello.so"):
+            if not (package / name).is_file():
+                sys.exit(f"the package has no {name}")
+        check = sdk / "bin/picket-plugin-check"
+        run(check, "static", package, env=env)
+        # In place of the template's.
+        (work / "src/hello.cpp").write_text(first_plugin("cpp"))
+        (work / "plugin.json").write_text(first_plugin("json"))
+        run("cmake", "--build", out, "--target", "hello", env=env)
+        for library in (out / "hello.so", without_cmake(sdk, work / "src", env)):
+            for command in ("static", "run"):
+                run(check, command, library, "--manifest", work / "plugin.json", env=env)
 
 
 if __name__ == "__main__":
