@@ -14,7 +14,7 @@ constexpr std::array global{
     OptionSpec{"socket", "PATH", "picketd's control socket (default: picketd.sock in run-dir of picketd.conf)"},
     OptionSpec{"config", "FILE", "where picketd.conf is (default: /etc/picket/picketd.conf)"},
     OptionSpec{"timeout", "SECONDS", "how long to wait for an answer (default: 10; long work: no limit)"},
-    OptionSpec{"json", nullptr, "one JSON document on standard output, see JSON.md (help and completion print their text)"},
+    OptionSpec{"json", nullptr, "one JSON document on standard output, see /usr/share/picket/JSON.md (help and completion print their text)"},
     OptionSpec{"no-color", nullptr, "no colours"},
 };
 constexpr std::array run_options{OptionSpec{"prefetch", nullptr, "bring and verify in advance; put nothing in force"},
