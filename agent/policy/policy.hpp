@@ -53,6 +53,7 @@ class Consumers {
 // A policy's word to the host itself; taken at its next start.
 struct HostSection {
   std::vector<std::string> in_process, stand_in, disabled;
+  [[nodiscard]] bool operator==(const HostSection&) const = default;
 };
 
 struct Identity {

@@ -166,7 +166,11 @@ TEST_F(PolicyApply, keeps_settings_of_plugins_that_are_not_installed) {
 
 TEST_F(PolicyApply, tells_the_host_its_part) {
   open_and_start();
-  ASSERT_TRUE(policy->apply(signed_document(1, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers).applied);
+  const auto result = policy->apply(signed_document(1, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers);
+  ASSERT_TRUE(result.applied);
+  EXPECT_EQ(result.text, "what it says in \"host\" is taken at picketd's next start");
+  EXPECT_EQ(policy->apply(signed_document(2), consumers).text, "") << "as it was at the start";
+  ASSERT_TRUE(policy->apply(signed_document(3, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers).applied);
   EXPECT_EQ(policy->host().in_process, std::vector<std::string>{"org.a"});
   EXPECT_EQ(policy->host().disabled, std::vector<std::string>{"org.b"});
 }
