@@ -145,11 +145,11 @@ class RunningAgent final : public Agent {
   }
 
   Result<> open_policy() {
-    PICKET_LET(keys, keys_in(config_.policy_keys, "policy", log_->part("policy")));
     policy::Options options;
+    options.keys = [this] { return keys_in(config_.policy_keys, "policy", log_->part("policy")); };
+    if (auto readable = options.keys(); !readable) return fail(std::move(readable).error());
     options.state_dir = config_.data_dir / "policy";
     options.local_dir = config_.settings_dir;
-    options.keys = std::move(keys);
     options.threshold = config_.policy_threshold;
     options.identity = {config_.tenant, config_.device, config_.groups};
     options.host_parts.emplace(kUpdateId, &update::Engine::check_settings);

@@ -142,7 +142,9 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
     report(done.error(), asked.command->name, as_json, terminal);
     return static_cast<int>(exit_of(done.error(), &session));
   }
-  return static_cast<int>(terminal.failed() ? Exit::failed : *done);
+  if (!terminal.failed()) return static_cast<int>(*done);
+  if (!terminal.is_closed()) terminal.err("picketctl: cannot write the output\n");  // who closed a pipe knows
+  return static_cast<int>(Exit::failed);
 }
 
 Result<Exit> help(Context& context) {

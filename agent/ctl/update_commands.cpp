@@ -157,6 +157,10 @@ Result<Exit> update_explain(Context& context) {
     return Exit::ok;
   }
   context.terminal.out(cat("run ", std::to_string(reply.run()), "\n"));
+  if (reply.steps().empty()) {  // an export that could not begin; a component that is known and was not met
+    context.terminal.out(cat("nothing was decided", component.empty() ? "" : " about ", component, "; picketctl update history says how it ended\n"));
+    return Exit::ok;
+  }
   Table table{"MS", "COMPONENT", "SOURCE", "FILE", "DECISION"};
   for (const auto& step : reply.steps()) table.add({std::to_string(step.at_ms()), step.component(), step.source(), step.file(), step.decision()});
   table.print(context.terminal);

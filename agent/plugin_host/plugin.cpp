@@ -112,8 +112,8 @@ void Plugin::look() {
   if (!found) return take(Event::refused, found.error().message);
   const auto& manifest = found->manifest;
   const bool in_process = home_of(manifest) == Home::in_process;
-  if (!passed_over.empty()) all_.parts.log.part("plugin." + id_).warning("runs as version ", manifest.version, ", because ", passed_over);
   const auto needs = check_needs(manifest);
+  if (needs && !passed_over.empty()) all_.parts.log.part("plugin." + id_).warning("runs as version ", manifest.version, ", because ", passed_over);
   {
     const std::lock_guard lock(mutex_);
     status_.version = manifest.version;
@@ -157,14 +157,18 @@ Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over, const st
   if (chosen) candidates.push_back({&chosen->root, chosen->version});
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const auto& a, const auto& b) { return package::compare_versions(a.version, b.version) > 0; });
+  std::optional<VerifiedPackage> wants_more;  // than this agent has: shown when there is nothing that runs
   for (const auto& candidate : candidates) {
     auto verified = verify(*candidate.root, id_, candidate.version, {all_.options.keys, all_.options.require_root_owner});
-    if (verified) return verified;
-    const auto text = cat("version ", candidate.version, " is refused: ", verified.error().message);
+    const auto usable = verified ? check_needs(verified->manifest) : fail(verified.error());
+    if (usable) return verified;
+    if (verified && !wants_more) wants_more = std::move(*verified);
+    const auto text = cat("version ", candidate.version, " is refused: ", usable.error().message);
     if (first_error.empty()) first_error = text;
     passed_over += passed_over.empty() ? text : cat("; ", text);
   }
-  if (first_error.empty()) first_error = "no version of it is installed";
+  if (wants_more) return std::move(*wants_more);
+  if (first_error.empty()) first_error = cat("no version of it is installed: a package lies in ", id_, "/MAJOR.MINOR.PATCH");
   return fail(Code::untrusted, first_error);
 }
 

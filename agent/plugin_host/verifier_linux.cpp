@@ -62,7 +62,7 @@ Result<std::vector<std::string>> names_in(const std::filesystem::path& path) {
   if (!folder) return fail_errno(cat("open folder ", path.native()));
   std::vector<std::string> out;
   while (const auto* entry = ::readdir(folder.get())) {
-    if (entry->d_name[0] == '.') continue;
+    if (entry->d_name[0] == '.' || entry->d_type == DT_REG) continue;  // a file beside the packages, such as a README
     if (out.size() == max_candidates) return fail(Code::too_large, cat(path.native(), ": holds more than ", std::to_string(max_candidates), " entries"));
     out.emplace_back(entry->d_name);
   }

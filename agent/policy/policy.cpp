@@ -45,6 +45,7 @@ class LayeredPolicy final : public Policy {
       return {};
     }
     in_force_ = std::move(*verified);
+    host_at_start_ = in_force_->document.host;
     state_.highest_revision = std::max(state_.highest_revision, in_force_->document.revision);
     return {};
   }
@@ -241,6 +242,7 @@ class LayeredPolicy final : public Policy {
       if (std::ranges::none_of(schemas, [&id = id](const auto& schema) { return schema.id == id; })) absent.push_back(id);
     const auto add = [&](const std::string& remark) { result.text += cat(result.text.empty() ? "" : "; ", remark); };
     if (!absent.empty()) add(cat("kept, not checked, for plugins that are not installed: ", listed(absent)));
+    if (in_force_->document.host != host_at_start_) add("what it says in \"host\" is taken at picketd's next start");
   }
 
   const Options options_;
@@ -251,6 +253,7 @@ class LayeredPolicy final : public Policy {
   mutable std::mutex mutex_;   // never held while a consumer is called
   State state_;
   std::optional<Verified> in_force_;  // written with both locks held
+  HostSection host_at_start_;
   LocalFiles locals_{options_.local_dir};
   Given given_;
   Problems problems_;                                             // with what everyone has

@@ -53,6 +53,7 @@ class Consumers {
 // A policy's word to the host itself; taken at its next start.
 struct HostSection {
   std::vector<std::string> in_process, stand_in, disabled;
+  [[nodiscard]] bool operator==(const HostSection&) const = default;
 };
 
 struct Identity {
@@ -66,7 +67,8 @@ using Check = std::function<Result<>(std::string_view settings_json)>;
 struct Options {
   std::filesystem::path state_dir;      // policy.dsse (in force), the highest revision seen, last refusal; made if absent
   std::filesystem::path local_dir;      // <id>.json: local values; need not exist
-  std::vector<trust::PublicKey> keys;   // policy keys
+  // Those that may sign a policy. Asked before each is judged: an administrator adds keys, and takes them away.
+  std::function<Result<std::vector<trust::PublicKey>>()> keys;
   unsigned threshold = 1;
   Identity identity;
   // The host's own parts by id. picketd starts whatever is set for them: a plugin can be left out, they cannot.

@@ -6,9 +6,10 @@
 namespace picket::policy {
 
 Result<Verified> verify(std::string_view envelope, const Options& options) {
-  if (options.keys.empty()) return fail(Code::untrusted, "no policy keys are installed here, so no policy can be trusted");
+  PICKET_LET(keys, options.keys());
+  if (keys.empty()) return fail(Code::untrusted, "no policy keys are installed here, so no policy can be trusted");
   PICKET_LET(parsed, trust::DsseEnvelope::parse(envelope));
-  PICKET_LET(signers, parsed.verify(payload_type, options.keys, options.threshold));
+  PICKET_LET(signers, parsed.verify(payload_type, keys, options.threshold));
   PICKET_LET(document, Document::parse(parsed.payload));
   if (auto why = document.audience.why_not_for(options.identity); !why.empty()) return fail(Code::denied, std::move(why));
   return Verified{std::move(document), listed(signers)};

@@ -26,8 +26,8 @@ def withdrawn(agent):
 def check(work):
     with Agent(work / "agent", options={"policy-keys": work / "agent" / "keys"}, plugins=[PLUGIN, NEEDS_ALL, SAYS]) as agent:
         agent.settings(SAYS, enabled=False, folder=str(work / "ksn"))
-        agent.make_policy_key()
         agent.start()
+        agent.make_policy_key()  # of a device that runs already
         assert publishes(agent) and agent.json("policy", "explain", PLUGIN)["topics"] == []
 
         # Who cannot do without does not take it: everything stays as it was.

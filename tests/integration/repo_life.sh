@@ -147,6 +147,7 @@ for role in root targets snapshot timestamp yara-rules; do
   refuses 1 "is a key of $role already" role keys add $role "new-$role"
   old=$role; [ $role = yara-rules ] && old=targets
   ok --says "Staged" role keys remove $role $old
+  [ $role != targets ] || grep -q "This key may still sign: yara-rules" "$work/out" || complain "a key that was taken away from targets still signs components, and nobody says so"
   refuses 1 "would have 0 left" role keys remove $role "new-$role"
   ok --says "All that is staged is signed" sign
   ok publish

@@ -34,6 +34,10 @@ wrong "$scratch/picketd.conf: data-dir: 'relative'" "$PICKET_BIN/picketd" --conf
 printf '\033[31mred\377 = 1\n' > "$scratch/picketd.conf"
 wrong "red" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
 if LC_ALL=C grep -q "$(printf '\033')" "$scratch/err"; then fail "a broken file reaches the terminal"; fi
+for call in "picketctl help" "picket-plugin-check list" "picket-plugin-pack --help"; do
+  if "$PICKET_BIN"/$call > /dev/full 2> "$scratch/err"; then fail "$call on a full disk"; fi
+  grep -q "cannot write the output" "$scratch/err" || fail "$call on a full disk says nothing"
+done
 "$PICKET_BIN/picket-plugin-pack" --help extra > "$scratch/out" || fail "picket-plugin-pack --help extra"
 if run picket-tuf-client --metadata-dir; then fail "an option without its value was accepted"; fi
 grep -q "option --metadata-dir needs a value" "$scratch/err" || fail "picket-tuf-client --metadata-dir"

@@ -206,7 +206,7 @@ class Agent(Running):
         self.settings("org.picket.update", **{"interval_minutes": 0, "rest_after_failure_seconds": 0, "sources": sources, **more})
 
     def make_policy_key(self):
-        """Before it starts: in the folder that its policy-keys must name."""
+        """In the folder that its policy-keys must name."""
         (self.folder / "keys").mkdir()
         run(BIN / "picket-repo", "key", "gen", "policy", "--keys", self.folder / "keys")
 

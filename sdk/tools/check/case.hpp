@@ -7,9 +7,18 @@
 #include <string>
 #include <string_view>
 
+#include <picket/ext/bus.h>
+#include <picket/ext/health.h>
+#include <picket/ext/settings.h>
+#include <picket/ext/storage.h>
+#include <picket/ext/timer.h>
+
 #include "check/subject.hpp"
 
 namespace picket::check {
+
+// Of a host of this version.
+inline constexpr const char* all_extensions[] = {PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_STORAGE, PICKET_EXT_TIMER, PICKET_EXT_HEALTH};
 
 enum class Outcome : char { pass = 'p', fail = 'f', warning = 'w', skipped = 's' };
 [[nodiscard]] std::string_view to_string(Outcome outcome);

@@ -10,8 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* all_extensions[] = {PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_STORAGE, PICKET_EXT_TIMER, PICKET_EXT_HEALTH};
-
 // What it requires must be there, so it must start; without those too, it may refuse but must not crash.
 Verdict without_extensions(const Subject& subject) {
   for (const bool also_required : {false, true}) {

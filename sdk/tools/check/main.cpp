@@ -113,9 +113,7 @@ int complain(std::string_view text) {
   return 2;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--version") {
     std::puts("picket-plugin-check " PICKET_VERSION);
     return 0;
@@ -146,4 +144,12 @@ int main(int argc, char** argv) {
   if (!arguments->json && !is_one)
     std::printf("%zu passed, %zu failed, %zu warnings, %zu skipped\n", count[Outcome::pass], count[Outcome::fail], count[Outcome::warning], count[Outcome::skipped]);
   return count[Outcome::fail] > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int status = run(argc, argv);
+  // A report that a full disk cut short is none.
+  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? status : complain("cannot write the output");
 }

@@ -76,13 +76,18 @@ Verdict lite_protobuf(const Subject& subject) {
   }));
 }
 
+// Good manifests that a host refuses all the same: of a later host's plugin, or of one that an administrator must allow more than others.
+Verdict is_taken_by_hosts(const package::Manifest& manifest) {
+  for (const auto& extension : manifest.requires_extensions)
+    if (std::find(std::begin(all_extensions), std::end(all_extensions), extension) == std::end(all_extensions))
+      return warning(cat("requires the extension ", extension, ": hosts of this version do not have it, and refuse the plugin"));
+  const auto may = manifest.check_topics(is_own_plugin(manifest.id) ? Standing::own : Standing::stranger);
+  return may ? pass() : warning(may.error().message);
+}
 Verdict manifest(const Subject& subject) {
-  if (subject.manifest) {
-    const auto usable = package::check_settings_schema(subject.manifest->settings_schema);
-    return usable ? pass() : failed(usable.error().message);
-  }
-  if (subject.manifest.error().code == Code::not_found) return skipped("no manifest was given");
-  return failed(subject.manifest.error().message);
+  if (!subject.manifest) return subject.manifest.error().code == Code::not_found ? skipped("no manifest was given") : failed(subject.manifest.error().message);
+  const auto usable = package::check_settings_schema(subject.manifest->settings_schema);
+  return usable ? is_taken_by_hosts(*subject.manifest) : failed(usable.error().message);
 }
 Verdict digest(const Subject& subject) {
   if (!subject.manifest || subject.manifest->sha256.empty()) return skipped("the manifest has no sha256 yet");

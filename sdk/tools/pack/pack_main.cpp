@@ -75,7 +75,7 @@ Result<trust::PrivateKey> load_key(const Arguments& arguments) {
   return key;
 }
 
-Result<> run(const Arguments& arguments) {
+Result<> pack(const Arguments& arguments) {
   PICKET_LET(key, load_key(arguments));
   if (!arguments.release.empty()) {
     PICKET_LET(release, package::write_release(arguments.release, arguments.version, key));
@@ -88,9 +88,7 @@ Result<> run(const Arguments& arguments) {
   return {};
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc >= 2 && std::strcmp(argv[1], "--help") == 0) {
     std::fputs(usage, stdout);
     return 0;
@@ -105,6 +103,13 @@ int main(int argc, char** argv) {
     complain(arguments.error().message);
     return 2;
   }
-  if (auto done = run(*arguments); !done) return complain(done.error().message);
+  if (auto done = pack(*arguments); !done) return complain(done.error().message);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int status = run(argc, argv);
+  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? status : complain("cannot write the output");
 }

@@ -1,4 +1,5 @@
 // role list, keys add|remove, threshold, expiry, renew.
+#include <algorithm>
 #include <cstdio>
 
 #include <boost/json/array.hpp>
@@ -60,6 +61,18 @@ Result<> add_key(const Options& options) {
   return {};
 }
 
+// Components begin with the keys of targets: whoever takes away a stolen one has to hear where it still counts.
+Result<> tell_of_others(const Workspace& workspace, const std::string& keyid) {
+  std::string names;
+  for (const auto& role : all_roles(workspace)) {
+    PICKET_LET(authority, workspace.authority(role));
+    const auto& ids = authority.role.keyids;
+    if (std::find(ids.begin(), ids.end(), keyid) != ids.end()) names += cat(names.empty() ? "" : ", ", role);
+  }
+  if (!names.empty()) std::printf("This key may still sign: %s.\n", names.c_str());
+  return {};
+}
+
 Result<> remove_key(const Options& options) {
   const auto& role = options.positionals()[0];
   const auto& what = options.positionals()[1];
@@ -76,7 +89,7 @@ Result<> remove_key(const Options& options) {
   }
   PICKET_TRY(remove_role_key(workspace, role, keyid));
   tell_staged(workspace);
-  return {};
+  return tell_of_others(workspace, keyid);
 }
 
 Result<> threshold(const Options& options) {

@@ -116,8 +116,10 @@ Result<KeyInfo> KeyStore::find(std::string_view name_or_id) const {
 }
 
 const KeyInfo* KeyStore::by_id(std::string_view keyid) const {
-  const auto found = std::find_if(keys_.begin(), keys_.end(), [&](const auto& info) { return info.keyid == keyid; });
-  return found == keys_.end() ? nullptr : &*found;
+  const KeyInfo* found = nullptr;
+  for (const auto& info : keys_)
+    if (info.keyid == keyid && (found == nullptr || (info.private_file && !found->private_file))) found = &info;
+  return found;
 }
 
 std::string KeyStore::name_of(std::string_view keyid) const {

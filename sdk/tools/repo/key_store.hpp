@@ -31,6 +31,7 @@ class KeyStore {
   [[nodiscard]] const std::vector<KeyInfo>& keys() const { return keys_; }
   // By name, or by at least 8 digits of the key id.
   [[nodiscard]] Result<KeyInfo> find(std::string_view name_or_id) const;
+  // One key may have two names: the one with the private half, when that is here.
   [[nodiscard]] const KeyInfo* by_id(std::string_view keyid) const;
   // "alice" when known, else the first 12 digits of the id.
   [[nodiscard]] std::string name_of(std::string_view keyid) const;

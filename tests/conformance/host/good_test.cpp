@@ -253,6 +253,22 @@ TEST_P(GoodPlugin, runs_in_an_older_version_when_the_newest_was_tampered_with) {
   EXPECT_TRUE(await_log("version 2.0.0 is refused: plugin.so: sha256 is"));
 }
 
+TEST_P(GoodPlugin, runs_in_an_older_version_when_the_newest_needs_what_this_agent_has_not) {
+  install_neighbour();
+  install({.library = "good_echo", .id = kGood, .version = "2.0.0", .extra = R"("minimum_agent":"99.0.0",)"});
+  start();
+  EXPECT_EQ(status(kGood).state, State::running);
+  EXPECT_EQ(status(kGood).version, "1.0.0");
+  EXPECT_TRUE(await_log("version 2.0.0 is refused: needs agent 99.0.0"));
+}
+
+TEST_P(GoodPlugin, is_listed_alone_when_a_plain_file_lies_among_the_packages) {
+  install_neighbour();
+  std::ofstream(options.folders.front() / "readme.txt") << "x";
+  start();
+  EXPECT_EQ(host->list().size(), 1u);
+}
+
 TEST_P(GoodPlugin, says_what_it_demands_and_how_it_is_set) {
   install({.library = "good_echo", .id = kGood, .extra = R"("demands":[{"component":"yara-rules","class":"databases"}],)"});
   start();

@@ -58,6 +58,15 @@ def main():
         for command in ("run", "fuzz", "bench"):
             expect(2, "abi.major", command, library, "--manifest", broken, "--id", "test.bad.plugin")
 
+        # A good manifest that hosts refuse all the same.
+        told = json.loads(manifest.read_text())
+        later = root / "later.json"
+        later.write_text(json.dumps({**told, "requires_extensions": ["picket.bus/2"]}))
+        expect(0, "warning  manifest             requires the extension picket.bus/2", "static", library, "--manifest", later)
+        kept = root / "kept.json"
+        kept.write_text(json.dumps({**told, "topics": {"publishes": [{"topic": "picket.ksn.state", "kind": "state"}]}}))
+        expect(0, "warning  manifest             topics.publishes: picket.ksn.state", "static", library, "--manifest", kept)
+
         # Without a manifest: what can be seen is seen, and the id is not guessed.
         bare = root / "bare.so"
         shutil.copy(library, bare)

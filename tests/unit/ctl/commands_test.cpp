@@ -261,6 +261,14 @@ TEST_F(Commands, update_explain_knows_which_components_there_are) {
   EXPECT_EQ(run({"update", "explain", "url-list"}).code, 0) << "known, and nothing was decided about it";
 }
 
+TEST_F(Commands, update_explain_says_that_nothing_was_decided) {
+  update::v1::ExplainReply reply;
+  reply.set_run(3);
+  picketd.answer_with("picket.update.explain", reply);
+  picketd.start();
+  EXPECT_EQ(run({"update", "explain"}).out, "run 3\nnothing was decided; picketctl update history says how it ended\n");
+}
+
 TEST_F(Commands, policy_show_document_in_json_has_the_envelope) {
   answer_everything(picketd);
   picketd.start();

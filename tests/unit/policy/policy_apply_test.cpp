@@ -85,7 +85,7 @@ TEST_F(PolicyApply, answers_what_is_no_envelope_and_keeps_the_slip_in_no_memory)
 TEST_F(PolicyApply, refuses_too_few_signatures) {
   options.threshold = 2;
   const auto second = *trust::PrivateKey::generate("ecdsa");
-  options.keys.push_back(second.public_key());
+  keys.push_back(second.public_key());
   open_and_start();
   refused(signed_document(1), "refused");
   trust::DsseEnvelope envelope{"application/vnd.picket.policy+json", document(1), {}};
@@ -95,9 +95,20 @@ TEST_F(PolicyApply, refuses_too_few_signatures) {
 }
 
 TEST_F(PolicyApply, refuses_without_keys) {
-  options.keys.clear();
+  keys.clear();
   open_and_start();
   refused(signed_document(1), "no policy keys");
+}
+
+TEST_F(PolicyApply, knows_a_key_that_came_while_it_ran_and_no_more_one_that_went) {
+  open_and_start();
+  const auto second = *trust::PrivateKey::generate("ed25519");
+  refused(sign(document(1), second), "signed by 0 of the trusted keys");
+  keys = {second.public_key()};
+  EXPECT_TRUE(policy->apply(sign(document(1), second), consumers).applied);
+  const auto result = policy->apply(signed_document(2), consumers);
+  EXPECT_FALSE(result.applied);
+  EXPECT_EQ(result.policy_revision, 1U);
 }
 
 TEST_F(PolicyApply, refuses_another_audience) {
@@ -155,7 +166,11 @@ TEST_F(PolicyApply, keeps_settings_of_plugins_that_are_not_installed) {
 
 TEST_F(PolicyApply, tells_the_host_its_part) {
   open_and_start();
-  ASSERT_TRUE(policy->apply(signed_document(1, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers).applied);
+  const auto result = policy->apply(signed_document(1, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers);
+  ASSERT_TRUE(result.applied);
+  EXPECT_EQ(result.text, "what it says in \"host\" is taken at picketd's next start");
+  EXPECT_EQ(policy->apply(signed_document(2), consumers).text, "") << "as it was at the start";
+  ASSERT_TRUE(policy->apply(signed_document(3, R"({"host":{"in_process":["org.a"],"disabled":["org.b"]}})"), consumers).applied);
   EXPECT_EQ(policy->host().in_process, std::vector<std::string>{"org.a"});
   EXPECT_EQ(policy->host().disabled, std::vector<std::string>{"org.b"});
 }

@@ -62,7 +62,7 @@ class PolicyTest : public ::testing::Test {
     options.state_dir = folder / "state";
     options.local_dir = folder / "local";
     options.identity = {"acme", "pc-1", {"office"}};
-    options.keys = {key.public_key()};
+    options.keys = [this] { return keys; };
     std::filesystem::create_directories(options.local_dir);
   }
 
@@ -100,6 +100,7 @@ class PolicyTest : public ::testing::Test {
   }
 
   const trust::PrivateKey key = *trust::PrivateKey::generate("ed25519");
+  std::vector<trust::PublicKey> keys{key.public_key()};
   const support::TemporaryFolder temporary_;
   const std::filesystem::path folder = temporary_.path();
   FixedClock clock;

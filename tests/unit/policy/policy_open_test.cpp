@@ -45,7 +45,7 @@ TEST_F(PolicyOpen, does_not_use_a_damaged_policy) {
 }
 
 TEST_F(PolicyOpen, does_not_use_a_policy_of_a_key_that_is_trusted_no_more) {
-  options.keys = {trust::PrivateKey::generate("ed25519")->public_key()};
+  keys = {trust::PrivateKey::generate("ed25519")->public_key()};
   not_used("");
 }
 

@@ -48,6 +48,18 @@ TEST_P(RotateEach, key_and_clients_follow_from_any_point) {
   EXPECT_EQ(seen_by("follower"), "yara-rules/full/1.tar.zst yara-rules/full/2.tar.zst");
 }
 
+TEST_F(Roles, a_key_that_is_here_under_two_names_signs_by_the_one_with_the_private_half) {
+  published(1);
+  fs::copy_file(folder() / "keys" / "root.pub.json", folder() / "keys" / "alias.pub.json");
+  {
+    auto workspace = open();
+    ASSERT_TRUE(renew(workspace, "root"));
+  }
+  sign();
+  publish_now();
+  EXPECT_EQ(keys().name_of(first_key("root")), "root");
+}
+
 TEST_F(Roles, a_new_root_needs_the_old_roots_keys) {
   published(1);
   const auto old = first_key("root");
