@@ -71,7 +71,11 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
       .broker = *broker_,
       .now = host_.now,
       .may_not = [this](v1::ObjectKind kind) { return forbids(what_of(kind)); },
-      .status_line = [this] { return status_of(situation(), host_.now()).line(); }});
+      .status_line = [this] { return status_of(situation(), host_.now()).line(); },
+      .asks =
+          [this](const v1::Object& object) {
+            if (object.what_case() == v1::Object::kFileDigest && !object.path().empty()) outbox_->seen(object.file_digest(), object.path());
+          }});
 }
 
 Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
@@ -310,6 +314,7 @@ void Client::refresh() {
     limits.kinds = settings_.content_kinds;
     limits.most_bytes = settings_.content_bytes;
     limits.most_bytes_per_day = settings_.content_bytes_per_day;
+    limits.local = local_;
     wake_ = true;
     lock.unlock();
     checker_->use(std::move(policy));

@@ -215,6 +215,8 @@ void Outbox::keep_counted(const Sums& sums) {
 }
 
 std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look) const {
+  const Key key = key_of(v1::OBJECT_FILE, wish.part.digest);
+  if (limits.local && limits.local->find({&key, 1})) return std::nullopt;
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;

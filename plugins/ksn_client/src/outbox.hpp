@@ -7,12 +7,14 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "keep.hpp"
+#include "local_lists.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 #include "settings.hpp"
 
@@ -28,6 +30,7 @@ class Outbox {
     std::chrono::hours period{24};
     std::vector<std::string> kinds;
     std::uint64_t most_bytes = 0, most_bytes_per_day = 0;
+    std::shared_ptr<const LocalLists> local{};  // what KSN is not asked about is not sent to it
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
