@@ -44,6 +44,10 @@ class Outbox {
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
   void use(Limits limits, const Sums& sums, std::int64_t now);
 
+  // The ids of the keys whose answers count. What waited for a KSN that has none of them is thrown away: no other gets it. Says how many, and then
+  // takes and gives nothing before use() is called again.
+  std::size_t belong_to(std::vector<std::string> ksn);
+
   // Where a file lies that was asked about: so a wish for it can be fulfilled.
   void seen(std::string_view digest, std::string_view path);
   // True: something new waits.
@@ -115,6 +119,7 @@ class Outbox {
   const Keep keep_;
   const Warn warn_;
   Limits limits_;
+  std::vector<std::string> ksn_;  // the ids of its keys; none: not known yet
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
