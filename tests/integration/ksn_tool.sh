@@ -59,9 +59,15 @@ expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.exa
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
 expect "unknown" "$ksn" show "$b" --ksn "$folder/k"
+refuse 1 "of 'www.evil.example' itself nothing was known" "$ksn" remove www.evil.example --ksn "$folder/k"
+printf 'publisher,product,verdict\nExample,Tool,trusted\n' >"$folder/software.csv"
+"$ksn" import "$folder/software.csv" --ksn "$folder/k" >/dev/null
+expect "1 of 1 removed" "$ksn" remove --publisher Example --product Tool --ksn "$folder/k"
+expect "unknown" "$ksn" show --publisher Example --product Tool --ksn "$folder/k"
 
 expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 --until 2099-12-31 --holder Example --ksn "$folder/k"
 expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"
+expect "L-1  blocked  until 2099-11-30" "$ksn" licence add L-1 --until 2099-11-30 --ksn "$folder/k"
 expect "L-1  known" "$ksn" licence unblock L-1 --ksn "$folder/k"
 expect "L-2  expired" "$ksn" licence add L-2 --until 2001-01-01 --ksn "$folder/k"
 refuse 2 "without control characters" "$ksn" licence add $'L\n3' --ksn "$folder/k"
