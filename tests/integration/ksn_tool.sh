@@ -23,6 +23,9 @@ refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
+(cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
+grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
 expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json"
 refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
 expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
