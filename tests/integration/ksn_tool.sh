@@ -23,6 +23,9 @@ refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
+(cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
+grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
 expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json"
 refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
 expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
@@ -59,9 +62,15 @@ expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.exa
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
 expect "unknown" "$ksn" show "$b" --ksn "$folder/k"
+refuse 1 "of 'www.evil.example' itself nothing was known" "$ksn" remove www.evil.example --ksn "$folder/k"
+printf 'publisher,product,verdict\nExample,Tool,trusted\n' >"$folder/software.csv"
+"$ksn" import "$folder/software.csv" --ksn "$folder/k" >/dev/null
+expect "1 of 1 removed" "$ksn" remove --publisher Example --product Tool --ksn "$folder/k"
+expect "unknown" "$ksn" show --publisher Example --product Tool --ksn "$folder/k"
 
 expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 --until 2099-12-31 --holder Example --ksn "$folder/k"
 expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"
+expect "L-1  blocked  until 2099-11-30" "$ksn" licence add L-1 --until 2099-11-30 --ksn "$folder/k"
 expect "L-1  known" "$ksn" licence unblock L-1 --ksn "$folder/k"
 expect "L-2  expired" "$ksn" licence add L-2 --until 2001-01-01 --ksn "$folder/k"
 refuse 2 "without control characters" "$ksn" licence add $'L\n3' --ksn "$folder/k"

@@ -138,13 +138,14 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
       if (verdict != v1::VERDICT_UNKNOWN) break;
     }
     if (job->missing.size() > first_missing && verdict_in(question.facts) == v1::VERDICT_UNKNOWN) question.state = Question::State::open;
-    std::string why;
-    if (job->missing.size() > first_missing) {
-      const auto kind = static_cast<std::size_t>(question.asked.kind) & 3;
-      if (!std::exchange(looked[kind], true)) may_not[kind] = parts_.may_not(question.asked.kind);
-      why = request.known_only() ? "not known on this computer" : may_not[kind];
+    if (job->missing.size() == first_missing) continue;
+    const auto kind = static_cast<std::size_t>(question.asked.kind) & 3;
+    if (!std::exchange(looked[kind], true)) may_not[kind] = parts_.may_not(question.asked.kind);
+    std::string why = request.known_only() ? "not known on this computer" : may_not[kind];
+    if (why.empty()) {
+      if (parts_.asks) parts_.asks(request.objects(i));
+      continue;
     }
-    if (why.empty()) continue;
     job->missing.resize(first_missing);
     if (question.state != Question::State::open) continue;  // a less exact answer is known
     question.state = Question::State::refused;

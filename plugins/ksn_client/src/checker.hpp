@@ -31,6 +31,7 @@ class Checker {
     std::function<std::int64_t()> now;
     std::function<std::string(v1::ObjectKind)> may_not;   // why this kind may not be asked now; empty: it may
     std::function<std::string()> status_line;
+    std::function<void(const v1::Object&)> asks{};        // KSN is asked about it now
   };
   explicit Checker(Parts parts) : parts_(std::move(parts)) {}
 

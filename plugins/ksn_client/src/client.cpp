@@ -71,7 +71,11 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
       .broker = *broker_,
       .now = host_.now,
       .may_not = [this](v1::ObjectKind kind) { return forbids(what_of(kind)); },
-      .status_line = [this] { return status_of(situation(), host_.now()).line(); }});
+      .status_line = [this] { return status_of(situation(), host_.now()).line(); },
+      .asks =
+          [this](const v1::Object& object) {
+            if (object.what_case() == v1::Object::kFileDigest && !object.path().empty()) outbox_->seen(object.file_digest(), object.path());
+          }});
 }
 
 Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
@@ -192,11 +196,13 @@ void Client::put_in_force(Derived derived) {
   auto provider = load_provider(settings);
   std::string why_none;
   std::vector<Way> ways;
+  std::vector<std::string> key_ids;
   std::string owner(32, '\0');  // of nobody: no answers, and no file for them
   if (provider) {
     ways = ways_of(settings, *provider, why_none);
+    for (const auto& key : provider->answer_keys) key_ids.push_back(key.key_id());
     std::string identity = cat(provider->name, "\n", provider->private_ksn ? "private" : "global", "\n");
-    for (const auto& key : provider->answer_keys) identity += key.key_id();
+    for (const auto& id : key_ids) identity += id;
     owner = sha256(identity);
   } else {
     why_none = cat("no provider of KSN: ", provider.error().message);
@@ -241,12 +247,15 @@ void Client::put_in_force(Derived derived) {
     went_off = consent_changed();
     return anew;
   };
+  std::size_t dropped = 0;
   // Together: no message goes on a new road under the name that the old one refused.
   gate_->change([&] {
     const bool anew = take();
+    if (!key_ids.empty()) dropped = outbox_->belong_to(std::move(key_ids));
     name_asker();
     if (line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) begin_anew();
   });
+  if (dropped > 0) host_.log(true, cat("another KSN is in use: what waited for the one before is thrown away (statistics and files: ", std::to_string(dropped), ")"));
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (!trust) broker_->clear(why_none);
   if (went_off) fall_silent("KSN was switched off");
@@ -310,6 +319,7 @@ void Client::refresh() {
     limits.kinds = settings_.content_kinds;
     limits.most_bytes = settings_.content_bytes;
     limits.most_bytes_per_day = settings_.content_bytes_per_day;
+    limits.local = local_;
     wake_ = true;
     lock.unlock();
     checker_->use(std::move(policy));

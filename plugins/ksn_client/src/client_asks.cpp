@@ -9,8 +9,6 @@ namespace ksn_client {
 using namespace std::chrono_literals;
 
 void Client::check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Checker::Done done) {
-  for (const auto& object : request.objects())
-    if (!object.path().empty() && object.what_case() == v1::Object::kFileDigest) outbox_->seen(object.file_digest(), object.path());
   checker_->check(request, deadline, std::move(done));
 }
 

@@ -13,6 +13,12 @@ constexpr std::uint64_t kMostFile = 64u << 20;
 constexpr std::size_t kMostEntries = 2'000'000;
 constexpr std::string_view kSoftware = "software:";
 
+// 10.0.0.0/8 would be the path /8 of one address: nobody means that.
+bool is_range(std::string_view text) {
+  const auto slash = text.find_first_not_of("0123456789.");
+  return slash != text.npos && text[slash] == '/' && text.size() - slash <= 3 && text.size() - slash > 1 && text.find_first_not_of("0123456789", slash + 1) == text.npos;
+}
+
 // One key: what the line means, not what it would be asked by.
 Result<Key> key_of_text(std::string_view text) {
   if (text.size() == 64)
@@ -23,10 +29,15 @@ Result<Key> key_of_text(std::string_view text) {
     if (text.empty() || slash == 0) return fail(Code::invalid, "software has a publisher");
     return key_of(v1::OBJECT_SOFTWARE, picket::ksn::software_digest(text.substr(0, slash), slash == std::string_view::npos ? "" : text.substr(slash + 1)));
   }
-  PICKET_LET(canonical, picket::ksn::canonical_address(text));
-  const auto expressions = picket::ksn::address_expressions(canonical);
-  if (expressions.empty() || text.find('.') == std::string_view::npos)
-    return fail(Code::invalid, cat("'", text.substr(0, 80), "' is no SHA-256, no web address and no software:PUBLISHER/PRODUCT"));
+  const auto bad = [shown = std::string(text.substr(0, 80))](std::string_view why) { return fail(Code::invalid, cat("'", shown, "': ", why)); };
+  if (is_range(text)) return bad("a range of addresses, and only single ones can be named");
+  if (text.starts_with("*.")) text.remove_prefix(2);  // a host means all that lies under it anyway
+  auto canonical = picket::ksn::canonical_address(text);
+  if (!canonical) return bad(canonical.error().message);
+  const auto expressions = picket::ksn::address_expressions(*canonical);
+  const bool is_host = text.find_first_of(".[") != text.npos || text.find("://") != text.npos;  // any word could be one
+  if (expressions.empty() || !is_host) return bad("no SHA-256, no web address (a host without a dot: http://HOST/) and no software:PUBLISHER/PRODUCT");
+  if (expressions.front().substr(0, expressions.front().find('/')).find('*') != std::string::npos) return bad("a * inside the name of a host, which nothing would match");
   return key_of(v1::OBJECT_ADDRESS, sha256(expressions.front()));
 }
 
@@ -51,7 +62,9 @@ Result<> LocalLists::add(const LocalEntry& entry) {
 Result<> LocalLists::add_file(const std::string& path) {
   PICKET_LET(text, picket::read_file(path, kMostFile));
   std::size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
+  std::string_view rest = text;
+  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);  // as editors on Windows begin a file
+  while (!rest.empty()) {
     const auto end = rest.find('\n');
     auto line = trimmed(rest.substr(0, end));
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);

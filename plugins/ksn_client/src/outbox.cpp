@@ -97,7 +97,9 @@ Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep))
     period_began_ = members.at("period_began").as_int64();
     day_ = members.at("day").as_int64();
     day_bytes_ = members.at("day_bytes").to_number<std::uint64_t>();
-    if (const auto* counted = members.if_contains("counted"))  // older records have none
+    if (const auto* ksn = members.if_contains("ksn"))  // older records have none, nor the next
+      for (const auto& id : ksn->as_array()) ksn_.emplace_back(id.as_string());
+    if (const auto* counted = members.if_contains("counted"))
       for (const auto& [name, sum] : counted->as_object())
         if (period_counted_.size() < kMostCounters) period_counted_[std::string(name)] = sum.to_number<std::uint64_t>();
   } catch (const std::exception& e) {
@@ -119,10 +121,12 @@ void Outbox::save() {
     wishes.push_back(json::object{{"digest", picket::to_hex(wish.part.digest)}, {"type", wish.type}, {"first", wish.part.first}, {"bytes", wish.part.bytes}, {"path", path == paths_.end() ? std::string() : path->second.path}});
   }
   for (const auto& part : done_) done.emplace_back(part.text());
+  json::array ksn(ksn_.begin(), ksn_.end());
   unsaved_ = !keep_.store(kRecord, json::serialize(json::object{{"statistics", std::move(statistics)},
                                                                 {"wishes", std::move(wishes)},
                                                                 {"done", std::move(done)},
                                                                 {"counted", std::move(counted)},
+                                                                {"ksn", std::move(ksn)},
                                                                 {"period_began", period_began_},
                                                                 {"day", day_},
                                                                 {"day_bytes", day_bytes_}}));
@@ -139,6 +143,20 @@ void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
   }
   if (period_began_ == 0 || period_began_ > now) period_began_ = now;
   if (kept_at_ == 0) kept_at_ = now;
+}
+
+std::size_t Outbox::belong_to(std::vector<std::string> ksn) {
+  const std::lock_guard lock(mutex_);
+  if (ksn == ksn_) return 0;
+  const bool is_another = !ksn_.empty() && std::find_first_of(ksn_.begin(), ksn_.end(), ksn.begin(), ksn.end()) == ksn_.end();
+  ksn_ = std::move(ksn);
+  if (is_another) {
+    limits_.extended = false;
+    done_.clear();
+    return empty();
+  }
+  if (!statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
+  return 0;
 }
 
 void Outbox::seen(std::string_view digest, std::string_view path) {
@@ -215,6 +233,8 @@ void Outbox::keep_counted(const Sums& sums) {
 }
 
 std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& path, const Limits& limits, bool only_look) const {
+  const Key key = key_of(v1::OBJECT_FILE, wish.part.digest);
+  if (limits.local && limits.local->find({&key, 1})) return std::nullopt;
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return std::nullopt;

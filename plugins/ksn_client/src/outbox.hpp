@@ -7,12 +7,14 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "keep.hpp"
+#include "local_lists.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 #include "settings.hpp"
 
@@ -28,6 +30,7 @@ class Outbox {
     std::chrono::hours period{24};
     std::vector<std::string> kinds;
     std::uint64_t most_bytes = 0, most_bytes_per_day = 0;
+    std::shared_ptr<const LocalLists> local{};  // what KSN is not asked about is not sent to it
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
@@ -40,6 +43,10 @@ class Outbox {
   using Sums = std::map<std::string, std::uint64_t>;
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
   void use(Limits limits, const Sums& sums, std::int64_t now);
+
+  // The ids of the keys whose answers count. What waited for a KSN that has none of them is thrown away: no other gets it. Says how many, and then
+  // takes and gives nothing before use() is called again.
+  std::size_t belong_to(std::vector<std::string> ksn);
 
   // Where a file lies that was asked about: so a wish for it can be fulfilled.
   void seen(std::string_view digest, std::string_view path);
@@ -112,6 +119,7 @@ class Outbox {
   const Keep keep_;
   const Warn warn_;
   Limits limits_;
+  std::vector<std::string> ksn_;  // the ids of its keys; none: not known yet
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too

@@ -15,8 +15,12 @@ namespace ksn = picket::ksn::v1;
 constexpr std::chrono::seconds kRest(10);          // each further batch would wait in vain
 constexpr std::chrono::milliseconds kGrace(500);   // the bus ends a question in time; should it not, we do
 
+// An exclusion says that nobody may be asked, and nothing of the file.
+bool is_excluded(const ksn::Checked& checked) { return checked.from() == ksn::Checked::LOCAL && !checked.why().empty(); }
+
 Ksn verdict_of(const ksn::Checked& checked) {
   if (checked.from() == ksn::Checked::NOBODY) return Ksn::unanswered;
+  if (is_excluded(checked)) return Ksn::not_asked;
   switch (checked.facts().verdict()) {
     case ksn::VERDICT_TRUSTED: return Ksn::trusted;
     case ksn::VERDICT_ABUSABLE: return Ksn::abusable;
@@ -109,7 +113,7 @@ std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questi
   std::string why;
   for (int i = 0; i < reply->checked_size(); ++i) {
     const auto& checked = reply->checked(i);
-    out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100)};
+    out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100), is_excluded(checked)};
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply->status() : checked.why();
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }

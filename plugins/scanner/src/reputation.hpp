@@ -40,6 +40,7 @@ class Reputation {
   struct Answer {
     Ksn verdict = Ksn::unanswered;
     std::string category, threat, ksn;
+    bool is_excluded = false;  // the administrator keeps it from KSN
   };
   // One answer a question, in their order, at the latest after `limit`. Waits: not on the plugin's thread.
   [[nodiscard]] std::vector<Answer> ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);

@@ -105,7 +105,7 @@ void Scan::decide(Look& look, const Reputation::Answer& answer) {
   auto& finding = *event.mutable_finding();
   finding.set_path(look.path);
   finding.set_rule("suspected");
-  finding.set_description("hits the light digest database, not confirmed: one harmless file in 256 does");
+  finding.set_description(answer.is_excluded ? "hits the light digest database, and an exclusion keeps KSN from being asked" : "hits the light digest database, not confirmed: one harmless file in 256 does");
   finding.set_decided_by("filter");
   finding.set_sha256(hex_of(look.digest));
   finding.set_suspected(true);

@@ -35,8 +35,10 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
   setup.servers = arguments.all("server");
   setup.listen = arguments.get("listen", setup.listen);
   setup.store = arguments.get("store");
-  setup.certificate = arguments.get("certificate");
-  setup.key = arguments.get("key");
+  // picketd reads them, from wherever it is started.
+  const auto absolute = [&](std::string_view name) { return arguments.has(name) ? fs::absolute(arguments.get(name)).lexically_normal().native() : std::string(); };
+  setup.certificate = absolute("certificate");
+  setup.key = absolute("key");
   setup.authority = arguments.get("authority");
   const auto licences = arguments.get("licences", "yes");
   if (licences != "yes" && licences != "no") return fail(Code::invalid, "--licences is yes or no");
@@ -78,7 +80,11 @@ Result<> run_run(const std::vector<std::string>& text) {
   PICKET_LET(arguments, Arguments::parse({text.begin(), border}, {"name", "contact", "server", "listen", "port", "store", "certificate", "key", "authority", "licences", "picketd"}));
   PICKET_LET(folder, folder_of(arguments));
   std::error_code error;
-  if (!fs::exists(folder.settings(), error)) PICKET_TRY(init(folder, arguments));
+  if (!fs::exists(folder.settings(), error)) {
+    PICKET_TRY(init(folder, arguments));
+  } else if (arguments.options.size() > (arguments.has("picketd") ? 1U : 0U)) {
+    std::fprintf(stderr, "picket-ksn: %s holds a KSN already: the options of init change nothing, its settings are in %s\n", folder.path.c_str(), folder.settings().c_str());
+  }
   // Beside this program when it stands there (a build, an unpacked archive), else as the path says.
   auto program = arguments.get("picketd");
   if (program.empty()) {
@@ -128,7 +134,7 @@ Result<> run_key(const std::vector<std::string>& text) {
   const auto now = std::time(nullptr);
   if (action == "rotate") {
     PICKET_LET(key, begin_rotation(folder, rotation, now));
-    std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
+    std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n                they read it at their start, and with new settings (picketctl plugin restart ID)\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
                 folder.path.c_str());
   } else if (action == "change") {
     PICKET_LET(key, change_key(folder));

@@ -126,19 +126,27 @@ Result<> run_import(const std::vector<std::string>& text) {
 }
 
 Result<> run_remove(const std::vector<std::string>& text) {
-  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store"}));
-  if (arguments.words.empty()) return fail(Code::invalid, "no object was named");
-  PICKET_LET(store, open(arguments));
-  std::uint64_t removed = 0;
+  PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "publisher", "product"}));
+  std::vector<std::pair<std::string, Named>> objects;  // all are understood before one is removed
+  if (arguments.has("publisher"))
+    objects.push_back({cat(arguments.get("publisher"), arguments.has("product") ? ", " : "", arguments.get("product")), {ksn::v1::OBJECT_SOFTWARE, ksn::software_digest(arguments.get("publisher"), arguments.get("product"))}});
   for (const auto& word : arguments.words) {
     auto named = name_object(word, 0);
     if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
-    const std::vector<std::string> digests{named->digest};
-    PICKET_LET(count, store->remove(named->kind, digests));
-    removed += count;
+    objects.push_back({word, std::move(*named)});
   }
-  std::printf("%" PRIu64 " of %zu removed\n", removed, arguments.words.size());
-  return {};
+  if (objects.empty()) return fail(Code::invalid, "no object was named");
+  PICKET_LET(store, open(arguments));
+  std::uint64_t removed = 0;
+  std::string missed;
+  for (const auto& [name, named] : objects) {
+    const std::vector<std::string> digests{named.digest};
+    PICKET_LET(count, store->remove(named.kind, digests));
+    removed += count;
+    if (count == 0 && missed.empty()) missed = name;
+  }
+  std::printf("%" PRIu64 " of %zu removed\n", removed, objects.size());
+  return missed.empty() ? Result<>() : Result<>(fail(Code::not_found, cat("of '", missed, "' itself nothing was known")));
 }
 
 Result<> run_licence(const std::vector<std::string>& text) {
@@ -167,7 +175,7 @@ Result<> run_licence(const std::vector<std::string>& text) {
   PICKET_LET(before, store->licence(licence.id));
   if (action != "add" && !before) return fail(Code::not_found, cat("licence ", licence.id, " is not known"));
   if (before) licence = *before;
-  licence.blocked = action == "block";
+  if (action != "add") licence.blocked = action == "block";  // who prolongs a blocked one does not let it in again
   if (arguments.has("holder")) licence.holder = arguments.get("holder");
   if (const auto until = arguments.get("until"); !until.empty()) {
     const auto time = trust::parse_time(until.size() == 10 ? until + "T23:59:59Z" : until);

@@ -75,6 +75,8 @@ class Taker final : public lists::Taker {
     if (is_warninglist) {
       if (row.list_type != "hostname" && row.list_type != "string" && row.list_type != "cidr")
         return fail(Code::unsupported, cat("a warninglist of type ", row.list_type, " cannot be looked up by digest"));
+      // A name's verdict counts for all that lies under it: anybody's site, under these.
+      if (row.list_name.find("TLDs") != row.list_name.npos) return fail(Code::unsupported, "a warninglist of top-level domains would decide for all sites under them");
       // What is known to be good, or at least no indicator of evil.
       if (entry.verdict == 0) entry.verdict = ksn::v1::VERDICT_TRUSTED;
       if (entry.category.empty()) entry.category = "warninglist";

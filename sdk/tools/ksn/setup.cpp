@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <arpa/inet.h>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fcntl.h>
@@ -26,6 +27,11 @@ constexpr std::size_t kMostPemBytes = 65536;
 std::string host_name() {
   char name[256] = "";
   return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
+bool is_ip_address(const std::string& text) {
+  unsigned char bytes[sizeof(in6_addr)];
+  return ::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
 // A lost private key cannot be had again: never over an existing file.
@@ -69,6 +75,7 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   if (fs::exists(folder.settings(), error)) return fail(Code::conflict, cat(folder.path, " holds a KSN already"));
   if (!folder.path.starts_with('/')) return fail(Code::invalid, cat("'", folder.path, "' is no absolute path"));
   if (setup.certificate.empty() != setup.key.empty()) return fail(Code::invalid, "--certificate and --key belong together");
+  if (!is_ip_address(setup.listen)) return fail(Code::invalid, cat("--listen: '", setup.listen, "' is no IP address of this computer; 0.0.0.0 or :: are all"));
   auto servers = setup.servers;
   if (servers.empty()) servers.push_back(cat("https://", host_name(), ":", std::to_string(setup.port != 0 ? setup.port : kServicePort)));
   const auto port = setup.port != 0 ? setup.port : split_server(servers[0]).port;

@@ -122,6 +122,7 @@ TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {
   EXPECT_EQ(ranges.first, "entry 2: '198.51.100.0/24': a range of addresses has no digest");
   const auto refused = [](std::string_view list) { return read_list(list, {}, [](int, ksn_store::Row) { return Result<>(); }).error().message; };
   EXPECT_EQ(refused(R"({"type":"regex","list":["a"]})"), "a warninglist of type regex cannot be looked up by digest");
+  EXPECT_EQ(refused(R"({"name":"Second level TLDs as known by Mozilla Foundation","type":"string","list":["co.uk"]})"), "a warninglist of top-level domains would decide for all sites under them");
   EXPECT_EQ(refused(R"({"type":"hostname"})"), "is JSON without a \"list\"");
   EXPECT_NE(refused("{").find("is no JSON"), std::string::npos);
   EXPECT_EQ(read(R"({"list":["example.com"]})", 0).first, "entry 1: 'example.com': no verdict") << "not what it is, as MISP says it";

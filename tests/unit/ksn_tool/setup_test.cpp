@@ -79,6 +79,9 @@ TEST_F(KsnSetup, writes_over_nothing_and_begins_nothing_that_cannot_be) {
   setup.certificate = "/nonexistent";
   EXPECT_EQ(set_up(folder_, setup, 0).error().message, "--certificate and --key belong together");
   setup.certificate.clear();
+  setup.listen = "localhost";
+  EXPECT_EQ(set_up(folder_, setup, 0).error().message, "--listen: 'localhost' is no IP address of this computer; 0.0.0.0 or :: are all");
+  setup.listen = "::";
   setup.store = "relative";
   EXPECT_EQ(set_up(folder_, setup, 0).error().code, Code::invalid);
   EXPECT_FALSE(fs::exists(folder_.path));

@@ -67,8 +67,8 @@ class ScannerDigestsRig : public ScannerRig {
         paths_.insert(object.path());
         auto& checked = *reply.add_checked();
         checked.set_from(from_);
-        if (from_ == ksn::Checked::NOBODY) {
-          checked.set_why("no network");
+        if (from_ == ksn::Checked::NOBODY || from_ == ksn::Checked::LOCAL) {
+          checked.set_why(from_ == ksn::Checked::NOBODY ? "no network" : "excluded by the administrator: not asked");
           continue;
         }
         checked.set_ksn("Global KSN");
@@ -96,7 +96,7 @@ class ScannerDigestsRig : public ScannerRig {
   std::set<std::string> asked_;
   std::set<std::string> paths_;
   std::vector<int> batches_;
-  ksn::Checked::From from_ = ksn::Checked::SERVER;
+  ksn::Checked::From from_ = ksn::Checked::SERVER;  // LOCAL: all is excluded
 };
 
 }  // namespace picket::plugin_tests

@@ -136,6 +136,21 @@ TEST_F(ScannerKsn, that_has_no_answer_leaves_hits_suspected_and_alarms_standing)
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_HEALTHY);
 }
 
+TEST_F(ScannerKsn, that_an_exclusion_keeps_from_being_asked_has_not_denied_a_hit) {
+  text_of(activate_digests("light", {{"evil"}}));
+  answer_ksn();
+  from_ = ksn::Checked::LOCAL;
+  files_.write("evil", "evil");
+  files_.write("marked", "THE-MARK");
+  const auto got = scan_files();
+  EXPECT_EQ(got.decided, (Texts{"evil: filter: suspected", "marked: rule: marked"}));
+  EXPECT_EQ(got.reply.suspected(), 1u);
+  EXPECT_EQ(got.reply.note(), "") << "KSN answers";
+  EXPECT_EQ(state().lost(), "");
+  for (const auto& event : events_of(got.answer.stream))
+    if (event.has_finding() && event.finding().suspected()) EXPECT_EQ(event.finding().description(), "hits the light digest database, and an exclusion keeps KSN from being asked");
+}
+
 TEST_F(ScannerKsn, that_is_silent_costs_one_deadline_and_no_detection) {
   ASSERT_EQ(host_.apply(R"({"ksn_timeout_ms":100})", 2), PICKET_OK);
   text_of(activate_digests("light", {{"evil 0"}, {"evil 1"}}));

@@ -204,6 +204,39 @@ TEST_F(KsnExtended, refuses_kinds_that_policy_does_not_allow_and_files_that_are_
   EXPECT_EQ(ksn.seen().content_requests, 0U);
 }
 
+TEST_F(KsnExtended, a_file_that_ksn_was_not_asked_about_is_not_sent_however_it_is_wished_for) {
+  write_program(1000);
+  ksn.wish(digest_of(program));
+  settings["exclusions"] = json::array{picket::to_hex(digest_of(program))};
+  start();
+  accept();
+  ASSERT_EQ(check_program().from(), v1::Checked::LOCAL);
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);  // with its answer comes the wish
+  EXPECT_EQ(status().counters().at("waiting"), 0U);
+  settings["exclusions"] = json::array();
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(status().counters().at("waiting"), 0U);
+  EXPECT_EQ(ksn.seen().content_requests, 0U);
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  EXPECT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)].size() == program.size(); })) << "asked about it is another thing";
+}
+
+TEST_F(KsnExtended, a_file_that_was_excluded_after_it_was_wished_for_is_not_sent) {
+  write_program(1000);
+  ksn.wish(digest_of(program));
+  start();
+  accept();
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"restricted","allow":["file"]})").status, PICKET_OK);  // so that it waits
+  ASSERT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 1; }));
+  settings["exclusions"] = json::array{picket::to_hex(digest_of(program))};
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_EQ(activate(R"({"directives":1,"mode":"normal"})").status, PICKET_OK);
+  ASSERT_TRUE(wait([&] { return status().counters().at("waiting") == 0; })) << "looked at, and not sent";
+  EXPECT_EQ(ksn.seen().content_requests, 0U);
+}
+
 TEST_F(KsnExtended, shows_the_file_that_goes_next_without_its_bytes) {
   write_program(5000);
   ksn.wish(digest_of(program));

@@ -185,6 +185,28 @@ TEST_F(KsnOutbox, is_bounded) {
   EXPECT_EQ(make()->waiting(), 0U);
 }
 
+TEST_F(KsnOutbox, what_waits_for_one_ksn_goes_to_no_other) {
+  const auto digest = write("program", "\x7f" "ELF program");
+  auto outbox = make();
+  EXPECT_EQ(outbox->belong_to({"key 1"}), 0U);
+  outbox->counted({{"files", 5}}, kToday + 86400);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  EXPECT_EQ(outbox->belong_to({"key 1", "key 2"}), 0U) << "a new key for the same KSN";
+  outbox = make();
+  EXPECT_EQ(outbox->belong_to({"key 2"}), 0U);
+  ASSERT_EQ(outbox->waiting(), 2U);
+  outbox = make();
+  EXPECT_EQ(outbox->belong_to({"key 3"}), 2U) << "it was changed while the client was stopped";
+  EXPECT_EQ(outbox->waiting(), 0U);
+  EXPECT_FALSE(outbox->wish(wish_for(digest))) << "and is not in use yet";
+  outbox->use(limits(), {}, kToday + 86400);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 86400));
+  EXPECT_FALSE(outbox->wish(wish_for(digest))) << "this one was not asked about it";
+  outbox->seen(digest, (folder / "program").native());
+  EXPECT_TRUE(outbox->wish(wish_for(digest)));
+}
+
 TEST_F(KsnOutbox, a_wish_is_for_what_was_asked_about_and_is_still_the_same) {
   auto outbox = make();
   const auto digest = write("program", "\x7f""ELF and more");

@@ -229,6 +229,37 @@ TEST(KsnLocalLists, name_the_file_and_line_that_is_wrong) {
   EXPECT_THAT(error("example.org"), HasSubstr("line 1"));
 }
 
+TEST(KsnLocalLists, take_hosts_as_administrators_write_them_and_refuse_what_nothing_would_match) {
+  picket::support::ServerFolder folder;
+  const auto excludes = [](const std::string& object, const std::string& address) -> std::string {
+    Settings settings;
+    settings.exclusions = {object};
+    const auto lists = LocalLists::make(settings);
+    if (!lists) return lists.error().message;
+    v1::Object asked;
+    asked.set_address(address);
+    return lists->find(asked_of(asked)->keys) ? "yes" : "no";
+  };
+  EXPECT_EQ(excludes("*.intern.example", "https://a.intern.example/x"), "yes");
+  EXPECT_EQ(excludes(".intern.example", "https://a.intern.example/x"), "yes");
+  EXPECT_EQ(excludes("http://wiki/", "http://wiki/page"), "yes");
+  EXPECT_EQ(excludes("[2001:db8::1]", "http://[2001:db8::1]/x"), "yes");
+  EXPECT_EQ(excludes("10.0.0.1/9001", "http://10.0.0.1/9001"), "yes") << "a path";
+  EXPECT_THAT(excludes("10.0.0.0/8", "http://10.0.0.1/"), HasSubstr("'10.0.0.0/8': a range of addresses"));
+  EXPECT_THAT(excludes("www.*.example", "http://www.a.example/"), HasSubstr("'www.*.example': a *"));
+  EXPECT_THAT(excludes("wiki", "http://wiki/"), HasSubstr("http://HOST/"));
+  EXPECT_THAT(excludes("/home/ann", "http://home/"), HasSubstr("'/home/ann': not a web address"));
+
+  ASSERT_TRUE(picket::write_file_atomic(folder / "list", "\xEF\xBB\xBF" "first.example,untrusted\r\n"));
+  Settings settings;
+  settings.local_files = {(folder / "list").native()};
+  const auto lists = LocalLists::make(settings);
+  v1::Object asked;
+  asked.set_address("http://first.example/");
+  ASSERT_TRUE(lists);
+  EXPECT_TRUE(lists->find(asked_of(asked)->keys)) << "the mark at its beginning is no part of the first line";
+}
+
 // ---- objects and messages
 
 TEST(KsnObjects, software_is_asked_by_product_then_by_publisher) {
