@@ -51,7 +51,7 @@ struct Mirror::Run {
   std::vector<std::string> roles{};             // whose metadata is served
   std::vector<Store::Metadata> kept_roles{};    // an earlier version, of those whose metadata no road could give
   std::set<std::string> reported{};             // roads that failed in the middle
-  bool incomplete = false;                    // something that counts is missing
+  std::string lack{};                         // the first of what is missing that counts
   std::uint64_t done = 0, total = 0, target_bytes = 0;
 
   static constexpr int kMostSteps = 100;
