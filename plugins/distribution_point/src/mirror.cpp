@@ -105,8 +105,7 @@ std::uint64_t Mirror::release_of(const ComponentVariant& wish) const {
 }
 
 void Mirror::miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts) {
-  const auto& text = *run.result.add_missing() = cat(wish.component, "/", wish.variant, ": ", why);
-  if (counts && run.lack.empty()) run.lack = text;
+  run.miss(cat(wish.component, "/", wish.variant, ": ", why), counts);
 }
 
 v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
@@ -141,6 +140,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
     return publish(run);
   };
   const auto done = work();
+  if (run.unnamed > 0) run.result.add_missing(cat("and ", std::to_string(run.unnamed), " more"));
   run.result.set_set(parts_.store.published());
   run.result.set_bytes(run.target_bytes + (run.fetcher ? run.fetcher->bytes : 0));
   if (!done) {
@@ -255,8 +255,8 @@ Result<> Mirror::plan(Run& run) {
 
 Result<> Mirror::plan_component(Run& run, const std::string& component) {
   const auto of_component = [&](const auto& act) {
-    for (const auto& [wish, by] : wishes_)
-      if (wish.component == component) act(wish, by.front() == kOfSettings || by.front() == kOfAgent);
+    for (auto at = wishes_.lower_bound({component, {}}); at != wishes_.end() && at->first.component == component; ++at)
+      act(at->first, at->second.front() == kOfSettings || at->second.front() == kOfAgent);
   };
   run.tell("plan", component, "");
   auto targets = targets_of(run, component);
