@@ -1,6 +1,8 @@
 // What one run of the mirror works with.
 #pragma once
 
+#include <algorithm>
+
 #include "mirror.hpp"
 
 namespace distribution_point {

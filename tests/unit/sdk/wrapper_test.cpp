@@ -74,6 +74,7 @@ class Wordy {
  public:
   explicit Wordy(Host host) : host_(host) {}
   picket_status start(std::string_view, std::uint64_t) { return PICKET_OK; }
+  void stop() noexcept {}
   void on_request(std::uint64_t id, const Message&) { Answer(host_, id).finish("text/plain", std::string(PICKET_BUS_MAX_PAYLOAD + 1, 'x')); }
 
  private:
