@@ -38,7 +38,7 @@ class Answering : public bus::Handler {
   template <class ReplyType>
   void reply(bus::RequestId id, const Result<ReplyType>& result) {
     if (result)
-      peer_->respond(id, bus::kOk, content_type_of(result->GetTypeName()), result->SerializeAsString());
+      bus::answer(*peer_, id, content_type_of(result->GetTypeName()), result->SerializeAsString());
     else
       peer_->respond(id, bus::status_of(result.error().code), {}, result.error().message);
   }

@@ -145,6 +145,9 @@ class Peer {
   [[nodiscard]] virtual bool leave_if_idle() = 0;
 };
 
+// For answers that grow with what they tell of: one that is larger than the bus takes becomes an error that says so, where silence would let the asker wait.
+void answer(Peer& peer, RequestId id, std::string_view content_type, std::string_view payload);
+
 // What `picketctl bus watch` sees: every accepted and refused message, after the fact.
 struct Seen {
   enum class What : std::uint8_t { publish, request, reply, stream, cancel, denied, busy } what;

@@ -136,6 +136,11 @@ Status PeerCore::respond(RequestId id, Status status, std::string_view content_t
   return open && finish(open, status, content_type, payload, By::answerer) ? kOk : status_of(Code::not_found);
 }
 
+void answer(Peer& peer, RequestId id, std::string_view content_type, std::string_view payload) {
+  if (payload.size() <= kMaxPayload) peer.respond(id, kOk, content_type, payload);
+  else peer.respond(id, status_of(Code::too_large), {}, cat("the answer has ", std::to_string(payload.size()), " bytes, the bus takes ", std::to_string(kMaxPayload)));
+}
+
 std::shared_ptr<OpenRequest> PeerCore::find_ask(Token token) const {
   const std::scoped_lock lock(open_mutex_);
   const auto found = asks_.find(token);

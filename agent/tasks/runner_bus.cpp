@@ -14,7 +14,7 @@ constexpr std::size_t kMaxReply = 120'000;
 
 template <class Message>
 void Runner::answer(bus::RequestId id, const Message& message) {
-  own_peer().respond(id, bus::kOk, cat("application/x-protobuf; messageType=", message.GetTypeName()), message.SerializeAsString());
+  bus::answer(own_peer(), id, cat("application/x-protobuf; messageType=", message.GetTypeName()), message.SerializeAsString());
 }
 
 // Used by the other files too.

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kFinishedPatience{2000};  // how long a full
 
 template <class Message>
 void EngineImpl::answer(bus::RequestId id, const Message& message, std::string_view type) {
-  own_peer().respond(id, bus::kOk, cat(kType, type), message.SerializeAsString());
+  bus::answer(own_peer(), id, cat(kType, type), message.SerializeAsString());
 }
 
 void EngineImpl::refuse(bus::RequestId id, Code code, std::string_view text) {

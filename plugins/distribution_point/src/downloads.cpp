@@ -13,6 +13,7 @@ using picket::human_bytes;
 
 constexpr std::size_t kMostOrders = 16;
 constexpr int kMostNamed = 100;
+constexpr std::size_t kMostShown = 48 * 1024;   // bytes of wishes in a status, which goes over the bus in one answer with the last result
 constexpr std::chrono::seconds kCleanEvery(60);
 constexpr const char* kProto = "application/x-protobuf; messageType=picket.distribution_point.v1.";
 
@@ -182,6 +183,8 @@ void Downloads::perform(Order& order) {
   for (const auto& missing : point.missing())
     if (missing.find("quota") != missing.npos || missing.find("disk") != missing.npos) warn("quota", missing);
   v1::StatusReply shown;
+  const auto most_of_names = kMostShown / 2 / std::max<std::size_t>(mirror_.wishes().size(), 1);
+  std::size_t bytes = 0;
   for (const auto& [wish, by] : mirror_.wishes()) {
     auto& one = *shown.add_wishes();
     one.set_component(wish.component);
@@ -189,9 +192,16 @@ void Downloads::perform(Order& order) {
     one.set_askers(static_cast<std::uint32_t>(by.size()));
     one.set_release(mirror_.release_of(wish));
     one.set_unverified(mirror_.is_unverified(wish));
-    for (const auto& name : by)
-      if (one.by_size() < kMostNamed) one.add_by(name);
-    if (shown.wishes_size() >= 1000) break;  // an answer has a limit
+    std::size_t names = 0;
+    for (const auto& name : by) {
+      names += name.size() + 2;
+      if (one.by_size() == kMostNamed || (one.by_size() > 0 && names > most_of_names)) break;
+      one.add_by(name);
+    }
+    bytes += one.ByteSizeLong() + 4;
+    if (bytes <= kMostShown) continue;
+    shown.mutable_wishes()->RemoveLast();
+    break;
   }
   std::vector<std::shared_ptr<Answer>> askers;
   {

@@ -16,6 +16,10 @@ using picket::cat;
 using picket::fail;
 namespace trust = picket::trust;
 
+constexpr std::string_view kOfPoints = "org.picket.source-distribution-point";
+// Whose wishes count for more than a device's.
+constexpr std::string_view kOfSettings = "settings", kOfAgent = "agent";
+
 // Not the fault of what was asked for: the next run may well have more luck.
 bool is_passing(Code code) {
   return code == Code::unavailable || code == Code::timeout || code == Code::io || code == Code::cancelled || code == Code::busy || code == Code::denied || code == Code::internal ||
@@ -101,8 +105,7 @@ std::uint64_t Mirror::release_of(const ComponentVariant& wish) const {
 }
 
 void Mirror::miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts) {
-  run.result.add_missing(cat(wish.component, "/", wish.variant, ": ", why));
-  run.incomplete = run.incomplete || counts;
+  run.miss(cat(wish.component, "/", wish.variant, ": ", why), counts);
 }
 
 v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& devices, const std::vector<std::string>& more, const Progress& progress,
@@ -110,8 +113,11 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
   Run run{settings, progress, cancelled, is_ordered};
   run.result.set_point(settings.name);
   wishes_ = devices;
-  for (const auto& wish : settings.components) wishes_[wish].insert(wishes_[wish].begin(), "settings");
-  for (const auto& component : more) wishes_[{component, "full"}].insert(wishes_[{component, "full"}].begin(), "settings");
+  for (auto& [wish, by] : wishes_)
+    for (auto& name : by)
+      if (name == kOfSettings || name == kOfAgent) name = cat("device ", name);  // a device may call itself anything
+  for (const auto& wish : settings.components) wishes_[wish].emplace(wishes_[wish].begin(), kOfSettings);
+  for (const auto& component : more) wishes_[{component, "full"}].emplace(wishes_[{component, "full"}].begin(), kOfSettings);
 
   const auto work = [&]() -> Result<> {
     run.tell("check", "", "looking for updates");
@@ -124,7 +130,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
         auto& by = wishes_[wish.what];
         // What the agent can do without is mirrored where it is offered; that it is not is no lack.
         if (wish.is_optional) by.push_back("agent (optional)");
-        else by.insert(by.begin(), "agent");
+        else by.emplace(by.begin(), kOfAgent);
       }
     }
     PICKET_TRY(check(run));
@@ -134,14 +140,15 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
     return publish(run);
   };
   const auto done = work();
+  if (run.unnamed > 0) run.result.add_missing(cat("and ", std::to_string(run.unnamed), " more"));
   run.result.set_set(parts_.store.published());
   run.result.set_bytes(run.target_bytes + (run.fetcher ? run.fetcher->bytes : 0));
   if (!done) {
     run.result.set_result_class(std::string(done.error().code == Code::unsupported ? kUnsupported : kFailed));
     run.result.set_reason(done.error().message);
-  } else if (run.incomplete) {
+  } else if (!run.lack.empty()) {
     run.result.set_result_class(std::string(kPartial));
-    run.result.set_reason(cat("does not hold all that is demanded: ", run.result.missing(0)));
+    run.result.set_reason(cat("does not hold all that is demanded: ", run.lack));
   } else {
     run.result.set_result_class(std::string(kOk));
   }
@@ -163,12 +170,16 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
 Result<> Mirror::choose_roads(Run& run) {
   auto& roads = run.roads.roads;
   const auto& chosen = run.settings.sources;
+  if (roads.empty()) return fail(Code::unavailable, "the agent has no update source");
   std::erase_if(roads, [&](const Road& road) {
-    const bool left_out = !chosen.empty() && std::ranges::find(chosen, road.name) == chosen.end();
-    if (left_out) run.say(road.name, "left out: the point's setting sources does not name it");
+    // One list of sources serves all computers of a site. A point that followed it to the site's points would follow itself, or two each other: what they
+    // serve stays whole and valid, so that nothing new would come and nobody would hear of it.
+    const bool left_out = chosen.empty() ? road.plugin == kOfPoints : std::ranges::find(chosen, road.name) == chosen.end();
+    if (left_out) run.say(road.name, chosen.empty() ? "left out: a point follows other points only where its setting sources names them" : "left out: the point's setting sources does not name it");
     return left_out;
   });
-  if (roads.empty()) return fail(Code::unavailable, chosen.empty() ? "the agent has no update source" : "the agent has none of the sources that the settings name");
+  if (roads.empty())
+    return fail(Code::unavailable, chosen.empty() ? "the agent's only update sources are distribution points, and the point's setting sources names none of them" : "the agent has none of the sources that the settings name");
   std::string waiting;
   for (const auto& road : roads) {
     if (road.rests.count() == 0) continue;
@@ -236,7 +247,7 @@ Result<> Mirror::plan(Run& run) {
   // What the administrator wants first, then what most devices want: when not all fits, the last goes.
   const auto importance = [&](const Run::Need& need) {
     const auto& by = wishes_.at(need.wish);
-    return std::pair(by.front() == "settings" ? 0 : by.front() == "agent" ? 1 : 2, -static_cast<std::ptrdiff_t>(by.size()));
+    return std::pair(by.front() == kOfSettings ? 0 : by.front() == kOfAgent ? 1 : 2, -static_cast<std::ptrdiff_t>(by.size()));
   };
   std::ranges::stable_sort(run.needs, {}, importance);
   return {};
@@ -244,8 +255,8 @@ Result<> Mirror::plan(Run& run) {
 
 Result<> Mirror::plan_component(Run& run, const std::string& component) {
   const auto of_component = [&](const auto& act) {
-    for (const auto& [wish, by] : wishes_)
-      if (wish.component == component) act(wish, by.front() == "settings" || by.front() == "agent");
+    for (auto at = wishes_.lower_bound({component, {}}); at != wishes_.end() && at->first.component == component; ++at)
+      act(at->first, at->second.front() == kOfSettings || at->second.front() == kOfAgent);
   };
   run.tell("plan", component, "");
   auto targets = targets_of(run, component);

@@ -151,6 +151,8 @@ class Answer {
     if (done_) return PICKET_E_NOT_FOUND;
     done_ = true;
     credit_came_.notify_all();  // a writer on another thread ends
+    // Silence would let the asker wait.
+    if (payload.size() > PICKET_BUS_MAX_PAYLOAD) return host_.refuse(id_, PICKET_E_TOO_LARGE, "the answer is larger than the bus takes");
     return host_.respond(id_, status, content_type, payload);
   }
 

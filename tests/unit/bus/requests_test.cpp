@@ -54,6 +54,13 @@ TEST_F(Requests, errors_carry_their_text) {
   EXPECT_EQ(reply().payload(), "no such thing");
 }
 
+TEST_F(Requests, an_answer_that_is_too_large_is_an_error_and_no_silence) {
+  ASSERT_EQ(asker->request({.topic = "q"}, 1), kOk);
+  answer(*answerer, asked(), "", std::string(kMaxPayload + 1, 'x'));
+  EXPECT_EQ(reply().number, status_of(Code::too_large));
+  EXPECT_EQ(reply().payload(), "the answer has 131073 bytes, the bus takes 131072");
+}
+
 TEST_F(Requests, fail_at_once_when_nobody_answers) {
   EXPECT_EQ(asker->request({.topic = "unknown"}, 1), kUnavailable);
   EXPECT_EQ(asker->request({.topic = "q", .to = "somebody"}, 1), kUnavailable);

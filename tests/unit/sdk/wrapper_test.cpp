@@ -70,6 +70,17 @@ class Streamer {
   std::thread worker_;
 };
 
+class Wordy {
+ public:
+  explicit Wordy(Host host) : host_(host) {}
+  picket_status start(std::string_view, std::uint64_t) { return PICKET_OK; }
+  void stop() noexcept {}
+  void on_request(std::uint64_t id, const Message&) { Answer(host_, id).finish("text/plain", std::string(PICKET_BUS_MAX_PAYLOAD + 1, 'x')); }
+
+ private:
+  Host host_;
+};
+
 template <class P>
 picket_status create(const picket_host* host, const char* wanted, picket_plugin** out) {
   return picket::plugin::Adapter<P>::create(host, wanted, "test.one", out);
@@ -140,6 +151,16 @@ TEST(Wrapper, bears_a_host_without_any_extension) {
   for (const char* id : {PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_STORAGE, PICKET_EXT_TIMER, PICKET_EXT_HEALTH}) host.lacks(id);
   begin<Thrower>(host);
   EXPECT_EQ(host.start(), PICKET_E_UNSUPPORTED);
+}
+
+TEST(Stream, an_answer_that_is_too_large_is_an_error_and_no_silence) {
+  FakeHost host;
+  begin<Wordy>(host);
+  ASSERT_EQ(host.start(), PICKET_OK);
+  const auto id = host.request({.topic = "q"});
+  ASSERT_TRUE(host.wait_for([&] { return host.answer(id).done; }));
+  EXPECT_EQ(host.answer(id).status, PICKET_E_TOO_LARGE);
+  EXPECT_EQ(host.answer(id).payload, "the answer is larger than the bus takes");
 }
 
 TEST(Stream, sends_all_as_credit_comes_and_then_the_answer) {

@@ -74,7 +74,8 @@ typedef struct picket_host_bus {
   picket_status (*grant)(const picket_host *host, uint64_t token, uint64_t bytes);
   /* The answer is no longer wanted: on_reply follows with PICKET_E_CANCELLED. NOT_FOUND: already answered. */
   picket_status (*cancel)(const picket_host *host, uint64_t token);
-  /* Answers request_id: final. Each request is answered once. NOT_FOUND: cancelled, timed out or answered before. */
+  /* Answers request_id: final. Each request is answered once. NOT_FOUND: cancelled, timed out or answered before. INVALID: a
+     part that is too long; nothing was answered, answer again. */
   picket_status (*respond)(const picket_host *host, uint64_t request_id, picket_status status, picket_bytes content_type, picket_bytes payload);
   /* Sends a chunk of the answer's stream. BUSY: not enough credit, wait for on_credit. NOT_FOUND: nobody waits any more, stop. */
   picket_status (*stream_write)(const picket_host *host, uint64_t request_id, picket_bytes chunk);

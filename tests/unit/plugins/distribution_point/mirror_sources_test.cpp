@@ -49,6 +49,26 @@ TEST_F(PointMirror, leaves_a_source_alone_that_rests_and_tells_how_each_did_and_
   EXPECT_EQ(asked, std::set<std::string>{"locked"});
 }
 
+// The list of sources is that of all computers of the site, this one among them.
+TEST_F(PointMirror, follows_other_points_only_where_it_is_told_to) {
+  offer("a", 1);
+  publish();
+  want("a");
+  const Road points{.name = "site", .plugin = "org.picket.source-distribution-point", .location = "points", .options_json = "{}"};
+  upstream_.roads_list = {points, {.name = "web", .plugin = "p", .location = "x", .options_json = "{}"}};
+  auto result = run();
+  EXPECT_EQ(result.source(), "web");
+  ASSERT_GT(result.steps_size(), 0);
+  EXPECT_EQ(result.steps(0).source(), "site");
+  EXPECT_EQ(result.steps(0).text(), "left out: a point follows other points only where its setting sources names them");
+  upstream_.roads_list = {points};
+  result = run();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_EQ(result.reason(), "the agent's only update sources are distribution points, and the point's setting sources names none of them");
+  settings_.sources = {"site"};
+  EXPECT_EQ(run().source(), "site");
+}
+
 TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_files_it_owes) {
   for (const char* component : {"a", "b", "c"}) {
     offer(component, 1);

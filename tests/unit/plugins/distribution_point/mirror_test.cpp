@@ -283,6 +283,29 @@ TEST_F(PointMirror, keeps_to_the_quota_and_drops_what_fewest_want) {
   EXPECT_EQ(seen("b").value_or(0), 1);
 }
 
+TEST_F(PointMirror, takes_no_device_for_the_administrator_whatever_it_calls_itself) {
+  for (const char* component : {"a", "b"}) offer(component, 1, "full", 400'000);
+  publish();
+  settings_.quota_bytes = 500'000;
+  const auto result = run({{{"a", "full"}, {"settings"}}, {{"b", "full"}, {"d1", "d2"}}, {{"unknown", "full"}, {"agent"}}});
+  EXPECT_FALSE(seen("a")) << "fewer want it";
+  EXPECT_EQ(seen("b").value_or(0), 1);
+  EXPECT_NE(result.reason().find("a/full: its 400 kB"), std::string::npos) << "what does not exist is no lack: " << result.reason();
+  EXPECT_EQ(mirror_->wishes().at({"a", "full"}), std::vector<std::string>{"device settings"});
+}
+
+TEST_F(PointMirror, tells_of_what_is_missing_in_one_answer_however_much_devices_ask_for) {
+  offer("a", 1);
+  publish();
+  want("a");
+  Wishes wishes;
+  for (int i = 0; i < 2000; ++i) wishes[{cat("nobody-has-this-", std::string(40, 'x'), std::to_string(i)), "full"}] = {"d1"};
+  const auto result = run(wishes);
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_LT(result.ByteSizeLong(), 70'000u);
+  EXPECT_EQ(result.missing(result.missing_size() - 1), cat("and ", std::to_string(2000 - (result.missing_size() - 1)), " more"));
+}
+
 TEST_F(PointMirror, keeps_as_many_releases_as_told) {
   for (int release = 1; release <= 4; ++release) offer("a", release);
   publish();
