@@ -1,6 +1,7 @@
 #include "reputation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "ksn/check.hpp"
 #include "picket/ksn/v1/check.pb.h"
@@ -29,6 +30,8 @@ Ksn verdict_of(const ksn::Checked& checked) {
   }
 }
 
+std::string does_not_answer(const std::string& why) { return "KSN does not answer (" + why + ")"; }
+
 }  // namespace
 
 void Reputation::start() {
@@ -46,10 +49,10 @@ void Reputation::on_state(std::string_view payload) {
   {
     const std::lock_guard lock(mutex_);
     in_use_ = readable && state.in_use();
-    unavailable_ = readable && state.status() == "Enabled. Not available";
+    const bool was_unavailable = std::exchange(unavailable_, readable && state.status() == "Enabled. Not available");
     said_ = readable ? printable(state.text(), 200) : "what was said about it cannot be read";
     rest_until_ = {};  // something changed: worth a try
-    if (!in_use_) failure_.clear();
+    if (!in_use_ || (was_unavailable && !unavailable_)) failure_.clear();
   }
   changed_();
 }
@@ -62,11 +65,12 @@ bool Reputation::is_asked() const {
 std::string Reputation::trouble() const {
   const std::lock_guard lock(mutex_);
   if (!in_use_) return said_.empty() ? "KSN is not in use" : "KSN is not in use (" + said_ + ")";
-  if (!failure_.empty()) return "KSN does not answer (" + failure_ + ")";
+  if (!failure_.empty()) return does_not_answer(failure_);
   return unavailable_ ? "KSN is not available (" + said_ + ")" : std::string();
 }
 
-void Reputation::failed(std::string why, bool rest) {
+std::string Reputation::failed(std::string why, bool rest) {
+  auto out = does_not_answer(why);
   bool news = false;
   {
     const std::lock_guard lock(mutex_);
@@ -75,6 +79,7 @@ void Reputation::failed(std::string why, bool rest) {
     if (rest) rest_until_ = std::chrono::steady_clock::now() + kRest;
   }
   if (news) changed_();
+  return out;
 }
 
 void Reputation::answered() {
@@ -87,9 +92,13 @@ void Reputation::answered() {
   if (news) changed_();
 }
 
-std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
-  std::vector<Answer> out(questions.size());
-  if (questions.empty() || !is_asked()) return out;
+Reputation::Answers Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
+  Answers out{std::vector<Answer>(questions.size()), {}};
+  if (questions.empty()) return out;
+  if (!is_asked()) {
+    out.trouble = trouble();
+    return out;
+  }
   ksn::CheckRequest request;
   for (const auto& question : questions) {
     auto& object = *request.add_objects();
@@ -107,18 +116,20 @@ std::vector<Reputation::Answer> Reputation::ask(std::span<const Question> questi
     return out;
   });
   if (!reply) {
-    if (reply.error().code != picket::Code::cancelled) failed(printable(reply.error().message, 200), true);
+    if (reply.error().code != picket::Code::cancelled) out.trouble = failed(printable(reply.error().message, 200), true);
     return out;
   }
   std::string why;
+  bool by_ksn = false;
   for (int i = 0; i < reply->checked_size(); ++i) {
     const auto& checked = reply->checked(i);
-    out[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100), is_excluded(checked)};
+    by_ksn = by_ksn || checked.from() == ksn::Checked::PROXY || checked.from() == ksn::Checked::SERVER;
+    out.each[static_cast<std::size_t>(i)] = {verdict_of(checked), printable(checked.facts().category(), 100), printable(checked.facts().threat(), 300), printable(checked.ksn(), 100), is_excluded(checked)};
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply->status() : checked.why();
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }
-  if (why.empty()) answered();
-  else failed(printable(why, 200), false);  // its client answers at once: no need to spare it
+  if (!why.empty()) out.trouble = failed(printable(why, 200), false);  // its client answers at once: no need to spare it
+  else if (by_ksn) answered();  // what the client knew itself says nothing of KSN
   return out;
 }
 

@@ -42,11 +42,16 @@ class Reputation {
     std::string category, threat, ksn;
     bool is_excluded = false;  // the administrator keeps it from KSN
   };
-  // One answer a question, in their order, at the latest after `limit`. Waits: not on the plugin's thread.
-  [[nodiscard]] std::vector<Answer> ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
+  struct Answers {
+    std::vector<Answer> each;  // one a question, in their order
+    std::string trouble;       // why some are unanswered
+  };
+  // At the latest after `limit`. Waits: not on the plugin's thread.
+  [[nodiscard]] Answers ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
 
  private:
-  void failed(std::string why, bool rest);
+  // What trouble() says then.
+  std::string failed(std::string why, bool rest);
   void answered();
 
   picket::plugin::Asker asker_;

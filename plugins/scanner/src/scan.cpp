@@ -71,21 +71,27 @@ void Scan::interrupt() {
 
 void Scan::settle(Look look) {
   if (is_question(look.evidence) && look.has_digest && reputation_.is_asked())
-    ask(questions_.add(std::move(look)));
-  else
-    decide(look, {});
+    return ask(questions_.add(std::move(look)));
+  if (is_question(look.evidence)) miss_ksn(reputation_.trouble());
+  decide(look, {});
+}
+
+void Scan::miss_ksn(std::string why) {
+  const std::lock_guard lock(telling_);
+  if (ksn_missed_.empty()) ksn_missed_ = std::move(why);
 }
 
 void Scan::ask(std::vector<Look> batch) {
   if (batch.empty() || over_) return;
   std::vector<Reputation::Question> questions;
   for (const auto& look : batch) questions.push_back({look.digest, look.is_exact_path ? std::string_view(look.path) : std::string_view()});
-  const auto answers = reputation_.ask(questions, std::chrono::milliseconds(settings_.ksn_timeout_ms), over_);
+  auto answers = reputation_.ask(questions, std::chrono::milliseconds(settings_.ksn_timeout_ms), over_);
   if (over_) return;
+  miss_ksn(std::move(answers.trouble));
   for (std::size_t i = 0; i < batch.size(); ++i) {
     ++sums_.asked;
-    batch[i].evidence.ksn = answers[i].verdict;
-    decide(batch[i], answers[i]);
+    batch[i].evidence.ksn = answers.each[i].verdict;
+    decide(batch[i], answers.each[i]);
   }
 }
 
@@ -184,7 +190,7 @@ v1::ScanReply Scan::sums() const {
   reply.set_variant(databases_.variant);
   reply.set_digests_release(databases_.digests_release);
   reply.set_digests_variant(databases_.digests_variant);
-  if (sums_.suspected > 0) reply.set_note(reputation_.trouble());
+  if (sums_.suspected > 0) reply.set_note(ksn_missed_);
   reply.set_elapsed_ms(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began_).count()));
   return reply;
 }

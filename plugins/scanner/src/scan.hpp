@@ -49,6 +49,8 @@ class Scan {
   // Decides at once, or later when KSN is to be asked.
   void settle(Look look);
   void ask(std::vector<Look> batch);
+  // Why KSN gave no answer, the first time: it may be back before the scan ends.
+  void miss_ksn(std::string why);
   void decide(Look& look, const Reputation::Answer& answer);
   void tell_finding(const Look& look, std::string_view by, const std::string& name, const std::string& description, const std::vector<std::string>& tags, const std::string& category);
   void tell(const picket::scan::v1::ScanEvent& event);        // waits for credit
@@ -64,8 +66,9 @@ class Scan {
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::atomic<bool> over_ = false;
   Sums sums_;
+  std::string ksn_missed_;  // under telling_
   Questions questions_;
-  std::mutex telling_;  // one event at a time
+  std::mutex telling_;      // one event at a time
   std::chrono::steady_clock::time_point last_progress_ = began_;
 
   std::mutex scanners_mutex_;

@@ -59,6 +59,7 @@ class ScannerDigestsRig : public ScannerRig {
     host_.when_asked("picket.ksn.check", [this](const picket::testing::Asked& asked) -> std::optional<picket::testing::Reply> {
       ksn::CheckRequest request;
       EXPECT_TRUE(request.ParseFromString(asked.message.payload));
+      const auto from = batches_.empty() ? from_ : later_.value_or(from_);
       batches_.push_back(request.objects_size());
       ksn::CheckReply reply;
       for (const auto& object : request.objects()) {
@@ -66,9 +67,9 @@ class ScannerDigestsRig : public ScannerRig {
         asked_.insert(object.file_digest());
         paths_.insert(object.path());
         auto& checked = *reply.add_checked();
-        checked.set_from(from_);
-        if (from_ == ksn::Checked::NOBODY || from_ == ksn::Checked::LOCAL) {
-          checked.set_why(from_ == ksn::Checked::NOBODY ? "no network" : "excluded by the administrator: not asked");
+        checked.set_from(from);
+        if (from == ksn::Checked::NOBODY || from == ksn::Checked::LOCAL) {
+          checked.set_why(from == ksn::Checked::NOBODY ? "no network" : "excluded by the administrator: not asked");
           continue;
         }
         checked.set_ksn("Global KSN");
@@ -97,6 +98,7 @@ class ScannerDigestsRig : public ScannerRig {
   std::set<std::string> paths_;
   std::vector<int> batches_;
   ksn::Checked::From from_ = ksn::Checked::SERVER;  // LOCAL: all is excluded
+  std::optional<ksn::Checked::From> later_;         // of all batches but the first
 };
 
 }  // namespace picket::plugin_tests

@@ -130,10 +130,26 @@ TEST_F(ScannerKsn, that_has_no_answer_leaves_hits_suspected_and_alarms_standing)
   EXPECT_EQ(got.reply.note(), "KSN does not answer (no network)");
   EXPECT_EQ(state().lost(), "KSN does not answer (no network): what only the light digest database hits is suspected, not confirmed");
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_DEGRADED);
-  from_ = ksn::Checked::CACHE;
+  from_ = ksn::Checked::SERVER;
   EXPECT_EQ(scan_files().decided, Texts{"marked: rule: marked"});
   EXPECT_EQ(state().lost(), "");
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_HEALTHY);
+}
+
+TEST_F(ScannerKsn, that_is_away_is_said_to_be_whatever_its_client_still_knows) {
+  text_of(activate_digests("light", {{"evil"}}));
+  answer_ksn();
+  for (int i = 0; i < 250; ++i) files_.write(std::to_string(i), "evil");
+  from_ = ksn::Checked::NOBODY;
+  later_ = ksn::Checked::CACHE;
+  const auto got = scan_files();
+  ASSERT_GT(batches_.size(), 1u);
+  EXPECT_GT(got.reply.suspected(), 0u);
+  EXPECT_EQ(got.reply.note(), "KSN does not answer (no network)");
+  EXPECT_NE(state().lost(), "");
+  say_ksn(true, "no network", "Enabled. Not available");
+  say_ksn(true, "Enabled (Global)");
+  EXPECT_EQ(state().lost(), "") << "it is back";
 }
 
 TEST_F(ScannerKsn, that_an_exclusion_keeps_from_being_asked_has_not_denied_a_hit) {
