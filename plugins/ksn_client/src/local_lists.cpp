@@ -70,6 +70,9 @@ Result<> LocalLists::add_file(const std::string& path) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     ++number;
     if (line.empty() || line.front() == '#') continue;
+    const auto where = cat(path, " line ", std::to_string(number));
+    // Nobody could read an answer that holds it, nor the others of its message.
+    if (!picket::is_valid_utf8(line)) return fail(Code::invalid, cat(where, ": is not UTF-8"));
     const auto take = [&line] {
       const auto comma = line.find(',');
       const auto out = trimmed(line.substr(0, comma));
@@ -77,13 +80,17 @@ Result<> LocalLists::add_file(const std::string& path) {
       return std::string(out);
     };
     LocalEntry entry;
+    const auto take_name = [&take] {
+      auto out = take().substr(0, picket::ksn::kMostTextBytes);
+      while (!picket::is_valid_utf8(out)) out.pop_back();
+      return out;
+    };
     entry.object = take();
-    const auto where = cat(path, " line ", std::to_string(number));
     auto verdict = verdict_of(take());
     if (!verdict) return fail(std::move(verdict).error(), where);
     entry.verdict = *verdict;
-    entry.threat = take().substr(0, picket::ksn::kMostTextBytes);
-    entry.category = take().substr(0, picket::ksn::kMostTextBytes);
+    entry.threat = take_name();
+    entry.category = take_name();
     if (auto added = add(entry); !added) return fail(std::move(added).error(), where);
   }
   return {};

@@ -34,6 +34,21 @@ const char* wrong_with(const v1::ContentRequest& content) {
   return nullptr;
 }
 
+// What devices gave for one KSN is for no other. Says how much was given up.
+Result<std::uint64_t> give_up_others(const ForwarderSettings& settings, Outbox& outbox) {
+  if (settings.ksn.empty()) return 0;
+  const auto file = settings.folder / "ksn";
+  const auto before = picket::read_file(file, 64u << 10);
+  if (!before && before.error().code != Code::not_found) return picket::fail(before.error());
+  const bool is_same = !before || std::any_of(settings.ksn.begin(), settings.ksn.end(), [&](const std::string& id) { return before->find(id) != before->npos; });
+  std::uint64_t out = 0;
+  for (; !is_same && outbox.counters().waiting > 0; ++out) PICKET_TRY(outbox.drop());
+  std::string ids;
+  for (const auto& id : settings.ksn) ids += id + "\n";
+  if (!before || *before != ids) PICKET_TRY(picket::write_file_atomic(file, ids, 0640));
+  return out;
+}
+
 std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
   v1::ContentReply reply;
   reply.set_held(held);
@@ -54,9 +69,13 @@ Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox) : s
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
   PICKET_LET(outbox, Outbox::open(settings.folder, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
+  PICKET_LET(given_up, give_up_others(settings, outbox));
+  if (given_up > 0) parts_that_wait.clear();
   std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox)));
   for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
+  out->counters_.expired = given_up;
+  if (given_up > 0) out->parts_.warn(cat("another KSN is served now: messages that waited for the one before are given up (", std::to_string(given_up), ")"));
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
   out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });

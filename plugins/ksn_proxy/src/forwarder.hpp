@@ -26,6 +26,7 @@ struct ForwarderSettings {
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
+  std::vector<std::string> ksn{};                   // the ids of its keys: what waits for a KSN that has none of them is given up; none: any KSN's
   std::size_t most_queued = 1000;                   // messages before the disk
   std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
 };

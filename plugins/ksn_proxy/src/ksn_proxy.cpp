@@ -130,7 +130,9 @@ Result<> KsnProxy::open() {
   }
   broker_ = std::make_unique<Broker>(
       settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, answers_});
-  PICKET_LET(forwarder, Forwarder::start(settings_.forwarder, {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
+  auto forwards = settings_.forwarder;
+  for (const auto& key : provider.answer_keys) forwards.ksn.push_back(key.key_id());
+  PICKET_LET(forwarder, Forwarder::start(std::move(forwards), {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
   forwarder_ = std::move(forwarder);
   service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);
   return open_server();

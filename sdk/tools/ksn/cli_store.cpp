@@ -49,8 +49,10 @@ Result<ListOptions> options_of(const Arguments& arguments) {
 }
 
 Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_store::Store& store) {
-  if (options.entry.threat.empty() && options.entry.verdict != ksn::v1::VERDICT_TRUSTED && options.entry.verdict != 0)
-    options.entry.threat = std::filesystem::path(file).stem().native().substr(0, 64);  // better than no name at all
+  if (auto& threat = options.entry.threat; threat.empty() && options.entry.verdict != ksn::v1::VERDICT_TRUSTED && options.entry.verdict != 0) {
+    threat = std::filesystem::path(file).stem().native().substr(0, 64);  // better than no name at all
+    while (!is_valid_utf8(threat)) threat.pop_back();                     // whole characters
+  }
   std::map<int, std::vector<ksn_store::Row>> rows;
   const auto flush = [&](int kind) -> Result<> {
     PICKET_TRY(store.put(kind, rows[kind]));

@@ -227,6 +227,7 @@ TEST(KsnLocalLists, name_the_file_and_line_that_is_wrong) {
   EXPECT_THAT(error("nothing,trusted"), HasSubstr("line 1"));
   EXPECT_THAT(error("software:,trusted"), HasSubstr("line 1"));
   EXPECT_THAT(error("example.org"), HasSubstr("line 1"));
+  EXPECT_THAT(error("a.example,untrusted\nexample.org,untrusted,B\xF6se"), HasSubstr("list line 2: is not UTF-8"));
 }
 
 TEST(KsnLocalLists, take_hosts_as_administrators_write_them_and_refuse_what_nothing_would_match) {
@@ -258,6 +259,11 @@ TEST(KsnLocalLists, take_hosts_as_administrators_write_them_and_refuse_what_noth
   asked.set_address("http://first.example/");
   ASSERT_TRUE(lists);
   EXPECT_TRUE(lists->find(asked_of(asked)->keys)) << "the mark at its beginning is no part of the first line";
+
+  ASSERT_TRUE(picket::write_file_atomic(folder / "list", "first.example,untrusted," + std::string(255, 'x') + "\xC3\xA4\n"));
+  const auto cut = LocalLists::make(settings);
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->find(asked_of(asked)->keys)->facts.threat(), std::string(255, 'x')) << "whole characters";
 }
 
 // ---- objects and messages

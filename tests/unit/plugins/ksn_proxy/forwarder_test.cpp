@@ -22,6 +22,7 @@ class ForwarderTest : public ::testing::Test {
     settings.folder = folder_.path();
     settings.limits = limits;
     settings.pause = 10ms;
+    settings.ksn = keys_;
     if (share_ != 0) settings.most_per_address = share_;
     auto started = Forwarder::start(settings, {ksn_, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
                                                  const std::lock_guard lock(mutex_);
@@ -65,6 +66,7 @@ class ForwarderTest : public ::testing::Test {
   }
   std::string peer_ = "192.0.2.1", licence_;
   std::uint64_t share_ = 0;
+  std::vector<std::string> keys_;
   FakeKsn ksn_;
   picket::support::ServerFolder folder_;
   std::mutex mutex_;
@@ -128,6 +130,32 @@ TEST_F(ForwarderTest, keeps_what_comes_while_the_line_is_down_and_delivers_it_in
   }));
   EXPECT_EQ(ksn_.held_of(digest), file.size());
   EXPECT_TRUE(warnings().empty());
+}
+
+TEST_F(ForwarderTest, what_waits_for_one_ksn_goes_to_no_other) {
+  const auto serve = [&](std::vector<std::string> keys) {
+    forwarder_.reset();
+    keys_ = std::move(keys);
+    open();
+  };
+  ksn_.mode = FakeKsn::Mode::away;
+  serve({"key 1"});
+  const std::string digest = digest_of(1), file(2000, 'f');
+  ASSERT_EQ(content(digest, file, 0, 1500).wait(), 200);
+  ASSERT_EQ(statistics('a').wait(), 200);
+  serve({"key 1", "key 2"});
+  serve({"key 2"});
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 2u) << "a new key of the same KSN";
+  serve({"key 3"});
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  EXPECT_EQ(forwarder_->counters().expired, 2u);
+  ASSERT_EQ(warnings().size(), 1u);
+  EXPECT_NE(warnings()[0].find("another KSN is served now"), std::string::npos);
+  auto asks = content(digest, file, 0, 0);
+  ASSERT_EQ(asks.wait(), 200);
+  EXPECT_EQ(asks.as<v1::ContentReply>().held(), 0u) << "it has none of it";
+  serve({"key 1"});
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
 }
 
 TEST_F(ForwarderTest, goes_on_after_a_restart_with_what_waited) {
