@@ -145,7 +145,8 @@ void Runner::take_settings(Settings settings) {
       entry.remembered = records_.of(definition.id);
       if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
     }
-    const bool changed = !entry.definition.id.empty() && entry.definition.schedule != definition.schedule;
+    const bool is_on_again = definition.enabled && !entry.definition.enabled;
+    const bool changed = !entry.definition.id.empty() && (is_on_again || entry.definition.schedule != definition.schedule);
     entry.definition = std::move(definition);
     auto what = entry.remembered;
     // A new schedule counts from now: what it would have said earlier was not missed.
@@ -244,10 +245,15 @@ void Runner::decide_due(Entry& entry, std::int64_t now) {
   const auto& definition = entry.definition;
   if (entry.running || !entry.waiting.empty()) return;
   if (entry.due.at != 0 && entry.due.at <= now) {
-    entry.waiting = definition.schedule.kind == Schedule::Kind::at_start ? "start" : entry.due.missed ? "missed" : "schedule";
+    make_wait(entry, definition.schedule.kind == Schedule::Kind::at_start ? "start" : entry.due.missed ? "missed" : "schedule");
   } else if (entry.remembered.pending_at != 0 && entry.remembered.pending_at <= now && definition.enabled) {
-    entry.waiting = entry.remembered.pending_why;
+    make_wait(entry, entry.remembered.pending_why);
   }
+}
+
+void Runner::make_wait(Entry& entry, std::string trigger) {
+  entry.waiting = std::move(trigger);
+  entry.turn = ++turns_;
 }
 
 std::chrono::milliseconds Runner::until_next() const {

@@ -39,6 +39,7 @@ class Runner final : public Tasks, private bus::Handler {
     Remembered remembered;
     v1::Run last;                      // run 0: none
     std::string waiting;               // the trigger it waits with for a free place; empty: it does not wait
+    std::uint64_t turn = 0;            // the lowest is next
     bus::RequestId waiting_asker = 0;
     bool ran_since_start = false, running = false;
     Due due;                           // by the clock
@@ -73,6 +74,7 @@ class Runner final : public Tasks, private bus::Handler {
   void notice_clock_jumps();
   void calculate(Entry& entry, std::int64_t now);   // when it is due by the clock
   void decide_due(Entry& entry, std::int64_t now);
+  void make_wait(Entry& entry, std::string trigger);   // for a free place
   void start_waiting();
   void begin(Entry& entry);
   void finish_done(Lock& lock);
@@ -117,6 +119,7 @@ class Runner final : public Tasks, private bus::Handler {
   Records records_;
   std::string settings_json_ = "{}";
   bool configured_ = false, outbreak_ = false;
+  std::uint64_t turns_ = 0;
   std::size_t at_once_ = 2;
   std::map<std::string, Entry, std::less<>> entries_;
   std::list<Going> going_;

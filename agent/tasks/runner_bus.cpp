@@ -92,7 +92,7 @@ void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
   if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
   if (entry->running || !entry->waiting.empty())
     return refuse(id, Code::conflict, cat("task ", request.id(), entry->running ? " runs already" : " waits for a free place already", "; see picketctl task watch ", request.id()));
-  entry->waiting = "by-hand";
+  make_wait(*entry, "by-hand");
   if (request.detach()) {
     v1::Run accepted;
     accepted.set_task(request.id());

@@ -6,9 +6,13 @@
 namespace picket::tasks {
 
 void Runner::start_waiting() {
-  for (auto& [id, entry] : entries_) {
-    if (going_.size() >= at_once_) return;
-    if (!entry.waiting.empty() && !entry.running) begin(entry);
+  // Who has waited longest: one that is always due must not keep another waiting for ever.
+  while (going_.size() < at_once_) {
+    Entry* next = nullptr;
+    for (auto& [id, entry] : entries_)
+      if (!entry.waiting.empty() && !entry.running && (next == nullptr || entry.turn < next->turn)) next = &entry;
+    if (next == nullptr) return;
+    begin(*next);
   }
 }
 

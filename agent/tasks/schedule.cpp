@@ -54,7 +54,9 @@ std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& mome
     case Kind::at_start: return moment.ran_since_start ? std::nullopt : std::optional(moment.agent_start + schedule.delay.count());
     case Kind::daily:
     case Kind::weekly:
-    case Kind::monthly: return slot_after(schedule, reference, has_run, zone);
+    case Kind::monthly:
+      // Times of the calendar before the schedule was given were not its times.
+      return slot_after(schedule, std::max(reference, moment.first_seen), has_run && moment.last_start >= moment.first_seen, zone);
     case Kind::by_hand:
     case Kind::new_updates:
     case Kind::after: break;

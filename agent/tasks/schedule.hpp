@@ -34,7 +34,7 @@ struct Moment {
   std::int64_t now = 0;
   std::int64_t agent_start = 0;
   std::int64_t awake_since = 0;   // the same, or later when the computer slept or its clock jumped
-  std::int64_t first_seen = 0;    // when the task was defined
+  std::int64_t first_seen = 0;    // when the task was defined, its schedule changed, or it was switched on again
   std::int64_t last_start = 0;    // of its last run by whatever trigger; 0: none
   std::uint64_t spread = 0;       // spread_of(device, task)
   bool ran_since_start = false;   // since agent_start, however the clock went

@@ -69,6 +69,18 @@ TEST_F(TasksTest, wait_for_a_free_place) {
   ASSERT_TRUE(comes_true([&] { return history().size() == 2; }));
 }
 
+TEST_F(TasksTest, one_that_is_always_due_keeps_no_other_waiting_for_ever) {
+  open(R"({"at_once":1,"tasks":{"a":{"type":"test","schedule":{"every":{"seconds":60}}},"z":{"type":"test"}}})");
+  plugin_->holds = true;
+  clock_.pass(60);
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  ASSERT_TRUE(run("z", true));
+  clock_.pass(60);
+  plugin_->let_go();
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].task(), "z");
+}
+
 TEST_F(TasksTest, one_that_waits_is_cancelled_before_it_begins) {
   open(R"({"at_once":1,"tasks":{"a":{"type":"test"},"b":{"type":"test"}}})");
   plugin_->holds = true;

@@ -153,6 +153,20 @@ TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an
   ASSERT_TRUE(comes_true([&] { return update_at_ == 0; }));
 }
 
+// It is 08:00.
+TEST_F(TasksTest, a_time_of_day_that_is_given_to_a_task_that_has_run_was_not_missed_before) {
+  open(R"({"tasks":{"x":{"type":"test"}}})");
+  ASSERT_TRUE(run("x"));
+  clock_.pass(3 * 86400);
+  constexpr std::string_view daily = R"({"tasks":{"x":{"type":"test","schedule":{"daily":{"at":"03:00"}}}}})";
+  ASSERT_TRUE(tasks_->apply_settings(daily));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 19 * 3600);
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","enabled":false,"schedule":{"daily":{"at":"03:00"}}}}})"));
+  clock_.pass(3 * 86400);
+  ASSERT_TRUE(tasks_->apply_settings(daily));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 19 * 3600) << "nor while it was switched off";
+}
+
 TEST_F(TasksTest, a_schedule_that_changes_counts_from_now) {
   open(kEvery);
   clock_.pass(300);
