@@ -18,11 +18,10 @@ class Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  // For batches, where waiting for memory is most of the work: each step for all of them, then find each.
-  void prefetch(std::uint64_t hash) const;
-  void prefetch_entry(std::uint64_t hash) const;
   // nullptr: not there, or no longer fresh. Counts as a use.
   [[nodiscard]] Entry* find(const Key& key, std::uint64_t hash, std::int64_t now);
+  // The same for a batch, where waiting for memory is most of the work: all of it is on its way before the first is looked at.
+  [[nodiscard]] std::vector<Entry*> find(const std::vector<Key>& keys, const std::vector<std::uint64_t>& hashes, std::int64_t now);
   // Takes the place of an older one of the same key. What is too large for the cache is not taken.
   void insert(Entry* entry, std::int64_t now);
   void clear();
