@@ -126,14 +126,10 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
     return std::move(reply).send(status, std::move(answer));
   }
 
-  for (const auto hash : hashes) cache_.prefetch(hash);
-  for (const auto hash : hashes) cache_.prefetch_entry(hash);
-  std::vector<Entry*> found(hashes.size());
+  const auto found = cache_.find(ask.keys, hashes, unix_now);
   std::vector<std::size_t> missing;
-  for (std::size_t i = 0; i < hashes.size(); ++i) {
-    found[i] = cache_.find(ask.keys[i], hashes[i], unix_now);
+  for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i] == nullptr) missing.push_back(i);
-  }
   counters_.from_cache += found.size() - missing.size();
   if (missing.empty() && (licence->accepted_until > now || found.empty())) {
     answer = write_reply(found, ask.extended, status);

@@ -18,11 +18,10 @@ class Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  // For batches, where waiting for memory is most of the work: each step for all of them, then find each.
-  void prefetch(std::uint64_t hash) const;
-  void prefetch_entry(std::uint64_t hash) const;
   // nullptr: not there, or no longer fresh. Counts as a use.
   [[nodiscard]] Entry* find(const Key& key, std::uint64_t hash, std::int64_t now);
+  // The same for a batch, where waiting for memory is most of the work: what comes next is on its way while one is looked at.
+  [[nodiscard]] std::vector<Entry*> find(const std::vector<Key>& keys, const std::vector<std::uint64_t>& hashes, std::int64_t now);
   // Takes the place of an older one of the same key. What is too large for the cache is not taken.
   void insert(Entry* entry, std::int64_t now);
   void clear();
@@ -43,6 +42,7 @@ class Cache {
     Entry* entry = nullptr;
   };
 
+  [[nodiscard]] const Entry* probable(std::uint64_t hash) const;  // of this hash, if any; else nullptr
   void push(Queue& queue, Place place, Entry* entry);
   void unlink(Entry* entry);
   void remove(Entry* entry);           // and forget it

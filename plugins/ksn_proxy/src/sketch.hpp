@@ -14,7 +14,7 @@ class Sketch {
   // The four counters of a key lie in one cache line.
   void add(std::uint64_t hash);
   [[nodiscard]] unsigned estimate(std::uint64_t hash) const;  // 0 to 15
-  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&words_[block_of(hash)], 1); }
+  [[nodiscard]] const void* place_of(std::uint64_t hash) const { return &words_[block_of(hash)]; }
 
  private:
   [[nodiscard]] std::size_t block_of(std::uint64_t hash) const { return (hash >> 20 & mask_) * 8; }

@@ -49,6 +49,25 @@ TEST_F(CacheTest, a_clock_that_was_set_back_gives_no_answer_more_time_than_any_m
   EXPECT_FALSE(has(cache, 1, kNow + 10 - picket::ksn::kMostFreshSeconds - 1));
 }
 
+TEST_F(CacheTest, finds_a_batch_as_it_finds_one_after_the_other) {
+  Cache cache(1u << 20);
+  cache.insert(entry(1).get(), kNow);
+  cache.insert(entry(2, kNow + 10).get(), kNow);
+  std::vector<Key> keys;
+  std::vector<std::uint64_t> hashes;
+  for (const std::uint64_t number : {2u, 1u, 3u, 1u, 2u}) {
+    keys.emplace_back(std::uint8_t{1}, digest_of(number));
+    hashes.push_back(hasher_(keys.back()));
+  }
+  const auto found = cache.find(keys, hashes, kNow + 10);
+  ASSERT_EQ(found.size(), keys.size());
+  ASSERT_NE(found[1], nullptr);
+  EXPECT_EQ(found[1]->key, keys[1]);
+  EXPECT_EQ(found, (std::vector<Entry*>{nullptr, found[1], nullptr, found[1], nullptr})) << "1 is fresh, 2 was, 3 is not there";
+  EXPECT_EQ(cache.counters().entries, 1u);
+  EXPECT_TRUE(cache.find(std::vector<Key>(), {}, kNow).empty());
+}
+
 TEST_F(CacheTest, a_newer_answer_takes_the_place_of_an_older_one) {
   Cache cache(1u << 20);
   cache.insert(entry(1, kNow + 10).get(), kNow);
