@@ -301,6 +301,7 @@ void write_integer(std::string& out, auto number) {
 
 class CanonicalWriter {
  public:
+  explicit CanonicalWriter(std::size_t about) { out_.reserve(about); }
   [[nodiscard]] std::string write(const json::value& value) && {
     put(value);
     return std::move(out_);
@@ -363,6 +364,6 @@ Result<json::value> parse_strict(std::string_view text, json::storage_ptr storag
   return root;
 }
 
-std::string canonical(const json::value& value) { return CanonicalWriter().write(value); }
+std::string canonical(const json::value& value, std::size_t about) { return CanonicalWriter(about).write(value); }
 
 }  // namespace picket::trust
