@@ -1,7 +1,9 @@
 #include "trust/json.hpp"
 
+#include <endian.h>
+
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
@@ -21,26 +23,20 @@ namespace {
 
 constexpr unsigned max_depth = 32;
 
-// Bytes that end the fast walk over a string: the quote, the backslash and control characters.
-constexpr auto special_in_string = [] {
-  std::array<bool, 256> table{};
-  for (unsigned c = 0; c < 0x20; ++c) table[c] = true;
-  table['"'] = table['\\'] = true;
-  return table;
-}();
-
-// Eight bytes at a time: may one of them be a quote, a backslash or, with `controls`, below 0x20? May say yes too often, never no.
-// (the usual trick of looking for a zero byte in x ^ pattern; a byte below 0x20 borrows from its top bit when 0x20 is taken away, and bytes of
-// UTF-8 above 0x7f are masked out of that test)
-inline bool may_be_special(const char* eight, bool controls) {
-  constexpr std::uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
-  std::uint64_t word = 0;
-  std::memcpy(&word, eight, sizeof word);
-  const auto has = [&](unsigned char c) {
-    const auto x = word ^ (ones * c);
-    return (x - ones) & ~x & high;
-  };
-  return (has('"') | has('\\') | (controls ? (word - ones * 0x20) & ~word & high : 0)) != 0;
+// Where from `at` the first quote, backslash or, with `controls`, byte below 0x20 is; else `end`. Eight bytes at a time: a subtraction marks the top
+// bit of what is looked for, and borrows only from bytes behind the first of it, so that the lowest mark is right.
+inline const char* find_special(const char* at, const char* end, bool controls) {
+  constexpr std::uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+  for (; end - at >= 8; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    const auto below = [](std::uint64_t bytes, unsigned char limit) { return (bytes - ones * limit) & ~bytes & tops; };
+    if (const auto marks = below(word ^ (ones * '"'), 1) | below(word ^ (ones * '\\'), 1) | (controls ? below(word, 0x20) : 0); marks != 0)
+      return at + std::countr_zero(marks) / 8;
+  }
+  while (at != end && *at != '"' && *at != '\\' && (!controls || static_cast<unsigned char>(*at) >= 0x20)) ++at;
+  return at;
 }
 
 // Recursive descent, straight into the tree; the depth limit bounds the recursion. UTF-8 was checked for the whole text before.
@@ -194,8 +190,7 @@ class StrictParser {
     const char* run = ++at_;
     bool escaped = false;
     for (;;) {
-      while (end_ - at_ >= 8 && !may_be_special(at_, true)) at_ += 8;
-      while (at_ != end_ && !special_in_string[static_cast<unsigned char>(*at_)]) ++at_;
+      at_ = find_special(at_, end_, true);
       if (at_ == end_) return error("a string does not end");
       if (*at_ == '"') break;
       if (*at_ != '\\') return error("a control character in a string");
@@ -287,15 +282,14 @@ class StrictParser {
 
 void write_string(std::string& out, std::string_view text) {
   out += '"';
-  for (std::size_t done = 0;;) {
-    auto stop = done;
-    while (text.size() - stop >= 8 && !may_be_special(text.data() + stop, false)) stop += 8;
-    while (stop != text.size() && text[stop] != '"' && text[stop] != '\\') ++stop;
-    out.append(text, done, stop - done);
-    if (stop == text.size()) break;
+  const char* const end = text.data() + text.size();
+  for (const char* done = text.data();; ++done) {
+    const char* const stop = find_special(done, end, false);
+    out.append(done, static_cast<std::size_t>(stop - done));
+    if (stop == end) break;
     out += '\\';
-    out += text[stop];
-    done = stop + 1;
+    out += *stop;
+    done = stop;
   }
   out += '"';
 }
@@ -307,6 +301,7 @@ void write_integer(std::string& out, auto number) {
 
 class CanonicalWriter {
  public:
+  explicit CanonicalWriter(std::size_t about) { out_.reserve(about); }
   [[nodiscard]] std::string write(const json::value& value) && {
     put(value);
     return std::move(out_);
@@ -369,6 +364,6 @@ Result<json::value> parse_strict(std::string_view text, json::storage_ptr storag
   return root;
 }
 
-std::string canonical(const json::value& value) { return CanonicalWriter().write(value); }
+std::string canonical(const json::value& value, std::size_t about) { return CanonicalWriter(about).write(value); }
 
 }  // namespace picket::trust

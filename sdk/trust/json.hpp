@@ -24,6 +24,7 @@ enum class Numbers { integers, any };
 
 // Members sorted by the bytes of their UTF-8 name, no blanks, only `"` and `\` escaped. Not valid JSON: never parse it again.
 // The value must come from parse_strict or hold nothing it would refuse.
-[[nodiscard]] std::string canonical(const json::value& value);
+// `about`: how many bytes it may have, so that large ones need not grow.
+[[nodiscard]] std::string canonical(const json::value& value, std::size_t about = 0);
 
 }  // namespace picket::trust

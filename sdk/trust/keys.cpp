@@ -76,7 +76,20 @@ struct FreeContext {
 
 const unsigned char* as_bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
+// Of an Ed25519 key: 32 bytes, or nothing.
+std::string raw_public(EVP_PKEY* key) {
+  unsigned char raw[32];
+  std::size_t size = sizeof raw;
+  if (EVP_PKEY_get_raw_public_key(key, raw, &size) != 1) return {};
+  return {reinterpret_cast<const char*>(raw), size};
+}
+
 std::string spki_of(EVP_PKEY* key) {
+  // Always these bytes and the key. OpenSSL would first look through all that it can encode, a seventh of what a short-lived process does.
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
+    const auto raw = raw_public(key);
+    return raw.empty() ? raw : cat(std::string_view("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 12), raw);
+  }
   unsigned char* der = nullptr;
   const int size = i2d_PUBKEY(key, &der);
   std::string out;
@@ -160,11 +173,10 @@ Result<json::object> describe(EVP_PKEY* key) {
   std::string_view type, scheme;
   std::string value;
   if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
-    unsigned char raw[32];
-    std::size_t size = sizeof raw;
-    if (EVP_PKEY_get_raw_public_key(key, raw, &size) != 1) return fail(Code::internal, "cannot read the public half of the key");
+    const auto raw = raw_public(key);
+    if (raw.empty()) return fail(Code::internal, "cannot read the public half of the key");
     type = scheme = "ed25519";
-    value = to_hex({reinterpret_cast<const char*>(raw), size});
+    value = to_hex(raw);
   } else {
     if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
       type = "rsa";

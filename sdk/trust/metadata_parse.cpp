@@ -304,7 +304,7 @@ Result<Metadata<Body>> Metadata<Body>::parse(std::string_view bytes) {
   out.expires = *expires;
   PICKET_LET(signatures, signatures_of(*top));
   out.signatures = std::move(signatures);
-  out.signed_bytes = canonical(*top->if_contains("signed"));
+  out.signed_bytes = canonical(*top->if_contains("signed"), bytes.size());
   PICKET_LET(body, body_of(*object, where, static_cast<Body*>(nullptr)));
   out.body = std::move(body);
   return out;

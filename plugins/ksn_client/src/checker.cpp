@@ -9,22 +9,23 @@ namespace ksn_client {
 namespace {
 
 // A Checked is put together by hand: facts are kept as on the wire, and most answers are nothing else.
-void put_varint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
+constexpr std::size_t kMostVarint = 10;
+char* put_varint(char* at, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
 }
 void put_bytes(std::string& out, unsigned field, std::string_view bytes) {
-  put_varint(out, field << 3 | 2);
-  put_varint(out, bytes.size());
+  char head[2 * kMostVarint];
+  const char* const end = put_varint(put_varint(head, field << 3 | 2), bytes.size());
+  out.append(head, static_cast<std::size_t>(end - head));
   out.append(bytes);
 }
 void put_number(std::string& out, unsigned field, std::uint64_t value) {
   if (value == 0) return;
-  put_varint(out, field << 3);
-  put_varint(out, value);
+  char both[2 * kMostVarint];
+  const char* const end = put_varint(put_varint(both, field << 3), value);
+  out.append(both, static_cast<std::size_t>(end - both));
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
     question.asked = std::move(*asked);
     const auto& keys = question.asked.keys;
     if (policy.local) {
-      if (const auto said = policy.local->find(keys)) {
+      if (const auto said = policy.local->find({keys.data(), keys.size()})) {
         question.state = said->excluded ? Question::State::excluded : Question::State::local;
         question.which = said->which;
         question.from = v1::Checked::LOCAL;
@@ -204,17 +205,14 @@ void Checker::count(const Job& job) {
   add(counters_.untrusted, verdicts[v1::VERDICT_UNTRUSTED]), add(counters_.unknown, verdicts[v1::VERDICT_UNKNOWN]);
 }
 
-void Checker::append(const Job& job, const Question& question, std::string& one, std::string& out) {
+void Checker::append(const Question& question, std::string_view whose, std::string& one, std::string& out) {
   one.clear();
   put_number(one, 1, static_cast<std::uint64_t>(question.from));
   if (question.from == v1::Checked::NOBODY) {
     put_bytes(one, 6, question.why.empty() ? std::string_view("no answer") : std::string_view(question.why));
   } else {
     put_bytes(one, 2, question.facts);
-    if (question.from != v1::Checked::LOCAL) {
-      put_bytes(one, 3, job.policy->ksn);
-      put_number(one, 4, job.policy->private_ksn ? 1 : 0);
-    }
+    if (question.from != v1::Checked::LOCAL) one += whose;
     if (!question.asked.names.empty() && verdict_in(question.facts) != v1::VERDICT_UNKNOWN) put_bytes(one, 5, question.asked.names[question.which]);
     if (question.state == Question::State::excluded) put_bytes(one, 6, "excluded by the administrator: not asked");
   }
@@ -223,11 +221,13 @@ void Checker::append(const Job& job, const Question& question, std::string& one,
 
 std::string Checker::reply(const Job& job) {
   count(job);
-  std::string out, one;
+  std::string out, one, whose;  // which KSN: the same in every answer
+  put_bytes(whose, 3, job.policy->ksn);
+  put_number(whose, 4, job.policy->private_ksn ? 1 : 0);
   out.reserve(job.questions.size() * 96);
   bool unanswered = false;
   for (const auto& question : job.questions) {
-    append(job, question, one, out);
+    append(question, whose, one, out);
     unanswered = unanswered || question.from == v1::Checked::NOBODY;
   }
   if (unanswered) put_bytes(out, 2, parts_.status_line());

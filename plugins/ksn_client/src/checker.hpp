@@ -52,7 +52,7 @@ class Checker {
   struct Job;
   void start(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done);
   [[nodiscard]] std::string reply(const Job& job);
-  void append(const Job& job, const Question& question, std::string& one, std::string& out);
+  static void append(const Question& question, std::string_view whose, std::string& one, std::string& out);
   void count(const Job& job);
   [[nodiscard]] std::shared_ptr<const Policy> policy() const;
 

@@ -1,5 +1,7 @@
 #include "ksn_client.hpp"
 
+#include <google/protobuf/arena.h>
+
 #include "picket/component/v1/component.pb.h"
 #include "picket/host/v1/host.pb.h"
 
@@ -146,7 +148,8 @@ void KsnClient::activate(std::uint64_t request_id, std::string_view payload) {
 void KsnClient::on_request(std::uint64_t id, const Message& request) {
   const auto malformed = [&] { host_.refuse(id, PICKET_E_INVALID, cat("the request is not what ", request.topic, " takes")); };
   if (request.topic == "picket.ksn.check") {
-    v1::CheckRequest message;
+    google::protobuf::Arena arena;  // its objects in one piece: each by itself would cost as much as its answer
+    auto& message = *google::protobuf::Arena::CreateMessage<v1::CheckRequest>(&arena);
     if (!parse(request, message)) return malformed();
     client_->check(message, deadline_of(request), [host = host_, id](Result<std::string> reply) {
       if (reply && reply->size() > Checker::kMostReply) reply = fail(Code::too_large, cat("the answer has ", std::to_string(reply->size()), " bytes, and one message of the bus holds ", std::to_string(Checker::kMostReply), ": ask about fewer objects at once"));

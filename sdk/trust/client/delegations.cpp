@@ -36,7 +36,7 @@ Result<Metadata<Targets>> ClientImpl::get_targets(std::string_view name, const R
   PICKET_LET(bytes, fetch(name, root_.body.consistent_snapshot ? std::optional(expected.version) : std::nullopt, limit));
   auto checked = check_targets(name, bytes, expected, role_keys, keys);
   if (!checked) return checked;
-  PICKET_TRY(store_.keep(name, bytes));
+  PICKET_TRY(store_.keep(name, std::move(bytes)));
   if (checked->body.delegations) tell_odd_key_ids(name, checked->body.delegations->keys);
   return checked;
 }

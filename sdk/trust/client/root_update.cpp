@@ -33,7 +33,7 @@ Result<> ClientImpl::init(std::string_view root_bytes) {
   marks_.use_keys_of(root.body);
   marks_.saw_root(root.version);
   ready_ = false;
-  PICKET_TRY(store_.keep("root", root_bytes));
+  PICKET_TRY(store_.keep("root", std::string(root_bytes)));
   return keep();
 }
 
@@ -71,7 +71,7 @@ Result<> ClientImpl::load_pinned_root() {
     const auto other = self_signed(**stored_root);
     if (!other || other->version >= root_.version) event("the stored root is not the one that the pinned root leads to: replaced");
   }
-  return store_.write("root", newest);
+  return store_.write("root", std::move(newest));
 }
 
 Result<> ClientImpl::update_root() {
@@ -85,7 +85,7 @@ Result<> ClientImpl::update_root() {
     // Before the root is stored: a power cut between the two costs a download, not the recovery.
     PICKET_TRY(drop_online_roles_if_rotated(next->body));
     if (options_.pinned_root) PICKET_TRY(store_.write_root(next->version, *bytes));
-    PICKET_TRY(store_.write("root", *bytes));
+    PICKET_TRY(store_.write("root", std::move(*bytes)));
     root_ = std::move(*next);
   }
   return {};

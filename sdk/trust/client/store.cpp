@@ -65,14 +65,14 @@ Result<std::optional<std::string>> Store::read(std::string_view role, std::uint6
   return read_path(folder_ / name, max_bytes);
 }
 
-Result<> Store::write(std::string_view role, std::string_view bytes) {
-  PICKET_TRY(keep(role, bytes));
+Result<> Store::write(std::string_view role, std::string bytes) {
+  PICKET_TRY(keep(role, std::move(bytes)));
   return flush({});
 }
 
-Result<> Store::keep(std::string_view role, std::string_view bytes) {
+Result<> Store::keep(std::string_view role, std::string bytes) {
   PICKET_LET(name, file_of(role));
-  kept_.push_back({folder_ / name, std::string(bytes)});
+  kept_.push_back({folder_ / name, std::move(bytes)});
   return {};
 }
 

@@ -22,9 +22,9 @@ class Store {
   [[nodiscard]] static Result<> check_name(std::string_view role);
   // nullopt: not there. `role` is a role's name, not a file's. Longer than max_bytes counts as damage: Code::too_large.
   [[nodiscard]] Result<std::optional<std::string>> read(std::string_view role, std::uint64_t max_bytes);
-  [[nodiscard]] Result<> write(std::string_view role, std::string_view bytes);
+  [[nodiscard]] Result<> write(std::string_view role, std::string bytes);
   // Verified, but not needed on disk before the workflow ends: flush writes all of them together, in order, and `last` after them.
-  [[nodiscard]] Result<> keep(std::string_view role, std::string_view bytes);
+  [[nodiscard]] Result<> keep(std::string_view role, std::string bytes);
   [[nodiscard]] Result<> flush(std::optional<NewFile> last);
   [[nodiscard]] Result<> remove(std::string_view role);
 

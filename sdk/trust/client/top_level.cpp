@@ -76,7 +76,7 @@ Result<> ClientImpl::update_snapshot() {
     return fail(Code::untrusted, cat("snapshot has version ", std::to_string(remote.version), ", timestamp says ", std::to_string(expected.version)));
   PICKET_TRY(check_files_did_not_fall(remote.body, local ? &local->metadata.body : nullptr));
   PICKET_TRY(check_expiry("snapshot", remote));
-  PICKET_TRY(store_.keep("snapshot", bytes));
+  PICKET_TRY(store_.keep("snapshot", std::move(bytes)));
   snapshot_ = std::move(remote);
   marks_.saw(snapshot_);
   return {};

@@ -1,5 +1,7 @@
 #include "http.hpp"
 
+#include <algorithm>
+
 #include <curl/curl.h>
 
 namespace picket::tuf_client {
@@ -81,6 +83,7 @@ Result<> Http::get(const std::string& url, std::uint64_t max_bytes, const std::f
 
 Result<std::string> HttpFetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
   std::string body;
+  body.reserve(std::min<std::uint64_t>(max_bytes, 4u << 20));  // signed metadata says how long the next one is
   PICKET_TRY(http_.get(join_url(base_, path, false), max_bytes, [&](std::string_view bytes) -> Result<> {
     body += bytes;
     return {};

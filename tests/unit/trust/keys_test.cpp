@@ -95,6 +95,13 @@ TEST(PublicKey, is_one_key_however_it_is_spelt) {
   EXPECT_NE(p256.identity(), rsa.identity());
 }
 
+// High-water marks remember digests of it: it stays as OpenSSL writes it (RFC 8410).
+TEST(PublicKey, is_identified_by_its_subject_public_key_info) {
+  const auto key = PrivateKey::generate("ed25519").value();
+  const auto raw = std::string(key.public_key().to_json().at("keyval").at("public").as_string());
+  EXPECT_EQ(to_hex(key.public_key().identity()), "302a300506032b6570032100" + raw);
+}
+
 TEST(PublicKey, keeps_unknown_types_and_schemes_for_publishers_of_the_future) {
   EXPECT_THAT(why_not("ml-dsa", "ml-dsa-65", "abcd"), HasSubstr("unknown scheme"));
   EXPECT_THAT(why_not("ed25519", "ed448", "abcd"), HasSubstr("unknown scheme"));
