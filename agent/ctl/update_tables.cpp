@@ -60,7 +60,7 @@ void print_sources(Terminal& terminal, const update::v1::StatusReply& status, st
   Table table{"SOURCE", "PLUGIN", "LOCATION", "STATE", "NEXT TRY", "TEXT"};
   for (const auto& source : status.sources())
     table.add({{source.name(), Style::strong}, source.plugin(), source.location(), {source.state(), style_of(source.state())},
-               source.next_attempt() == 0 ? std::string("now") : ago(source.next_attempt(), now), source.text()});
+               source.state() == "disabled" ? std::string("-") : source.next_attempt() == 0 ? std::string("now") : ago(source.next_attempt(), now), source.text()});
   table.print(terminal);
 }
 

@@ -170,14 +170,12 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
       continue;
     }
     const auto& error = done.error();
-    const auto wish = reader->wish();
     failed.push_back(std::move(reader));
     if (cancel_.is_cancelled()) break;
     failures += cat(failures.empty() ? "" : "; ", name, ": ", error.message);
     if (error.code == Code::no_space) break;  // our own trouble: no source can help
     if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
-    shop_.sources.failed(name, error.message, wish);
-    failed_.insert(name);
+    blame(*failed.back(), error.message);
     shop_.explain.say({.source = name}, cat("failed: ", error.message));
   }
   // Those that failed come last, for their bytes to be counted; one that had bad metadata can still have a good file.
@@ -185,6 +183,12 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   if (worked) return true;
   if (cancel_.is_cancelled()) return give_up("cancelled");
   return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
+}
+
+void Run::blame(const SourceReader& reader, std::string_view why) {
+  const std::lock_guard lock(blaming_);
+  const auto& name = reader.source().name;
+  if (failed_.insert(name).second) shop_.sources.failed(name, why, reader.wish());
 }
 
 v1::RunResult Run::update(const v1::RunRequest& order) {
@@ -202,7 +206,7 @@ v1::RunResult Run::update(const v1::RunRequest& order) {
   }
   if (check(order, result) || use_what_was_fetched(wanted, result)) {
     take_turns(wanted, result);
-    if (!offline_) shop_.sources.worked(result.source());
+    if (!offline_ && !failed_.contains(result.source())) shop_.sources.worked(result.source());  // good metadata alone do not make it good
     if (const auto news = news_of(result); !news.empty() && result.text().empty()) result.set_text(news);
     tidy(wanted, order.components().empty() && !cancel_.is_cancelled());
   } else if (!cancel_.is_cancelled()) {

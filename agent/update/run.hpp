@@ -75,6 +75,8 @@ class Run {
  private:
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
+  // Any thread. Once a run: the source would else rest the longer, the more components and files there are.
+  void blame(const SourceReader& reader, std::string_view why);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);
   // The order in which components get their turn, in run_ahead.cpp.
   using Readers = std::vector<std::unique_ptr<SourceReader>>;
@@ -172,7 +174,8 @@ class Run {
   Consumers consumers_;
   std::unique_ptr<Catalogue> catalogue_;
   Readers readers_;  // all that may be tried, the one that worked first
-  std::set<std::string, std::less<>> failed_;  // sources that were told so for their metadata
+  std::mutex blaming_;
+  std::set<std::string, std::less<>> failed_;  // sources that were blamed in this run
   std::uint64_t bytes_ahead_ = 0;  // received by other readers
   std::deque<std::unique_ptr<Turn>> turns_;  // the first one's turn it is
   std::set<std::string, std::less<>> wanted_keys_;

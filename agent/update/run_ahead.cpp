@@ -37,8 +37,7 @@ Result<Catalogue::Offer> Run::offer_of(const std::string& component) {
     const auto& error = offer.error();
     shop_.explain.say(about, cat("failed: ", error.message));
     const bool lacks = error.code == Code::conflict;
-    // A part of the repository is no fault; and once a run: it would else rest the longer, the more components there are.
-    if (!lacks && failed_.insert(source).second) shop_.sources.failed(source, error.message, reader->wish());
+    if (!lacks) blame(*reader, error.message);  // a part of the repository is no fault
     lacking = lacking && lacks;
     failures += cat(failures.empty() ? "" : "; ", source, ": ", error.message);
   }

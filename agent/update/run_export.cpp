@@ -68,7 +68,7 @@ Result<std::vector<std::string>> Run::components_to_export(const v1::ExportReque
   }
   std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
-  if (out.empty()) return fail(Code::not_found, "nothing is in force yet: run an update first");
+  if (out.empty()) return fail(Code::not_found, "nothing that is demanded is in force: run an update first, or name the components");
   return out;
 }
 

@@ -94,8 +94,9 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     shop_.explain.say(about, cat("failed: ", got.error().message));
     if (ours || once) return fail(std::move(got).error());
-    shop_.sources.failed(source, got.error().message, reader->wish());
-    missing = missing && got.error().code == Code::not_found;
+    const bool lacks = got.error().code == Code::not_found;
+    if (!lacks) blame(*reader, got.error().message);
+    missing = missing && lacks;
     failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
   }
   return fail(missing ? Code::not_found : Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
@@ -236,7 +237,9 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
-    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release), " is not taken again until something newer appears or a pin names it"));
+    const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == active->release; });
+    out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release),
+                     is_pinned ? " is taken again by the next update: the settings pin it" : " is not taken again until something newer appears or a pin names it"));
     return {};
   };
   if (auto done = work(); !done) {

@@ -119,6 +119,8 @@ Result<Settings> parse_settings(std::string_view text) {
   });
   out.declined = releases(reader, "declined", true);
   out.pinned = releases(reader, "pinned", false);
+  for (auto pin = out.pinned.begin(); pin != out.pinned.end(); ++pin)
+    if (std::ranges::any_of(out.pinned.begin(), pin, [&](const auto& other) { return other.component == pin->component; })) reader.wrong("pinned", cat(pin->component, " is pinned twice"));
   out.approved = releases(reader, "approved", true);
   if (document.get_object().contains("approval_needed")) {
     out.approve_agent = out.approve_application = false;

@@ -160,6 +160,8 @@ TEST_F(UpdateTest, a_pin_takes_a_rolled_back_release_again_for_good) {
   EXPECT_EQ(world_->run().result(), "ok");
   EXPECT_EQ(rule(), "rule of 3 full");
   EXPECT_THAT(world_->status_of("rules").refused(), ElementsAre());
+  EXPECT_THAT(world_->rollback("rules").components(0).text(), HasSubstr("release 3 is taken again by the next update: the settings pin it"));
+  EXPECT_EQ(world_->run().result(), "ok");
   ASSERT_TRUE(world_->settings({"source.a"}));
   EXPECT_EQ(world_->status_of("rules").pinned(), 0u);
   EXPECT_EQ(world_->run().components(0).text(), "release 3 (full) is in force already");

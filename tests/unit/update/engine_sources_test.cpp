@@ -241,6 +241,20 @@ TEST_F(UpdateTest, a_source_that_lacks_the_file_is_replaced_by_one_that_has_it) 
   EXPECT_GT(second_->sent_of("targets/"), 0u);
 }
 
+TEST_F(UpdateTest, a_source_whose_metadata_are_good_but_that_gives_no_file_is_not_called_good) {
+  add_second();
+  publish(release(1));
+  source_->make_trouble({"targets/", What::unreachable, 0, 1000});
+  open();
+  const auto result = world_->run();
+  ASSERT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(result.source(), "source.a");
+  const auto status = world_->status();
+  EXPECT_EQ(status.sources(0).state(), "resting");
+  EXPECT_THAT(status.sources(0).text(), HasSubstr("connection refused"));
+  EXPECT_EQ(world_->run({}, false).source(), "source.b");
+}
+
 // As a drive with a copy of other components: its timestamp, snapshot and targets are as good as anybody's.
 TEST_F(UpdateTest, a_source_that_holds_other_components_only_hides_none_that_the_next_one_has) {
   add_second();

@@ -80,6 +80,7 @@ TEST(UpdateSettings, names_the_setting_that_is_wrong) {
   EXPECT_THAT(why(R"({"sources":[{"name":"a","plugin":"p"}]})"), HasSubstr("sources: location"));
   EXPECT_THAT(why(R"({"sources":[{"name":"a","plugin":"p","location":"l"},{"name":"a","plugin":"q","location":"m"}]})"), HasSubstr("two sources are named \"a\""));
   EXPECT_THAT(why(R"({"warning_after_hours":200})"), HasSubstr("critical_after_hours: must be more than warning_after_hours"));
+  EXPECT_EQ(why(R"({"pinned":[{"component":"a","release":1},{"component":"b","release":1},{"component":"a","release":2}]})"), "pinned: a is pinned twice");
   EXPECT_THAT(why(R"({"pinned":[{"component":"rules"}],"declined":[{"release":"x","component":"c"}]})"), HasSubstr("declined: release"));
 }
 
