@@ -48,17 +48,28 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// "scheme://" off the front of `rest`; "http" when there is none.
-std::string take_scheme(std::string_view& rest) {
-  const auto end = rest.find("://");
-  if (end == 0 || end == rest.npos || !is_letter(rest[0])) return "http";
+// "scheme://" off the front of `rest`; "http" when there is none. What stands behind "mailto:" and its like is no host.
+Result<std::string> take_scheme(std::string_view& rest) {
+  constexpr std::array<std::string_view, 5> web{"http", "https", "ftp", "ws", "wss"};
+  const std::string none = "http";
+  const auto end = rest.find(':');
+  if (end == 0 || end == rest.npos || !is_letter(rest[0])) return none;
   std::string out;
   for (const char c : rest.substr(0, end)) {
-    if (!is_letter(c) && !is_digit(c) && c != '+' && c != '-' && c != '.') return "http";
+    if (!is_letter(c) && !is_digit(c) && c != '+' && c != '-' && c != '.') return none;
     out += lower(c);
   }
-  rest.remove_prefix(end + 3);
-  return out;
+  const auto behind = rest.substr(end + 1);
+  const bool is_web = std::find(web.begin(), web.end(), out) != web.end();
+  if (behind.starts_with("//") && is_web) {
+    rest = behind.substr(2);
+    return out;
+  }
+  // "host:port" looks like a scheme, but for the numbers that one calls.
+  const auto digits = std::min(behind.find_first_not_of("0123456789"), behind.size());
+  const bool is_port = digits > 0 && (digits == behind.size() || behind[digits] == '/' || behind[digits] == '?') && out != "tel" && out != "sms";
+  if (is_port || (is_web && !behind.starts_with("//"))) return none;
+  return fail(Code::invalid, cat("not a web address: the scheme is '", out.substr(0, 40), "'"));
 }
 
 // One number of an IP address as inet_aton reads it: decimal, octal after 0, hexadecimal after 0x.
@@ -172,7 +183,8 @@ Result<std::string> canonical_address(std::string_view address) {
   if (first == plain.npos) return fail(Code::invalid, "not a web address: empty");
   const auto text = unescape(std::string_view(plain).substr(first, plain.find_last_not_of(' ') - first + 1));
   std::string_view rest = text;
-  auto out = cat(take_scheme(rest), "://");
+  PICKET_LET(scheme, take_scheme(rest));
+  auto out = cat(scheme, "://");
 
   const auto authority = split_authority(rest.substr(0, rest.find_first_of("/?")));
   rest.remove_prefix(std::min(rest.find_first_of("/?"), rest.size()));

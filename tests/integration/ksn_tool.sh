@@ -111,4 +111,9 @@ expect "L-1  known" "$ksn" licence add L-1 --ksn "$folder/real"
 printf '\n\005\n\003L-1' >"$folder/asker"  # HelloRequest and AskRequest alike: asker.licence
 [ "$(said hello)" = 200 ]
 grep -q "Real KSN" "$folder/answer"
+# A private KSN, and nothing else.
+for plugin in "$PICKET_BUILD"/plugins/org.picket.*; do
+  id=${plugin##*/}
+  [ "$id" = org.picket.ksn-service ] || grep -qx "disabled = $id" "$folder/real/picketd.conf" || { echo "$id is started for nothing"; exit 1; }
+done
 echo ok

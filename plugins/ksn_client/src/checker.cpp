@@ -170,9 +170,11 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
       }
       std::string facts = facts_for(full, missing.full, *answers[i].value);
       const auto verdict = verdict_in(facts);
+      const bool first = question.from == v1::Checked::NOBODY;
       const bool better = verdict != v1::VERDICT_UNKNOWN && (verdict_in(question.facts) == v1::VERDICT_UNKNOWN || missing.key < question.which);
-      if (!better && question.from != v1::Checked::NOBODY) continue;
-      question.from = answers[i].from;
+      // Where a single key had to be asked of the network, the cache alone has not answered.
+      if (first || answers[i].from != v1::Checked::CACHE) question.from = answers[i].from;
+      if (!better && !first) continue;
       question.which = missing.key;
       question.facts = std::move(facts);
     }

@@ -270,6 +270,7 @@ void Client::begin_anew() {
   situation_.licence_refused = false;
   greet_at_ = outbox_rests_until_ = 0;
   greeting_ = 0;
+  ++beginnings_;
 }
 
 void Client::name_asker() {

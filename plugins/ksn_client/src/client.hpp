@@ -80,7 +80,7 @@ class Client {
   void run();                                                  // the ticker
   void greet();
   void send_from_outbox();
-  void sent_from_outbox(const Outbox::Message& message, Result<> result, const v1::ContentReply* reply);
+  void sent_from_outbox(const Outbox::Message& message, std::uint64_t beginnings, Result<> result, const v1::ContentReply* reply);
   [[nodiscard]] std::map<std::string, std::uint64_t> sums() const;
 
   const Host host_;
@@ -98,6 +98,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false;
+  std::uint64_t beginnings_ = 0;                               // how often it was begun anew
   std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, next_attempt_ = 0;
   std::uint64_t exchanges_ = 0, failures_ = 0;

@@ -143,9 +143,11 @@ void Client::send_from_outbox() {
   auto message = outbox_->next(forbids("statistics").empty(), forbids("content").empty(), host_.now());
   if (!message) return;
   std::chrono::milliseconds timeout;
+  std::uint64_t beginnings = 0;
   {
     const std::lock_guard lock(mutex_);
     outbox_busy_ = true;
+    beginnings = beginnings_;
     timeout = std::max<std::chrono::milliseconds>(settings_.request_timeout, message->is_content() ? 60s : 10s);
   }
   auto shared = std::make_shared<const Outbox::Message>(std::move(*message));
@@ -154,12 +156,14 @@ void Client::send_from_outbox() {
     if (content && !held->ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
     return {};
   };
-  const auto done = [this, shared, held](Result<> result) { sent_from_outbox(*shared, std::move(result), shared->is_content() ? held.get() : nullptr); };
-  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done);
-  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done);
+  const auto done = [this, shared, held, beginnings](Result<> result) { sent_from_outbox(*shared, beginnings, std::move(result), shared->is_content() ? held.get() : nullptr); };
+  // Between taking it and here another KSN may have come into use.
+  const auto is_current = [this, shared] { return outbox_->is_current(*shared); };
+  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done, is_current);
+  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done, is_current);
 }
 
-void Client::sent_from_outbox(const Outbox::Message& message, Result<> result, const v1::ContentReply* reply) {
+void Client::sent_from_outbox(const Outbox::Message& message, std::uint64_t beginnings, Result<> result, const v1::ContentReply* reply) {
   const auto now = host_.now();
   const bool unwanted = !result && (result.error().code == Code::conflict || result.error().code == Code::invalid);
   {
@@ -172,9 +176,11 @@ void Client::sent_from_outbox(const Outbox::Message& message, Result<> result, c
   }
   if (result) outbox_->sent(message, reply, now);
   else if (unwanted) outbox_->given_up(message);
+  const bool is_current = outbox_->is_current(message);
   const std::lock_guard lock(mutex_);
   outbox_busy_ = false;
-  outbox_rests_until_ = result || unwanted ? 0 : now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 300));
+  // What failed on the roads before says nothing of those there are now.
+  outbox_rests_until_ = result || unwanted || !is_current || beginnings != beginnings_ ? 0 : now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 300));
   wake_ = true;
   tick_.notify_all();
 }

@@ -153,9 +153,11 @@ v1::Statement Consent::shown(const Statement* ships) const {
     out.set_language(ships->language);
     out.set_digest(ships->digest);
   }
-  const Decision* about = &last_;
-  const bool declined = !last_.accepted && ships != nullptr && last_.version == ships->version;  // in every language
-  if (ships != nullptr && last_.digest != ships->digest && !declined) about = accepted_.digest == ships->digest ? &accepted_ : nullptr;
+  // A version is declined whole; accepted, it is in every other language. In the same one it is another text.
+  const auto is_about = [&](const Decision& decision) {
+    return decision.digest == ships->digest || (decision.version == ships->version && (!decision.accepted || decision.language != ships->language));
+  };
+  const Decision* about = ships == nullptr || is_about(last_) ? &last_ : is_about(accepted_) ? &accepted_ : nullptr;
   out.set_decision("none");
   if (about != nullptr && about->when != 0) {
     out.set_decision(about->accepted ? "accepted" : "declined");

@@ -43,7 +43,7 @@ class Consent {
   [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now);
   [[nodiscard]] Result<> switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now);
 
-  // What is shown: the text that ships (nullptr: missing) and what was decided about this very text; a version is declined in all its languages.
+  // What is shown: the text that ships (nullptr: missing) and what was decided about it, in whatever language this version was read.
   [[nodiscard]] v1::Statement shown(const Statement* ships) const;
 
  private:

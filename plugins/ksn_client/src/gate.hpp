@@ -28,14 +28,17 @@ class Gate {
     return asker_;
   }
 
-  // A message with an asker, for one of the paths. `done` comes once, at once when the gate is shut (Code::denied).
+  // A message with an asker, for one of the paths. `done` comes once, at once when the gate is shut, or `is_current` is not so any more (Code::denied).
   template <class Message>
-  void post(std::string_view what, std::string_view path, Message message, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done) {
+  void post(std::string_view what, std::string_view path, Message message, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done,
+            const std::function<bool()>& is_current = {}) {
     Result<> refused;
     {
       const std::lock_guard passing(passing_);
       if (auto why = forbids_(what); !why.empty()) {
         refused = fail(Code::denied, std::move(why));
+      } else if (is_current && !is_current()) {
+        refused = fail(Code::denied, "it was thrown away meanwhile");
       } else {
         const auto shown = sealed(path, message);
         line_.post(path, std::string(*shown->body), deadline, remembers(shown),

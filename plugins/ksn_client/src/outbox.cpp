@@ -276,6 +276,7 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
   std::unique_lock lock(mutex_);
   if (!limits_.extended) return std::nullopt;
   Message message;
+  message.era = era_;
   if (statistics_permitted && !statistics_.empty()) {
     message.path = "/ksn/v1/statistics";
     message.statistics = statistics_.front();
@@ -294,7 +295,7 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
     auto content = path.empty() ? std::nullopt : read(wish, path, limits);
     lock.lock();
     // Cleared meanwhile, or policy is another: look again.
-    if (wishes_.empty() || wishes_.front().part != wish.part || !limits_.extended) return std::nullopt;
+    if (message.era != era_ || wishes_.empty() || wishes_.front().part != wish.part || !limits_.extended) return std::nullopt;
     if (content) {
       wishes_.front().identity = content->identity;
       message.path = "/ksn/v1/content";
@@ -320,13 +321,13 @@ std::optional<Outbox::Message> Outbox::look(bool statistics_permitted, bool cont
   {
     const std::lock_guard lock(mutex_);
     if (!limits_.extended) return std::nullopt;
-    if (statistics_permitted && !statistics_.empty()) return Message{"/ksn/v1/statistics", statistics_.front(), {}};
+    if (statistics_permitted && !statistics_.empty()) return Message{"/ksn/v1/statistics", statistics_.front(), {}, era_};
     if (!content_permitted || (day_ == now / 86400 && day_bytes_ >= limits_.most_bytes_per_day)) return std::nullopt;
     for (const auto& wish : wishes_) wishes.emplace_back(wish, path_of(wish));
     limits = limits_;
   }
   for (const auto& [wish, path] : wishes)
-    if (auto content = path.empty() ? std::nullopt : read(wish, path, limits, true)) return Message{"/ksn/v1/content", {}, std::move(content->request)};
+    if (auto content = path.empty() ? std::nullopt : read(wish, path, limits, true)) return Message{"/ksn/v1/content", {}, std::move(content->request), 0};
   return std::nullopt;
 }
 
@@ -340,8 +341,14 @@ void Outbox::first_is_done() {
   if (done_.size() > kMostDone) done_.pop_front();
 }
 
+bool Outbox::is_current(const Message& message) const {
+  const std::lock_guard lock(mutex_);
+  return message.era == era_;
+}
+
 void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
   const std::lock_guard lock(mutex_);
+  if (message.era != era_) return;
   if (!message.is_content()) {
     if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) statistics_.pop_front();
     return save();
@@ -363,6 +370,7 @@ void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::in
 
 void Outbox::given_up(const Message& message) {
   const std::lock_guard lock(mutex_);
+  if (message.era != era_) return;
   if (message.is_content()) {
     if (is_first(message.content)) first_is_done();
   } else if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) {
@@ -384,6 +392,7 @@ std::size_t Outbox::clear() {
 
 // Under the lock.
 std::size_t Outbox::empty() {
+  ++era_;
   const auto count = statistics_.size() + wishes_.size();
   const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0;
   statistics_.clear();

@@ -63,11 +63,15 @@ class Outbox {
     std::string path;                 // "/ksn/v1/statistics", "/ksn/v1/content"
     v1::StatisticsRequest statistics;
     v1::ContentRequest content;
+    std::uint64_t era = 0;            // when it was taken: what is thrown away meanwhile is of another
     [[nodiscard]] bool is_content() const { return path == "/ksn/v1/content"; }
   };
   [[nodiscard]] std::optional<Message> next(bool statistics_permitted, bool content_permitted, std::int64_t now);
   // What next() would give, without a file's bytes: as many zeros stand for them. Nothing is read, and nothing changes.
   [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
+  // It may still go: nothing was thrown away since it was taken.
+  [[nodiscard]] bool is_current(const Message& message) const;
+  // Of a message that is not current any more nothing is taken over.
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
 
@@ -116,6 +120,7 @@ class Outbox {
   void save();
 
   mutable std::mutex mutex_;
+  std::uint64_t era_ = 0;  // grows when everything is thrown away
   const Keep keep_;
   const Warn warn_;
   Limits limits_;

@@ -23,6 +23,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint16_t kServicePort = 13112;
 constexpr std::size_t kMostPemBytes = 65536;
+// Every other plugin that ships: each would be a process that does nothing here.
+constexpr std::string_view kNotNeeded[] = {"cloud-mode", "distribution-point", "ksn-client", "ksn-proxy", "scanner",
+                                           "source-distribution-point", "source-folder", "source-ftp", "source-http", "source-share"};
 
 std::string host_name() {
   char name[256] = "";
@@ -130,9 +133,11 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   }
   const auto store = setup.store.empty() ? folder.file("store") : setup.store;
   if (!store.starts_with("redis:")) PICKET_TRY(ksn_store::open_store(store, true));
+  std::string disabled;
+  for (const auto name : kNotNeeded) disabled += cat("disabled = org.picket.", name, "\n");
   PICKET_TRY(create(folder.configuration(),
                     cat("# picketd as a private KSN, and nothing else; see config/roles/private_ksn.conf.\ndata-dir = ", folder.file("data"), "\nrun-dir = ", folder.file("run"), "\nsettings-dir = ", folder.file("settings"),
-                        "\npolicy-keys = ", folder.file("trust/policy"), "\n"),
+                        "\npolicy-keys = ", folder.file("trust/policy"), "\n", disabled),
                     0644));
   // Last: with it the folder is a KSN.
   return create(folder.settings(),

@@ -48,11 +48,15 @@ INSTANTIATE_TEST_SUITE_P(
                     Vector{"http://1.2.259", "http://1.2.1.3/"}, Vector{"http://1.2.3.999/", "http://1.2.3.999/"}, Vector{"http://1.2.3.4.5/", "http://1.2.3.4.5/"}, Vector{"http://4294967296/", "http://4294967296/"},
                     Vector{"http://09.0.0.1/", "http://09.0.0.1/"}, Vector{"http://a/b/../../../c/./d/", "http://a/c/d/"}, Vector{"http://a/b//../c/.", "http://a/c/"},
                     Vector{"http://a?q=/../x", "http://a/?q=/../x"}, Vector{"http://u:p@a:80/", "http://u:p@a:80/"}, Vector{"http://a:/", "http://a/"},
-                    Vector{"http://[2001:DB8:0::1]:8080/x", "http://[2001:db8::1]:8080/x"}, Vector{"a.example/x%00y", "http://a.example/x%00y"}, Vector{"localhost:8080/a", "http://localhost:8080/a"}));
+                    Vector{"http://[2001:DB8:0::1]:8080/x", "http://[2001:db8::1]:8080/x"}, Vector{"a.example/x%00y", "http://a.example/x%00y"}, Vector{"localhost:8080/a", "http://localhost:8080/a"},
+                    Vector{"a.example:443", "http://a.example:443/"}, Vector{"a.example:443?q", "http://a.example:443/?q"}, Vector{"ftp://a.example/x", "ftp://a.example/x"}, Vector{"a.example/?u=mailto:b", "http://a.example/?u=mailto:b"}));
 
 TEST(CanonicalAddressRefused, says_why) {
   for (const auto& [address, why] : {Vector{"", "empty"}, Vector{"   ", "empty"}, Vector{"#only", "empty"}, Vector{"http:///path", "no host"}, Vector{"http://./", "no host"}, Vector{"http://a:b/", "port"},
-                                     Vector{"http://a:1234567/", "port"}, Vector{"http://[::1/", "IPv6"}, Vector{"http://[zz]/", "IPv6"}, Vector{"http://[::1%00]/", "IPv6"}, Vector{"mailto:me@", "no host"}, Vector{"http://a:b:1/", "not a name"},
+                                     Vector{"http://a:1234567/", "port"}, Vector{"http://[::1/", "IPv6"}, Vector{"http://[zz]/", "IPv6"}, Vector{"http://[::1%00]/", "IPv6"}, Vector{"mailto:ann@host.example", "the scheme is 'mailto'"},
+                                     Vector{"MAILTO%3Aann@host", "'mailto'"}, Vector{"javascript:alert(1)", "'javascript'"}, Vector{"data:text/html,x", "'data'"}, Vector{"tel:112", "'tel'"},
+                                     Vector{"file:/etc/passwd", "'file'"}, Vector{"file://server/share", "'file'"}, Vector{"ssh://host.example:22", "'ssh'"}, Vector{"blob:https://a.example/1", "'blob'"},
+                                     Vector{"user:word@host.example/", "'user'"}, Vector{"http://a:b:1/", "not a name"},
                                      Vector{"http://a/" + std::string(8184, 'x'), "8 KiB"}}) {
     const auto result = canonical_address(address);
     ASSERT_FALSE(result) << address << " became " << *result;

@@ -199,6 +199,23 @@ TEST_F(KsnClientPlugin, the_most_exact_expression_of_an_address_decides) {
   EXPECT_EQ(check_address("http://good.example.org/x").from(), v1::Checked::CACHE);
   EXPECT_EQ(ksn.seen().digests, asked);
   EXPECT_EQ(check_address("").from(), v1::Checked::NOBODY);
+  EXPECT_THAT(check_address("mailto:ann@harmless.example").why(), HasSubstr("the scheme is 'mailto'"));
+  EXPECT_EQ(ksn.seen().digests, asked) << "that is nobody's address on the web";
+}
+
+TEST_F(KsnClientPlugin, says_that_the_cache_answered_only_when_nothing_had_to_be_asked) {
+  ksn.knows(sha256("evil.example/"), v1::VERDICT_UNTRUSTED, "Whole.Site", 3600, v1::OBJECT_ADDRESS);
+  start();
+  accept();
+  for (const std::string host : {"harmless.example", "evil.example"}) {
+    const auto site = "http://" + host + "/", page = site + "page";
+    ASSERT_EQ(check_address(site).from(), v1::Checked::SERVER);
+    ASSERT_EQ(check_address(site).from(), v1::Checked::CACHE);
+    const auto asked = ksn.seen().digests;
+    EXPECT_EQ(check_address(page).from(), v1::Checked::SERVER) << "the site is known, the page was asked: " << page;
+    EXPECT_EQ(ksn.seen().digests, asked + 1);
+    EXPECT_EQ(check_address(page).from(), v1::Checked::CACHE);
+  }
 }
 
 TEST_F(KsnClientPlugin, by_prefix_ksn_does_not_learn_what_was_asked) {

@@ -125,6 +125,21 @@ TEST_F(KsnClientPlugin, declining_the_version_in_force_in_another_language_takes
   EXPECT_EQ(status().status(), "Disabled");
 }
 
+TEST_F(KsnClientPlugin, a_version_that_was_accepted_in_one_language_is_decided_in_all_of_them) {
+  ASSERT_TRUE(picket::write_file_atomic(folder.path() / "statements" / "ksn_de.txt", "Version: 1\nDer Text.\n"));
+  start();
+  ASSERT_EQ(decide(true, {}, "de").status, PICKET_OK);
+  EXPECT_EQ(status().statement().language(), "en");
+  for (const char* language : {"en", "de"}) EXPECT_EQ(statement(language).statement().decision(), "accepted") << language;
+  restart();
+  EXPECT_EQ(status().statement().decision(), "accepted");
+  EXPECT_EQ(status().statement().who(), "ann");
+  ASSERT_TRUE(picket::write_file_atomic(folder.path() / "statements" / "ksn_de.txt", "Version: 1\nEin anderer Text.\n"));
+  EXPECT_EQ(statement("de").statement().decision(), "none") << "under the same version another text than was read";
+  write_statement("en", "2");
+  EXPECT_EQ(status().statement().decision(), "none");
+}
+
 TEST_F(KsnClientPlugin, says_which_languages_there_are_instead_of_one_that_does_not_ship) {
   settings["language"] = "fr";
   start();

@@ -105,6 +105,27 @@ TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
   EXPECT_EQ(status().cause(), "");
 }
 
+TEST_F(KsnExtended, what_fails_on_a_road_that_is_gone_does_not_delay_the_next_one) {
+  settings["use_proxy"] = true;
+  settings["proxy"] = ksn.address();
+  settings["request_timeout_ms"] = 60'000;
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::PROXY);
+  stop_until_the_period_is_over();
+  ksn.mood(Mood::silent);
+  const auto before = ksn.messages();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.messages() >= before + 2; })) << "greeting and statistics";
+  KsnServiceFake other(folder.path() / "other");
+  settings["proxy"] = other.address();
+  settings["proxy_certificate"] = other.certificate().native();
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_TRUE(wait([&] { return other.seen().hellos > 0; }));
+  ksn.die();
+  EXPECT_TRUE(wait([&] { return other.seen().statistics.size() == 1 && nothing_waits(); })) << "not in five minutes";
+}
+
 // What KSN gets is looked at: nothing of a time without consent, switched off or in basic mode.
 TEST_F(KsnExtended, statistics_hold_nothing_of_a_time_in_which_nothing_may_be_gathered) {
   settings["extended"] = false;

@@ -207,6 +207,28 @@ TEST_F(KsnOutbox, what_waits_for_one_ksn_goes_to_no_other) {
   EXPECT_TRUE(outbox->wish(wish_for(digest)));
 }
 
+TEST_F(KsnOutbox, a_message_that_was_taken_for_one_ksn_is_none_for_the_next) {
+  const auto digest = write("program", "\x7f" "ELF program");
+  const auto file = (folder / "program").native();
+  auto outbox = make();
+  EXPECT_EQ(outbox->belong_to({"key 1"}), 0U);
+  outbox->seen(digest, file);
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  const auto taken = outbox->next(true, true, kToday);
+  ASSERT_TRUE(taken);
+  EXPECT_TRUE(outbox->is_current(*taken));
+  EXPECT_EQ(outbox->belong_to({"key 2"}), 1U);
+  EXPECT_FALSE(outbox->is_current(*taken));
+  outbox->use(limits(), {}, kToday);
+  outbox->seen(digest, file);
+  ASSERT_TRUE(outbox->wish(wish_for(digest))) << "the next one wishes for the same";
+  outbox->given_up(*taken);
+  v1::ContentReply all;
+  all.set_complete(true);
+  outbox->sent(*taken, &all, kToday);
+  EXPECT_EQ(outbox->waiting(), 1U) << "what the one before said of it counts no more";
+}
+
 TEST_F(KsnOutbox, a_wish_is_for_what_was_asked_about_and_is_still_the_same) {
   auto outbox = make();
   const auto digest = write("program", "\x7f""ELF and more");
