@@ -29,9 +29,14 @@ std::string_view name_of(bus::Seen::What what) {
   return "unknown";
 }
 
-v1::WatchEvent to_proto(const bus::Seen& seen) {
+v1::WatchEvent event_now() {
   v1::WatchEvent event;
   event.set_at_us(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return event;
+}
+
+v1::WatchEvent to_proto(const bus::Seen& seen) {
+  auto event = event_now();
   event.set_what(std::string(name_of(seen.what)));
   event.set_topic(std::string(seen.message->topic()));
   event.set_key(std::string(seen.message->key()));
@@ -73,26 +78,37 @@ Result<> WatchService::start() {
   return attach(router_, std::move(options));
 }
 
+void WatchService::Watcher::tell_missed() {
+  if (missed == 0) return;
+  auto event = event_now();
+  event.set_what("missed");
+  event.set_missed(std::exchange(missed, 0));
+  waiting.push_back(event.SerializeAsString());
+}
+
 void WatchService::seen(const bus::Seen& seen) {
   if (!seen.message || seen.message->topic() == kTopic) return;  // never watches itself,
   if (telling_.load() == std::this_thread::get_id()) return;     // nor what it streams, which has no topic of its own
   const std::lock_guard lock(mutex_);
   std::string plain, with_payload;
+  bool is_new = false;
   for (auto& [id, watcher] : watchers_) {
     if (!watcher.filter.empty() && !bus::matches(watcher.filter, seen.message->topic())) continue;
-    if (events_.size() >= kMaxWaiting) {
+    if (watcher.waiting.size() >= kMaxWaiting) {
       ++watcher.missed;
       continue;
     }
+    watcher.tell_missed();
     auto& text = watcher.payloads ? with_payload : plain;
     if (text.empty()) {
       auto event = to_proto(seen);
       if (watcher.payloads && seen.message->payload().size() < bus::kMaxPayload / 2) event.set_payload(std::string(seen.message->payload()));
       text = event.SerializeAsString();
     }
-    events_.emplace_back(id, text);
+    watcher.waiting.push_back(text);
+    is_new = true;
   }
-  if (events_.empty() || scheduled_) return;
+  if (!is_new || scheduled_) return;
   scheduled_ = true;
   strand_->post([this] { drain(); });
 }
@@ -100,21 +116,16 @@ void WatchService::seen(const bus::Seen& seen) {
 void WatchService::drain() {
   const std::lock_guard lock(mutex_);
   scheduled_ = false;
-  for (auto& [id, text] : events_) {
-    const auto watcher = watchers_.find(id);
-    if (watcher == watchers_.end()) continue;
-    if (watcher->second.waiting.size() >= kMaxWaiting)
-      ++watcher->second.missed;
-    else
-      watcher->second.waiting.push_back(std::move(text));
-  }
-  events_.clear();
   for (auto& [id, watcher] : watchers_) flush(id, watcher);
 }
 
 void WatchService::flush(bus::RequestId id, Watcher& watcher) {
   telling_ = std::this_thread::get_id();
-  while (!watcher.waiting.empty() && peer().stream_write(id, watcher.waiting.front()) == bus::kOk) watcher.waiting.pop_front();
+  for (;;) {
+    if (watcher.waiting.empty()) watcher.tell_missed();
+    if (watcher.waiting.empty() || peer().stream_write(id, watcher.waiting.front()) != bus::kOk) break;
+    watcher.waiting.pop_front();
+  }
   telling_ = std::thread::id();
 }
 

@@ -28,6 +28,7 @@ class WatchService : public Answering {
     bool payloads = false;
     std::uint64_t missed = 0;
     std::deque<std::string> waiting;  // for credit; bounded, the rest is missed and counted
+    void tell_missed();               // in its place among the others: after all that waits, before what comes next
   };
   void seen(const bus::Seen& seen);  // any-thread
   void flush(bus::RequestId id, Watcher& watcher);
@@ -38,7 +39,6 @@ class WatchService : public Answering {
   std::mutex mutex_;
   std::atomic<std::thread::id> telling_{};  // holds the mutex while it writes to a watcher, which the bus shows to the tap on the same thread
   std::map<bus::RequestId, Watcher> watchers_;
-  std::deque<std::pair<bus::RequestId, std::string>> events_;
   bool scheduled_ = false;
 };
 

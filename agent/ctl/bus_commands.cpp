@@ -43,8 +43,9 @@ std::string line_of(const Terminal& terminal, const host::v1::WatchEvent& event,
   using runtime::printable;
   std::string what = printable(event.what());
   what.resize(std::max<std::size_t>(what.size(), 7), ' ');
-  std::string line = cat(terminal.styled(Style::faint, clock_time(event.at_us())), " ", terminal.styled(style_of(event.what()), what), " ",
-                         terminal.styled(Style::strong, printable(event.topic())));
+  std::string line = cat(terminal.styled(Style::faint, clock_time(event.at_us())), " ", terminal.styled(style_of(event.what()), what), " ");
+  if (event.missed() != 0) return cat(line, std::to_string(event.missed()), event.missed() == 1 ? " message" : " messages", ", too fast to be shown");
+  line += terminal.styled(Style::strong, printable(event.topic()));
   if (!event.key().empty()) line += cat(" [", printable(event.key()), "]");
   line += cat(" ", printable(event.from()), event.to().empty() ? "" : " > ", printable(event.to()), " ", std::to_string(event.size()), " bytes");
   if (event.status() < 0) line += cat(" status ", std::to_string(event.status()));
@@ -74,19 +75,12 @@ Result<Exit> bus_watch(Context& context) {
     if (context.is_json()) context.print_json(to_shown(event, payloads));  // one document a line
     else context.terminal.out(line_of(context.terminal, event, payloads) + "\n");
     if (context.terminal.failed()) return fail(Code::cancelled, std::string(enough));  // e.g. piped into head
+    if (event.missed() != 0) return {};
     return ++seen == most ? fail(Code::cancelled, std::string(enough)) : Result<>();
   };
   const auto idle = [&]() -> Result<> { return context.terminal.is_closed() ? fail(Code::cancelled, std::string(enough)) : Result<>(); };
-  // A request lives a day at most; watching may last longer.
-  auto done = context.session.follow("picket.bus.watch", request, reply, show, idle);
-  while (!done && done.error().code == Code::timeout && !context.invocation.has("timeout")) done = context.session.follow("picket.bus.watch", request, reply, show, idle);
-  if (done) {
-    if (reply.missed() != 0) context.terminal.err(cat(std::to_string(reply.missed()), " messages were missed\n"));
-    return Exit::ok;
-  }
-  // Ctrl-C is how watching ends.
-  if (done.error().code == Code::cancelled) return Exit::ok;
-  return fail(Error(done.error()));
+  PICKET_TRY(context.session.watch("picket.bus.watch", request, reply, show, idle));
+  return Exit::ok;
 }
 
 Result<Exit> bus_topics(Context& context) {

@@ -13,7 +13,7 @@ constexpr std::span<const OptionSpec> no_options;
 constexpr std::array global{
     OptionSpec{"socket", "PATH", "picketd's control socket (default: picketd.sock in run-dir of picketd.conf)"},
     OptionSpec{"config", "FILE", "where picketd.conf is (default: /etc/picket/picketd.conf)"},
-    OptionSpec{"timeout", "SECONDS", "how long to wait for an answer (default: 10; long work: no limit)"},
+    OptionSpec{"timeout", "SECONDS", "how long to wait for an answer (default: 10; long work: no limit), or how long to watch"},
     OptionSpec{"json", nullptr, "one JSON document on standard output, see /usr/share/picket/JSON.md (help and completion print their text)"},
     OptionSpec{"no-color", nullptr, "no colours"},
 };

@@ -95,6 +95,17 @@ Result<> Session::follow(std::string_view topic, const pb::Message& request, pb:
   }
 }
 
+Result<> Session::watch(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk, const Idle& idle) {
+  PICKET_TRY(connect());  // what ends in time below is then no connection that does not come
+  for (;;) {
+    const auto followed = follow(topic, request, reply, chunk, idle);
+    if (followed || followed.error().code == Code::cancelled) return {};
+    if (followed.error().code != Code::timeout && followed.error().code != Code::expired) return followed;
+    if (long_timeout_ != unlimited) return {};
+    // A request lives a day at most; watching may last longer.
+  }
+}
+
 Result<> Session::state(std::string_view topic, pb::Message& value) {
   PICKET_TRY(connect());
   PICKET_TRY(client_->subscribe(topic));

@@ -54,6 +54,10 @@ class Session {
   [[nodiscard]] Result<> follow(std::string_view topic, const google::protobuf::Message& request, google::protobuf::Message& reply, const Chunk& chunk,
                                 const Idle& idle = {});
 
+  // The same of what has no end of its own: watched until cancelled, or for as long as --timeout said, and both end well.
+  [[nodiscard]] Result<> watch(std::string_view topic, const google::protobuf::Message& request, google::protobuf::Message& reply, const Chunk& chunk,
+                               const Idle& idle);
+
   // The value that a state topic keeps now. Code::not_found: nobody said anything.
   [[nodiscard]] Result<> state(std::string_view topic, google::protobuf::Message& value);
 

@@ -125,14 +125,10 @@ Result<Exit> task_watch(Context& context) {
     return {};
   };
   const auto idle = [&]() -> Result<> { return all && context.terminal.is_closed() ? Result<>(fail(Code::cancelled, "nobody reads any more")) : Result<>(); };
-  // A request lives a day at most; watching all may last longer.
-  auto followed = context.session.follow("picket.task.watch", request, run, show, idle);
-  while (!followed && all && followed.error().code == Code::timeout && !context.invocation.has("timeout")) followed = context.session.follow("picket.task.watch", request, run, show, idle);
+  auto followed = all ? context.session.watch("picket.task.watch", request, run, show, idle) : context.session.follow("picket.task.watch", request, run, show, idle);
   view.interrupt();
-  // Watching all has no other end than this.
-  if (!followed && all && followed.error().code == Code::cancelled) return Exit::ok;
-  if (!followed) return fail(Error(followed.error()));
-  return ended(context, view, run);
+  if (!followed) return fail(std::move(followed).error());
+  return all ? Exit::ok : ended(context, view, run);
 }
 
 Result<Exit> task_cancel(Context& context) {

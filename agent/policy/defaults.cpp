@@ -3,11 +3,13 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "package/schema_examine.hpp"
 #include "policy/layers.hpp"
-#include "policy/schema_examine.hpp"
 
 namespace picket::policy {
 namespace {
+
+using package::resolve;
 
 std::size_t weight(const json::value& value) {
   std::size_t sum = 1;

@@ -8,49 +8,21 @@
 #include <boost/json/serialize.hpp>
 // valijson 1.0 is not clean under our warnings; it comes from the system's include folder.
 #include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/constraint_builder.hpp>
 #include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "package/schema_examine.hpp"
 #include "policy/defaults.hpp"
 #include "policy/one_line.hpp"
-#include "policy/pattern.hpp"
-#include "policy/schema_examine.hpp"
 #include "policy/secrets.hpp"
-#include "trust/json.hpp"
 
 namespace picket::policy {
 namespace {
 
-constexpr std::size_t max_schema = 256u << 10, max_shown = 120;
+using package::pattern_keyword, package::resolve;
 
-// "pattern" for valijson, matched by our engine.
-class PatternConstraint final : public valijson::constraints::PolyConstraint {
- public:
-  explicit PatternConstraint(Pattern pattern) : pattern_(std::move(pattern)) {}
-
-  bool validate(const valijson::adapters::Adapter& target, const std::vector<std::string>& context, valijson::ValidationResults* results) const override {
-    if (!target.isString() || pattern_.matches(target.asString())) return true;
-    if (results != nullptr) results->pushError(context, "'pattern' constraint");
-    return false;
-  }
-
- private:
-  valijson::constraints::Constraint* cloneInto(void* place) const override { return new (place) PatternConstraint(*this); }
-  std::size_t sizeOf() const override { return sizeof(PatternConstraint); }
-  Pattern pattern_;
-};
-
-class PatternBuilder final : public valijson::ConstraintBuilder {
- public:
-  valijson::constraints::Constraint* make(const valijson::adapters::Adapter& value) const override {
-    auto pattern = Pattern::compile(value.asString());  // examined before: compiles
-    if (!pattern) throw std::runtime_error(pattern.error().message);
-    return new PatternConstraint(std::move(*pattern));
-  }
-};
+constexpr std::size_t max_shown = 120;
 
 // valijson's wording -> the keyword, whose value in the schema tells more than the wording does.
 struct Wording {
@@ -191,35 +163,11 @@ Violation describe(const valijson::ValidationResults::Error& error, const json::
 
 }  // namespace
 
-struct CompiledSchema::Parts {
-  json::value original;  // with its defaults
-  json::value safe;      // what valijson got
-  valijson::Schema compiled;
-};
+CompiledSchema::CompiledSchema(package::SettingsSchema schema) : schema_(std::move(schema)) {}
 
-CompiledSchema::CompiledSchema(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-CompiledSchema::CompiledSchema(CompiledSchema&&) noexcept = default;
-CompiledSchema& CompiledSchema::operator=(CompiledSchema&&) noexcept = default;
-CompiledSchema::~CompiledSchema() = default;
-
-Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) { return one_line(compile_text(schema_json)); }
-
-Result<CompiledSchema> CompiledSchema::compile_text(std::string_view schema_json) {
-  if (schema_json.size() > max_schema) return fail(Code::too_large, "settings schema: more than 256 KiB");
-  auto parsed = trust::parse_strict(schema_json, {}, trust::Numbers::any);
-  if (!parsed) return fail(std::move(parsed).error(), "settings schema");
-  auto parts = std::make_unique<Parts>();
-  parts->original = std::move(*parsed);
-  parts->safe = parts->original;
-  if (auto safe = make_safe(parts->safe); !safe) return fail(std::move(safe).error(), "settings schema");
-  try {
-    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
-    parser.addConstraintBuilder(pattern_keyword, new PatternBuilder);  // owned by the parser
-    parser.populateSchema(valijson::adapters::BoostJsonAdapter(parts->safe), parts->compiled);
-  } catch (const std::exception& error) {
-    return fail(Code::invalid, cat("settings schema: ", error.what()));
-  }
-  return CompiledSchema(std::move(parts));
+Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) {
+  PICKET_LET(schema, one_line(package::SettingsSchema::compile(schema_json)));
+  return CompiledSchema(std::move(schema));
 }
 
 std::optional<Violation> CompiledSchema::check(const json::value& value, std::size_t max_nodes) const {
@@ -227,17 +175,17 @@ std::optional<Violation> CompiledSchema::check(const json::value& value, std::si
   try {
     valijson::Validator validator;
     valijson::ValidationResults results;
-    if (validator.validate(parts_->compiled, valijson::adapters::BoostJsonAdapter(value), &results)) return std::nullopt;
+    if (validator.validate(*schema_.compiled, valijson::adapters::BoostJsonAdapter(value), &results)) return std::nullopt;
     valijson::ValidationResults::Error error;
     if (!results.popError(error)) return Violation{{}, "does not fit the schema"};
-    return describe(error, value, parts_->safe);
+    return describe(error, value, schema_.safe);
   } catch (const std::exception& error) {
     return Violation{{}, cat("could not be checked: ", error.what())};
   }
 }
 
-bool CompiledSchema::knows(const Path& setting) const { return may_hold(parts_->safe, setting, 0, parts_->safe); }
+bool CompiledSchema::knows(const Path& setting) const { return may_hold(schema_.safe, setting, 0, schema_.safe); }
 
-bool CompiledSchema::fill_defaults(json::value& value) const { return policy::fill_defaults(parts_->original, value); }
+bool CompiledSchema::fill_defaults(json::value& value) const { return policy::fill_defaults(schema_.original, value); }
 
 }  // namespace picket::policy

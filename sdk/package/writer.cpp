@@ -64,7 +64,7 @@ Result<std::filesystem::path> write_package(const std::filesystem::path& manifes
   PICKET_LET(source, read_file(manifest_path, kMaxManifestBytes));
   auto checked = Manifest::parse(source, false);
   if (!checked) return fail(std::move(checked).error(), manifest_path.native());
-  if (auto usable = check_settings_schema(checked->settings_schema); !usable) return fail(std::move(usable).error(), manifest_path.native());
+  if (auto usable = SettingsSchema::compile(checked->settings_schema); !usable) return fail(std::move(usable).error(), manifest_path.native());
   PICKET_LET(library, read_file(library_path, max_library_bytes));
   auto facts = read_elf(library);
   if (!facts) return fail(std::move(facts).error(), library_path.native());

@@ -15,6 +15,8 @@ for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-h
 done
 [ -z "$(find "$work/root" -perm /022 -not -type l)" ] || fail "writable by others: $(find "$work/root" -perm /022 -not -type l | head -3)"
 [ -z "$(find "$work/root" -name '*.key.pem')" ] || fail "a private key is installed"
+# dpkg asks before it writes over what an administrator has changed.
+diff <(find "${etc%/picket}" -type f | sed "s|^${etc%/picket}|/etc|" | sort) <(sort "$PICKET_SOURCE/installer/debian/conffiles") || fail "what is installed below /etc is not what installer/debian/conffiles lists"
 grep -qx 'ExecStart=/usr/libexec/picket/picket-launcher -- /usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
 
 # What the package says when it is configured: that KSN is off and who decides; once, not again at an upgrade.

@@ -1,16 +1,14 @@
 // Settings as the host makes them of a schema: its defaults, and what lies at its edges, held against the schema itself.
-#include <memory>
-
 #include <boost/json.hpp>
 
 #include <valijson/adapters/boost_json_adapter.hpp>
 #include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
 #include "check/edges.hpp"
 #include "check/subject.hpp"
+#include "package/settings_schema.hpp"
 #include "trust/json.hpp"
 
 namespace picket::check {
@@ -38,17 +36,6 @@ void fill(const json::value& schema, json::object& into, unsigned depth) {
   }
 }
 
-using Compiled = std::unique_ptr<valijson::Schema>;
-Result<Compiled> compile(const json::value& schema) {
-  try {
-    auto out = std::make_unique<valijson::Schema>();
-    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(valijson::adapters::BoostJsonAdapter(schema), *out);
-    return out;
-  } catch (const std::exception& e) {
-    return fail(Code::invalid, cat("settings_schema: ", e.what()));
-  }
-}
-
 Result<> validate(const valijson::Schema& schema, const json::value& settings) {
   try {
     valijson::ValidationResults why;
@@ -59,36 +46,33 @@ Result<> validate(const valijson::Schema& schema, const json::value& settings) {
     for (const auto& part : first.context) where += part;
     return fail(Code::invalid, cat("settings ", where, ": ", first.description));
   } catch (const std::exception& e) {
-    return fail(Code::invalid, cat("settings_schema: ", e.what()));
+    return fail(Code::invalid, cat("settings schema: ", e.what()));
   }
 }
 
 }  // namespace
 
 Result<std::string> default_settings(const std::string& schema_json) {
-  PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
+  PICKET_LET(schema, package::SettingsSchema::compile(schema_json));
   json::object settings;
-  fill(schema, settings, 0);
-  PICKET_LET(compiled, compile(schema));
-  PICKET_TRY(validate(*compiled, settings));
+  fill(schema.original, settings, 0);
+  PICKET_TRY(validate(*schema.compiled, settings));
   return json::serialize(settings);
 }
 
 Result<> check_settings(const std::string& schema_json, const std::string& settings_json) {
-  PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
+  PICKET_LET(schema, package::SettingsSchema::compile(schema_json));
   PICKET_LET(settings, trust::parse_strict(settings_json, {}, trust::Numbers::any));
-  PICKET_LET(compiled, compile(schema));
-  return validate(*compiled, settings);
+  return validate(*schema.compiled, settings);
 }
 
 Result<Edges> settings_at_edges(const std::string& schema_json, const std::string& settings_json) {
-  PICKET_LET(schema, trust::parse_strict(schema_json, {}, trust::Numbers::any));
+  PICKET_LET(schema, package::SettingsSchema::compile(schema_json));
   PICKET_LET(settings, trust::parse_strict(settings_json, {}, trust::Numbers::any));
-  PICKET_LET(compiled, compile(schema));
   Edges out;
-  for (auto& value : around(schema, settings)) {
-    if (value.is_object()) fill(schema, value.get_object(), 0);
-    if (value.is_object() && validate(*compiled, value)) out.accepted.push_back(json::serialize(value));
+  for (auto& value : around(schema.original, settings)) {
+    if (value.is_object()) fill(schema.original, value.get_object(), 0);
+    if (value.is_object() && validate(*schema.compiled, value)) out.accepted.push_back(json::serialize(value));
     else ++out.refused;
   }
   return out;

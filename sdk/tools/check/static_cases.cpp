@@ -86,7 +86,7 @@ Verdict is_taken_by_hosts(const package::Manifest& manifest) {
 }
 Verdict manifest(const Subject& subject) {
   if (!subject.manifest) return subject.manifest.error().code == Code::not_found ? skipped("no manifest was given") : failed(subject.manifest.error().message);
-  const auto usable = package::check_settings_schema(subject.manifest->settings_schema);
+  const auto usable = package::SettingsSchema::compile(subject.manifest->settings_schema);
   return usable ? is_taken_by_hosts(*subject.manifest) : failed(usable.error().message);
 }
 Verdict digest(const Subject& subject) {

@@ -84,11 +84,17 @@ def main():
         expect(1, "FAIL     shared-object", "static", root / "cut.so")
         expect(1, "FAIL     loads", "run", root / "cut.so", "--id", "test.bad.plugin")
 
-        impossible = [BIN / "picket-plugin-pack", "--manifest", manifests / "impossible_schema.json", "--library", library, "--development-key", root / "key",
-                      "--output", root / "impossible"]
-        refused = subprocess.run(impossible, capture_output=True, text=True, timeout=60)
-        if refused.returncode != 1 or "settings_schema: " not in refused.stderr or (root / "impossible").exists():
-            sys.exit(f"a schema that no host can use was packed: {refused}")
+        # A schema that no host can use: an unknown type, and what only some engines of patterns know.
+        unusable = [manifests / "impossible_schema.json"]
+        for name, pattern in (("open_group", "((("), ("lookahead", "^(?!a)")):
+            unusable.append(root / f"{name}.json")
+            unusable[-1].write_text(json.dumps({**told, "settings_schema": {"type": "object", "properties": {"word": {"type": "string", "pattern": pattern}}}}))
+        for schema in unusable:
+            expect(1, "settings schema: ", "static", library, "--manifest", schema, "--only", "manifest")
+            pack = [BIN / "picket-plugin-pack", "--manifest", schema, "--library", library, "--development-key", root / "key", "--output", root / "impossible"]
+            refused = subprocess.run(pack, capture_output=True, text=True, timeout=60)
+            if refused.returncode != 1 or "settings schema: " not in refused.stderr or (root / "impossible").exists():
+                sys.exit(f"a schema that no host can use was packed: {refused}")
 
         # A package whose library was changed after it was packed.
         shutil.copy(library, root / "plugin.so")

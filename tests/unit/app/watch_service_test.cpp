@@ -56,6 +56,68 @@ TEST(WatchService, streams_what_happens_and_not_its_own_stream) {
   executor->stop(std::chrono::seconds(5));
 }
 
+TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
+  using namespace std::chrono_literals;
+  auto executor = runtime::Executor::make(2);
+  auto router = bus::Router::make(*executor);
+  Quiet handler;
+  {
+    WatchService service(*router, *executor);
+    ASSERT_TRUE(service.start());
+    auto teller = router->attach({.name = "teller", .allow = {.publishes = {{"test.event", bus::Kind::event}}}}, handler);
+    ASSERT_TRUE(teller);
+    auto caller = bus::Caller::attach(*router, {.name = "watcher", .allow = {.asks = {"picket.bus.watch"}}});
+    ASSERT_TRUE(caller);
+    auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = {}, .timeout = 60s}, 1024);
+    ASSERT_TRUE(stream);
+    std::uint64_t published = 0, next = 0, missed = 0;
+    const auto publish = [&](int times) {
+      for (int i = 0; i < times; ++i) ASSERT_EQ((*teller)->publish("test.event", std::to_string(++published), "", ""), bus::kOk);
+    };
+    // Each that was published came, or is within what is said to be missed where it would have come.
+    const auto read_up_to = [&](std::uint64_t last) {
+      while (next <= last) {
+        auto chunk = (*stream)->next(20s);
+        ASSERT_TRUE(chunk) << chunk.error().message;
+        ASSERT_TRUE(*chunk);
+        host::v1::WatchEvent event;
+        ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
+        if (event.what() == "missed") {
+          ASSERT_GT(event.missed(), 0U);
+          next += event.missed();
+          missed += event.missed();
+        } else {
+          ASSERT_EQ(event.key(), std::to_string(next));
+          ++next;
+        }
+      }
+    };
+    for (int tries = 0; next == 0 && tries < 100; ++tries) {  // the first may come before the watch has begun
+      publish(1);
+      if (auto chunk = (*stream)->next(100ms)) {
+        host::v1::WatchEvent event;
+        ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
+        next = std::stoull(event.key()) + 1;
+      }
+    }
+    ASSERT_NE(next, 0U);
+    publish(6000);
+    read_up_to(published - 4000);
+    EXPECT_EQ(missed, 0U) << "what was missed comes after what was kept";
+    publish(10);
+    read_up_to(published);
+    EXPECT_GT(missed, 0U);
+    missed = 0;
+    publish(6000);
+    read_up_to(published);
+    EXPECT_GT(missed, 0U) << "said also when nothing more happens";
+    stream->reset();
+    teller->reset();
+    caller->reset();
+  }
+  executor->stop(5s);
+}
+
 TEST(WatchService, refuses_what_is_no_filter) {
   auto executor = runtime::Executor::make(2);
   auto router = bus::Router::make(*executor);

@@ -172,6 +172,36 @@ TEST_F(Commands, ctrl_c_is_how_watching_ends) {
   EXPECT_TRUE(picketd.wait_for_cancel());
 }
 
+TEST_F(Commands, watching_ends_well_after_the_time_that_was_asked_for) {
+  for (const auto* topic : {"picket.bus.watch", "picket.task.watch"}) picketd.answer_bytes(topic, [](std::string_view) { return CtlAnswer{{}, std::string(), true}; });
+  picketd.start();
+  for (const auto* what : {"bus", "task"}) {
+    const auto ran = run({what, "watch", "--timeout", "1"});
+    EXPECT_EQ(ran.code, 0) << what;
+    EXPECT_EQ(ran.err, "") << what;
+  }
+  EXPECT_EQ(run({"task", "watch", "update", "--timeout", "1"}).code, 1) << "what has an end was not seen to end";
+}
+
+TEST_F(Commands, what_watching_missed_is_said_where_it_is_missing) {
+  picketd.answer_bytes("picket.bus.watch", [](std::string_view) {
+    host::v1::WatchEvent missed, seen;
+    missed.set_what("missed");
+    missed.set_missed(3);
+    seen.set_what("publish");
+    seen.set_topic("test.event");
+    return CtlAnswer{{missed.SerializeAsString(), seen.SerializeAsString()}, std::string(), true};
+  });
+  picketd.start();
+  const auto ran = run({"bus", "watch", "--count", "1"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  const auto lost = ran.out.find(" missed  3 messages, too fast to be shown\n"), next = ran.out.find(" publish test.event ");
+  EXPECT_TRUE(lost < next && next != std::string::npos) << ran.out;
+  const auto as_json = run({"bus", "watch", "--count", "1", "--json"});
+  EXPECT_NE(as_json.out.find(R"("missed":3)"), std::string::npos) << as_json.out;
+  EXPECT_NE(as_json.out.find(R"("missed":0)"), std::string::npos) << as_json.out;
+}
+
 TEST_F(Commands, a_failure_within_long_work_is_told_at_once) {
   picketd.answer_bytes("picket.update.run", [](std::string_view) { return CtlAnswer{{}, fail(Code::timeout, "no source answered in time"), false}; });
   picketd.start();

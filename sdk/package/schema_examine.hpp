@@ -5,7 +5,7 @@
 
 #include "base/result.hpp"
 
-namespace picket::policy {
+namespace picket::package {
 
 namespace json = boost::json;
 
@@ -18,4 +18,4 @@ constexpr const char* pattern_keyword = "x-picket-pattern";
 // The schema that "$ref" stands for, else the same. nullptr: there is none. `root` was made safe or is the original of such.
 [[nodiscard]] const json::object* resolve(const json::object& schema, const json::value& root);
 
-}  // namespace picket::policy
+}  // namespace picket::package

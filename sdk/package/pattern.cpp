@@ -1,4 +1,4 @@
-#include "policy/pattern.hpp"
+#include "package/pattern.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -6,7 +6,7 @@
 
 #include "base/bytes.hpp"
 
-namespace picket::policy {
+namespace picket::package {
 namespace {
 
 constexpr std::size_t max_text = 1024, max_steps = 1024, max_subject = 65536;
@@ -334,4 +334,4 @@ bool Pattern::matches(std::string_view utf8) const {
   }
 }
 
-}  // namespace picket::policy
+}  // namespace picket::package

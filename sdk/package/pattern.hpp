@@ -9,7 +9,7 @@
 
 #include "base/result.hpp"
 
-namespace picket::policy {
+namespace picket::package {
 
 class Pattern {
  public:
@@ -35,4 +35,4 @@ class Pattern {
   std::vector<Set> sets_;
 };
 
-}  // namespace picket::policy
+}  // namespace picket::package

@@ -1,4 +1,4 @@
-#include "policy/schema_examine.hpp"
+#include "package/schema_examine.hpp"
 
 #include <array>
 #include <map>
@@ -7,9 +7,9 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include "policy/pattern.hpp"
+#include "package/pattern.hpp"
 
-namespace picket::policy {
+namespace picket::package {
 namespace {
 
 constexpr std::string_view definitions_prefix = "#/definitions/";
@@ -157,4 +157,4 @@ const json::object* resolve(const json::object& schema, const json::value& root)
   return at;
 }
 
-}  // namespace picket::policy
+}  // namespace picket::package

@@ -1,11 +1,11 @@
-#include "policy/pattern.hpp"
+#include "package/pattern.hpp"
 
 #include <regex>
 #include <string>
 
 #include <gtest/gtest.h>
 
-namespace picket::policy {
+namespace picket::package {
 namespace {
 
 TEST(Pattern, agrees_with_std_regex) {
@@ -63,4 +63,4 @@ TEST(Pattern, refuses_what_it_does_not_know) {
 }
 
 }  // namespace
-}  // namespace picket::policy
+}  // namespace picket::package
