@@ -155,8 +155,9 @@ void Client::send_from_outbox() {
     return {};
   };
   const auto done = [this, shared, held](Result<> result) { sent_from_outbox(*shared, std::move(result), shared->is_content() ? held.get() : nullptr); };
-  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done);
-  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done);
+  const auto is_void = [this, shared] { return outbox_->is_void(*shared); };  // another KSN may be in use since it was taken
+  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done, is_void);
+  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done, is_void);
 }
 
 void Client::sent_from_outbox(const Outbox::Message& message, Result<> result, const v1::ContentReply* reply) {
