@@ -24,8 +24,10 @@ Result<VerifiedPackage> Plugin::verify_place(const Place& place) const {
   std::string ignored;
   if (place.root.empty()) return verify_newest(ignored, std::nullopt);
   PICKET_LET(wanted, verify(place.root, id_, place.version, {all_.options.keys, all_.options.require_root_owner}));
-  // What the administrator installed himself and is newer stays.
-  if (auto installed = verify_newest(ignored, std::nullopt); installed && package::compare_versions(installed->manifest.version, place.version) > 0) return installed;
+  // What the administrator installed himself and is newer stays; not what this agent cannot run.
+  if (auto installed = verify_newest(ignored, std::nullopt);
+      installed && package::compare_versions(installed->manifest.version, place.version) > 0 && check_needs(installed->manifest))
+    return installed;
   return std::move(wanted);
 }
 

@@ -26,6 +26,7 @@ refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
 (cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
 grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
+refuse 2 "belong together" "$ksn" init "$folder/half" --certificate "" --key "$folder/k/tls/server.key"
 expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json"
 refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
 expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"

@@ -145,10 +145,10 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
   run.result.set_bytes(run.target_bytes + (run.fetcher ? run.fetcher->bytes : 0));
   if (!done) {
     run.result.set_result_class(std::string(done.error().code == Code::unsupported ? kUnsupported : kFailed));
-    run.result.set_reason(done.error().message);
+    run.result.set_reason(Run::shortened(done.error().message, Run::kMostReason));
   } else if (!run.lack.empty()) {
     run.result.set_result_class(std::string(kPartial));
-    run.result.set_reason(cat("does not hold all that is demanded: ", run.lack));
+    run.result.set_reason(Run::shortened(cat("does not hold all that is demanded: ", run.lack), Run::kMostReason));
   } else {
     run.result.set_result_class(std::string(kOk));
   }

@@ -53,15 +53,15 @@ struct Mirror::Run {
   std::vector<std::string> roles{};             // whose metadata is served
   std::vector<Store::Metadata> kept_roles{};    // an earlier version, of those whose metadata no road could give
   std::set<std::string> reported{};             // roads that failed in the middle
-  std::string lack{};                         // the first of what is missing that counts
+  std::string lack{};                           // the first of what is missing that counts
   std::size_t missing_bytes = 0, unnamed = 0;   // of what is missing: said, and not said any more
   std::uint64_t done = 0, total = 0, target_bytes = 0;
 
   // What a result tells must fit into one answer on the bus, with a status around it: devices may ask for anything, and texts of sources are long.
   static constexpr int kMostSteps = 100;
-  static constexpr std::size_t kMostText = 400, kMostMissing = 24 * 1024;
-  static std::string shortened(std::string_view text) {
-    auto size = std::min(text.size(), kMostText);
+  static constexpr std::size_t kMostText = 400, kMostReason = 4 * 1024, kMostMissing = 24 * 1024;
+  static std::string shortened(std::string_view text, std::size_t most = kMostText) {
+    auto size = std::min(text.size(), most);
     while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;  // no half character
     return std::string(text.substr(0, size));
   }
@@ -74,9 +74,10 @@ struct Mirror::Run {
   void miss(std::string_view text, bool counts) {
     if (counts && lack.empty()) lack = text;
     auto line = shortened(text);
+    // What devices ask for in vain must not crowd out what the administrator has to hear of, which is found out later.
+    if (missing_bytes + line.size() > (counts ? kMostMissing : kMostMissing / 2)) return void(++unnamed);
     missing_bytes += line.size();
-    if (missing_bytes > kMostMissing) ++unnamed;
-    else result.add_missing(std::move(line));
+    result.add_missing(std::move(line));
   }
   void tell(std::string_view step, std::string_view file, std::string_view text) const {
     if (!progress) return;

@@ -157,10 +157,9 @@ void Client::send_from_outbox() {
     return {};
   };
   const auto done = [this, shared, held, beginnings](Result<> result) { sent_from_outbox(*shared, beginnings, std::move(result), shared->is_content() ? held.get() : nullptr); };
-  // Between taking it and here another KSN may have come into use.
-  const auto is_current = [this, shared] { return outbox_->is_current(*shared); };
-  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done, is_current);
-  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done, is_current);
+  const auto is_void = [this, shared] { return outbox_->is_void(*shared); };  // another KSN may be in use since it was taken
+  if (shared->is_content()) gate_->post("content", shared->path, shared->content, timeout, accept, done, is_void);
+  else gate_->post("statistics", shared->path, shared->statistics, timeout, accept, done, is_void);
 }
 
 void Client::sent_from_outbox(const Outbox::Message& message, std::uint64_t beginnings, Result<> result, const v1::ContentReply* reply) {
@@ -176,11 +175,11 @@ void Client::sent_from_outbox(const Outbox::Message& message, std::uint64_t begi
   }
   if (result) outbox_->sent(message, reply, now);
   else if (unwanted) outbox_->given_up(message);
-  const bool is_current = outbox_->is_current(message);
+  const bool is_void = outbox_->is_void(message);
   const std::lock_guard lock(mutex_);
   outbox_busy_ = false;
   // What failed on the roads before says nothing of those there are now.
-  outbox_rests_until_ = result || unwanted || !is_current || beginnings != beginnings_ ? 0 : now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 300));
+  outbox_rests_until_ = result || unwanted || is_void || beginnings != beginnings_ ? 0 : now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 300));
   wake_ = true;
   tick_.notify_all();
 }

@@ -28,16 +28,17 @@ class Gate {
     return asker_;
   }
 
-  // A message with an asker, for one of the paths. `done` comes once, at once when the gate is shut, or `is_current` is not so any more (Code::denied).
+  // A message with an asker, for one of the paths. `done` comes once, at once when the gate is shut (Code::denied). `is_void` is looked at with what
+  // `forbids` says: what was taken out of a store may have been thrown away there on its way here.
   template <class Message>
   void post(std::string_view what, std::string_view path, Message message, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done,
-            const std::function<bool()>& is_current = {}) {
+            const std::function<bool()>& is_void = {}) {
     Result<> refused;
     {
       const std::lock_guard passing(passing_);
       if (auto why = forbids_(what); !why.empty()) {
         refused = fail(Code::denied, std::move(why));
-      } else if (is_current && !is_current()) {
+      } else if (is_void && is_void()) {
         refused = fail(Code::denied, "it was thrown away meanwhile");
       } else {
         const auto shown = sealed(path, message);

@@ -276,7 +276,7 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
   std::unique_lock lock(mutex_);
   if (!limits_.extended) return std::nullopt;
   Message message;
-  message.era = era_;
+  message.emptied = emptied_;
   if (statistics_permitted && !statistics_.empty()) {
     message.path = "/ksn/v1/statistics";
     message.statistics = statistics_.front();
@@ -291,11 +291,13 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
     const Wish wish = wishes_.front();
     const std::string path = path_of(wish);
     const Limits limits = limits_;
+    message.emptied = emptied_;
     lock.unlock();
     auto content = path.empty() ? std::nullopt : read(wish, path, limits);
     lock.lock();
     // Cleared meanwhile, or policy is another: look again.
-    if (message.era != era_ || wishes_.empty() || wishes_.front().part != wish.part || !limits_.extended) return std::nullopt;
+    if (!limits_.extended) return std::nullopt;
+    if (limits_ != limits || message.emptied != emptied_ || wishes_.empty() || wishes_.front().part != wish.part) continue;
     if (content) {
       wishes_.front().identity = content->identity;
       message.path = "/ksn/v1/content";
@@ -321,7 +323,7 @@ std::optional<Outbox::Message> Outbox::look(bool statistics_permitted, bool cont
   {
     const std::lock_guard lock(mutex_);
     if (!limits_.extended) return std::nullopt;
-    if (statistics_permitted && !statistics_.empty()) return Message{"/ksn/v1/statistics", statistics_.front(), {}, era_};
+    if (statistics_permitted && !statistics_.empty()) return Message{"/ksn/v1/statistics", statistics_.front(), {}, emptied_};
     if (!content_permitted || (day_ == now / 86400 && day_bytes_ >= limits_.most_bytes_per_day)) return std::nullopt;
     for (const auto& wish : wishes_) wishes.emplace_back(wish, path_of(wish));
     limits = limits_;
@@ -341,14 +343,9 @@ void Outbox::first_is_done() {
   if (done_.size() > kMostDone) done_.pop_front();
 }
 
-bool Outbox::is_current(const Message& message) const {
-  const std::lock_guard lock(mutex_);
-  return message.era == era_;
-}
-
 void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
   const std::lock_guard lock(mutex_);
-  if (message.era != era_) return;
+  if (message.emptied != emptied_) return;
   if (!message.is_content()) {
     if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) statistics_.pop_front();
     return save();
@@ -370,13 +367,18 @@ void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::in
 
 void Outbox::given_up(const Message& message) {
   const std::lock_guard lock(mutex_);
-  if (message.era != era_) return;
+  if (message.emptied != emptied_) return;
   if (message.is_content()) {
     if (is_first(message.content)) first_is_done();
   } else if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) {
     statistics_.pop_front();
   }
   save();
+}
+
+bool Outbox::is_void(const Message& message) const {
+  const std::lock_guard lock(mutex_);
+  return message.emptied != emptied_;
 }
 
 std::size_t Outbox::waiting() const {
@@ -392,8 +394,8 @@ std::size_t Outbox::clear() {
 
 // Under the lock.
 std::size_t Outbox::empty() {
-  ++era_;
   const auto count = statistics_.size() + wishes_.size();
+  ++emptied_;
   const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0;
   statistics_.clear();
   wishes_.clear();

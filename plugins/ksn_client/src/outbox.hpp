@@ -31,6 +31,7 @@ class Outbox {
     std::vector<std::string> kinds;
     std::uint64_t most_bytes = 0, most_bytes_per_day = 0;
     std::shared_ptr<const LocalLists> local{};  // what KSN is not asked about is not sent to it
+    bool operator==(const Limits&) const = default;
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
@@ -63,17 +64,16 @@ class Outbox {
     std::string path;                 // "/ksn/v1/statistics", "/ksn/v1/content"
     v1::StatisticsRequest statistics;
     v1::ContentRequest content;
-    std::uint64_t era = 0;            // when it was taken: what is thrown away meanwhile is of another
+    std::uint64_t emptied = 0;        // how often all had been thrown away before
     [[nodiscard]] bool is_content() const { return path == "/ksn/v1/content"; }
   };
   [[nodiscard]] std::optional<Message> next(bool statistics_permitted, bool content_permitted, std::int64_t now);
   // What next() would give, without a file's bytes: as many zeros stand for them. Nothing is read, and nothing changes.
   [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
-  // It may still go: nothing was thrown away since it was taken.
-  [[nodiscard]] bool is_current(const Message& message) const;
-  // Of a message that is not current any more nothing is taken over.
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
+  // All was thrown away since next() gave it: it must not go any more, and what became of it counts no more.
+  [[nodiscard]] bool is_void(const Message& message) const;
 
   [[nodiscard]] std::size_t waiting() const;
   // Throws everything away, says how many, and takes and gives nothing before use() is called again.
@@ -120,7 +120,6 @@ class Outbox {
   void save();
 
   mutable std::mutex mutex_;
-  std::uint64_t era_ = 0;  // grows when everything is thrown away
   const Keep keep_;
   const Warn warn_;
   Limits limits_;
@@ -130,6 +129,7 @@ class Outbox {
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
   std::int64_t period_began_ = 0, kept_at_ = 0;
   bool unsaved_ = false;
+  std::uint64_t emptied_ = 0;  // how often all was thrown away
   std::deque<Wish> wishes_;
   std::deque<Part> done_;     // sent, or not wanted when it was offered
   std::deque<Part> refused_;  // policy, or another file lies there: not looked at again before policy changes or a restart

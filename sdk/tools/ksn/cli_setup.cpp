@@ -36,7 +36,10 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
   setup.listen = arguments.get("listen", setup.listen);
   setup.store = arguments.get("store");
   // picketd reads them, from wherever it is started.
-  const auto absolute = [&](std::string_view name) { return arguments.has(name) ? fs::absolute(arguments.get(name)).lexically_normal().native() : std::string(); };
+  const auto absolute = [&](std::string_view name) {
+    const auto path = arguments.get(name);
+    return path.empty() ? path : fs::absolute(path).lexically_normal().native();
+  };
   setup.certificate = absolute("certificate");
   setup.key = absolute("key");
   setup.authority = arguments.get("authority");

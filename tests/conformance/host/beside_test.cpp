@@ -265,6 +265,18 @@ TEST_F(BesideTest, a_newer_one_that_the_administrator_installed_stays) {
   EXPECT_EQ(status(kEcho).version, "3.0.0");
 }
 
+TEST_F(BesideTest, a_newer_one_that_this_agent_cannot_run_stands_in_nobodys_way) {
+  install({.library = "good_echo", .id = kEcho, .version = "3.0.0", .extra = R"("minimum_agent":"99.0.0",)"});
+  start();
+  ASSERT_EQ(status(kEcho).state, State::refused);
+  const auto beside = host->start_beside(install_apart({.library = "good_echo", .id = kEcho, .version = "2.0.0"}));
+  ASSERT_TRUE(beside) << beside.error().message;
+  EXPECT_EQ(*beside, Beside::ready);
+  ASSERT_TRUE(host->take_over(kEcho));
+  EXPECT_EQ(status(kEcho).version, "2.0.0");
+  EXPECT_EQ(status(kEcho).state, State::running);
+}
+
 }  // namespace
 
 }  // namespace picket::test

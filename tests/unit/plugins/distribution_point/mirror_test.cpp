@@ -304,6 +304,22 @@ TEST_F(PointMirror, tells_of_what_is_missing_in_one_answer_however_much_devices_
   EXPECT_EQ(result.result_class(), "ok") << result.reason();
   EXPECT_LT(result.ByteSizeLong(), 70'000u);
   EXPECT_EQ(result.missing(result.missing_size() - 1), cat("and ", std::to_string(2000 - (result.missing_size() - 1)), " more"));
+
+  settings_.quota_bytes = 1;
+  const auto full = run(wishes);
+  EXPECT_EQ(full.result_class(), "partial");
+  EXPECT_EQ(std::ranges::count_if(full.missing(), [](const auto& line) { return line.find("a/full: ") == 0; }), 1) << "what counts is not crowded out";
+}
+
+TEST_F(PointMirror, shortens_what_sources_say_to_what_fits_into_an_answer) {
+  offer("a", 1);
+  publish();
+  want("a");
+  upstream_.trouble = [](const std::string&, const std::string&, std::string&) -> Result<> { return fail(Code::unavailable, std::string(200'000, 'x')); };
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("no source worked: "), std::string::npos);
+  EXPECT_LT(result.ByteSizeLong(), 10'000u);
 }
 
 TEST_F(PointMirror, keeps_as_many_releases_as_told) {

@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "gate.hpp"
 #include "support/server_process.hpp"
 
 namespace ksn_client {
@@ -207,26 +208,57 @@ TEST_F(KsnOutbox, what_waits_for_one_ksn_goes_to_no_other) {
   EXPECT_TRUE(outbox->wish(wish_for(digest)));
 }
 
-TEST_F(KsnOutbox, a_message_that_was_taken_for_one_ksn_is_none_for_the_next) {
+TEST_F(KsnOutbox, what_was_on_its_way_when_another_ksn_came_is_void) {
   const auto digest = write("program", "\x7f" "ELF program");
-  const auto file = (folder / "program").native();
   auto outbox = make();
-  EXPECT_EQ(outbox->belong_to({"key 1"}), 0U);
-  outbox->seen(digest, file);
-  ASSERT_TRUE(outbox->wish(wish_for(digest)));
-  const auto taken = outbox->next(true, true, kToday);
-  ASSERT_TRUE(taken);
-  EXPECT_TRUE(outbox->is_current(*taken));
+  const auto wished = [&] {
+    outbox->seen(digest, (folder / "program").native());
+    return outbox->wish(wish_for(digest));
+  };
+  outbox->belong_to({"key 1"});
+  ASSERT_TRUE(wished());
+  const auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  EXPECT_FALSE(outbox->is_void(*message));
   EXPECT_EQ(outbox->belong_to({"key 2"}), 1U);
-  EXPECT_FALSE(outbox->is_current(*taken));
+  EXPECT_TRUE(outbox->is_void(*message));
   outbox->use(limits(), {}, kToday);
-  outbox->seen(digest, file);
-  ASSERT_TRUE(outbox->wish(wish_for(digest))) << "the next one wishes for the same";
-  outbox->given_up(*taken);
-  v1::ContentReply all;
-  all.set_complete(true);
-  outbox->sent(*taken, &all, kToday);
-  EXPECT_EQ(outbox->waiting(), 1U) << "what the one before said of it counts no more";
+  ASSERT_TRUE(wished());
+  v1::ContentReply has_all;
+  has_all.set_complete(true);
+  outbox->sent(*message, &has_all, kToday);  // an answer that comes late
+  outbox->given_up(*message);
+  EXPECT_EQ(outbox->waiting(), 1U) << "what the other one has, this one has not";
+}
+
+TEST_F(KsnOutbox, new_settings_count_for_a_file_that_is_being_looked_at) {
+  const auto digest = write("program", "\x7f" "ELF" + std::string(100, 'p'));
+  std::unique_ptr<Outbox> outbox;
+  outbox = std::make_unique<Outbox>(keep, told, [&](std::string_view) { outbox->use(limits(), {}, kToday); });  // said in the middle
+  auto small = limits();
+  small.most_bytes = 50;
+  outbox->use(small, {}, kToday);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  const auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->content.digest(), digest);
+}
+
+TEST(KsnGate, lets_nothing_pass_that_was_thrown_away_on_its_way) {
+  auto channel = ksn_channel::Channel::start();
+  ASSERT_TRUE(channel);
+  Line line(**channel, {});
+  Gate gate(line, [](std::string_view) { return std::string(); });
+  bool is_void = false;
+  const auto post = [&] {
+    Result<> result;
+    gate.post("statistics", "/ksn/v1/statistics", v1::StatisticsRequest(), std::chrono::seconds(1), {}, [&](Result<> done) { result = std::move(done); }, [&] { return is_void; });
+    return result.error();
+  };
+  EXPECT_EQ(post().code, Code::unavailable) << "no road is named";
+  is_void = true;
+  EXPECT_EQ(post().code, Code::denied);
 }
 
 TEST_F(KsnOutbox, a_wish_is_for_what_was_asked_about_and_is_still_the_same) {
