@@ -130,7 +130,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
         auto& by = wishes_[wish.what];
         // What the agent can do without is mirrored where it is offered; that it is not is no lack.
         if (wish.is_optional) by.push_back("agent (optional)");
-        else by.emplace(by.begin(), kOfAgent);
+        else by.emplace(std::ranges::find_if(by, [](const auto& name) { return name != kOfSettings; }), kOfAgent);
       }
     }
     PICKET_TRY(check(run));
@@ -335,30 +335,46 @@ void Mirror::add_deltas(const MirrorSettings& settings, const std::string& varia
   }
 }
 
+// First the newest release of each, then what is kept beside it: no component goes for another one's past.
 void Mirror::fit_into_space(Run& run) {
   constexpr std::uint64_t kReserve = 64u << 20;  // for metadata, journals and whoever shares the disk
   const auto free = parts_.store.free_bytes();
   const std::uint64_t may_add = free ? (*free > kReserve ? *free - kReserve : 0) : ~std::uint64_t{0};
+  const auto quota = run.settings.quota_bytes;
   std::set<std::string, std::less<>> counted;
   std::uint64_t held = 0, added = 0;
-  std::erase_if(run.needs, [&](const Run::Need& need) {
-    std::uint64_t size = 0, fresh = 0;
-    for (const auto& file : need.files) {
-      if (counted.contains(file.key)) continue;
-      size += file.length;
-      if (!parts_.store.has(file.key, file.length)) fresh += file.length;
-    }
-    const bool over_quota = run.settings.quota_bytes != 0 && held + size > run.settings.quota_bytes, no_room = fresh > may_add - std::min(added, may_add);
-    if (over_quota || no_room) {
-      miss(run, need.wish, over_quota ? cat("its ", picket::human_bytes(size), " do not fit into the quota of ", picket::human_bytes(run.settings.quota_bytes))
-                                      : cat("its ", picket::human_bytes(fresh), " do not fit onto the disk"), true);
-      return true;
-    }
-    held += size;
+  // Empty: it is taken. Else where there is no room.
+  const auto take = [&](const File& file) -> std::string {
+    if (counted.contains(file.key)) return {};
+    const auto fresh = parts_.store.has(file.key, file.length) ? 0 : file.length;
+    if (quota != 0 && held + file.length > quota) return cat("into the quota of ", picket::human_bytes(quota));
+    if (fresh > may_add - added) return "onto the disk";
+    held += file.length;
     added += fresh;
-    for (const auto& file : need.files) counted.insert(file.key);
-    return false;
+    counted.insert(file.key);
+    return {};
+  };
+  std::erase_if(run.needs, [&](const Run::Need& need) {
+    if (need.files.empty()) return false;
+    const auto where = take(need.files.front());
+    if (!where.empty()) miss(run, need.wish, cat("its ", picket::human_bytes(need.files.front().length), " do not fit ", where), true);
+    return !where.empty();
   });
+  for (auto& need : run.needs) {
+    std::size_t releases = 0, deltas = 0;
+    std::string where;
+    std::erase_if(need.files, [&](const File& file) {
+      const auto no_room = take(file);
+      if (no_room.empty()) return false;
+      where = no_room;
+      ++(file.spares_only ? deltas : releases);
+      return true;
+    });
+    if (where.empty()) continue;
+    const auto what = cat(releases > 0 ? cat(std::to_string(releases), " of its older releases") : "", releases > 0 && deltas > 0 ? " and " : "",
+                          deltas > 0 ? cat(std::to_string(deltas), " of its deltas") : "");
+    miss(run, need.wish, cat(what, " do not fit ", where, ": the newest release is served"), releases > 0);
+  }
   run.total = added;
 }
 

@@ -79,7 +79,9 @@ Result<> Mirror::fetch_all(Run& run) {
       if (all) {
         ++f;
         run.result.set_files(run.result.files() + 1);
-      } else if (file.spares_only && is_hopeless(all.error().code)) {
+      } else if (f > 0 && is_hopeless(all.error().code)) {
+        // Beside the newest release. A point that keeps fewer releases than this one lacks the older ones, for instance.
+        if (!file.spares_only) miss(run, need.wish, cat("an older release: ", all.error().message), true);
         all = {};
         need.files.erase(need.files.begin() + static_cast<std::ptrdiff_t>(f));
       } else {

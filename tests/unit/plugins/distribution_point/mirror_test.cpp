@@ -28,7 +28,7 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   EXPECT_EQ(seen("a").value_or(0), 1);
   EXPECT_EQ(seen("c").value_or(0), 1);
   EXPECT_FALSE(seen("d"));
-  EXPECT_EQ(mirror_->wishes().at({"a", "full"}), (std::vector<std::string>{"agent", "settings", "d1", "d2"}));
+  EXPECT_EQ(mirror_->wishes().at({"a", "full"}), (std::vector<std::string>{"settings", "agent", "d1", "d2"}));
   EXPECT_EQ(mirror_->release_of({"b", "light"}), 1u);
   EXPECT_EQ(mirror_->release_of({"b", "full"}), 0u);
 }
@@ -280,6 +280,56 @@ TEST_F(PointMirror, keeps_to_the_quota_and_drops_what_fewest_want) {
   ASSERT_EQ(result.missing_size(), 1);
   EXPECT_NE(result.missing(0).find("a/full: its 400 kB do not fit into the quota"), std::string::npos) << result.missing(0);
   EXPECT_EQ(seen("c").value_or(0), 1);
+  EXPECT_EQ(seen("b").value_or(0), 1);
+}
+
+TEST_F(PointMirror, gives_up_older_releases_and_deltas_before_it_gives_up_a_component) {
+  for (const std::int64_t release : {1, 2, 3}) offer("a", release, "full", 400'000);
+  offer("b", 1, "full", 400'000);
+  publish();
+  want("a");
+  settings_.releases = 3;
+  settings_.quota_bytes = 1'300'000;
+  const auto result = run({{{"b", "full"}, {"d1"}}});
+  EXPECT_EQ(result.result_class(), "partial");
+  ASSERT_EQ(result.missing_size(), 1);
+  EXPECT_EQ(result.missing(0), "a/full: 1 of its older releases do not fit into the quota of 1.3 MB: the newest release is served");
+  EXPECT_EQ(seen("a").value_or(0), 3);
+  EXPECT_EQ(seen("b").value_or(0), 1) << "although more important ones would have liked to keep their past";
+  EXPECT_EQ(count("files"), 3u);
+
+  const auto delta = repository_.offer_delta(2, 3, {}, "a");
+  publish();
+  settings_.releases = 1;
+  settings_.quota_bytes = 800'020;
+  const auto without = run({{{"b", "full"}, {"d1"}}});
+  EXPECT_EQ(without.result_class(), "ok") << "nobody lacks a delta: " << without.reason();
+  EXPECT_EQ(served_->find("/targets/" + delta), nullptr);
+}
+
+TEST_F(PointMirror, serves_the_newest_release_although_no_source_has_the_older_ones) {
+  const auto older = repository_.offer({.component = "a", .release = 1, .single = pattern(1000)});
+  offer("a", 2);
+  publish();
+  upstream_.files.erase(cat("targets/", older));
+  want("a");
+  settings_.releases = 2;
+  const auto result = run();
+  EXPECT_EQ(result.result_class(), "partial");
+  EXPECT_NE(result.reason().find("a/full: an older release: "), std::string::npos) << result.reason();
+  EXPECT_EQ(seen("a").value_or(0), 2);
+}
+
+TEST_F(PointMirror, ranks_what_the_administrator_and_the_agent_want_as_the_administrators) {
+  for (const char* component : {"a", "b"}) offer(component, 1, "full", 400'000);
+  publish();
+  want("a");
+  want("b");
+  settings_.agent_demand = true;
+  upstream_.agent = {{{"b", "full"}}};
+  settings_.quota_bytes = 500'000;
+  const auto result = run({{{"b", "full"}, {"d1"}}});
+  EXPECT_NE(result.reason().find("a/full: its 400 kB"), std::string::npos) << "both are the administrator's, and more want b: " << result.reason();
   EXPECT_EQ(seen("b").value_or(0), 1);
 }
 
