@@ -88,6 +88,7 @@ void Reputation::answered() {
     const std::lock_guard lock(mutex_);
     news = !failure_.empty();
     failure_.clear();
+    rest_until_ = {};
   }
   if (news) changed_();
 }
