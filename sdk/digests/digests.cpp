@@ -72,8 +72,8 @@ Result<format::Header> format::read_header(std::string_view bytes, std::string_v
   const auto bad = [&](std::string_view what) { return fail(Code::invalid, cat("the ", form, " digest database is damaged: ", what)); };
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(magic)) return bad("its header is cut off");
   const char* const at = bytes.data();
-  if (const auto version = load32(at + 8); version != kVersion)
-    return fail(Code::unsupported, cat("the ", form, " digest database has version ", std::to_string(version), ", which a newer agent may know"));
+  if (const auto version = load32(at + 8); version != version_of(magic))
+    return fail(Code::unsupported, cat("the ", form, " digest database has version ", std::to_string(version), ", which this agent does not know"));
   Header out;
   out.form = load32(at + 12);
   out.digests = load64(at + 16);

@@ -2,7 +2,7 @@
 //
 // Header, 64 bytes
 //    0  8  "PKDIGFUL" or "PKDIGLIT"
-//    8  4  version: 1
+//    8  4  version: full 1, light 2
 //   12  4  full: bits of the index; light: shards
 //   16  8  digests in it
 //   24 24  of these untrusted, abusable, trusted: 8 bytes each
@@ -20,7 +20,7 @@
 // light, after the header
 //   shards       32 * shards        first 8 bytes of the least digest (8; 0 in the first shard), seed (8), where its fingerprints begin (8),
 //                                   segments (4), log2 of a segment's length (4)
-//   fingerprints                    1 byte each: (segments + 3) * length for each shard, without gaps
+//   fingerprints                    1 byte each: (segments + 2) * length for each shard, without gaps
 #pragma once
 
 #include <endian.h>
@@ -34,7 +34,7 @@
 namespace picket::digests::format {
 
 inline constexpr std::string_view kFullMagic = "PKDIGFUL", kLightMagic = "PKDIGLIT";
-inline constexpr std::uint32_t kVersion = 1;
+[[nodiscard]] inline std::uint32_t version_of(std::string_view magic) { return magic == kLightMagic ? 2 : 1; }
 inline constexpr std::uint64_t kHeaderBytes = 64, kDigestBytes = 32, kEntryBytes = 8, kShardBytes = 32;
 inline constexpr std::uint64_t kMostDigests = std::uint64_t{1} << 30;
 inline constexpr std::uint32_t kMostIndexBits = 26, kMostEntries = 1u << 24, kMostShards = 1u << 16;

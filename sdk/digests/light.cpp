@@ -63,9 +63,9 @@ bool Light::may_hold(const Sha256& digest) const {
   const Shard& shard = shard_of(key);
   const auto hash = fuse::mix(key, shard.seed);
   const auto place = fuse::places(hash, shard.shape);
-  // Not a loop: the four wait for memory at the same time, and so do those of the next lookup, when there are few instructions between.
+  // Not a loop: the three wait for memory at the same time, and so do those of the next lookup, when there are few instructions between.
   const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(shard.fingerprints[place[i]]); };
-  return fuse::fingerprint(hash) == (at(0) ^ at(1) ^ at(2) ^ at(3));
+  return fuse::fingerprint(hash) == (at(0) ^ at(1) ^ at(2));
 }
 
 }  // namespace picket::digests

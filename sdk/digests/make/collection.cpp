@@ -39,7 +39,7 @@ void put(std::string& out, std::uint64_t value, unsigned bytes) {
 
 std::string header_of(std::string_view magic, const Header& header) {
   std::string out(magic);
-  put(out, kVersion, 4);
+  put(out, version_of(magic), 4);
   put(out, header.form, 4);
   put(out, header.digests, 8);
   for (const auto count : {header.counts.untrusted, header.counts.abusable, header.counts.trusted}) put(out, count, 8);

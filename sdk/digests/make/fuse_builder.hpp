@@ -16,7 +16,7 @@ struct BuiltShard {
   std::string fingerprints;
 };
 
-// Larger ones would need half a bit less a digest; of these the four bytes of a lookup lie within 4 KiB: fewer pages to find.
+// Larger ones would need a quarter of a bit less a digest; of these the three bytes of a lookup lie within 3 KiB: fewer pages to find.
 inline constexpr std::size_t kMostShardKeys = 1u << 17;
 
 // Keys: 1 to kMostShardKeys, none twice. The same keys and ordinal give the same bytes.

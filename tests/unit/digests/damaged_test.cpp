@@ -67,7 +67,7 @@ TEST_F(DamagedDatabases, are_refused_wherever_they_are_cut_off_or_grown) {
 TEST_F(DamagedDatabases, say_what_is_wrong) {
   EXPECT_EQ(why("rubbish"), "is no digest database");
   EXPECT_THAT(why(full_.substr(0, 20)), HasSubstr("its header is cut off"));
-  EXPECT_THAT(why(with(full_, 8, 2, 4)), HasSubstr("has version 2, which a newer agent may know"));
+  EXPECT_THAT(why(with(full_, 8, 2, 4)), HasSubstr("has version 2, which this agent does not know"));
   EXPECT_THAT(why(with(light_, 8, 9, 4)), HasSubstr("has version 9"));
   EXPECT_THAT(why(with(full_, 16, std::uint64_t{1} << 40, 8)), HasSubstr("its number of digests is impossible"));
   EXPECT_THAT(why(with(full_, 24, 1, 8)), HasSubstr("its counts of verdicts do not add up"));
