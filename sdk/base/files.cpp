@@ -19,6 +19,13 @@ void UniqueFd::reset(int fd) {
   fd_ = fd;
 }
 
+FileStamp stamp_of(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  const auto in_ns = [](const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+  return {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), in_ns(info.st_mtim), in_ns(info.st_ctim)};
+}
+
 Result<std::string> read_all(int fd, std::uint64_t max_bytes) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return fail_errno("stat");

@@ -34,6 +34,13 @@ class UniqueFd {
 
 // Code::not_found when absent; Code::too_large when it holds more than max_bytes; regular files only.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
+// To see that another file, or another content, lies under a path. None: all zero.
+struct FileStamp {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t modified_ns = 0, changed_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+[[nodiscard]] FileStamp stamp_of(const std::filesystem::path& path);
 [[nodiscard]] Result<std::string> read_all(int fd, std::uint64_t max_bytes);
 [[nodiscard]] Result<> write_all(int fd, std::string_view bytes);
 

@@ -43,6 +43,8 @@ std::uint64_t random_seed() {
 struct Client::Derived {
   Settings settings;
   std::shared_ptr<const LocalLists> local;
+  Result<picket::ksn::Provider> provider;
+  picket::FileStamp seen;  // from before the file was read: what is written meanwhile is another one
 };
 
 Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
@@ -118,7 +120,9 @@ Client::~Client() {
 Result<Client::Derived> Client::derive(Settings settings) const {
   auto local = LocalLists::make(settings);
   if (!local) return fail(std::move(local).error());
-  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local))};
+  const auto seen = picket::stamp_of(settings.provider_file);
+  auto provider = load_provider(settings);
+  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local)), std::move(provider), seen};
 }
 
 Result<> Client::apply(Settings settings) {
@@ -135,6 +139,33 @@ Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) co
   auto provider = picket::ksn::Provider::parse(envelope, keys);
   if (!provider) return fail(std::move(provider).error(), settings.provider_file);
   return provider;
+}
+
+// One that is no good changes nothing but what the status says.
+void Client::look_at_provider() {
+  const std::lock_guard applying(applying_);
+  Settings settings;
+  std::shared_ptr<const LocalLists> local;
+  {
+    const std::lock_guard lock(mutex_);
+    settings = settings_;
+    local = local_;
+  }
+  const auto seen = picket::stamp_of(settings.provider_file);
+  auto provider = load_provider(settings);
+  if (provider) {
+    host_.log(false, cat("the provider file is read again: ", settings.provider_file));
+    return put_in_force({std::move(settings), std::move(local), std::move(provider), seen});
+  }
+  std::string text;
+  {
+    const std::lock_guard lock(mutex_);
+    provider_seen_ = seen;
+    const bool has_one = situation_.has_provider;
+    text = cat(has_one ? "the new provider file is refused, and the one before stays in force: " : "no provider of KSN: ", provider.error().message);
+    if (std::exchange(has_one ? situation_.refused_file : situation_.no_provider, text) == text) return;
+  }
+  host_.log(true, text);
 }
 
 std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
@@ -193,7 +224,7 @@ void Client::put_in_force(Derived derived) {
   const Settings& settings = derived.settings;
   // A language that does not ship leaves users without a text to accept.
   if (const auto ships = Statement::load(settings.statements_folder, settings.language); !ships) host_.log(true, ships.error().message);
-  auto provider = load_provider(settings);
+  auto& provider = derived.provider;
   std::string why_none;
   std::vector<Way> ways;
   std::vector<std::string> key_ids;
@@ -230,6 +261,8 @@ void Client::put_in_force(Derived derived) {
     const bool anew = settings_.licence != settings.licence || whose_ != owner;
     settings_ = settings;
     whose_ = owner;
+    provider_seen_ = derived.seen;
+    situation_.refused_file.clear();
     local_ = derived.local;
     cache_ = cache;
     cache_owner_ = cache_name;

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "base/files.hpp"
 #include "checker.hpp"
 #include "consent.hpp"
 #include "gate.hpp"
@@ -63,6 +64,7 @@ class Client {
   [[nodiscard]] Result<Derived> derive(Settings settings) const;
   void put_in_force(Derived derived);
   [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
+  void look_at_provider();                                     // it came later than we did, or another one lies there
   [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
@@ -91,6 +93,7 @@ class Client {
   Consent consent_;
   Situation situation_;
   std::optional<picket::ksn::Provider> provider_;
+  picket::FileStamp provider_seen_;                            // the file that was looked at last, good or not
   std::shared_ptr<Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
@@ -100,7 +103,7 @@ class Client {
   bool outbox_busy_ = false;
   std::uint64_t beginnings_ = 0;                               // how often it was begun anew
   std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
-  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, next_attempt_ = 0;
+  std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, look_at_ = 0, next_attempt_ = 0;  // look_at_: at a provider file that is no good
   std::uint64_t exchanges_ = 0, failures_ = 0;
   double software_tokens_ = 0;
   std::chrono::steady_clock::time_point software_counted_{};

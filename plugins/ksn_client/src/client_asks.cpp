@@ -70,6 +70,10 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
 
 // ---- the ticker
 
+namespace {
+constexpr std::int64_t kLooksSeconds = 60;  // at the provider file, while all is not well
+}
+
 void Client::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -81,17 +85,17 @@ void Client::run() {
     const bool on = situation_.is_on() && situation_.has_provider;
     const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
-    const bool looks_again = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
-    Settings again;
-    if (greets || looks_again) greet_at_ = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), 60));
-    if (looks_again) again = settings_;
+    const auto file = settings_.provider_file;
+    const auto seen = provider_seen_;
+    const bool comes_later = !situation_.has_provider && !file.empty() && now >= greet_at_;
+    const bool looks_again = comes_later || (!situation_.refused_file.empty() && now >= look_at_);
+    const auto soon = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), kLooksSeconds));
+    if (greets || comes_later) greet_at_ = soon;
+    if (looks_again) look_at_ = soon;
     const bool name_expired = now - installation_made_ >= std::chrono::seconds(settings_.installation).count();
     lock.unlock();
     if (name_expired) name_asker();
-    if (looks_again && load_provider(again)) {
-      // The provider file came later than we did.
-      if (auto applied = apply(std::move(again)); !applied) host_.log(true, applied.error().message);
-    }
+    if (looks_again || (!file.empty() && picket::stamp_of(file) != seen)) look_at_provider();
     if (greets) greet();
     outbox_->counted(sums(), now);
     if (sends) send_from_outbox();
@@ -107,6 +111,8 @@ void Client::run() {
       consider(std::max(greets_at(), now + rests));
       consider(counts_at);
       consider(outbox_rests_until_);
+      if (!situation_.refused_file.empty()) consider(look_at_);
+      if (situation_.failing_since != 0) consider(now + kLooksSeconds);  // another provider file may be the end of it
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
     consider(changes_at(situation_, now));

@@ -54,6 +54,14 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
     out.set_line(line_of(out, s, false));
     return out;
   }
+  const auto told = [&](bool silent) {
+    if (!s.refused_file.empty()) {
+      out.set_cause(cat(out.cause(), out.cause().empty() ? "" : "; ", s.refused_file));
+      if (out.device_status() == "OK") out.set_device_status("Warning");
+    }
+    out.set_line(line_of(out, s, silent));
+    return out;
+  };
   if (s.directives.in_force(now)) {
     out.set_status("Enabled with restrictions");
     out.set_cause(cat(s.directives.mode == Directives::Mode::stopped ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
@@ -71,8 +79,7 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
         out.set_cause(cat(out.cause(), "; and not available: ", why_unavailable(s)));
       }
     }
-    out.set_line(line_of(out, s, silent));
-    return out;
+    return told(silent);
   }
   if (is_unavailable(s, now)) {
     out.set_status("Enabled. Not available");
@@ -80,15 +87,13 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
     out.set_cause(why_unavailable(s));
     out.set_since(s.failing_since != 0 ? s.failing_since : last_heard(s, now));
     out.set_next_attempt(s.next_attempt);
-    out.set_line(line_of(out, s, true));
-    return out;
+    return told(true);
   }
   out.set_status("Enabled");
   out.set_since(std::max({s.changed, s.available_since, released_at(s, now)}));
   out.set_next_attempt(s.failing_since != 0 ? s.next_attempt : 0);
   if (s.failing_since != 0) out.set_cause(cat("the last attempt failed: ", s.failure));
-  out.set_line(line_of(out, s, s.failing_since != 0));
-  return out;
+  return told(s.failing_since != 0);
 }
 
 v1::KsnState state_of(const Situation& s, std::int64_t now) {

@@ -24,6 +24,7 @@ struct Situation {
   bool has_provider = false;
   bool private_ksn = false;
   std::string no_provider;          // why not
+  std::string refused_file;         // another provider file lies there, and why the one before stays in force
   bool extended = true;
   Directives directives;
   std::int64_t directives_since = 0;

@@ -117,6 +117,70 @@ TEST_F(KsnAskedAnew, for_another_provider_on_the_same_road) {
   ASSERT_TRUE(wait([&] { return status().cause().find("it speaks for the KSN 'Test KSN', not for 'Other KSN'") != std::string::npos; })) << status().line();
 }
 
+// Another KSN's file takes the place of the one that is set: of the same name, on another road, with other keys.
+struct KsnNewProviderFile : KsnClientPlugin {
+  KsnServiceFake other{folder.path() / "other"};
+  void trust_other() { std::filesystem::copy_file(other.provider_keys() / "provider.pub.json", ksn.provider_keys() / "other.pub.json"); }
+  void replace() { ASSERT_TRUE(picket::write_file_atomic(ksn.provider_file(), *picket::read_file(other.provider_file(), 1 << 20))); }
+  std::size_t told(const std::string& text) {
+    std::size_t out = 0;
+    for (const auto& line : host.logs()) out += line.text.find(text) != std::string::npos ? 1 : 0;
+    return out;
+  }
+  void wait_for_greetings(unsigned more) {
+    const auto before = ksn.seen().hellos;
+    ASSERT_TRUE(wait([&] { return ksn.seen().hellos >= before + more; }));
+  }
+};
+
+TEST_F(KsnNewProviderFile, is_read_when_an_answer_is_signed_by_a_key_that_is_not_known) {
+  settings["rest_seconds"] = settings["longest_rest_seconds"] = 3600;
+  trust_other();
+  start();
+  accept();
+  ASSERT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  replace();
+  ksn.mood(Mood::forged);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).from() == v1::Checked::SERVER; })) << status().line();
+  EXPECT_EQ(other.seen().asks, 1U);
+  EXPECT_EQ(status().status(), "Enabled");
+}
+
+TEST_F(KsnNewProviderFile, is_read_with_the_next_greeting_though_nothing_fails) {
+  settings["heartbeat_seconds"] = 1;
+  trust_other();
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  replace();
+  ASSERT_TRUE(wait([&] { return other.seen().hellos > 0; }));
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(other.seen().asks, 1U);
+  EXPECT_EQ(told("the provider file is read again"), 1U);
+}
+
+TEST_F(KsnNewProviderFile, that_is_no_good_changes_nothing_and_is_told_until_it_is) {
+  settings["heartbeat_seconds"] = 1;
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  replace();
+  const auto why = "the new provider file is refused, and the one before stays in force: " + ksn.provider_file().native();
+  ASSERT_TRUE(wait([&] { return status().cause().find(why) != std::string::npos; })) << status().line();
+  EXPECT_EQ(status().status(), "Enabled");
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_TRUE(wait([&] { return state().device_status() == "Warning"; }));
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_DEGRADED);
+  wait_for_greetings(2);
+  EXPECT_EQ(told(why), 1U) << "said once, looked at again and again";
+  EXPECT_EQ(other.messages(), 0U);
+  trust_other();
+  ASSERT_TRUE(wait([&] { return other.seen().hellos > 0 && status().cause().empty(); })) << status().line();
+  EXPECT_TRUE(wait([&] { return state().device_status() == "OK"; }));
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_HEALTHY);
+}
+
 TEST_F(KsnAskedAnew, and_the_status_names_at_once_that_no_road_is_left) {
   start();
   accept();
