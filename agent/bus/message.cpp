@@ -33,7 +33,6 @@ MessagePtr Message::make(const MessageParts& parts) {
   message->content_type_ = static_cast<std::uint8_t>(content_type.size());
   message->sender_ = static_cast<std::uint8_t>(sender.size());
   message->kind_ = parts.kind;
-  message->correlation_ = parts.correlation;
   message->deadline_ = parts.deadline;
   auto* to = reinterpret_cast<char*>(message + 1);
   for (const auto part : {topic, key, content_type, sender, payload}) {

@@ -24,7 +24,6 @@ constexpr std::size_t kMaxSender = 255;
 struct MessageParts {
   Kind kind = Kind::event;
   std::string_view topic{}, key{}, content_type{}, sender{}, payload{};
-  std::uint64_t correlation = 0;                        // requests, replies, chunks: the asker's token
   std::chrono::steady_clock::time_point deadline{};  // requests only
 };
 
@@ -38,7 +37,6 @@ class Message {
   [[nodiscard]] std::string_view content_type() const { return {data() + topic_ + key_, content_type_}; }
   [[nodiscard]] std::string_view sender() const { return {data() + topic_ + key_ + content_type_, sender_}; }
   [[nodiscard]] std::string_view payload() const { return {data() + topic_ + key_ + content_type_ + sender_, payload_}; }
-  [[nodiscard]] std::uint64_t correlation() const { return correlation_; }
   [[nodiscard]] std::uint32_t deadline_ms() const;  // requests: what is left now, at least 1; else 0
   [[nodiscard]] std::size_t bytes() const { return sizeof(Message) + text_size() + payload_; }  // what it costs in memory
 
@@ -57,7 +55,6 @@ class Message {
   std::uint32_t payload_ = 0;
   std::uint8_t topic_ = 0, key_ = 0, content_type_ = 0, sender_ = 0;
   Kind kind_ = Kind::event;
-  std::uint64_t correlation_ = 0;
   std::chrono::steady_clock::time_point deadline_{};
 };
 

@@ -41,7 +41,7 @@ Status PeerCore::request(const Request& request, Token token) {
   open->deadline = std::chrono::steady_clock::now() + request.timeout;
   open->credit = request.credit;
   const auto message = Message::make({.kind = Kind::request, .topic = request.topic, .content_type = request.content_type,
-                                      .sender = name(), .payload = request.payload, .correlation = token, .deadline = open->deadline});
+                                      .sender = name(), .payload = request.payload, .deadline = open->deadline});
   {
     const std::scoped_lock lock(open_mutex_);
     if (is_closed_) return status_of(Code::unavailable);
@@ -118,7 +118,7 @@ bool PeerCore::finish(const std::shared_ptr<OpenRequest>& open, Status status, s
 
   const auto text = status < 0 && payload.empty() ? default_text(status, *open) : std::string();
   const auto message = Message::make({.kind = Kind::request, .topic = open->topic->name(), .content_type = content_type,
-                                      .sender = answerer.name(), .payload = text.empty() ? payload : text, .correlation = open->token});
+                                      .sender = answerer.name(), .payload = text.empty() ? payload : text});
   asker.push_control({.what = Item::What::reply, .status = status, .message = message, .open = open});
   if (asker.router_->has_tap())
     asker.router_->tell_tap({.what = open->is_cancelled ? Seen::What::cancel : Seen::What::reply, .message = message, .to = asker.name(), .status = status});

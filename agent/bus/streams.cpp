@@ -68,7 +68,7 @@ Status PeerCore::stream_write(RequestId id, std::string_view chunk) {
       if (!std::exchange(open->is_blocked, true)) asker.inbox.note_blocked(open);
       return status_of(Code::busy);
     }
-    message = Message::make({.kind = Kind::request, .payload = chunk, .correlation = open->token});
+    message = Message::make({.kind = Kind::request, .payload = chunk});
     open->credit -= chunk.size();
     if (asker.halt_ & kDetached) return kOk;  // its end is about to reach this request
     asker.inbox.push_chunk({.what = Item::What::chunk, .message = message, .open = open});

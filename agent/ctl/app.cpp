@@ -114,8 +114,10 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
   }
   const auto& asked = *parsed;
   if (asked.help) {
-    terminal.out(help_text(asked.command));
-    return static_cast<int>(Exit::ok);
+    const auto text = asked.command != nullptr ? help_text(asked.command) : help_on(asked.arguments);
+    if (text) terminal.out(*text);
+    else report(text.error(), "", false, terminal);
+    return static_cast<int>(text ? Exit::ok : Exit::usage);
   }
   if (asked.version) {
     terminal.out("picketctl " PICKET_VERSION "\n");
@@ -148,26 +150,13 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
 }
 
 Result<Exit> help(Context& context) {
-  std::string name;
-  for (const auto& word : context.arguments()) name += cat(name.empty() ? "" : " ", word);
-  if (name.empty()) {
-    context.terminal.out(help_text(nullptr));
-    return Exit::ok;
+  const auto text = help_on(context.arguments());
+  if (!text) {
+    report(text.error(), "", false, context.terminal);
+    return Exit::usage;
   }
-  std::string group;
-  for (const auto& command : commands()) {
-    if (name == command.name) {
-      context.terminal.out(help_text(&command));
-      return Exit::ok;
-    }
-    if (std::string_view(command.name).starts_with(cat(name, " "))) group += cat("  ", command.name, *command.arguments == '\0' ? "" : " ", command.arguments, "\n      ", command.summary, "\n");
-  }
-  if (!group.empty()) {
-    context.terminal.out(cat("Commands of '", name, "':\n", group));
-    return Exit::ok;
-  }
-  context.terminal.err(cat("picketctl: there is no command '", runtime::printable(name), "'; see picketctl help\n"));
-  return Exit::usage;
+  context.terminal.out(*text);
+  return Exit::ok;
 }
 
 Result<Exit> version(Context& context) {

@@ -182,6 +182,19 @@ std::string help_text(const Command* command) {
   return out.str();
 }
 
+Result<std::string> help_on(std::span<const std::string> words) {
+  if (words.empty()) return help_text(nullptr);
+  std::string name;
+  for (const auto& word : words) name += cat(name.empty() ? "" : " ", word);
+  std::string group;
+  for (const auto& command : commands()) {
+    if (name == command.name) return help_text(&command);
+    if (std::string_view(command.name).starts_with(cat(name, " "))) group += cat("  ", command.name, *command.arguments == '\0' ? "" : " ", command.arguments, "\n      ", command.summary, "\n");
+  }
+  if (group.empty()) return fail(Code::invalid, cat("there is no command '", name, "'; see picketctl help"));
+  return cat("Commands of '", name, "':\n", group);
+}
+
 tl::unexpected<Error> Context::wrong_usage(std::string_view what) {
   is_wrong_usage_ = true;
   return fail(Code::invalid, cat(what, see(invocation.command)));

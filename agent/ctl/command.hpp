@@ -62,6 +62,7 @@ struct Invocation {
 // Code::invalid: one line that says what is wrong and where help is.
 [[nodiscard]] Result<Invocation> parse_arguments(std::span<const std::string> arguments);
 [[nodiscard]] std::string help_text(const Command* command);  // nullptr: of the whole program
+[[nodiscard]] Result<std::string> help_on(std::span<const std::string> words);  // of a command, of a group of them, or of the whole program
 // The nearest of the names when it is near enough to be meant, else empty.
 [[nodiscard]] std::string nearest(std::string_view typed, std::span<const std::string> names);
 

@@ -36,12 +36,16 @@ class Host final : public PluginHost {
   void start(milliseconds limit) override {
     std::set<std::string> ids;
     for (const auto& folder : options_.folders) {
-      auto found = find_ids(folder);
+      auto found = find_folders(folder);
       if (!found) {
         parts_.log.part("plugin").warning("no plugins from ", folder.native(), ": ", found.error().message);
         continue;
       }
-      ids.insert(found->begin(), found->end());
+      for (const auto& name : *found) {
+        if (package::is_plugin_id(name)) ids.insert(name);
+        else if (const auto versions = find_versions(folder, name); versions && !versions->empty())
+          parts_.log.part("plugin").warning("left out: ", (folder / name).native(), ": its name is no plugin id, as com.vendor.thing is: lower-case letters, digits and '-'");
+      }
     }
     {
       const std::lock_guard lock(mutex_);

@@ -30,8 +30,9 @@ struct VerifyRules {
 // manifest, that id and version are the folders' names, and the digest of the sealed copy. Code::untrusted, denied, invalid, not_found.
 [[nodiscard]] Result<VerifiedPackage> verify(const std::filesystem::path& root, const std::string& id, const std::string& version, const VerifyRules& rules);
 
-// What could be packages, by name only: ids in ROOT, and versions of one id, newest first. Other names, and plain files, are left out.
-[[nodiscard]] Result<std::vector<std::string>> find_ids(const std::filesystem::path& root);
+// What could be packages, by name only: folders in ROOT, whether or not their names are ids, and versions in one of them, newest first.
+// Other versions' names, and plain files, are left out.
+[[nodiscard]] Result<std::vector<std::string>> find_folders(const std::filesystem::path& root);
 [[nodiscard]] Result<std::vector<std::string>> find_versions(const std::filesystem::path& root, const std::string& id);
 
 }  // namespace picket::plugin_host

@@ -104,11 +104,7 @@ Result<VerifiedPackage> verify(const std::filesystem::path& root, const std::str
   return out;
 }
 
-Result<std::vector<std::string>> find_ids(const std::filesystem::path& root) {
-  PICKET_LET(names, names_in(root));
-  std::erase_if(names, [](const std::string& name) { return !package::is_plugin_id(name); });
-  return std::move(names);
-}
+Result<std::vector<std::string>> find_folders(const std::filesystem::path& root) { return names_in(root); }
 
 Result<std::vector<std::string>> find_versions(const std::filesystem::path& root, const std::string& id) {
   PICKET_LET(names, names_in(root / id));

@@ -1,6 +1,8 @@
 #include "policy/document.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "policy/one_line.hpp"
 #include "policy/schema.hpp"
@@ -46,22 +48,37 @@ Result<Locks> locks_of(std::string_view plugin, const json::value* locked) {
   return locks;
 }
 
+std::string release_of(std::string_view component, std::int64_t release) {
+  return cat(release == 0 ? std::string("every release") : cat("release ", std::to_string(release)), " of '", component, "'");
+}
+
 // What an administrator decided about releases: the update engine's lists, which local values then cannot change.
-void add_approvals(const json::object& root, Document& out) {
+Result<> add_approvals(const json::object& root, Document& out) {
   const auto* list = root.if_contains("approvals");
-  if (list == nullptr || list->get_array().empty()) return;
+  if (list == nullptr || list->get_array().empty()) return {};
   auto& update = out.plugins[std::string(kUpdatePart)];
   for (const auto* name : {"approved", "declined"}) {
     auto& releases = update.settings[name];
     if (!releases.is_array()) releases = json::array();
     update.locks.paths.push_back({name});
   }
+  constexpr std::int64_t every = 0;
+  std::set<std::pair<std::string_view, std::int64_t>> approved, declined;
   for (const auto& item : list->get_array()) {
     const auto& approval = item.get_object();
+    const auto& state = approval.at("state").get_string();
+    const auto* number = approval.if_contains("release");
     json::object release{{"component", approval.at("component")}};
-    if (const auto* number = approval.if_contains("release")) release["release"] = *number;
-    update.settings[approval.at("state").get_string()].get_array().push_back(std::move(release));
+    if (number != nullptr) release["release"] = *number;
+    update.settings[state].get_array().push_back(std::move(release));
+    (state == "approved" ? approved : declined).emplace(approval.at("component").get_string(), number == nullptr ? every : number->get_int64());
   }
+  // Every release but some is a decision; one that can never count is a mistake.
+  for (const auto& [component, release] : approved)
+    for (const auto not_taken : {release, every})
+      if (declined.contains({component, not_taken}))
+        return fail(Code::invalid, cat("policy: approvals: ", release_of(component, release), " is approved, and ", release_of(component, not_taken), " is declined"));
+  return {};
 }
 
 Result<> add_tasks(const json::object& root, Document& out) {
@@ -143,7 +160,7 @@ Result<Document> Document::read(std::string_view payload) {
       out.plugins.emplace(member.key(), std::move(plugin));
     }
   }
-  add_approvals(root, out);
+  PICKET_TRY(add_approvals(root, out));
   PICKET_TRY(add_tasks(root, out));
   return out;
 }

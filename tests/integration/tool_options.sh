@@ -13,7 +13,7 @@ for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack
   run $tool --version || fail "$tool --version"
   [ "$(cat "$scratch/out")" = "$tool $version" ] || fail "$tool --version"
 done
-for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-tuf-client picket-launcher; do
+for tool in picketd picketctl picket-repo picket-plugin-check picket-plugin-pack picket-digests picket-ksn picket-tuf-client picket-launcher; do
   if run $tool --bogus; then fail "$tool --bogus was accepted"; fi
   [ "$(wc -l < "$scratch/err")" -eq 1 ] || fail "$tool --bogus: not one line"
   grep -Eq "(unknown|unrecognised) option '?--bogus" "$scratch/err" || fail "$tool --bogus is not named"

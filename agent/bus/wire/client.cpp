@@ -94,7 +94,7 @@ class Connection {
       case Type::message: return keep(frame);
       case Type::stream_in:
         if (const auto found = open.find(frame.token); found != open.end())
-          found->second.add_chunk(Message::make({.kind = Kind::request, .payload = frame.payload, .correlation = frame.token}));
+          found->second.add_chunk(Message::make({.kind = Kind::request, .payload = frame.payload}));
         return;
       case Type::reply:
         if (const auto found = open.find(frame.token); found != open.end()) found->second.end(frame.status, frame.content_type, frame.payload);

@@ -76,11 +76,13 @@ Verdict lite_protobuf(const Subject& subject) {
   }));
 }
 
-// Good manifests that a host refuses all the same: of a later host's plugin, or of one that an administrator must allow more than others.
+// Good manifests of which a host makes less than they say: of a later host's plugin, or of one that an administrator must allow more than others.
 Verdict is_taken_by_hosts(const package::Manifest& manifest) {
   for (const auto& extension : manifest.requires_extensions)
     if (std::find(std::begin(all_extensions), std::end(all_extensions), extension) == std::end(all_extensions))
       return warning(cat("requires the extension ", extension, ": hosts of this version do not have it, and refuse the plugin"));
+  if (manifest.preferred == package::Isolation::in_process && manifest.minimum == package::Isolation::isolated)
+    return warning("isolation: preferred is in-process, but minimum is isolated: no host runs it in process");
   const auto may = manifest.check_topics(is_own_plugin(manifest.id) ? Standing::own : Standing::stranger);
   return may ? pass() : warning(may.error().message);
 }

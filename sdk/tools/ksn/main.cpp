@@ -49,7 +49,7 @@ int run(const std::vector<std::string>& text) {
     std::fprintf(stderr, "picket-ksn: %s\n", done.error().message.c_str());
     return done.error().code == Code::invalid ? 2 : 1;
   }
-  std::fprintf(stderr, "picket-ksn: unknown command \"%s\"\nTry: picket-ksn --help\n", text[0].c_str());
+  std::fprintf(stderr, "picket-ksn: unknown %s '%s'; see picket-ksn --help\n", text[0].starts_with("-") ? "option" : "command", text[0].c_str());
   return 2;
 }
 

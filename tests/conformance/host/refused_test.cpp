@@ -76,6 +76,16 @@ class RefusedPackage : public HostFixture {
   std::string read(const fs::path& path) { return read_file(path, 64u << 20).value(); }
 };
 
+TEST_F(RefusedPackage, folder_whose_name_is_no_id_is_named_once_and_what_holds_no_version_is_not) {
+  fs::create_directories(folder() / "Org.Picket.Test" / "1.0.0");
+  fs::create_directories(folder() / "Not.A.Package" / "notes");
+  install_neighbour();
+  start();
+  EXPECT_TRUE(await_log((folder() / "Org.Picket.Test").native() + ": its name is no plugin id"));
+  EXPECT_FALSE(await_log("Not.A.Package", milliseconds(0)));
+  EXPECT_EQ(host->list().size(), 1u);
+}
+
 TEST_F(RefusedPackage, library_with_another_byte) {
   const auto folder = install({.library = "bad_crash"});
   auto bytes = read(folder / "plugin.so");

@@ -63,6 +63,9 @@ def main():
         later = root / "later.json"
         later.write_text(json.dumps({**told, "requires_extensions": ["picket.bus/2"]}))
         expect(0, "warning  manifest             requires the extension picket.bus/2", "static", library, "--manifest", later)
+        torn = root / "torn.json"
+        torn.write_text(json.dumps({**told, "isolation": {"preferred": "in-process", "minimum": "isolated"}}))
+        expect(0, "warning  manifest             isolation: preferred is in-process, but minimum is isolated", "static", library, "--manifest", torn)
         kept = root / "kept.json"
         kept.write_text(json.dumps({**told, "topics": {"publishes": [{"topic": "picket.ksn.state", "kind": "state"}]}}))
         expect(0, "warning  manifest             topics.publishes: picket.ksn.state", "static", library, "--manifest", kept)

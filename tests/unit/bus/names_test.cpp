@@ -54,7 +54,7 @@ TEST(Message, holds_copies_of_all_parts_in_one_block) {
   MessagePtr copy;
   {
     std::string topic = "a.b", payload(1000, 'p');
-    const auto message = Message::make({.kind = Kind::state, .topic = topic, .key = "k", .content_type = "t", .sender = "s", .payload = payload, .correlation = 7});
+    const auto message = Message::make({.kind = Kind::state, .topic = topic, .key = "k", .content_type = "t", .sender = "s", .payload = payload});
     topic = payload = "gone";
     copy = message;
   }
@@ -63,7 +63,6 @@ TEST(Message, holds_copies_of_all_parts_in_one_block) {
   EXPECT_EQ(copy->content_type(), "t");
   EXPECT_EQ(copy->sender(), "s");
   EXPECT_EQ(copy->payload(), std::string(1000, 'p'));
-  EXPECT_EQ(copy->correlation(), 7U);
   EXPECT_EQ(copy->kind(), Kind::state);
   EXPECT_EQ(copy->deadline_ms(), 0U);
   EXPECT_EQ(copy->bytes(), sizeof(Message) + 6 + 1000);

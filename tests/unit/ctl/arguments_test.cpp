@@ -104,6 +104,12 @@ TEST(Arguments, help_is_for_the_program_and_for_groups) {
   for (const auto& command : commands()) EXPECT_NE(whole.out.find(command.summary), std::string::npos);
   EXPECT_EQ(run_ctl({"--help"}).out, whole.out);
   EXPECT_NE(run_ctl({"help", "plugin"}).out.find("plugin restart"), std::string::npos);
+  for (const char* name : {"plugin", "nothing"}) {
+    const auto helped = run_ctl({"help", name}), option = run_ctl({name, "--help"});
+    EXPECT_EQ(option.code, helped.code) << name;
+    EXPECT_EQ(option.out, helped.out) << name;
+    EXPECT_EQ(option.err, helped.err) << name;
+  }
   EXPECT_EQ(run_ctl({"help", "nothing"}).code, 2);
 }
 

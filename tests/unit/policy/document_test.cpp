@@ -55,6 +55,14 @@ TEST(PolicyDocument, names_what_is_wrong) {
       << why_not(with(R"("plugins":{"org.a":{"topics":{"asks":["bad filter!!"]}}})"));
   EXPECT_NE(why_not(with(R"("plugins":{"org.picket.update":{"topics":{}}})")).find("org.picket.update.topics: it is a part of the host"), std::string::npos);
   EXPECT_NE(why_not(with(R"("tasks":[{"id":"a"},{"id":"a"}])")).find("two tasks have the id 'a'"), std::string::npos);
+  const auto approvals = [](std::string_view approved, std::string_view declined) {
+    return why_not(with(cat(R"("approvals":[{"component":"c",)", approved, R"("state":"approved"},{"component":"c",)", declined, R"("state":"declined"}])")));
+  };
+  EXPECT_EQ(approvals("", ""), "policy: approvals: every release of 'c' is approved, and every release of 'c' is declined");
+  EXPECT_EQ(approvals(R"("release":2,)", R"("release":2,)"), "policy: approvals: release 2 of 'c' is approved, and release 2 of 'c' is declined");
+  EXPECT_EQ(approvals(R"("release":2,)", ""), "policy: approvals: release 2 of 'c' is approved, and every release of 'c' is declined");
+  EXPECT_EQ(approvals("", R"("release":2,)"), "") << "all but one";
+  EXPECT_EQ(approvals(R"("release":2,)", R"("release":3,)"), "");
   EXPECT_NE(why_not(with(R"("tasks":[{"id":"A b"}])")).find("tasks.[0].id"), std::string::npos) << why_not(with(R"("tasks":[{"id":"A b"}])"));
   EXPECT_EQ(why_not(with(R"("two\nlines\u001b":1)")), "policy: two\\nlines\\x1b: is unknown") << "one line, whatever a name holds";
   EXPECT_NE(why_not(std::string((4u << 20) + 1, ' ')).find("4 MiB"), std::string::npos);
