@@ -53,6 +53,7 @@ v1::WorkReply EngineWork::reply_of(const update::v1::RunResult& run) {
     changed += cat(changed.empty() ? "" : ", ", component.component(), " ", std::to_string(component.release_before()), " > ", std::to_string(component.release_after()));
   }
   out.set_text(!run.text().empty() ? run.text() : changed.empty() ? std::string("nothing new") : changed);
+  if (run.unnamed() > 0) out.set_text(cat(out.text(), "; and ", std::to_string(run.unnamed()), " more components"));
   return out;
 }
 
