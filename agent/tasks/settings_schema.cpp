@@ -45,7 +45,7 @@ std::string_view settings_schema_text() {
                   "at": {"$ref": "#/definitions/time"}
                 }
               },
-              "at_start": {"description": "When the agent has started.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
+              "at_start": {"description": "When the agent has started. A task that comes later than that waits for the next start.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
               "new_updates": {"description": "When a task of this computer has brought something new. What a distribution point or a server has got is seen at the next check: by interval, schedule or automatic.", "type": "object", "additionalProperties": false, "properties": {"delay": {"$ref": "#/definitions/duration"}}},
               "after": {
                 "type": "object", "additionalProperties": false, "required": ["task"],
