@@ -5,6 +5,11 @@
 #include "base/result.hpp"
 
 namespace picket::app {
+namespace {
+
+constexpr std::size_t kMostOfUpdates = 50;   // a thousand components in trouble are one trouble, and one message
+
+}  // namespace
 
 DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
                            const policy::Shown& policy, const std::vector<std::string>& tasks, const std::vector<Concern>& concerns) {
@@ -13,10 +18,13 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
     if (out.level == "OK") out.level = "Warning";
     out.reasons.push_back(std::move(reason));
   };
-  for (const auto& problem : updates) {
-    if (problem.critical) out.level = "Critical";
-    warn(problem.text);
+  auto problems = updates;
+  if (problems.size() > kMostOfUpdates) std::stable_partition(problems.begin(), problems.end(), [](const auto& problem) { return problem.critical; });
+  for (std::size_t i = 0; i < problems.size() && i < kMostOfUpdates; ++i) {
+    if (problems[i].critical) out.level = "Critical";
+    warn(problems[i].text);
   }
+  if (problems.size() > kMostOfUpdates) warn(cat("and ", std::to_string(problems.size() - kMostOfUpdates), " more of the updates: see picketctl update status"));
   using plugin_host::State;
   for (const auto& plugin : plugins) {
     const bool down = plugin.state == State::failed || plugin.state == State::refused || plugin.state == State::backing_off;

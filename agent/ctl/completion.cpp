@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "bash_script.hpp"
 #include "ctl/command.hpp"
+#include "ctl/update_tables.hpp"
 #include "picket/host/v1/host.pb.h"
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/task/v1/control.pb.h"
@@ -30,7 +31,7 @@ std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
     if (const auto reply = session.ask<task::v1::ListReply>("picket.task.list", task::v1::ListRequest()))
       for (const auto& task : reply->tasks()) out.insert(task.id());
   } else {
-    if (const auto reply = session.ask<update::v1::StatusReply>("picket.component.list", update::v1::StatusRequest()))
+    if (const auto reply = ask_updates(session, "picket.component.list"))
       for (const auto& component : reply->components()) out.insert(component.component());
   }
   std::erase_if(out, [](const auto& id) { return !is_plain(id); });

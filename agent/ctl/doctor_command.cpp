@@ -5,14 +5,14 @@
 #include "ctl/doctor_checks.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
+#include "ctl/update_tables.hpp"
 
 namespace picket::ctl {
 namespace {
 
-// Asks; an answer goes on to its check, a failure becomes one.
+// An answer goes on to its check, a failure becomes one.
 template <class Reply, class Then>
-void ask(Checks& checks, Session& session, const char* name, std::string_view topic, const google::protobuf::Message& request, const Then& then) {
-  auto reply = session.ask<Reply>(topic, request);
+void judge(Checks& checks, const char* name, const Result<Reply>& reply, const Then& then) {
   if (reply) then(*reply);
   else checks.push_back({name, "fail", cat("not answered: ", reply.error().message)});
 }
@@ -25,18 +25,18 @@ Checks examine(Context& context) {
     return checks;
   }
   checks.push_back({"picketd", "ok", cat("answers at ", session.socket().string())});
-  ask<host::v1::HostStatusReply>(checks, session, "host", "picket.host.status", host::v1::HostStatusRequest(), [&](const auto& host) {
+  judge(checks, "host", session.ask<host::v1::HostStatusReply>("picket.host.status", host::v1::HostStatusRequest()), [&](const auto& host) {
     check_host(checks, host, context.now);
     check_data_dir(checks, host.data_dir());
   });
-  ask<host::v1::HostConfigReply>(checks, session, "configuration", "picket.host.config", host::v1::HostConfigRequest(), [&](const auto& config) { check_keys(checks, config); });
+  judge(checks, "configuration", session.ask<host::v1::HostConfigReply>("picket.host.config", host::v1::HostConfigRequest()), [&](const auto& config) { check_keys(checks, config); });
   std::optional<host::v1::PluginListReply> plugins;
-  ask<host::v1::PluginListReply>(checks, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest(), [&](const auto& answer) {
+  judge(checks, "plugins", session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()), [&](const auto& answer) {
     plugins = answer;
     check_plugins(checks, answer);
   });
-  ask<update::v1::StatusReply>(checks, session, "updates", "picket.update.status", update::v1::StatusRequest(), [&](const auto& updates) { check_updates(checks, updates, plugins ? &*plugins : nullptr, context.now); });
-  ask<policy::v1::ShowReply>(checks, session, "policy", "picket.policy.show", policy::v1::ShowRequest(), [&](const auto& policy) { check_policy(checks, policy, context.now); });
+  judge(checks, "updates", ask_updates(session), [&](const auto& updates) { check_updates(checks, updates, plugins ? &*plugins : nullptr, context.now); });
+  judge(checks, "policy", session.ask<policy::v1::ShowReply>("picket.policy.show", policy::v1::ShowRequest()), [&](const auto& policy) { check_policy(checks, policy, context.now); });
   return checks;
 }
 

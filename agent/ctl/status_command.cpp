@@ -31,8 +31,7 @@ struct Page {
 };
 
 template <class Reply>
-std::optional<Reply> part(Page& page, Session& session, const char* name, std::string_view topic, const google::protobuf::Message& request) {
-  auto reply = session.ask<Reply>(topic, request);
+std::optional<Reply> part(Page& page, const char* name, Result<Reply> reply) {
   if (reply) return std::move(*reply);
   page.missing.push_back({name, reply.error().message});
   return std::nullopt;
@@ -42,10 +41,10 @@ Result<Page> ask(Session& session) {
   Page page;
   PICKET_LET(host, session.ask<host::v1::HostStatusReply>("picket.host.status", host::v1::HostStatusRequest()));
   page.host = host;
-  page.plugins = part<host::v1::PluginListReply>(page, session, "plugins", "picket.plugin.list", host::v1::PluginListRequest());
-  page.updates = part<update::v1::StatusReply>(page, session, "updates", "picket.update.status", update::v1::StatusRequest());
+  page.plugins = part(page, "plugins", session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()));
+  page.updates = part(page, "updates", ask_updates(session));
   if (page.updates && !page.updates->has_last()) page.is_point = is_point(session);
-  page.policy = part<policy::v1::ShowReply>(page, session, "policy", "picket.policy.show", policy::v1::ShowRequest());
+  page.policy = part(page, "policy", session.ask<policy::v1::ShowReply>("picket.policy.show", policy::v1::ShowRequest()));
   ksn::v1::KsnState ksn;
   if (const auto known = session.state("picket.ksn.state", ksn)) page.ksn = ksn;
   else if (known.error().code != Code::not_found) page.missing.push_back({"ksn", known.error().message});

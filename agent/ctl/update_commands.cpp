@@ -36,8 +36,6 @@ Result<Exit> long_run(Context& context, std::string_view topic, const google::pr
   return exit_of(result);
 }
 
-Result<update::v1::StatusReply> ask_status(Context& context, std::string_view topic) { return context.session.ask<update::v1::StatusReply>(topic, update::v1::StatusRequest()); }
-
 }  // namespace
 
 Result<Exit> update_run(Context& context) {
@@ -69,7 +67,7 @@ Result<Exit> update_export(Context& context) {
 }
 
 Result<Exit> update_status(Context& context) {
-  PICKET_LET(reply, ask_status(context, "picket.update.status"));
+  PICKET_LET(reply, ask_updates(context.session));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;
@@ -89,7 +87,7 @@ Result<Exit> update_status(Context& context) {
 }
 
 Result<Exit> component_list(Context& context) {
-  PICKET_LET(reply, ask_status(context, "picket.component.list"));
+  PICKET_LET(reply, ask_updates(context.session, "picket.component.list"));
   if (context.is_json()) {
     json::object data = to_json(reply);
     context.print_json(json::object{{"components", data["components"]}});
@@ -116,6 +114,7 @@ Result<Exit> update_history(Context& context) {
   for (const auto& run : reply.runs()) {
     std::string components;
     for (const auto& component : run.components()) components += cat(components.empty() ? "" : ", ", component.component(), " ", component.result());
+    if (run.unnamed() > 0) components += cat(" and ", std::to_string(run.unnamed()), " more");
     table.add({std::to_string(run.run()), run.kind(), {run.result(), style_of(run.result())}, date(run.started()), span(run.finished() - run.started()), run.source(),
                human_bytes(run.bytes()), components, run.text()});
   }
@@ -144,7 +143,7 @@ Result<Exit> update_explain(Context& context) {
   const auto& component = request.component();
   const auto is_it = [&](const auto& one) { return one.component() == component; };
   if (!component.empty() && std::none_of(reply.steps().begin(), reply.steps().end(), is_it)) {
-    PICKET_LET(known, ask_status(context, "picket.component.list"));
+    PICKET_LET(known, ask_updates(context.session, "picket.component.list"));
     if (std::none_of(known.components().begin(), known.components().end(), is_it))
       return fail(Code::not_found, cat("there is no component '", component.substr(0, 128), "'; see picketctl component list"));
   }

@@ -30,6 +30,18 @@ std::string class_of(const update::v1::ComponentStatus& component) {
 
 }  // namespace
 
+Result<update::v1::StatusReply> ask_updates(Session& session, std::string_view topic) {
+  update::v1::StatusReply out;
+  update::v1::StatusRequest request;
+  for (;;) {
+    PICKET_LET(page, session.ask<update::v1::StatusReply>(topic, request));
+    out.MergeFrom(page);
+    out.clear_more();
+    if (!page.more() || page.components().empty() || page.components().rbegin()->component() <= request.after()) return out;
+    request.set_after(page.components().rbegin()->component());
+  }
+}
+
 std::string pin_of(const update::v1::ComponentStatus& component) {
   if (component.pinned() == 0) return {};
   return component.pinned() == component.release() ? std::string(", pinned") : cat(", pinned to ", std::to_string(component.pinned()));
@@ -74,6 +86,7 @@ void print_run(Terminal& terminal, const update::v1::RunResult& run) {
                  human_bytes(component.bytes()), component.text()});
     }
     table.print(terminal);
+    if (run.unnamed() > 0) terminal.out(cat("and ", std::to_string(run.unnamed()), " more\n"));
   }
   Table last;
   std::string tail = cat(run.kind().empty() ? "update" : run.kind(), " ", std::to_string(run.run()));
@@ -91,6 +104,7 @@ std::string run_summary(const update::v1::RunResult& run, std::int64_t now) {
   if (!run.source().empty()) out += cat(" from ", run.source());
   std::string details;
   for (const auto& [result, count] : counts) details += cat(details.empty() ? "" : ", ", std::to_string(count), " ", result);
+  if (run.unnamed() > 0) details += cat(", and ", std::to_string(run.unnamed()), " more");
   if (run.bytes() != 0) details += cat(details.empty() ? "" : ", ", human_bytes(run.bytes()));
   if (!run.text().empty()) details += cat(details.empty() ? "" : "; ", run.text());
   return details.empty() ? out : cat(out, ": ", details);

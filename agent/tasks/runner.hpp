@@ -41,7 +41,8 @@ class Runner final : public Tasks, private bus::Handler {
     std::string waiting;               // the trigger it waits with for a free place; empty: it does not wait
     std::uint64_t turn = 0;            // the lowest is next
     bus::RequestId waiting_asker = 0;
-    bool ran_since_start = false, running = false;
+    bool ran_since_start = false;      // or this start is none of its
+    bool running = false;
     Due due;                           // by the clock
   };
   struct Going {
@@ -87,6 +88,7 @@ class Runner final : public Tasks, private bus::Handler {
   void remember(Entry& entry, Remembered what);
   [[nodiscard]] std::chrono::milliseconds until_next() const;
   void take_settings(Settings settings);
+  void leave_out_past_start(Entry& entry, std::int64_t now);
 
   // A run's own thread.
   void work(Going& going, v1::WorkRequest request);

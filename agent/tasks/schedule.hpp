@@ -37,7 +37,7 @@ struct Moment {
   std::int64_t first_seen = 0;    // when the task was defined, its schedule changed, or it was switched on again
   std::int64_t last_start = 0;    // of its last run by whatever trigger; 0: none
   std::uint64_t spread = 0;       // spread_of(device, task)
-  bool ran_since_start = false;   // since agent_start, however the clock went
+  bool ran_since_start = false;   // since agent_start, however the clock went; or was not there in time for it
   bool outbreak = false;
 };
 

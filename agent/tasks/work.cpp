@@ -53,6 +53,7 @@ v1::WorkReply EngineWork::reply_of(const update::v1::RunResult& run) {
     changed += cat(changed.empty() ? "" : ", ", component.component(), " ", std::to_string(component.release_before()), " > ", std::to_string(component.release_after()));
   }
   out.set_text(!run.text().empty() ? run.text() : changed.empty() ? std::string("nothing new") : changed);
+  if (run.unnamed() > 0) out.set_text(cat(out.text(), "; and ", std::to_string(run.unnamed()), " more components"));
   return out;
 }
 
@@ -196,6 +197,9 @@ class PointWork final : public Work {
     v1::WorkReply out;
     out.set_result(result.overall());
     out.set_text(result.reason());
+    // The point's own setting, which lasts, is the place for what its devices are to find every day.
+    if (!order.components().empty())
+      out.set_text(cat(out.text(), out.text().empty() ? "" : "; ", "what only its options.components name is removed by the next download without them; the setting components of the point lasts"));
     for (const auto& each : result.points()) {
       auto& part = *out.add_parts();
       part.set_name(each.point());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/memory.hpp"
+#include "update/one_message.hpp"
 #include "update/what_is_sent.hpp"
 
 namespace picket::update {
@@ -160,7 +161,8 @@ void EngineImpl::perform(Job& job) {
   auto note = [&](const v1::RunResult& result) {
     if (auto kept = history_.add(result); !kept) explain_.say({}, cat("the history could not be written: ", kept.error().message));
   };
-  auto conclude = [&](const v1::RunResult& result, const Asker& who, bool is_told = true) {
+  auto conclude = [&](v1::RunResult whole, const Asker& who, bool is_told = true) {
+    const auto result = in_one_message(std::move(whole));
     const bool changes = is_update(result) || result.kind() == "rollback" || result.kind() == "verification";
     if (is_update(result)) board_.set_last(result);
     note(result);

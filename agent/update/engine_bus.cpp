@@ -6,6 +6,7 @@
 #include "base/files.hpp"
 #include "update/what_is_sent.hpp"
 #include "update/engine_impl.hpp"
+#include "update/one_message.hpp"
 
 namespace picket::update {
 namespace {
@@ -58,9 +59,11 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     if (word != "passed" && word != "failed" && word != "untried") return refuse(id, Code::invalid, "a verdict is passed, failed or untried");
     enqueue(id, std::move(job));
   } else if (topic == "picket.update.status" || topic == "picket.component.list") {
+    v1::StatusRequest question;
+    if (!parse(question)) return;
     auto status = board_.status(parts_.demands(), parts_.clock.wall_seconds());
     for (auto& source : sources_.status()) *status.add_sources() = std::move(source);
-    answer(id, status, "StatusReply");
+    answer(id, page_of(std::move(status), question.after()), "StatusReply");
   } else if (topic == "picket.update.history") {
     v1::HistoryRequest question;
     if (!parse(question)) return;
@@ -158,7 +161,7 @@ void EngineImpl::answer_result(const Asker& asker, const v1::RunResult& result) 
 }
 
 void EngineImpl::publish_finished(const v1::RunResult& result) {
-  const auto payload = result.SerializeAsString();
+  const auto payload = in_one_message(result).SerializeAsString();
   const auto until = std::chrono::steady_clock::now() + kFinishedPatience;
   // An event is never lost silently: a full queue gets a little time to empty itself.
   for (;;) {

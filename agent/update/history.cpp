@@ -27,7 +27,7 @@ std::string to_line(const v1::RunResult& result) {
                                       {"text", component.text()}, {"bytes", signed_of(component.bytes())}});
   return json::serialize(json::object{{"run", signed_of(result.run())}, {"kind", result.kind()}, {"result", result.result()}, {"started", result.started()},
                                       {"finished", result.finished()}, {"source", result.source()}, {"text", result.text()},
-                                      {"bytes", signed_of(result.bytes())}, {"components", std::move(components)}});
+                                      {"bytes", signed_of(result.bytes())}, {"unnamed", result.unnamed()}, {"components", std::move(components)}});
 }
 
 std::optional<v1::RunResult> from_line(std::string_view line) {
@@ -45,6 +45,7 @@ std::optional<v1::RunResult> from_line(std::string_view line) {
   out.set_source(text_of(object, "source"));
   out.set_text(text_of(object, "text"));
   out.set_bytes(number_of<std::uint64_t>(object, "bytes"));
+  out.set_unnamed(number_of<std::uint32_t>(object, "unnamed"));
   if (const auto* components = object.if_contains("components"); components != nullptr && components->is_array())
     for (const auto& item : components->get_array()) {
       if (!item.is_object()) continue;

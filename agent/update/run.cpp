@@ -10,11 +10,13 @@ namespace {
 
 // What an administrator asks first, of a removable drive above all: what was new?
 std::string news_of(const v1::RunResult& result) {
+  constexpr std::size_t kMostNamed = 30;
   std::string out;
-  std::size_t current = 0;
+  std::size_t current = 0, named = 0;
   for (const auto& component : result.components()) {
     if (component.result() == "current" && component.release_after() != 0) ++current;
     if (component.result() != "updated" && component.result() != "fetched") continue;
+    if (++named > kMostNamed) continue;
     out += cat(out.empty() ? "" : ", ", component.component(), " ");
     const auto before = component.release_before(), after = component.release_after();
     if (component.result() == "fetched") out += "fetched in advance";
@@ -22,6 +24,7 @@ std::string news_of(const v1::RunResult& result) {
     else out += before == 0 ? std::to_string(after) : cat(std::to_string(before), " > ", std::to_string(after));
   }
   if (out.empty()) return out;
+  if (named > kMostNamed) out += cat(" and ", std::to_string(named - kMostNamed), " more");
   return cat("new from ", result.source(), ": ", out, current == 0 ? "" : cat("; ", std::to_string(current), " current already"));
 }
 

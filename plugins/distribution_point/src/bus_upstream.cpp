@@ -46,13 +46,18 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
 }
 
 Result<std::vector<AgentWish>> BusUpstream::agent_demand() {
-  PICKET_LET(payload, asker_.call({.topic = "picket.update.status", .content_type = "application/x-protobuf; messageType=picket.update.v1.StatusRequest"}, cancelled_));
-  update::StatusReply reply;
-  if (!reply.ParseFromString(payload)) return fail(Code::invalid, "the agent's answer is no StatusReply");
   std::vector<AgentWish> out;
-  for (const auto& component : reply.components())
-    if (component.demanded_by_size() > 0) out.push_back({{component.component(), component.wanted_variant() == "light" ? "light" : "full"}, component.optional()});
-  return out;
+  update::StatusRequest question;
+  for (;;) {
+    const auto order = question.SerializeAsString();
+    PICKET_LET(payload, asker_.call({.topic = "picket.update.status", .content_type = "application/x-protobuf; messageType=picket.update.v1.StatusRequest", .payload = order}, cancelled_));
+    update::StatusReply reply;
+    if (!reply.ParseFromString(payload)) return fail(Code::invalid, "the agent's answer is no StatusReply");
+    for (const auto& component : reply.components())
+      if (component.demanded_by_size() > 0) out.push_back({{component.component(), component.wanted_variant() == "light" ? "light" : "full"}, component.optional()});
+    if (!reply.more() || reply.components().empty()) return out;
+    question.set_after(reply.components().rbegin()->component());
+  }
 }
 
 Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) {

@@ -64,18 +64,25 @@ const Device& SourceDistributionPoint::device() {
 
 void SourceDistributionPoint::ask_demand() {
   if (asking_) return;
-  asking_ = host_.request("picket.update.status", "", "application/x-protobuf; messageType=picket.update.v1.StatusRequest", "", 10'000, kDemandToken) == PICKET_OK;
+  wanted_.clear();
+  ask_demand({});
+}
+
+void SourceDistributionPoint::ask_demand(const std::string& after) {
+  picket::update::v1::StatusRequest question;
+  question.set_after(after);
+  asking_ = host_.request("picket.update.status", "", "application/x-protobuf; messageType=picket.update.v1.StatusRequest", question.SerializeAsString(), 10'000, kDemandToken) == PICKET_OK;
 }
 
 void SourceDistributionPoint::on_reply(std::uint64_t, picket_status status, const picket::plugin::Message& reply) {
   asking_ = false;
   picket::update::v1::StatusReply state;
   if (status != PICKET_OK || !state.ParseFromArray(reply.payload.data(), static_cast<int>(reply.payload.size()))) return;  // the timer asks again
-  json::array components;
   for (const auto& component : state.components())
     if (component.demanded_by_size() > 0)
-      components.push_back(json::object{{"component", component.component()}, {"variants", json::array{component.wanted_variant() == "light" ? "light" : "full"}}});
-  demand_ = json::serialize(json::object{{"device", device().id}, {"components", std::move(components)}});
+      wanted_.push_back(json::object{{"component", component.component()}, {"variants", json::array{component.wanted_variant() == "light" ? "light" : "full"}}});
+  if (state.more() && !state.components().empty()) return ask_demand(state.components().rbegin()->component());
+  demand_ = json::serialize(json::object{{"device", device().id}, {"components", std::exchange(wanted_, {})}});
 }
 
 Outcome<std::vector<Candidate>> SourceDistributionPoint::candidates(const picket::source::v1::Source& source) {

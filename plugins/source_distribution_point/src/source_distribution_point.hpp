@@ -3,6 +3,8 @@
 
 #include <picket/plugin.hpp>
 
+#include <boost/json/array.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -34,6 +36,7 @@ class SourceDistributionPoint {
   [[nodiscard]] curl_source::Outcome<std::vector<Candidate>> candidates(const picket::source::v1::Source& source);
   void take(Settings settings);
   void ask_demand();
+  void ask_demand(const std::string& after);
   [[nodiscard]] const Device& device();
 
   picket::plugin::Host host_;
@@ -43,6 +46,7 @@ class SourceDistributionPoint {
   Device device_;
   std::chrono::steady_clock::time_point looked_at_{};
   std::string demand_;             // what is announced: JSON; empty: not known yet
+  boost::json::array wanted_;      // the same, of the answers that came so far
   bool asking_ = false;
   curl_source::Desk desk_;
 };

@@ -37,6 +37,16 @@ TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_re
                                                    "policy: local settings of x are ignored: broken"));
 }
 
+TEST(DeviceStatus, names_fifty_of_a_thousand_update_problems_and_the_critical_one_among_them) {
+  std::vector<update::Engine::Problem> problems(999, {false, "a component: not offered"});
+  problems.push_back({true, "yara-rules: no databases"});
+  const auto status = device_status({}, problems, {});
+  EXPECT_EQ(status.level, "Critical");
+  ASSERT_EQ(status.reasons.size(), 51u);
+  EXPECT_EQ(status.reasons.front(), "yara-rules: no databases");
+  EXPECT_EQ(status.reasons.back(), "and 950 more of the updates: see picketctl update status");
+}
+
 TEST(DeviceStatus, takes_what_a_running_plugin_says_of_the_device) {
   const auto running = plugin(plugin_host::State::running, plugin_host::Health::healthy, "");
   const auto critical = device_status({running}, {}, {}, {}, {{"org.example.p", "Critical", "the service is away"}});

@@ -97,6 +97,21 @@ TEST_F(Commands, a_point_that_never_updated_itself_says_where_its_downloads_are_
     EXPECT_NE(run(words).out.find("never; what this distribution point downloads is shown by picketctl point status"), std::string::npos) << words.front();
 }
 
+TEST_F(Commands, shows_all_components_in_however_many_messages_they_come) {
+  answer_everything(picketd);
+  picketd.answer<update::v1::StatusRequest>("picket.update.status", [](const update::v1::StatusRequest& request) -> Result<std::string> {
+    update::v1::StatusReply page;
+    if (request.after().empty()) page.set_state("idle");
+    page.add_components()->set_component(request.after().empty() ? "alpha" : "beta");
+    page.set_more(request.after().empty());
+    return page.SerializeAsString();
+  });
+  picketd.start();
+  const auto ran = run({"update", "status"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const auto* text : {"idle", "alpha", "beta"}) EXPECT_NE(ran.out.find(text), std::string::npos) << ran.out;
+}
+
 TEST_F(Commands, an_answer_that_never_comes_ends_with_the_timeout) {
   picketd.answer_bytes("picket.plugin.list", [](std::string_view) { return CtlAnswer{{}, std::string(), true}; });
   picketd.start();

@@ -55,6 +55,23 @@ TEST_F(TasksTest, at_start_means_once_a_start) {
   EXPECT_EQ(plugin_->asked()[1].trigger(), "start");
 }
 
+// A policy reaches ten thousand running agents in one minute.
+TEST_F(TasksTest, at_start_that_comes_to_a_running_agent_waits_for_the_next_start) {
+  open("{}");
+  clock_.pass(5000);
+  constexpr std::string_view late = R"({"tasks":{"x":{"type":"test","random_delay":{"hours":1},"schedule":{"at_start":{"delay":{"seconds":30}}}}}})";
+  ASSERT_TRUE(tasks_->apply_settings(late));
+  EXPECT_EQ(show("x").next_run(), 0);
+  constexpr std::string_view ahead = R"({"tasks":{"x":{"type":"test","schedule":{"at_start":{"delay":{"minutes":90}}}}}})";
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{}})"));
+  ASSERT_TRUE(tasks_->apply_settings(ahead));
+  EXPECT_EQ(show("x").next_run(), clock_.wall - 5000 + 5400) << "its time has not come yet";
+  const std::int64_t start = clock_.wall;
+  open(late);
+  EXPECT_GE(show("x").next_run(), start + 30);
+  EXPECT_TRUE(plugin_->asked().empty());
+}
+
 TEST_F(TasksTest, follow_each_other) {
   open(R"({"tasks":{"x":{"type":"test"},"good":{"type":"test","schedule":{"after":{"task":"x"}}},"any":{"type":"test","schedule":{"after":{"task":"x","on":"any","delay":{"seconds":60}}}}}})");
   plugin_->say("failed", "broken");

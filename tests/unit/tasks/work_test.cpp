@@ -246,6 +246,7 @@ TEST_F(WorkTest, a_distribution_point_says_what_each_point_did) {
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->result(), "failed");
   EXPECT_TRUE(done->news()) << "one point published something";
+  EXPECT_EQ(done->text(), "mac-1 cannot be a point; what only its options.components name is removed by the next download without them; the setting components of the point lasts");
   EXPECT_EQ(done->parts(1).result(), "unsupported");
   point::DownloadRequest order;
   ASSERT_TRUE(order.ParseFromString(engine_->asked()[0].second));

@@ -260,5 +260,20 @@ TEST_F(UpdateTest, freshness_is_measured_from_publication) {
   EXPECT_EQ(world_->engine->problems()[0].text, "rules: published 7 days ago");
 }
 
+// As many as the schema allows, by names as long as it allows.
+TEST_F(UpdateTest, says_what_became_of_a_thousand_demanded_components_in_messages_that_the_bus_carries) {
+  publish(release(1));
+  std::string names;
+  for (int i = 0; i < 1000; ++i) names += cat(i == 0 ? "\"" : ",\"", std::string(60, 'x'), std::to_string(1000 + i), "\"");
+  open(cat("\"components\":[", names, "]"));
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "partial") << result.text();
+  EXPECT_EQ(result.components_size() + static_cast<int>(result.unnamed()), 1001);
+  const auto first = world_->status();
+  EXPECT_TRUE(first.more());
+  EXPECT_EQ(first.last().run(), result.run());
+  EXPECT_EQ(first.components(0).component(), "rules");
+}
+
 }  // namespace
 }  // namespace picket::update

@@ -26,6 +26,7 @@ class HistoryFile : public ::testing::Test {
     out.set_source("usb");
     out.set_text(std::move(text));
     out.set_bytes(7);
+    out.set_unnamed(4);
     auto& component = *out.add_components();
     component.set_component("rules");
     component.set_result("updated");

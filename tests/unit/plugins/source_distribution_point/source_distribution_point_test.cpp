@@ -187,6 +187,29 @@ TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_i
   EXPECT_EQ(posts(), 2u);
 }
 
+TEST_F(PointSource, tells_the_point_all_that_the_agent_names_in_several_answers) {
+  std::string told;
+  RawServer point([&](const std::string& head) { return head.starts_with("POST") ? good("{}") : good("stamp"); });
+  host_.when_asked("picket.update.status", [&](const auto& asked) {
+    picket::update::v1::StatusRequest question;
+    EXPECT_TRUE(question.ParseFromString(asked.message.payload));
+    told += question.after() + ";";
+    picket::update::v1::StatusReply state;
+    auto& component = *state.add_components();
+    component.set_component(std::string(300, question.after().empty() ? 'a' : 'b'));
+    component.add_demanded_by("scanner");
+    state.set_more(question.after().empty());
+    return picket::testing::Reply{PICKET_OK, state.SerializeAsString(), {}, {}};
+  });
+  begin({at(point)}, R"("announce":true)");
+  EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  EXPECT_EQ(told.substr(0, 302), ";" + std::string(300, 'a') + ";");
+  std::size_t length = 0;
+  for (const auto& head : point.heads())
+    if (const auto at = head.find("Content-Length: "); head.starts_with("POST") && at != std::string::npos) length = std::stoul(head.substr(at + 16));
+  EXPECT_GT(length, 600u);
+}
+
 TEST_F(PointSource, tells_a_point_again_at_once_when_it_lacks_what_this_device_came_for) {
   RawServer point([](const std::string& head) {
     if (head.starts_with("POST")) return good("{}");

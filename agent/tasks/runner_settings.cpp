@@ -1,0 +1,93 @@
+// What the settings say: the tasks, and what becomes of those that were there before.
+#include "tasks/runner.hpp"
+
+namespace picket::tasks {
+
+std::string_view Tasks::settings_schema() { return settings_schema_text(); }
+
+Result<> Tasks::check_settings(std::string_view settings_json) {
+  PICKET_LET(settings, parse_settings(settings_json, {}));
+  const auto works = host_work();
+  for (const auto& task : settings.tasks)
+    for (const auto& work : works)
+      if (work->type() == task.type)
+        if (auto good = work->check(task.options_json); !good) return fail(Code::invalid, cat("tasks.", task.id, ".", good.error().message));
+  return {};
+}
+
+Result<> Runner::apply_settings(std::string_view settings_json) {
+  PICKET_TRY(check_settings(settings_json));
+  PICKET_LET(settings, parse_settings(settings_json, parts_.update_interval()));
+  const std::lock_guard lock(mutex_);
+  settings_json_ = settings_json;
+  take_settings(std::move(settings));
+  return {};
+}
+
+void Runner::update_interval_changed() {
+  const std::lock_guard lock(mutex_);
+  if (!configured_) return;
+  if (auto settings = parse_settings(settings_json_, parts_.update_interval())) take_settings(std::move(*settings));
+}
+
+void Runner::take_settings(Settings settings) {
+  const auto now = parts_.clock.wall_seconds();
+  std::map<std::string, v1::Run, std::less<>> last;
+  if (!configured_)
+    (void)records_.read([&](v1::Run run) {
+      last.try_emplace(run.task(), run);
+      return true;
+    });
+  std::map<std::string, Entry, std::less<>> fresh;
+  std::set<std::string, std::less<>> names;
+  for (auto& definition : settings.tasks) {
+    names.insert(definition.id);
+    Entry entry;
+    if (const auto known = entries_.find(definition.id); known != entries_.end()) {
+      entry = std::move(known->second);
+    } else {
+      entry.remembered = records_.of(definition.id);
+      if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
+    }
+    const bool is_new = entry.definition.id.empty();
+    const bool is_on_again = definition.enabled && !entry.definition.enabled;
+    const bool changed = !is_new && (is_on_again || entry.definition.schedule != definition.schedule);
+    entry.definition = std::move(definition);
+    auto what = entry.remembered;
+    // A new schedule counts from now: what it would have said earlier was not missed.
+    if (what.first_seen == 0 || changed) what.first_seen = now;
+    if (changed) what.pending_at = 0;
+    what.first_seen = std::min(what.first_seen, now);
+    what.last_start = settled(what.last_start, now);
+    remember(entry, what);
+    if (configured_ && (is_new || changed)) leave_out_past_start(entry, now);
+    fresh.emplace(entry.definition.id, std::move(entry));
+  }
+  // What waits without a definition any more is told so; what runs goes on to its end.
+  for (const auto& [id, entry] : entries_)
+    if (!fresh.contains(id) && entry.waiting_asker != 0) refuse(entry.waiting_asker, Code::not_found, cat("task ", id, " was taken out of the settings"));
+  entries_ = std::move(fresh);
+  for (const auto& going : going_)
+    if (auto* entry = find(going.run.task())) entry->running = true;
+  records_.keep_only(std::move(names));
+  outbreak_ = settings.outbreak;
+  at_once_ = settings.at_once;
+  for (auto& [id, entry] : entries_) calculate(entry, now);
+  configured_ = true;
+  // It ended, but the agent did too before what follows it was noted.
+  for (const auto& run : std::exchange(concluded_halfway_, {})) {
+    trigger_followers(run);
+    forget_running(run);
+  }
+  look_ = true;
+  wake_.notify_all();
+}
+
+// A start that was over when the schedule came was not its start: it waits for the next one. Else all devices that a policy reaches would begin at once.
+void Runner::leave_out_past_start(Entry& entry, std::int64_t now) {
+  if (entry.definition.schedule.kind != Schedule::Kind::at_start) return;
+  calculate(entry, now);
+  if (entry.due.at <= now) entry.ran_since_start = true;
+}
+
+}  // namespace picket::tasks
