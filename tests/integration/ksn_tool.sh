@@ -82,7 +82,7 @@ refuse 2 "without control characters" "$ksn" licence add L-3 --holder $'E\e[31m'
 refuse 1 "licence L-9 is not known" "$ksn" licence block L-9 --ksn "$folder/k"
 [ "$("$ksn" licence list --ksn "$folder/k" | wc -l)" = 2 ]
 expect "Licences   2" "$ksn" stats --ksn "$folder/k"
-expect "Files      1" "$ksn" stats --ksn "$folder/k"
+expect "Files      2" "$ksn" stats --ksn "$folder/k"
 
 # With one command: what is missing is made, then picketd is started with it.
 printf '#!/bin/sh\necho started "$@"\n' >"$folder/picketd" && chmod +x "$folder/picketd"
