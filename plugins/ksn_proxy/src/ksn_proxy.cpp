@@ -49,8 +49,8 @@ Result<> check(const Settings& settings) {
   return {};
 }
 
-std::string owner_of(const ksn::Provider& provider, std::size_t bytes) {
-  std::string out = cat(std::to_string(bytes), provider.private_ksn ? " private " : " global ", provider.name);
+std::string owner_of(const ksn::Provider& provider) {
+  std::string out = cat(provider.private_ksn ? "private " : "global ", provider.name);
   for (const auto& key : provider.answer_keys) out += cat("\n", key.key_id());
   return out;
 }
@@ -76,15 +76,13 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
   if (!settings) return failed(settings.error());
   // The provider's file may be another one behind the same name: an apply reads it again.
   if (auto good = check(*settings); !good) return failed(good.error());
-  const auto answers = answers_;
-  const auto answers_of = answers_of_;
   const auto before = std::exchange(settings_, std::move(*settings));
   close();
+  const auto kept = kept_;
   if (auto opened = open(); !opened) {
     close();
     settings_ = before;
-    answers_ = answers;
-    answers_of_ = answers_of;
+    kept_ = kept;
     if (auto again = open(); !again) {
       close();
       host_.report(PICKET_HEALTH_FAILED, again.error().message);
@@ -99,8 +97,7 @@ Result<> KsnProxy::open() {
   since_ = unix_now();
   host_.cancel_timer(kSeatTimer);
   if (!settings_.enabled) {
-    answers_.reset();
-    answers_of_.clear();
+    kept_ = {};
     seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY, state());
     return {};
@@ -124,12 +121,13 @@ Result<> KsnProxy::open() {
     host_.store("installation", installation);
   }
   const auto warn = [host = host_](std::string_view text) { host.warning(text); };
-  if (auto owner = owner_of(provider, settings_.broker.cache_bytes); owner != answers_of_) {
-    answers_ = std::make_shared<Answers>(settings_.broker.cache_bytes);
-    answers_of_ = std::move(owner);
+  if (auto owner = owner_of(provider); owner != kept_.whose) kept_ = {std::move(owner), {}, 0, nullptr};
+  if (const auto bytes = settings_.broker.cache_bytes; !kept_.answers || kept_.bytes != bytes) {
+    kept_.answers = std::make_shared<Answers>(bytes);
+    kept_.bytes = bytes;
   }
   broker_ = std::make_unique<Broker>(
-      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, answers_});
+      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, kept_.answers, kept_.licences});
   auto forwards = settings_.forwarder;
   for (const auto& key : provider.answer_keys) forwards.ksn.push_back(key.key_id());
   PICKET_LET(forwarder, Forwarder::start(std::move(forwards), {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
@@ -199,7 +197,10 @@ void KsnProxy::stop() {
 void KsnProxy::close() {
   if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
   if (server_) server_->stop();            // nobody asks any more
-  if (broker_) broker_->stop();            // nothing new goes upstream
+  if (broker_) {
+    broker_->stop();                       // nothing new goes upstream
+    kept_.licences = broker_->standings();
+  }
   if (forwarder_) forwarder_->stop_sending();
   lines_.reset();                          // what is on its way comes back as cancelled; messages go to the disk
   forwarder_.reset();

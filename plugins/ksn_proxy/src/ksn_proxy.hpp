@@ -44,8 +44,14 @@ class KsnProxy {
   mutable std::mutex page_mutex_;
   std::string page_state_;
   const ksn_server::Server* page_server_ = nullptr;
-  std::string answers_of_;             // whose, by which keys, and how many bytes
-  std::shared_ptr<Answers> answers_;   // kept while that stays as it is
+  // Kept while it stays whose they are, by which keys; the answers while they may have as many bytes, too.
+  struct Kept {
+    std::string whose;
+    Standings licences;
+    std::size_t bytes = 0;
+    std::shared_ptr<Answers> answers;
+  };
+  Kept kept_;
   // Made in this order, ended in the one that close() shows.
   std::unique_ptr<Lines> lines_;
   std::unique_ptr<Broker> broker_;

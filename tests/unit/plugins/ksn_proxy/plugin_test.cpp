@@ -118,6 +118,30 @@ TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) 
   EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
 }
 
+TEST_F(KsnProxyPlugin, vouches_for_whom_the_ksn_accepted_over_new_settings_but_not_for_another_key) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  ASSERT_EQ(accepted->status, 200);
+  stop_ksn();
+  ksn::v1::StatisticsRequest statistics;
+  statistics.mutable_asker()->set_licence("good");
+  const auto send = [&](char id) {
+    statistics.set_id(std::string(16, id));
+    const auto answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
+    return answer ? answer->status : 0;
+  };
+  ASSERT_EQ(host_.apply(settings(R"(,"cache_mb":8)"), 2), PICKET_OK) << host_.error();
+  EXPECT_EQ(send('a'), 200);
+  EXPECT_NE(host_.apply(settings(R"(,"certificate":"/nonexistent","key":"/nonexistent")"), 3), PICKET_OK);
+  EXPECT_EQ(send('b'), 200);
+  EXPECT_EQ(status().counters().at("waiting_messages"), 2u);
+  provider_.answer_keys.push_back(picket::trust::PrivateKey::generate("ed25519")->public_key());
+  write_provider();
+  ASSERT_EQ(host_.apply(settings(), 4), PICKET_OK) << host_.error();
+  EXPECT_EQ(send('c'), 503);
+}
+
 TEST_F(KsnProxyPlugin, goes_back_when_new_settings_do_not_work) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   EXPECT_NE(host_.apply(settings(R"(,"certificate":"/nonexistent","key":"/nonexistent")"), 2), PICKET_OK);
