@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/files.hpp"
 #include "seat/seat.hpp"
 #include "service.hpp"
 #include "settings.hpp"
@@ -27,6 +28,9 @@ class KsnProxy {
  private:
   picket_status failed(const picket::Error& error) const;
   [[nodiscard]] picket::Result<> open();
+  void open_or_try_later();
+  void look_at_provider();
+  void show();
   [[nodiscard]] picket::Result<> open_server();
   [[nodiscard]] std::string page(std::string_view path) const;
   void close();
@@ -38,6 +42,9 @@ class KsnProxy {
   bool is_waiting_ = false;    // for the seat
   Settings settings_;
   WhoseKsn whose_;
+  picket::FileStamp provider_seen_;    // the provider's file as it was looked at last, good or not
+  std::string provider_;               // what stood in the one that is in force
+  std::string refused_;                // why another one that lies there is not
   std::int64_t since_ = 0;
   std::string address_, certificate_;  // where it listens, and the digest of its own certificate
   // For the page, which the server's threads make.
