@@ -1,6 +1,7 @@
 #include "broker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -35,7 +36,12 @@ struct Broker::Pending {
 Broker::Broker(const BrokerSettings& settings, Parts parts)
     : settings_(settings), parts_(std::move(parts)), answers_(parts_.answers ? parts_.answers : std::make_shared<Answers>(settings.cache_bytes)), hasher_(answers_->hasher),
       cache_(answers_->cache), licences_(settings.most_licences),
-      pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once), thread_([this] { run(); }) {}
+      pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once) {
+  const auto now = Clock::now();
+  for (auto& [id, standing] : std::exchange(parts_.standings, {}))
+    if (auto* licence = licences_.get(id, now); licence != nullptr) static_cast<Standing&>(*licence) = std::move(standing);
+  thread_ = std::thread([this] { run(); });
+}
 
 void Broker::stop() {
   {
@@ -382,6 +388,11 @@ void Broker::run() {
     if (next == Clock::time_point::max()) wakes_.wait(lock);
     else wakes_.wait_until(lock, next);
   }
+}
+
+Standings Broker::standings() const {
+  const std::lock_guard lock(mutex_);
+  return licences_.standings();
 }
 
 BrokerCounters Broker::counters() const {

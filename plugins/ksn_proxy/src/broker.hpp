@@ -64,6 +64,7 @@ class Broker {
     std::function<std::int64_t()> now;            // Unix seconds
     std::function<void(std::string_view)> warn;   // any thread
     std::shared_ptr<Answers> answers{};           // of the broker before, of the same size; none: it begins with none
+    Standings standings{};                        // what the broker before was told of licences
   };
   Broker(const BrokerSettings& settings, Parts parts);
   ~Broker();    // what waits is answered 503; the upstream must have ended, or answer nothing any more
@@ -76,6 +77,7 @@ class Broker {
   // vouched for would take others' room until the KSN refuses them.
   [[nodiscard]] std::string why_not_kept(std::string_view licence, int& status);
   [[nodiscard]] BrokerCounters counters() const;
+  [[nodiscard]] Standings standings() const;      // for the next broker of the same KSN
 
  private:
   struct Waiting;

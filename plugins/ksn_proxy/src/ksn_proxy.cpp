@@ -19,7 +19,7 @@ using picket::cat;
 using picket::fail;
 namespace ksn = picket::ksn;
 
-constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000;
+constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000, kProviderTimer = 2, kLookMs = 10'000;
 
 std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -40,17 +40,22 @@ std::vector<ksn_channel::Road> roads_of(const Settings& settings, const ksn::Pro
   return out;
 }
 
+Result<ksn::Provider> check_provider(const Settings& settings) {
+  PICKET_LET(provider, read_provider(settings));
+  for (const auto& road : roads_of(settings, provider)) PICKET_TRY(ksn_channel::check_road(road));
+  return std::move(provider);
+}
+
 // All that can be known to be wrong without letting go of what runs.
 Result<> check(const Settings& settings) {
   if (!settings.enabled) return {};
-  PICKET_LET(provider, read_provider(settings));
-  for (const auto& road : roads_of(settings, provider)) PICKET_TRY(ksn_channel::check_road(road));
+  PICKET_TRY(check_provider(settings));
   if (!settings.server.certificate_file.empty()) PICKET_TRY(tls_server::make_context(settings.server.certificate_file, settings.server.key_file));
   return {};
 }
 
-std::string owner_of(const ksn::Provider& provider, std::size_t bytes) {
-  std::string out = cat(std::to_string(bytes), provider.private_ksn ? " private " : " global ", provider.name);
+std::string owner_of(const ksn::Provider& provider) {
+  std::string out = cat(provider.private_ksn ? "private " : "global ", provider.name);
   for (const auto& key : provider.answer_keys) out += cat("\n", key.key_id());
   return out;
 }
@@ -74,17 +79,14 @@ picket_status KsnProxy::start(std::string_view settings_json, std::uint64_t revi
 picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revision) {
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
-  // The provider's file may be another one behind the same name: an apply reads it again.
   if (auto good = check(*settings); !good) return failed(good.error());
-  const auto answers = answers_;
-  const auto answers_of = answers_of_;
   const auto before = std::exchange(settings_, std::move(*settings));
   close();
+  const auto kept = kept_;
   if (auto opened = open(); !opened) {
     close();
     settings_ = before;
-    answers_ = answers;
-    answers_of_ = answers_of;
+    kept_ = kept;
     if (auto again = open(); !again) {
       close();
       host_.report(PICKET_HEALTH_FAILED, again.error().message);
@@ -99,12 +101,12 @@ Result<> KsnProxy::open() {
   since_ = unix_now();
   host_.cancel_timer(kSeatTimer);
   if (!settings_.enabled) {
-    answers_.reset();
-    answers_of_.clear();
+    kept_ = {};
     seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY, state());
     return {};
   }
+  provider_seen_ = picket::stamp_of(settings_.provider_file);  // before it is read: what is written meanwhile is another one
   PICKET_LET(provider, read_provider(settings_));
   PICKET_LET(is_ours, seat_.take());
   is_waiting_ = !is_ours;
@@ -112,6 +114,7 @@ Result<> KsnProxy::open() {
     host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
     return {};
   }
+  provider_ = provider.to_json();
   whose_ = {provider.name, provider.private_ksn, PICKET_VERSION};
 
   PICKET_LET(lines, Lines::start(roads_of(settings_, provider), settings_.rest));
@@ -124,12 +127,13 @@ Result<> KsnProxy::open() {
     host_.store("installation", installation);
   }
   const auto warn = [host = host_](std::string_view text) { host.warning(text); };
-  if (auto owner = owner_of(provider, settings_.broker.cache_bytes); owner != answers_of_) {
-    answers_ = std::make_shared<Answers>(settings_.broker.cache_bytes);
-    answers_of_ = std::move(owner);
+  if (auto owner = owner_of(provider); owner != kept_.whose) kept_ = {std::move(owner), {}, 0, nullptr};
+  if (const auto bytes = settings_.broker.cache_bytes; !kept_.answers || kept_.bytes != bytes) {
+    kept_.answers = std::make_shared<Answers>(bytes);
+    kept_.bytes = bytes;
   }
   broker_ = std::make_unique<Broker>(
-      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, answers_});
+      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, kept_.answers, kept_.licences});
   auto forwards = settings_.forwarder;
   for (const auto& key : provider.answer_keys) forwards.ksn.push_back(key.key_id());
   PICKET_LET(forwarder, Forwarder::start(std::move(forwards), {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
@@ -159,11 +163,37 @@ Result<> KsnProxy::open_server() {
   address_ = cat(settings_.server.address.find(':') != std::string::npos ? cat("[", settings_.server.address, "]") : settings_.server.address, ":",
                  std::to_string(server_->port()));
   host_.info(cat("listens: https ", address_));
+  {
+    const std::lock_guard lock(page_mutex_);
+    page_server_ = server_.get();
+  }
+  host_.set_timer(kProviderTimer, kLookMs, kLookMs);
+  show();
+  return {};
+}
+
+void KsnProxy::show() {
   const std::lock_guard lock(page_mutex_);
   page_state_ = state();
-  page_server_ = server_.get();
-  host_.report(PICKET_HEALTH_HEALTHY, page_state_);
-  return {};
+  host_.report(refused_.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, page_state_);
+}
+
+// Whoever changes the file need not know of this plugin. One that is no good is looked at again: the key that signed it may come later.
+void KsnProxy::look_at_provider() {
+  const auto seen = picket::stamp_of(settings_.provider_file);
+  if (seen == provider_seen_ && refused_.empty()) return;
+  provider_seen_ = seen;
+  const auto provider = check_provider(settings_);
+  if (provider && provider->to_json() != provider_) {
+    host_.info(cat("the provider file is read again: ", settings_.provider_file));
+    close();
+    return open_or_try_later();
+  }
+  auto refused = provider ? std::string() : cat("the new provider file is refused, and the one before stays in force: ", provider.error().message);
+  if (refused == refused_) return;
+  refused_ = std::move(refused);
+  if (!refused_.empty()) host_.warning(refused_);
+  show();
 }
 
 std::string KsnProxy::page(std::string_view path) const {
@@ -174,17 +204,22 @@ std::string KsnProxy::page(std::string_view path) const {
 }
 
 void KsnProxy::on_timer(std::uint64_t id) {
+  if (id == kProviderTimer && server_) return look_at_provider();
   if (id != kSeatTimer) return;
   if (is_waiting_) {
     const auto is_ours = seat_.take();
     if (is_ours && !*is_ours) return;
     host_.info("the version before has stopped: this one answers from here on");
   }
-  if (auto opened = open(); !opened) {
-    close();
-    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
-    host_.set_timer(kSeatTimer, kTryAgainMs);
-  }
+  open_or_try_later();
+}
+
+void KsnProxy::open_or_try_later() {
+  const auto opened = open();
+  if (opened) return;
+  close();
+  host_.report(PICKET_HEALTH_FAILED, opened.error().message);
+  host_.set_timer(kSeatTimer, kTryAgainMs);
 }
 
 // When a new version stands by, the folder and the port are its from here on. Who connects meanwhile waits in the socket.
@@ -198,8 +233,13 @@ void KsnProxy::stop() {
 
 void KsnProxy::close() {
   if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
+  host_.cancel_timer(kProviderTimer);
+  refused_.clear();
   if (server_) server_->stop();            // nobody asks any more
-  if (broker_) broker_->stop();            // nothing new goes upstream
+  if (broker_) {
+    broker_->stop();                       // nothing new goes upstream
+    kept_.licences = broker_->standings();
+  }
   if (forwarder_) forwarder_->stop_sending();
   lines_.reset();                          // what is on its way comes back as cancelled; messages go to the disk
   forwarder_.reset();
@@ -217,7 +257,7 @@ std::string KsnProxy::state() const {
   if (!settings_.enabled) return "off: setting enabled";
   if (is_waiting_) return "stands by for the version that runs";
   return cat("serves the KSN \"", whose_.name, "\" (", whose_.is_private ? "private" : "global", ") on ", address_,
-             certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_));
+             certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_), refused_.empty() ? "" : cat("; ", refused_));
 }
 
 void KsnProxy::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/files.hpp"
 #include "seat/seat.hpp"
 #include "service.hpp"
 #include "settings.hpp"
@@ -27,6 +28,9 @@ class KsnProxy {
  private:
   picket_status failed(const picket::Error& error) const;
   [[nodiscard]] picket::Result<> open();
+  void open_or_try_later();
+  void look_at_provider();
+  void show();
   [[nodiscard]] picket::Result<> open_server();
   [[nodiscard]] std::string page(std::string_view path) const;
   void close();
@@ -38,14 +42,23 @@ class KsnProxy {
   bool is_waiting_ = false;    // for the seat
   Settings settings_;
   WhoseKsn whose_;
+  picket::FileStamp provider_seen_;    // the provider's file as it was looked at last, good or not
+  std::string provider_;               // what stood in the one that is in force
+  std::string refused_;                // why another one that lies there is not
   std::int64_t since_ = 0;
   std::string address_, certificate_;  // where it listens, and the digest of its own certificate
   // For the page, which the server's threads make.
   mutable std::mutex page_mutex_;
   std::string page_state_;
   const ksn_server::Server* page_server_ = nullptr;
-  std::string answers_of_;             // whose, by which keys, and how many bytes
-  std::shared_ptr<Answers> answers_;   // kept while that stays as it is
+  // Kept while it stays whose they are, by which keys; the answers while they may have as many bytes, too.
+  struct Kept {
+    std::string whose;
+    Standings licences;
+    std::size_t bytes = 0;
+    std::shared_ptr<Answers> answers;
+  };
+  Kept kept_;
   // Made in this order, ended in the one that close() shows.
   std::unique_ptr<Lines> lines_;
   std::unique_ptr<Broker> broker_;

@@ -23,4 +23,11 @@ Licence* Licences::get(std::string_view id, Clock::time_point now) {
   return &made;
 }
 
+Standings Licences::standings() const {
+  Standings out;
+  for (const auto& [id, licence] : known_)
+    if (licence.is_known()) out.emplace_back(id, licence);
+  return out;
+}
+
 }  // namespace ksn_proxy

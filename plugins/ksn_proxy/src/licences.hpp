@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "entry.hpp"
@@ -15,12 +16,17 @@ namespace ksn_proxy {
 
 using Clock = std::chrono::steady_clock;
 
-struct Licence {
-  std::string id;
+struct Standing {
   Clock::time_point accepted_until{}, refused_until{};
   Clock::time_point accepted_at{}; // the last time; the epoch: never
   int refused_status = 0;
   std::string refusal;             // a serialised Refusal, repeated as it came
+  [[nodiscard]] bool is_known() const { return accepted_at != Clock::time_point(); }
+};
+using Standings = std::vector<std::pair<std::string, Standing>>;
+
+struct Licence : Standing {
+  std::string id;
   // The broker's:
   std::vector<Key> unsent;         // new questions, in order
   Key last_question;               // may be on its way
@@ -30,7 +36,6 @@ struct Licence {
   std::size_t in_flight = 0;       // batches on their way
   std::vector<ksn_server::Reply> greeters;  // wait for what the KSN says to a greeting that is on its way
   bool is_greeting = false;
-  [[nodiscard]] bool is_known() const { return accepted_at != Clock::time_point(); }
   [[nodiscard]] bool is_busy() const { return is_due || in_flight > 0 || is_greeting || !unsent.empty(); }
 };
 
@@ -44,6 +49,8 @@ class Licences {
     return found == known_.end() ? nullptr : &found->second;
   }
   [[nodiscard]] std::size_t size() const { return known_.size(); }
+  // Of those that the KSN accepted once.
+  [[nodiscard]] Standings standings() const;
 
  private:
   struct Hash {

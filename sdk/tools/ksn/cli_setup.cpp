@@ -137,7 +137,7 @@ Result<> run_key(const std::vector<std::string>& text) {
   const auto now = std::time(nullptr);
   if (action == "rotate") {
     PICKET_LET(key, begin_rotation(folder, rotation, now));
-    std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n                they read it at their start, and with new settings (picketctl plugin restart ID)\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
+    std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n                at its place they find it by themselves, within minutes\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
                 folder.path.c_str());
   } else if (action == "change") {
     PICKET_LET(key, change_key(folder));

@@ -166,6 +166,29 @@ TEST_F(BrokerLicences, vouches_no_more_for_a_licence_that_was_accepted_too_long_
   EXPECT_FALSE(broker_->why_not_kept("good", status).empty());
 }
 
+TEST_F(BrokerLicences, what_the_ksn_said_of_a_licence_is_known_to_the_next_broker) {
+  open();
+  ASSERT_EQ(ask({digest_of(1)}).wait(), 200);
+  ASSERT_EQ(ask({digest_of(1)}, "other").wait(), 200);
+  ASSERT_EQ(ask({digest_of(1)}, "unknown").wait(), 403);
+  auto standings = broker_->standings();
+  EXPECT_EQ(standings.size(), 2u) << "of one that was never accepted nothing is kept";
+  BrokerSettings settings;
+  settings.licence_lasts = 0s;
+  open(settings, std::move(standings));
+  ksn_.bad_licences.insert("other");
+  ASSERT_EQ(ask({digest_of(2)}, "other").wait(), 403);
+  open({}, broker_->standings());
+  const auto posts = ksn_.posts.load();
+  ksn_.mode = FakeKsn::Mode::away;
+  int status = 0;
+  EXPECT_TRUE(broker_->why_not_kept("good", status).empty());
+  EXPECT_FALSE(broker_->why_not_kept("other", status).empty());
+  EXPECT_EQ(status, 403) << "refused since";
+  EXPECT_EQ(ask({digest_of(2)}, "other").wait(), 403);
+  EXPECT_EQ(ksn_.posts, posts);
+}
+
 TEST_F(BrokerLicences, guessing_licences_is_slowed_down_and_costs_the_known_ones_nothing) {
   BrokerSettings settings;
   settings.new_licences_at_once = 5;

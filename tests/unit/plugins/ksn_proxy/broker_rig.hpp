@@ -20,12 +20,12 @@ using namespace std::chrono_literals;
 
 class BrokerTest : public ::testing::Test {
  protected:
-  void open(BrokerSettings settings = {}) {
+  void open(BrokerSettings settings = {}, Standings standings = {}) {
     broker_ = std::make_unique<Broker>(settings, Broker::Parts{ksn_, ksn_.verifier(), std::string(16, 'p'), "1.2.3", [this] { return ksn_.now.load(); },
                                                                [this](std::string_view text) {
                                                                  const std::lock_guard lock(mutex_);
                                                                  warnings_.emplace_back(text);
-                                                               }});
+                                                               }, {}, std::move(standings)});
   }
   void TearDown() override {
     ksn_.let_go();

@@ -118,6 +118,73 @@ TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) 
   EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
 }
 
+TEST_F(KsnProxyPlugin, vouches_for_whom_the_ksn_accepted_over_new_settings_but_not_for_another_key) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  ASSERT_EQ(accepted->status, 200);
+  stop_ksn();
+  ksn::v1::StatisticsRequest statistics;
+  statistics.mutable_asker()->set_licence("good");
+  const auto send = [&](char id) {
+    statistics.set_id(std::string(16, id));
+    const auto answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
+    return answer ? answer->status : 0;
+  };
+  ASSERT_EQ(host_.apply(settings(R"(,"cache_mb":8)"), 2), PICKET_OK) << host_.error();
+  EXPECT_EQ(send('a'), 200);
+  EXPECT_NE(host_.apply(settings(R"(,"certificate":"/nonexistent","key":"/nonexistent")"), 3), PICKET_OK);
+  EXPECT_EQ(send('b'), 200);
+  EXPECT_EQ(status().counters().at("waiting_messages"), 2u);
+  provider_.answer_keys.push_back(picket::trust::PrivateKey::generate("ed25519")->public_key());
+  write_provider();
+  ASSERT_EQ(host_.apply(settings(), 4), PICKET_OK) << host_.error();
+  EXPECT_EQ(send('c'), 503);
+}
+
+TEST_F(KsnProxyPlugin, reads_another_provider_file_by_itself_and_keeps_the_one_before_when_it_is_no_good) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto ask = [&] {
+    const auto answer = post(road(), "/ksn/v1/ask", ask_of({digest_of(1)}));
+    return answer ? answer->status : 0;
+  };
+  const auto told = [&](std::string_view text) {
+    std::size_t out = 0;
+    for (const auto& line : host_.logs()) out += line.text.find(text) != std::string::npos ? 1 : 0;
+    return out;
+  };
+  const auto entries = [&] { return status().counters().at("cache_entries"); };
+  ASSERT_EQ(ask(), 200);
+  const auto at = status().addresses(0);
+
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "provider.json", "nobody's"));
+  host_.advance(60'000);
+  const std::string_view refused = "the new provider file is refused, and the one before stays in force: setting provider_file: ";
+  EXPECT_NE(status().state().find(refused), std::string::npos) << status().state();
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_DEGRADED);
+  EXPECT_EQ(told(refused), 1u) << "once";
+  EXPECT_EQ(ask(), 200);
+
+  write_provider();
+  host_.advance(10'000);
+  EXPECT_EQ(status().state().find(refused), std::string::npos) << status().state();
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_HEALTHY);
+  EXPECT_EQ(status().addresses(0), at) << "the same again: nothing was let go of";
+  EXPECT_EQ(entries(), 1u);
+
+  const auto key = picket::trust::PrivateKey::generate("ed25519");
+  provider_.answer_keys = {key->public_key()};
+  write_provider();
+  host_.advance(10'000);
+  EXPECT_EQ(entries(), 0u) << "answers by another key";
+  EXPECT_EQ(ask(), 503) << "the KSN still signs with the one before";
+  provider_.answer_keys = {ksn_.public_key()};
+  write_provider();
+  host_.advance(10'000);
+  EXPECT_EQ(ask(), 200);
+  EXPECT_EQ(told("the provider file is read again"), 2u);
+}
+
 TEST_F(KsnProxyPlugin, goes_back_when_new_settings_do_not_work) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   EXPECT_NE(host_.apply(settings(R"(,"certificate":"/nonexistent","key":"/nonexistent")"), 2), PICKET_OK);
