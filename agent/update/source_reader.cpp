@@ -2,6 +2,7 @@
 
 #include <picket/source/v1/source.pb.h>
 
+#include "base/bytes.hpp"
 #include "base/fetching.hpp"
 #include "base/progress.hpp"
 
@@ -114,19 +115,6 @@ Result<std::string> SourceReader::fetch_metadata(std::string_view path, std::uin
   return bytes;
 }
 
-std::string target_url_path(std::string_view target_path) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out = "targets/";
-  for (const char c : target_path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' || c == '/';
-    if (plain) {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<std::uint8_t>(c);
-      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return out;
-}
+std::string target_url_path(std::string_view target_path) { return cat("targets/", percent_encoded(target_path, "/")); }
 
 }  // namespace picket::update

@@ -51,6 +51,19 @@ std::optional<std::string> from_hex(std::string_view hex) {
   return out;
 }
 
+std::string percent_encoded(std::string_view text, std::string_view plain) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const bool is_unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_unreserved || plain.find(c) != std::string_view::npos) out.push_back(c);
+    else out.append({'%', digits[byte >> 4], digits[byte & 15]});
+  }
+  return out;
+}
+
 std::string to_base64(std::string_view bytes) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);

@@ -10,6 +10,7 @@ namespace picket {
 [[nodiscard]] std::string to_hex(std::string_view bytes);                       // lower case
 [[nodiscard]] std::optional<std::string> from_hex(std::string_view hex);        // nullopt: odd length or not hex (either case)
 [[nodiscard]] int hex_digit(char c);                                            // 0 to 15, either case; -1: none
+[[nodiscard]] std::string percent_encoded(std::string_view text, std::string_view plain = {});  // all but RFC 3986's unreserved characters and those in `plain`
 [[nodiscard]] std::string to_base64(std::string_view bytes);                    // standard alphabet, padded
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);    // standard or URL alphabet, padded; strict
 [[nodiscard]] bool is_valid_utf8(std::string_view text);                        // RFC 3629: no surrogates, no overlong forms

@@ -48,10 +48,6 @@ bool path_matches(std::string_view pattern, std::string_view path) {
   }
 }
 
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
 unsigned hex_width(unsigned bit_length) { return (bit_length + 3) / 4; }
 
 }  // namespace
@@ -107,20 +103,9 @@ Result<> check_target_path(std::string_view path) {
 }
 
 std::string encode_role(std::string_view role) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  const bool dots_only = role == "." || role == "..";
-  for (const char c : role) {
-    if (is_unreserved(c) && !dots_only) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    }
-  }
-  return out;
+  if (role == ".") return "%2E";
+  if (role == "..") return "%2E%2E";
+  return percent_encoded(role);
 }
 
 std::string decode_role(std::string_view file_name) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/progress.hpp"
 #include "mirror_run.hpp"
@@ -23,16 +24,7 @@ using picket::fail_errno;
 namespace trust = picket::trust;
 
 // Below "targets/", each byte that is not plain percent-encoded: what sources are asked for.
-std::string url_path(std::string_view path) {
-  constexpr std::string_view hex = "0123456789ABCDEF";
-  std::string out = "targets/";
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~/").find(c) != std::string_view::npos;
-    if (plain) out.push_back(c);
-    else out.append({'%', hex[static_cast<std::uint8_t>(c) >> 4], hex[static_cast<std::uint8_t>(c) & 15]});
-  }
-  return out;
-}
+std::string url_path(std::string_view path) { return cat("targets/", picket::percent_encoded(path, "/")); }
 
 // Signed by its own keys, so no byte of what they signed has changed. Whether anybody should trust them, clients find out on their way from theirs.
 bool is_root(std::string_view bytes, std::int64_t version) {

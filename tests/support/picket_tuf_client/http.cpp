@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 
+#include "base/bytes.hpp"
+
 namespace picket::tuf_client {
 namespace {
 
@@ -96,22 +98,8 @@ Result<std::string> NoFetcher::fetch_metadata(std::string_view path, std::uint64
 }
 
 std::string join_url(std::string_view base, std::string_view path, bool encode) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out(base);
-  if (!base.ends_with('/')) out += '/';
-  for (const char c : path) {
-    // RFC 3986: what a path may hold as it is.
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~!$&'()*+,;=:@/").find(c) != std::string_view::npos;
-    if (plain || !encode) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    }
-  }
-  return out;
+  // RFC 3986: what a path may hold as it is.
+  return cat(base, base.ends_with('/') ? "" : "/", encode ? percent_encoded(path, "!$&'()*+,;=:@/") : std::string(path));
 }
 
 }  // namespace picket::tuf_client

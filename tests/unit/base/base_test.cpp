@@ -24,6 +24,13 @@ TEST(Bytes, hex_goes_both_ways_and_refuses_what_is_not_hex) {
   EXPECT_FALSE(from_hex("0g"));
 }
 
+TEST(Bytes, percent_encoding_leaves_what_is_unreserved_or_named) {
+  EXPECT_EQ(percent_encoded("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(percent_encoded("a b/%\xc3\xa9"), "a%20b%2F%25%C3%A9");
+  EXPECT_EQ(percent_encoded("a b/c:", "/:"), "a%20b/c:");
+  EXPECT_EQ(percent_encoded(std::string("\0", 1), "/"), "%00");
+}
+
 TEST(Bytes, base64_follows_rfc_4648) {
   for (const auto& [plain, text] : std::initializer_list<std::pair<std::string, std::string>>{
            {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
