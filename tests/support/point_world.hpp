@@ -27,6 +27,7 @@ class MapUpstream : public ::distribution_point::Upstream {
   std::uint64_t sent = 0;                         // bytes of targets
   std::map<std::string, unsigned> asked;
   std::vector<std::string> reports;               // "a", "a: what it failed of"
+  std::map<std::string, std::string> points;      // road -> the point that answers there
   bool knows_limits = true;                       // else all comes, however little was asked for
   // Called for each request; an error is what the source says. `bytes` may be changed.
   std::function<Result<>(const std::string& road, const std::string& path, std::string& bytes)> trouble;
@@ -54,7 +55,8 @@ class MapUpstream : public ::distribution_point::Upstream {
       if (name.starts_with("targets/")) sent += piece.size();
       PICKET_TRY(sink(piece));
     }
-    return Got{part.size(), offset};
+    const auto point = points.find(road.name);
+    return Got{part.size(), offset, point == points.end() ? std::string() : point->second};
   }
   void report(const ::distribution_point::Road& road, const Error* error) override { reports.push_back(error == nullptr ? road.name : cat(road.name, ": ", error->message)); }
 };

@@ -314,6 +314,7 @@ void Transfer::finish() {
   reply.set_offset(offset_);
   reply.set_size(size_);
   reply.set_from(url_);
+  reply.set_point(point_);
   for (auto& text : notes_) reply.add_notes(std::move(text));
   answer().finish("application/x-protobuf; messageType=picket.source.v1.FetchReply", reply.SerializeAsString());
 }

@@ -97,6 +97,7 @@ class Transfer {
   [[nodiscard]] bool unpack();
   void refuse(Failure failure);
   void note(std::string text);                               // for the log, and for `explain`
+  void came_from_point(std::string name) { point_ = std::move(name); }
   template <class Value>
   void set(CURLoption option, Value value) {
     const CURLcode code = ::curl_easy_setopt(easy_.get(), option, value);
@@ -128,6 +129,7 @@ class Transfer {
   char error_[CURL_ERROR_SIZE] = {};
   const Clock::time_point began_ = Clock::now();
   std::vector<std::string> notes_;
+  std::string point_;
   Resolver* resolver_ = nullptr;
   std::shared_ptr<LookUp> look_up_;  // while an answer is waited for
   std::string looked_up_host_;       // each host once

@@ -13,7 +13,6 @@ constexpr double kLeast = 4096;
 
 bool Window::contains(int day, int minute) const {
   const auto on = [&](int which) { return (days >> ((which + 7) % 7) & 1u) != 0; };
-  if (from == to) return on(day);
   if (from < to) return on(day) && minute >= from && minute < to;
   return (on(day) && minute >= from) || (on(day - 1) && minute < to);
 }

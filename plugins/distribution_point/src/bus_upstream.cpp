@@ -92,7 +92,7 @@ Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path
   source::FetchReply reply;
   if (!reply.ParseFromString(*answer)) return fail(Code::invalid, cat(road.plugin, " answered something that is no FetchReply"));
   if (reply.sent() != arrived) return fail(Code::io, cat(road.plugin, " says it sent ", std::to_string(reply.sent()), " bytes, but ", std::to_string(arrived), " arrived"));
-  return Got{arrived, reply.offset()};
+  return Got{arrived, reply.offset(), reply.point()};
 }
 
 void BusUpstream::report(const Road& road, const picket::Error* error) {

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "tls_server/context.hpp"
 
 namespace distribution_point {
@@ -21,6 +22,8 @@ constexpr const char* kNotYet = "the distribution point does not work yet: see i
 DemandBook::Limits limits_of(const Settings& settings) { return {settings.most_devices, settings.most_devices_of_address, settings.demand_lasts}; }
 
 }  // namespace
+
+DistributionPoint::DistributionPoint(picket::plugin::Host host) : host_(host), instance_(picket::to_hex(picket::random_bytes(8))), seat_(host), asker_(host) {}
 
 picket_status DistributionPoint::failed(const picket::Error& error) const { return host_.fail(-static_cast<picket_status>(error.code), error.message); }
 
@@ -75,7 +78,7 @@ Result<> DistributionPoint::open() {
     if (!served.empty())
       host_.warning(cat("what devices asked for could not be read again, or not all of it: what is served stays (", std::to_string(served.size()), " wishes) until they have said it once more"));
   }
-  downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }},
+  downloads_ = std::make_unique<Downloads>(Downloads::Parts{host_, asker_, *store_, *demand_, [this](std::shared_ptr<const Catalogue> catalogue) { serve(std::move(catalogue)); }, instance_},
                                            settings_);
   PICKET_TRY(downloads_->serve_published());
   PICKET_TRY(open_server(seat_.sockets()));
@@ -131,7 +134,7 @@ Result<> DistributionPoint::open_server(picket::plugin::Sockets inherited) {
   server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
                                                        [this](std::string_view text) { host_.warning(text); }, served_,
-                                                       [this](const picket::Address& from) { demand_->note_fetch(from); }}, std::move(inherited)));
+                                                       [this](const picket::Address& from) { demand_->note_fetch(from); }, instance_}, std::move(inherited)));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
   return {};

@@ -23,7 +23,7 @@ namespace distribution_point {
 
 class DistributionPoint {
  public:
-  explicit DistributionPoint(picket::plugin::Host host) : host_(host), seat_(host), asker_(host) {}
+  explicit DistributionPoint(picket::plugin::Host host);
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
@@ -54,6 +54,7 @@ class DistributionPoint {
   void set_gate();
 
   picket::plugin::Host host_;
+  const std::string instance_;           // random, of this process: a state folder may be a copy, and two points with one name would take each other for themselves
   picket::plugin::Seat seat_;            // another version of this plugin may have the folder and the ports, and give them to this one
   Settings settings_;
   std::shared_mutex gate_mutex_;

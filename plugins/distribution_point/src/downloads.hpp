@@ -29,6 +29,7 @@ class Downloads {
     Store& store;
     DemandBook& demand;
     std::function<void(std::shared_ptr<const Catalogue>)> serve;
+    std::string instance{};
   };
   Downloads(Parts parts, const Settings& settings);
   ~Downloads();  // ends a running download and joins the thread

@@ -63,6 +63,8 @@ Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::
     return {};
   });
   if (!got) return fail(std::move(got).error());
+  met_itself = !instance_.empty() && got->point == instance_;
+  if (met_itself) return fail(Code::conflict, "it leads to this point itself");
   return out;
 }
 
@@ -199,7 +201,7 @@ Result<> Mirror::choose_roads(Run& run) {
 
 Result<> Mirror::check(Run& run) {
   PICKET_TRY(choose_roads(run));
-  run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled);
+  run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled, parts_.instance);
   trust::ClientOptions options;
   options.metadata_dir = parts_.store.trusted_folder();
   options.high_water_file = parts_.store.highest_file();
@@ -212,6 +214,7 @@ Result<> Mirror::check(Run& run) {
   for (std::size_t i = 0; i < run.roads.roads.size(); ++i) {
     const auto& road = run.roads.roads[i];
     run.fetcher->road = &road;
+    run.fetcher->met_itself = false;
     run.tell("check", "", cat("asking source ", road.name));
     auto done = run.client->refresh();
     if (done) {
@@ -229,6 +232,12 @@ Result<> Mirror::check(Run& run) {
     parts_.log(cat("source ", road.name, ": ", done.error().message));
     if (run.cancelled || done.error().code == Code::cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error());
+    // What it serves is whole and valid, and nothing new would ever come. For the agent here it is a source as good as any: it does not rest.
+    if (run.fetcher->met_itself) {
+      run.say(road.name, "passed over: it leads to this point itself");
+      failures += cat(failures.empty() ? "" : "; ", road.name, ": it leads to this point itself");
+      continue;
+    }
     run.say(road.name, cat("failed: ", done.error().message));
     if (done.error().code == Code::conflict && done.error().message.find("clock") != std::string::npos) return fail(std::move(done).error());  // this computer's
     parts_.upstream.report(road, &done.error());

@@ -34,6 +34,7 @@ class Mirror {
     std::function<void(std::shared_ptr<const Catalogue>)> serve;   // returns when nobody is served from the one before any more
     std::function<std::int64_t()> now;
     std::function<void(std::string_view)> log;
+    std::string instance{};   // how this point names itself to who asks it; empty: it does not
   };
   using Progress = std::function<void(const v1::DownloadProgress&)>;
 

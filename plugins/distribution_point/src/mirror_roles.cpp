@@ -58,6 +58,7 @@ bool Mirror::keep_earlier(Run& run, const std::string& component) {
   const auto wish = std::ranges::find(wishes_, component, [](const auto& entry) { return entry.first.component; });
   // Release 0: whoever comes to the new snapshot finds no release of it here.
   Run::Need need{wish->first, 0, {}, !is_verified && run.roads.is_any_verified()};
+  std::int64_t newest = 0;
   for (const auto& [path, target] : role->body.targets) {
     const auto key = key_of(target.hashes);
     if (key.empty() || !trust::check_target_path(path)) continue;
@@ -67,7 +68,10 @@ bool Mirror::keep_earlier(Run& run, const std::string& component) {
     const auto makes = release ? release->release : delta ? delta->release : 0;
     if (makes > 0 && run.roads.declines(component, static_cast<std::uint64_t>(makes))) continue;
     File one{trust::consistent_target_path(path, key), key, target.length, target.hashes, !release};
-    if (parts_.store.is_linked(parts_.store.published(), {one.path, key}) && parts_.store.has(key, one.length)) need.files.push_back(std::move(one));
+    if (!parts_.store.is_linked(parts_.store.published(), {one.path, key}) || !parts_.store.has(key, one.length)) continue;
+    const bool is_newest = release && makes > newest;   // which comes first in a need
+    if (is_newest) newest = makes;
+    need.files.insert(is_newest ? need.files.begin() : need.files.end(), std::move(one));
   }
   if (need.files.empty()) return false;
   run.needs.push_back(std::move(need));

@@ -10,14 +10,16 @@ namespace distribution_point {
 // Metadata through the road that is being tried.
 class Mirror::Fetcher : public picket::trust::Fetcher {
  public:
-  Fetcher(Upstream& upstream, const std::atomic<bool>& cancelled) : upstream_(upstream), cancelled_(cancelled) {}
+  Fetcher(Upstream& upstream, const std::atomic<bool>& cancelled, const std::string& instance) : upstream_(upstream), cancelled_(cancelled), instance_(instance) {}
   picket::Result<std::string> fetch_metadata(std::string_view path, std::uint64_t max_bytes) override;
   const Road* road = nullptr;
   std::uint64_t bytes = 0;
+  bool met_itself = false;   // on that road this very point answered
 
  private:
   Upstream& upstream_;
   const std::atomic<bool>& cancelled_;
+  const std::string& instance_;
 };
 
 // Will not come by waiting: every source that was asked has it wrong or lacks it.
@@ -46,7 +48,7 @@ struct Mirror::Run {
   struct Need {
     ComponentVariant wish;
     std::uint64_t release = 0;
-    std::vector<File> files;
+    std::vector<File> files;                  // the newest release first
     bool is_unverified = false;               // this agent verifies others, but not this
   };
   std::vector<Need> needs{};

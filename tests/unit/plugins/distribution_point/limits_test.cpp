@@ -42,6 +42,11 @@ TEST(Window, knows_midnight_and_days) {
   EXPECT_TRUE(night.contains(2, 5 * 60));
   EXPECT_FALSE(night.contains(2, 23 * 60));
   EXPECT_FALSE(night.contains(1, 5 * 60));
+  const Window whole{.days = 1u << 1, .from = 8 * 60, .to = 8 * 60};  // the 24 hours that begin on Monday
+  EXPECT_FALSE(whole.contains(1, 7 * 60));
+  EXPECT_TRUE(whole.contains(1, 8 * 60));
+  EXPECT_TRUE(whole.contains(2, 7 * 60));
+  EXPECT_FALSE(whole.contains(2, 8 * 60));
   const Window work{.days = 0x7f, .from = 8 * 60, .to = 18 * 60};
   EXPECT_TRUE(work.contains(0, 8 * 60));
   EXPECT_FALSE(work.contains(0, 18 * 60));

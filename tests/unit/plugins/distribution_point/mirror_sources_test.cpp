@@ -69,6 +69,23 @@ TEST_F(PointMirror, follows_other_points_only_where_it_is_told_to) {
   EXPECT_EQ(run().source(), "site");
 }
 
+// Its scope contains this computer, or its address is this computer's.
+TEST_F(PointMirror, passes_over_a_source_that_leads_to_itself_and_does_not_make_it_rest_for_the_agent) {
+  offer("a", 1);
+  publish();
+  want("a");
+  upstream_.roads_list = {{.name = "site", .plugin = "p", .location = "x", .options_json = "{}"}, {.name = "web", .plugin = "p", .location = "x", .options_json = "{}"}};
+  upstream_.points = {{"site", "0123abcd"}, {"web", "4567"}};
+  auto result = run();
+  EXPECT_EQ(result.source(), "web") << result.reason();
+  EXPECT_EQ(result.steps(0).text(), "passed over: it leads to this point itself");
+  EXPECT_EQ(upstream_.reports, std::vector<std::string>{"web"});
+  upstream_.roads_list.pop_back();
+  result = run();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_EQ(result.reason(), "no source worked: site: it leads to this point itself");
+}
+
 TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_files_it_owes) {
   for (const char* component : {"a", "b", "c"}) {
     offer(component, 1);

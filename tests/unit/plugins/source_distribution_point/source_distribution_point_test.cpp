@@ -187,6 +187,17 @@ TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_i
   EXPECT_EQ(posts(), 2u);
 }
 
+TEST_F(PointSource, says_which_point_answered_where_the_point_names_itself) {
+  std::atomic<bool> is_hex{true};
+  RawServer point([&](const std::string&) {
+    return RawServer::Reply{RawServer::answer("200 OK", "stamp", std::string("Connection: close\r\nPicket-Point: ") + (is_hex ? "0123abcd" : "\xff not hex") + "\r\n")};
+  });
+  begin({at(point)});
+  EXPECT_EQ(get("metadata/timestamp.json").reply.point(), "0123abcd");
+  is_hex = false;
+  EXPECT_EQ(get("metadata/timestamp.json").reply.point(), "");
+}
+
 TEST_F(PointSource, tells_the_point_all_that_the_agent_names_in_several_answers) {
   std::string told;
   RawServer point([&](const std::string& head) { return head.starts_with("POST") ? good("{}") : good("stamp"); });
