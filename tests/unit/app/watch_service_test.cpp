@@ -68,11 +68,14 @@ TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
     ASSERT_TRUE(teller);
     auto caller = bus::Caller::attach(*router, {.name = "watcher", .allow = {.asks = {"picket.bus.watch"}}});
     ASSERT_TRUE(caller);
-    auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = {}, .timeout = 60s}, 1024);
+    host::v1::WatchRequest request;
+    request.set_payloads(true);
+    const auto wanted = request.SerializeAsString();
+    auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = wanted, .timeout = 60s}, 1024);
     ASSERT_TRUE(stream);
     std::uint64_t published = 0, next = 0, missed = 0;
     const auto publish = [&](int times) {
-      for (int i = 0; i < times; ++i) ASSERT_EQ((*teller)->publish("test.event", std::to_string(++published), "", ""), bus::kOk);
+      for (int i = 0; i < times; ++i) ASSERT_EQ((*teller)->publish("test.event", "", "", std::to_string(++published)), bus::kOk);
     };
     // Each that was published came, or is within what is said to be missed where it would have come.
     const auto read_up_to = [&](std::uint64_t last) {
@@ -87,7 +90,7 @@ TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
           next += event.missed();
           missed += event.missed();
         } else {
-          ASSERT_EQ(event.key(), std::to_string(next));
+          ASSERT_EQ(event.payload(), std::to_string(next));
           ++next;
         }
       }
@@ -97,7 +100,7 @@ TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
       if (auto chunk = (*stream)->next(100ms)) {
         host::v1::WatchEvent event;
         ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
-        next = std::stoull(event.key()) + 1;
+        next = std::stoull(event.payload()) + 1;
       }
     }
     ASSERT_NE(next, 0U);
