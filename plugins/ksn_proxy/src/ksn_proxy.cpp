@@ -233,9 +233,11 @@ void KsnProxy::stop() {
 
 void KsnProxy::close() {
   if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
-  host_.cancel_timer(kProviderTimer);
   refused_.clear();
-  if (server_) server_->stop();            // nobody asks any more
+  if (server_) {
+    host_.cancel_timer(kProviderTimer);
+    server_->stop();                       // nobody asks any more
+  }
   if (broker_) {
     broker_->stop();                       // nothing new goes upstream
     kept_.licences = broker_->standings();
