@@ -210,6 +210,7 @@ Result<> Broker::take(Batch& batch, const ksn_channel::Answer& answer, const Way
     fresh[i].fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
     if (fresh[i].fresh_until + picket::ksn::kClockSkewSeconds < now)
       return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh[i].fresh_until, 0)), " s: are the clocks right?"));
+    if (fresh[i].fresh_until <= issued[proven[i].head]) fresh[i].fresh_until = 0;  // for this question only, also where KSN's clock is ahead of ours
     if (key.is_prefix()) {
       for (const auto& found : record.found())
         if (found.digest().size() != picket::ksn::kDigestBytes || !found.digest().starts_with(key.asked())) return fail(Code::untrusted, "it listed a digest under a wrong prefix");

@@ -52,6 +52,15 @@ TEST_F(KsnClientPlugin, a_little_clock_skew_is_no_lie_and_ttl_is_kept) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER) << "what is over is not repeated";
 }
 
+TEST_F(KsnClientPlugin, an_answer_for_one_question_is_not_repeated_by_a_clock_that_is_behind_that_of_ksn) {
+  ksn.knows(digest_number(1), v1::VERDICT_TRUSTED, "", 0);
+  ksn.issue_ago(-30);
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+}
+
 TEST_F(KsnClientPlugin, a_server_that_dies_in_the_middle_is_said_and_forgotten) {
   settings["request_timeout_ms"] = 10'000;
   start();
