@@ -7,7 +7,7 @@
 #include "base/files.hpp"
 #include "ctl/terminal.hpp"
 #include "picket/distribution_point/v1/distribution_point.pb.h"
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {

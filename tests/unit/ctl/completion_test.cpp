@@ -3,6 +3,7 @@
 #include "base/files.hpp"
 
 #include "samples.hpp"
+#include "support/ctl_picketd.hpp"
 
 namespace picket::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/files.hpp"
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {

@@ -9,7 +9,7 @@
 #include "ctl/command.hpp"
 #include "ctl/proto_json.hpp"
 #include "policy/schema.hpp"
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {

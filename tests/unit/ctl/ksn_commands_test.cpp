@@ -8,7 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {

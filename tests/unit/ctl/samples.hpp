@@ -11,7 +11,6 @@
 #include "picket/scan/v1/scan.pb.h"
 #include "picket/task/v1/control.pb.h"
 #include "picket/update/v1/report.pb.h"
-#include "support/ctl_picketd.hpp"
 
 namespace picket::test {
 
@@ -30,8 +29,5 @@ ksn::v1::SoftwareReply sample_software();
 policy::v1::ShowReply sample_policy();
 policy::v1::ApplyReply sample_applied();
 policy::v1::ExplainReply sample_explained();
-
-// Answers everything with the samples.
-void answer_everything(CtlPicketd& picketd);
 
 }  // namespace picket::test

@@ -6,7 +6,7 @@
 #include "ctl/humane.hpp"
 #include "ctl/update_tables.hpp"
 #include "picket/distribution_point/v1/distribution_point.pb.h"
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {

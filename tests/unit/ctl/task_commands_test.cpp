@@ -1,7 +1,7 @@
 // picketctl task: what is shown, and which exit code says what.
 #include <gtest/gtest.h>
 
-#include "samples.hpp"
+#include "sample_picketd.hpp"
 
 namespace picket::test {
 namespace {
