@@ -38,7 +38,7 @@ build() {
   local preset=$1 started=$SECONDS log="$root/build/$1.log"
   shift
   mkdir -p "$root/build"
-  export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1  # DEPEND: what is not in the cache is not preprocessed for it
+  export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros  # DEPEND: what is not in the cache is not preprocessed for it
   if ! { cmake --preset "$preset" ${configure_options:-} && cmake --build --preset "$preset" -j "$(nproc)" ${1+--target "$@"}; } >"$log" 2>&1; then
     grep -E -A 12 'error|Error|FAILED' "$log" | head -n 80 >&2 || tail -n 60 "$log" >&2
     die "the build ($preset) failed; all of its output is in build/$preset.log"

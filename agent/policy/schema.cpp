@@ -3,14 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <exception>
 
 #include <boost/json/serialize.hpp>
-// valijson 1.0 is not clean under our warnings; it comes from the system's include folder.
-#include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
 
 #include "package/schema_examine.hpp"
 #include "policy/defaults.hpp"
@@ -128,11 +122,11 @@ std::string quoted_end(std::string_view description) {
   return from == description.npos || to <= from ? std::string() : std::string(description.substr(from + 1, to - from - 1));
 }
 
-Violation describe(const valijson::ValidationResults::Error& error, const json::value& value, const json::value& schema) {
+Violation describe(const package::BrokenRule& broken, const json::value& value, const json::value& schema) {
   Violation out;
   const json::value* at = nullptr;
-  out.path = path_of(error.context, value, at);
-  const std::string_view description = error.description;
+  out.path = path_of(broken.where, value, at);
+  const std::string_view description = broken.rule;
   if (description.find("Object contains a property") == 0) {
     out.path.push_back(quoted_end(description));
     out.what = "is unknown";
@@ -172,16 +166,9 @@ Result<CompiledSchema> CompiledSchema::compile(std::string_view schema_json) {
 
 std::optional<Violation> CompiledSchema::check(const json::value& value, std::size_t max_nodes) const {
   if (count_nodes(value) > max_nodes) return Violation{{}, cat("more than ", std::to_string(max_nodes), " values")};
-  try {
-    valijson::Validator validator;
-    valijson::ValidationResults results;
-    if (validator.validate(*schema_.compiled, valijson::adapters::BoostJsonAdapter(value), &results)) return std::nullopt;
-    valijson::ValidationResults::Error error;
-    if (!results.popError(error)) return Violation{{}, "does not fit the schema"};
-    return describe(error, value, schema_.safe);
-  } catch (const std::exception& error) {
-    return Violation{{}, cat("could not be checked: ", error.what())};
-  }
+  const auto broken = schema_.check(value);
+  if (!broken) return std::nullopt;
+  return broken->where.empty() ? Violation{{}, broken->rule} : describe(*broken, value, schema_.safe);
 }
 
 bool CompiledSchema::knows(const Path& setting) const { return may_hold(schema_.safe, setting, 0, schema_.safe); }

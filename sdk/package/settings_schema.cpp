@@ -12,6 +12,7 @@
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
 
 #include "package/pattern.hpp"
 #include "package/schema_examine.hpp"
@@ -66,6 +67,18 @@ Result<SettingsSchema> SettingsSchema::compile(std::string_view schema_json) {
     return fail(Code::invalid, cat("settings schema: ", error.what()));
   }
   return out;
+}
+
+std::optional<BrokenRule> SettingsSchema::check(const json::value& settings) const {
+  try {
+    valijson::ValidationResults results;
+    if (valijson::Validator().validate(*compiled, valijson::adapters::BoostJsonAdapter(settings), &results)) return std::nullopt;
+    valijson::ValidationResults::Error first;
+    if (!results.popError(first)) return BrokenRule{{}, "does not fit the schema"};
+    return BrokenRule{std::move(first.context), std::move(first.description)};
+  } catch (const std::exception& error) {
+    return BrokenRule{{}, cat("could not be checked: ", error.what())};
+  }
 }
 
 }  // namespace picket::package

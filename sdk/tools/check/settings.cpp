@@ -1,11 +1,6 @@
 // Settings as the host makes them of a schema: its defaults, and what lies at its edges, held against the schema itself.
 #include <boost/json.hpp>
 
-#include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
-
 #include "check/edges.hpp"
 #include "check/subject.hpp"
 #include "package/settings_schema.hpp"
@@ -36,18 +31,12 @@ void fill(const json::value& schema, json::object& into, unsigned depth) {
   }
 }
 
-Result<> validate(const valijson::Schema& schema, const json::value& settings) {
-  try {
-    valijson::ValidationResults why;
-    if (valijson::Validator().validate(schema, valijson::adapters::BoostJsonAdapter(settings), &why)) return {};
-    valijson::ValidationResults::Error first;
-    if (!why.popError(first)) return fail(Code::invalid, "the settings break their schema");
-    std::string where;
-    for (const auto& part : first.context) where += part;
-    return fail(Code::invalid, cat("settings ", where, ": ", first.description));
-  } catch (const std::exception& e) {
-    return fail(Code::invalid, cat("settings schema: ", e.what()));
-  }
+Result<> validate(const package::SettingsSchema& schema, const json::value& settings) {
+  const auto broken = schema.check(settings);
+  if (!broken) return {};
+  std::string where;
+  for (const auto& part : broken->where) where += part;
+  return fail(Code::invalid, cat("settings ", where, ": ", broken->rule));
 }
 
 }  // namespace
@@ -56,14 +45,14 @@ Result<std::string> default_settings(const std::string& schema_json) {
   PICKET_LET(schema, package::SettingsSchema::compile(schema_json));
   json::object settings;
   fill(schema.original, settings, 0);
-  PICKET_TRY(validate(*schema.compiled, settings));
+  PICKET_TRY(validate(schema, settings));
   return json::serialize(settings);
 }
 
 Result<> check_settings(const std::string& schema_json, const std::string& settings_json) {
   PICKET_LET(schema, package::SettingsSchema::compile(schema_json));
   PICKET_LET(settings, trust::parse_strict(settings_json, {}, trust::Numbers::any));
-  return validate(*schema.compiled, settings);
+  return validate(schema, settings);
 }
 
 Result<Edges> settings_at_edges(const std::string& schema_json, const std::string& settings_json) {
@@ -72,7 +61,7 @@ Result<Edges> settings_at_edges(const std::string& schema_json, const std::strin
   Edges out;
   for (auto& value : around(schema.original, settings)) {
     if (value.is_object()) fill(schema.original, value.get_object(), 0);
-    if (value.is_object() && validate(*schema.compiled, value)) out.accepted.push_back(json::serialize(value));
+    if (value.is_object() && validate(schema, value)) out.accepted.push_back(json::serialize(value));
     else ++out.refused;
   }
   return out;

@@ -5,12 +5,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
-#include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
 
 #include "base/files.hpp"
+#include "package/settings_schema.hpp"
 
 namespace picket::package {
 
@@ -37,12 +34,7 @@ std::string with(std::string_view path, std::string_view value) {
 }
 
 bool schema_takes(const std::string& text) {
-  const auto file = read_file(PICKET_MANIFEST_SCHEMA, 1u << 20);
-  if (!file) throw std::runtime_error(file.error().message);
-  const auto schema_json = json::parse(*file), value = json::parse(text);
-  valijson::Schema schema;
-  valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(valijson::adapters::BoostJsonAdapter(schema_json), schema);
-  return valijson::Validator().validate(schema, valijson::adapters::BoostJsonAdapter(value), nullptr);
+  return !SettingsSchema::compile(read_file(PICKET_MANIFEST_SCHEMA, 1u << 20).value()).value().check(json::parse(text));
 }
 
 TEST(Manifest, reads_every_member) {

@@ -2,13 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/json/parse.hpp>
-#include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
-
 #include "base/files.hpp"
+#include "package/settings_schema.hpp"
 #include "trust/release.hpp"
 
 namespace picket::trust {
@@ -19,15 +14,11 @@ class TargetCustomSchema : public testing::Test {
   void SetUp() override {
     const auto text = read_file(PICKET_SCHEMA_FOLDER "/target_custom.schema.json", 1 << 20);
     ASSERT_TRUE(text) << text.error().message;
-    document_ = boost::json::parse(*text);
-    valijson::SchemaParser parser;
-    parser.populateSchema(valijson::adapters::BoostJsonAdapter(document_), schema_);
+    auto schema = package::SettingsSchema::compile(*text);
+    ASSERT_TRUE(schema) << schema.error().message;
+    schema_ = std::move(*schema);
   }
-  bool is_valid(const json::object& custom) {
-    const json::value value(custom);
-    valijson::Validator validator;
-    return validator.validate(schema_, valijson::adapters::BoostJsonAdapter(value), nullptr);
-  }
+  bool is_valid(const json::object& custom) { return !schema_.check(custom); }
   static Target target(const std::string& format) {
     Release release;
     release.component = "yara-rules";
@@ -45,8 +36,7 @@ class TargetCustomSchema : public testing::Test {
     return {release_path(release), release.component, {7, {{"sha256", std::string(64, '1')}}, release_custom(release)}};
   }
 
-  json::value document_;
-  valijson::Schema schema_;
+  package::SettingsSchema schema_;
 };
 
 TEST_F(TargetCustomSchema, takes_what_the_publisher_writes) {
