@@ -11,12 +11,12 @@ namespace picket::check {
 namespace {
 
 namespace json = boost::json;
-constexpr unsigned max_depth = 32;
+constexpr unsigned max_filled_depth = 32;
 
 void fill(const json::value& schema, json::object& into, unsigned depth) {
   const auto* rules = schema.if_object();
   const auto* properties = rules != nullptr ? rules->if_contains("properties") : nullptr;
-  if (properties == nullptr || !properties->is_object() || depth == max_depth) return;
+  if (properties == nullptr || !properties->is_object() || depth == max_filled_depth) return;
   for (const auto& [name, rule] : properties->get_object()) {
     if (!rule.is_object()) continue;
     if (const auto* value = rule.get_object().if_contains("default"); value != nullptr && !into.contains(name)) into[name] = *value;
