@@ -26,6 +26,10 @@ Result<> check_facts(const v1::Facts& facts) {
   return {};
 }
 
+std::int64_t ttl_of(const v1::Record& record) {
+  return std::min(record.asked().size() == kDigestBytes ? record.facts().ttl_seconds() : record.ttl_seconds(), kMostTtlSeconds);
+}
+
 std::string nth(std::string_view what, std::size_t index) { return cat("reply: ", what, " ", std::to_string(index)); }
 
 std::string id_of(const v1::SignedHead& head) {
@@ -68,9 +72,11 @@ Result<> check_record(const v1::Record& record) {
 }
 
 std::int64_t fresh_until(const v1::Record& record, std::int64_t issued) {
-  const std::int64_t ttl = std::min(record.asked().size() == kDigestBytes ? record.facts().ttl_seconds() : record.ttl_seconds(), kMostTtlSeconds);
+  const auto ttl = ttl_of(record);
   return issued > std::numeric_limits<std::int64_t>::max() - ttl ? issued : issued + ttl;
 }
+
+std::int64_t repeatable_until(const v1::Record& record, std::int64_t issued) { return ttl_of(record) == 0 ? 0 : fresh_until(record, issued); }
 
 Verifier::Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool private_ksn)
     : keys_(std::move(keys)), ksn_(std::move(ksn)), private_ksn_(private_ksn) {

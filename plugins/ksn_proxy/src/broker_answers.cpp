@@ -49,7 +49,7 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
       head = make_head(signed_head.SerializeAsString(), inner.leaves());
     }
     const auto& key = batch.keys[i];
-    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::fresh_until(records[i], issued[proven[i].head])));
+    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::repeatable_until(records[i], issued[proven[i].head])));
   }
   // Only for what was asked. Nobody signs a wish: the device's own policy decides.
   for (int i = 0; batch.extended && i < std::min(reply.wishes_size(), kMostWishes); ++i) {
