@@ -280,15 +280,16 @@ void Client::put_in_force(Derived derived) {
     went_off = consent_changed();
     return anew;
   };
-  std::size_t dropped = 0;
+  std::size_t aside = 0;
+  const auto counted = sums();  // takes the broker's lock, and who has that may wait for the gate
   // Together: no message goes on a new road under the name that the old one refused.
   gate_->change([&] {
     const bool anew = take();
-    if (!key_ids.empty()) dropped = outbox_->belong_to(std::move(key_ids));
+    if (!key_ids.empty()) aside = outbox_->belong_to(std::move(key_ids), counted);
     name_asker();
     if (line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) begin_anew();
   });
-  if (dropped > 0) host_.log(true, cat("another KSN is in use: what waited for the one before is thrown away (statistics and files: ", std::to_string(dropped), ")"));
+  if (aside > 0) host_.log(true, cat("another KSN is set: what waits for the one before is put aside until this one has taken something, and thrown away then (statistics and files: ", std::to_string(aside), ")"));
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (!trust) broker_->clear(why_none);
   if (went_off) fall_silent("KSN was switched off");
