@@ -1,6 +1,7 @@
 // What the KSN behind the proxy answered: whether it may be repeated, and what those who wait are told when not.
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "broker.hpp"
 #include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -86,7 +87,7 @@ std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, b
     }
     case v1::Refusal::TOO_MANY:
     case v1::Refusal::UNAVAILABLE: status = ksn_server::http_status(refusal.why()); return posted->body;
-    default: return away(cat("the KSN behind the proxy refuses: ", refusal.text().substr(0, 160)));
+    default: return away(cat("the KSN behind the proxy refuses: ", picket::cut(refusal.text(), 160)));
   }
 }
 
