@@ -120,6 +120,12 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string_view cut(std::string_view utf8, std::size_t most) {
+  if (utf8.size() <= most) return utf8;
+  while (most > 0 && (static_cast<unsigned char>(utf8[most]) & 0xc0) == 0x80) --most;
+  return utf8.substr(0, most);
+}
+
 std::string random_bytes(std::size_t count) {
   std::string out(count, '\0');
   for (std::size_t done = 0; done < count;) {

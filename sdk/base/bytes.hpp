@@ -1,6 +1,7 @@
 // Bytes are std::string when owned and std::string_view when borrowed.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace picket {
 [[nodiscard]] std::string to_base64(std::string_view bytes);                    // standard alphabet, padded
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);    // standard or URL alphabet, padded; strict
 [[nodiscard]] bool is_valid_utf8(std::string_view text);                        // RFC 3629: no surrogates, no overlong forms
+[[nodiscard]] std::string_view cut(std::string_view utf8, std::size_t most);    // its first bytes, at most so many, and no half character at the end
 [[nodiscard]] std::string random_bytes(std::size_t count);                      // from the kernel
 
 }  // namespace picket

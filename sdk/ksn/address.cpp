@@ -68,7 +68,11 @@ Result<std::string> take_scheme(std::string_view& rest) {
   // "host:port" looks like a scheme, but for the numbers that one calls.
   const auto digits = std::min(behind.find_first_not_of("0123456789"), behind.size());
   const bool is_port = digits > 0 && (digits == behind.size() || behind[digits] == '/' || behind[digits] == '?') && out != "tel" && out != "sms";
-  if (is_port || (is_web && !behind.starts_with("//"))) return none;
+  if (is_port) return none;
+  if (is_web) {  // with one slash or none, as browsers read it
+    rest = behind.substr(behind.starts_with('/') ? 1 : 0);
+    return out;
+  }
   return fail(Code::invalid, cat("not a web address: the scheme is '", out.substr(0, 40), "'"));
 }
 

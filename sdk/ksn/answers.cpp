@@ -26,6 +26,10 @@ Result<> check_facts(const v1::Facts& facts) {
   return {};
 }
 
+std::int64_t ttl_of(const v1::Record& record) {
+  return std::min(record.asked().size() == kDigestBytes ? record.facts().ttl_seconds() : record.ttl_seconds(), kMostTtlSeconds);
+}
+
 std::string nth(std::string_view what, std::size_t index) { return cat("reply: ", what, " ", std::to_string(index)); }
 
 std::string id_of(const v1::SignedHead& head) {
@@ -68,9 +72,11 @@ Result<> check_record(const v1::Record& record) {
 }
 
 std::int64_t fresh_until(const v1::Record& record, std::int64_t issued) {
-  const std::int64_t ttl = std::min(record.asked().size() == kDigestBytes ? record.facts().ttl_seconds() : record.ttl_seconds(), kMostTtlSeconds);
+  const auto ttl = ttl_of(record);
   return issued > std::numeric_limits<std::int64_t>::max() - ttl ? issued : issued + ttl;
 }
+
+std::int64_t repeatable_until(const v1::Record& record, std::int64_t issued) { return ttl_of(record) == 0 ? 0 : fresh_until(record, issued); }
 
 Verifier::Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool private_ksn)
     : keys_(std::move(keys)), ksn_(std::move(ksn)), private_ksn_(private_ksn) {
@@ -79,7 +85,7 @@ Verifier::Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool pri
 
 Result<> Verifier::check_head(const v1::SignedHead& signed_head, const v1::Head& head, std::int64_t now) {
   if (head.ksn() != ksn_ || head.private_ksn() != private_ksn_)
-    return fail(Code::untrusted, cat("is of the ", head.private_ksn() ? "private" : "global", " KSN \"", head.ksn().substr(0, 64), "\", not of \"", ksn_, "\""));
+    return fail(Code::untrusted, cat("is of the ", head.private_ksn() ? "private" : "global", " KSN \"", cut(head.ksn(), 64), "\", not of \"", ksn_, "\""));
   if (head.issued() > now + kClockSkewSeconds) return fail(Code::untrusted, cat("was issued ", std::to_string(head.issued() - now), " seconds in the future: a clock is wrong"));
   auto id = id_of(signed_head);
   if (std::find(seen_.begin(), seen_.end(), id) != seen_.end()) return {};

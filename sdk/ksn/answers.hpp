@@ -83,7 +83,9 @@ class Verifier {
   std::size_t next_ = 0;
 };
 
-// Unix seconds until which a record may be repeated: issued + its ttl, never more than kMostTtlSeconds.
+// Unix seconds until which a record is fresh: issued + its ttl, never more than kMostTtlSeconds.
 [[nodiscard]] std::int64_t fresh_until(const v1::Record& record, std::int64_t issued);
+// And until which who keeps it may repeat it. Without a time to live it is for one question: 0, where the clock of the KSN is ahead, too.
+[[nodiscard]] std::int64_t repeatable_until(const v1::Record& record, std::int64_t issued);
 
 }  // namespace picket::ksn

@@ -13,7 +13,7 @@
 
 namespace distribution_point {
 
-// Of the local week. from == to: the whole day. from > to: over midnight; the days are those on which it begins.
+// Of the local week. from >= to: over midnight; from == to: a whole day from there on. The days are those on which it begins.
 struct Window {
   unsigned days = 0x7f;     // bit 0: Sunday
   int from = 0, to = 0;     // minutes of the day

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "mirror.hpp"
 
 namespace distribution_point {
@@ -62,20 +63,15 @@ struct Mirror::Run {
   // What a result tells must fit into one answer on the bus, with a status around it: devices may ask for anything, and texts of sources are long.
   static constexpr int kMostSteps = 100;
   static constexpr std::size_t kMostText = 400, kMostReason = 4 * 1024, kMostMissing = 24 * 1024;
-  static std::string shortened(std::string_view text, std::size_t most = kMostText) {
-    auto size = std::min(text.size(), most);
-    while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;  // no half character
-    return std::string(text.substr(0, size));
-  }
   void say(std::string_view source, std::string_view text) {
     if (result.steps_size() >= kMostSteps) return;
     auto& step = *result.add_steps();
     step.set_source(std::string(source));
-    step.set_text(shortened(text));
+    step.set_text(std::string(picket::cut(text, kMostText)));
   }
   void miss(std::string_view text, bool counts) {
     if (counts && lack.empty()) lack = text;
-    auto line = shortened(text);
+    auto line = std::string(picket::cut(text, kMostText));
     // What devices ask for in vain must not crowd out what the administrator has to hear of, which is found out later.
     if (missing_bytes + line.size() > (counts ? kMostMissing : kMostMissing / 2)) return void(++unnamed);
     missing_bytes += line.size();

@@ -199,39 +199,39 @@ Result<> Broker::take(Batch& batch, const ksn_channel::Answer& answer, const Way
   }
   struct Keepable {
     std::string value;
-    std::int64_t fresh_until;
+    std::int64_t until;
   };
-  std::vector<Keepable> fresh(proven.size());
+  std::vector<Keepable> kept(proven.size());
   for (std::size_t i = 0; i < proven.size(); ++i) {
     const Key& key = batch.keys[i];
     v1::Record record;
     if (!record.ParseFromString(proven[i].record) || proven[i].head >= issued.size()) return fail(Code::invalid, "its answer is malformed");
     if (static_cast<std::uint8_t>(record.kind()) != key.kind || record.asked() != key.asked()) return fail(Code::untrusted, "it answered other questions than were asked");
-    fresh[i].fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
-    if (fresh[i].fresh_until + picket::ksn::kClockSkewSeconds < now)
-      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh[i].fresh_until, 0)), " s: are the clocks right?"));
-    if (fresh[i].fresh_until <= issued[proven[i].head]) fresh[i].fresh_until = 0;  // for this question only, also where KSN's clock is ahead of ours
+    const auto fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
+    if (fresh_until + picket::ksn::kClockSkewSeconds < now)
+      return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh_until, 0)), " s: are the clocks right?"));
+    kept[i].until = picket::ksn::repeatable_until(record, issued[proven[i].head]);
     if (key.is_prefix()) {
       for (const auto& found : record.found())
         if (found.digest().size() != picket::ksn::kDigestBytes || !found.digest().starts_with(key.asked())) return fail(Code::untrusted, "it listed a digest under a wrong prefix");
       record.clear_asked();
       record.clear_kind();
-      fresh[i].value = record.SerializeAsString();
+      kept[i].value = record.SerializeAsString();
     } else {
-      fresh[i].value = record.facts().SerializeAsString();
+      kept[i].value = record.facts().SerializeAsString();
     }
   }
   // All is well: only now anything of it counts.
   auto& answers = batch.answers;
-  answers.resize(fresh.size());
+  answers.resize(kept.size());
   {
     const std::lock_guard lock(mutex_);
     if (batch.generation != generation_) return fail(Code::cancelled, "cancelled");
   }
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    if (batch.cache && fresh[i].fresh_until > now) batch.cache->put(batch.keys[i], fresh[i].value, fresh[i].fresh_until);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (batch.cache && kept[i].until > now) batch.cache->put(batch.keys[i], kept[i].value, kept[i].until);
     answers[i].from = way.is_proxy ? v1::Checked::PROXY : v1::Checked::SERVER;
-    answers[i].value = std::make_shared<const std::string>(std::move(fresh[i].value));
+    answers[i].value = std::make_shared<const std::string>(std::move(kept[i].value));
   }
   if (parts_.answered) parts_.answered(reply);
   return {};

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/files.hpp"
@@ -85,6 +86,7 @@ class Client {
   void sent_from_outbox(const Outbox::Message& message, std::uint64_t beginnings, Result<> result, const v1::ContentReply* reply);
   [[nodiscard]] std::map<std::string, std::uint64_t> sums() const;
 
+  static constexpr std::string_view kDirectives = "directives";  // where they are kept
   const Host host_;
   std::mutex applying_;       // settings come from the plugin's thread, and again from the ticker when a file came later
   std::mutex refreshing_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "base/listed.hpp"
@@ -45,7 +46,7 @@ Result<Consent::Decision> decision_of(const json::value& value) {
 std::string one_line(std::string text, std::size_t most = 200) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  if (text.size() > most) text.resize(most);
+  text.resize(picket::cut(text, most).size());
   return text;
 }
 

@@ -29,7 +29,7 @@ class Gate {
   }
 
   // A message with an asker, for one of the paths. `done` comes once, at once when the gate is shut (Code::denied). `is_void` is looked at with what
-  // `forbids` says: what was taken out of a store may have been thrown away there on its way here.
+  // `forbids` says: what was taken out of a store may have been thrown away or put aside there on its way here.
   template <class Message>
   void post(std::string_view what, std::string_view path, Message message, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done,
             const std::function<bool()>& is_void = {}) {
@@ -39,7 +39,7 @@ class Gate {
       if (auto why = forbids_(what); !why.empty()) {
         refused = fail(Code::denied, std::move(why));
       } else if (is_void && is_void()) {
-        refused = fail(Code::denied, "it was thrown away meanwhile");
+        refused = fail(Code::denied, "it is not to be sent any more");
       } else {
         const auto shown = sealed(path, message);
         line_.post(path, std::string(*shown->body), deadline, remembers(shown),

@@ -38,6 +38,8 @@ Result<std::string> digest_of_file(int fd) {
   }
 }
 
+bool share_one(const std::vector<std::string>& a, const std::vector<std::string>& b) { return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end(); }
+
 }  // namespace
 
 std::string_view kind_of_content(std::string_view head) {
@@ -77,8 +79,12 @@ std::optional<Outbox::Part> Outbox::Part::of(std::string_view text) {
 Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep)), warn_(std::move(warn)) {
   const auto text = keep_.load(kRecord);
   if (!text) return;
+  if (auto taken = take_up(*text); !taken) told = cat("what waited to be sent to KSN cannot be read and is dropped: ", taken.error().message);
+}
+
+Result<> Outbox::take_up(const std::string& record) {
   boost::system::error_code error;
-  const auto value = json::parse(*text, error);
+  const auto value = json::parse(record, error);
   try {
     const auto& members = value.as_object();
     for (const auto& item : members.at("statistics").as_array()) {
@@ -97,21 +103,20 @@ Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep))
     period_began_ = members.at("period_began").as_int64();
     day_ = members.at("day").as_int64();
     day_bytes_ = members.at("day_bytes").to_number<std::uint64_t>();
-    if (const auto* ksn = members.if_contains("ksn"))  // older records have none, nor the next
+    if (const auto* ksn = members.if_contains("ksn"))  // older records have none, nor the next two
       for (const auto& id : ksn->as_array()) ksn_.emplace_back(id.as_string());
+    if (const auto* former = members.if_contains("former")) former_ = std::string(former->as_string());
     if (const auto* counted = members.if_contains("counted"))
       for (const auto& [name, sum] : counted->as_object())
         if (period_counted_.size() < kMostCounters) period_counted_[std::string(name)] = sum.to_number<std::uint64_t>();
   } catch (const std::exception& e) {
-    told = cat("what waited to be sent to KSN cannot be read and is dropped: ", e.what());
-    statistics_.clear();
-    wishes_.clear();
-    period_counted_.clear();
-    period_began_ = 0;
+    forget();
+    return picket::fail(Code::invalid, e.what());
   }
+  return {};
 }
 
-void Outbox::save() {
+std::string Outbox::record(std::string_view former) const {
   json::array statistics, wishes, done;
   json::object counted;
   for (const auto& [name, sum] : period_counted_) counted[name] = sum;
@@ -122,15 +127,18 @@ void Outbox::save() {
   }
   for (const auto& part : done_) done.emplace_back(part.text());
   json::array ksn(ksn_.begin(), ksn_.end());
-  unsaved_ = !keep_.store(kRecord, json::serialize(json::object{{"statistics", std::move(statistics)},
-                                                                {"wishes", std::move(wishes)},
-                                                                {"done", std::move(done)},
-                                                                {"counted", std::move(counted)},
-                                                                {"ksn", std::move(ksn)},
-                                                                {"period_began", period_began_},
-                                                                {"day", day_},
-                                                                {"day_bytes", day_bytes_}}));
+  return json::serialize(json::object{{"statistics", std::move(statistics)},
+                                      {"wishes", std::move(wishes)},
+                                      {"done", std::move(done)},
+                                      {"counted", std::move(counted)},
+                                      {"ksn", std::move(ksn)},
+                                      {"former", former},
+                                      {"period_began", period_began_},
+                                      {"day", day_},
+                                      {"day_bytes", day_bytes_}});
 }
+
+void Outbox::save() { unsaved_ = !keep_.store(kRecord, record(former_)); }
 
 void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
   const std::lock_guard lock(mutex_);
@@ -145,18 +153,32 @@ void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
   if (kept_at_ == 0) kept_at_ = now;
 }
 
-std::size_t Outbox::belong_to(std::vector<std::string> ksn) {
+std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums) {
   const std::lock_guard lock(mutex_);
   if (ksn == ksn_) return 0;
-  const bool is_another = !ksn_.empty() && std::find_first_of(ksn_.begin(), ksn_.end(), ksn.begin(), ksn.end()) == ksn_.end();
-  ksn_ = std::move(ksn);
-  if (is_another) {
+  std::size_t out = 0;
+  if (!ksn_.empty() && !share_one(ksn_, ksn)) {
+    if (limits_.extended) (void)add(sums);
     limits_.extended = false;
-    done_.clear();
-    return empty();
+    out = statistics_.size() + wishes_.size();
+    auto before = record({});
+    const auto again = std::exchange(former_, {});
+    const auto day = day_;
+    const auto day_bytes = day_bytes_;  // whoever got them
+    const auto drop = [this] {
+      forget();
+      done_.clear();
+      ksn_.clear();
+    };
+    drop();
+    if (!again.empty() && (!take_up(again) || !share_one(ksn_, ksn))) drop();
+    day_ = day;
+    day_bytes_ = day_bytes;
+    former_ = std::move(before);
   }
-  if (!statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
-  return 0;
+  ksn_ = std::move(ksn);
+  if (!former_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
+  return out;
 }
 
 void Outbox::seen(std::string_view digest, std::string_view path) {
@@ -346,6 +368,7 @@ void Outbox::first_is_done() {
 void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
   const std::lock_guard lock(mutex_);
   if (message.emptied != emptied_) return;
+  former_.clear();  // this KSN is really in use
   if (!message.is_content()) {
     if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) statistics_.pop_front();
     return save();
@@ -395,15 +418,21 @@ std::size_t Outbox::clear() {
 // Under the lock.
 std::size_t Outbox::empty() {
   const auto count = statistics_.size() + wishes_.size();
+  const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0 || !former_.empty();
+  forget();
+  former_.clear();
+  if (any || unsaved_) save();
+  return count;
+}
+
+// Under the lock.
+void Outbox::forget() {
   ++emptied_;
-  const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0;
   statistics_.clear();
   wishes_.clear();
   paths_.clear();
   period_counted_.clear();
   period_began_ = kept_at_ = 0;
-  if (any || unsaved_) save();
-  return count;
 }
 
 }  // namespace ksn_client

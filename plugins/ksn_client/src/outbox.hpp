@@ -45,9 +45,10 @@ class Outbox {
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
   void use(Limits limits, const Sums& sums, std::int64_t now);
 
-  // The ids of the keys whose answers count. What waited for a KSN that has none of them is thrown away: no other gets it. Says how many, and then
-  // takes and gives nothing before use() is called again.
-  std::size_t belong_to(std::vector<std::string> ksn);
+  // The ids of the keys whose answers count. What waits for a KSN that has none of them is put aside: no other gets it. It is back with one of its keys,
+  // should the settings go back before the other KSN has taken something. Says how much was put aside, and then takes and gives nothing before use() is
+  // called again.
+  std::size_t belong_to(std::vector<std::string> ksn, const Sums& sums = {});
 
   // Where a file lies that was asked about: so a wish for it can be fulfilled.
   void seen(std::string_view digest, std::string_view path);
@@ -64,7 +65,7 @@ class Outbox {
     std::string path;                 // "/ksn/v1/statistics", "/ksn/v1/content"
     v1::StatisticsRequest statistics;
     v1::ContentRequest content;
-    std::uint64_t emptied = 0;        // how often all had been thrown away before
+    std::uint64_t emptied = 0;        // how often all had been thrown away or put aside before
     [[nodiscard]] bool is_content() const { return path == "/ksn/v1/content"; }
   };
   [[nodiscard]] std::optional<Message> next(bool statistics_permitted, bool content_permitted, std::int64_t now);
@@ -72,7 +73,7 @@ class Outbox {
   [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
-  // All was thrown away since next() gave it: it must not go any more, and what became of it counts no more.
+  // All was thrown away or put aside since next() gave it: it must not go any more, and what became of it counts no more.
   [[nodiscard]] bool is_void(const Message& message) const;
 
   [[nodiscard]] std::size_t waiting() const;
@@ -117,6 +118,10 @@ class Outbox {
   [[nodiscard]] bool is_first(const v1::ContentRequest& content) const;
   void first_is_done();
   std::size_t empty();
+  void forget();
+  // All that waits, as it is kept; taken up where nothing waits.
+  [[nodiscard]] std::string record(std::string_view former) const;
+  [[nodiscard]] Result<> take_up(const std::string& record);
   void save();
 
   mutable std::mutex mutex_;
@@ -124,12 +129,13 @@ class Outbox {
   const Warn warn_;
   Limits limits_;
   std::vector<std::string> ksn_;  // the ids of its keys; none: not known yet
+  std::string former_;            // the record of the KSN before, put aside; empty: none
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
   std::int64_t period_began_ = 0, kept_at_ = 0;
   bool unsaved_ = false;
-  std::uint64_t emptied_ = 0;  // how often all was thrown away
+  std::uint64_t emptied_ = 0;  // how often all was thrown away or put aside
   std::deque<Wish> wishes_;
   std::deque<Part> done_;     // sent, or not wanted when it was offered
   std::deque<Part> refused_;  // policy, or another file lies there: not looked at again before policy changes or a restart

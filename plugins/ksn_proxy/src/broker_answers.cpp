@@ -1,6 +1,7 @@
 // What the KSN behind the proxy answered: whether it may be repeated, and what those who wait are told when not.
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "broker.hpp"
 #include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -49,7 +50,7 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
       head = make_head(signed_head.SerializeAsString(), inner.leaves());
     }
     const auto& key = batch.keys[i];
-    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::fresh_until(records[i], issued[proven[i].head])));
+    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::repeatable_until(records[i], issued[proven[i].head])));
   }
   // Only for what was asked. Nobody signs a wish: the device's own policy decides.
   for (int i = 0; batch.extended && i < std::min(reply.wishes_size(), kMostWishes); ++i) {
@@ -86,7 +87,7 @@ std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, b
     }
     case v1::Refusal::TOO_MANY:
     case v1::Refusal::UNAVAILABLE: status = ksn_server::http_status(refusal.why()); return posted->body;
-    default: return away(cat("the KSN behind the proxy refuses: ", refusal.text().substr(0, 160)));
+    default: return away(cat("the KSN behind the proxy refuses: ", picket::cut(refusal.text(), 160)));
   }
 }
 

@@ -1,4 +1,5 @@
 // Greetings: what a device takes its status from. Said only for a licence that the KSN would answer, while the KSN is there.
+#include "base/bytes.hpp"
 #include "broker.hpp"
 
 namespace ksn_proxy {
@@ -64,7 +65,7 @@ void Broker::on_greeted(Licence& licence, const std::string& ours, const std::st
   v1::HelloReply theirs;
   const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn);
   if (is_lie) {
-    const auto why = cat("the server greets as the KSN '", theirs.ksn().substr(0, 100), "', not as '", ksn, "'");
+    const auto why = cat("the server greets as the KSN '", picket::cut(theirs.ksn(), 100), "', not as '", ksn, "'");
     parts_.upstream.blame(why);
     parts_.warn(why);
   }

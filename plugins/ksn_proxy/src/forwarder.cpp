@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ksn/limits.hpp"
+#include "outbox_folders.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_proxy {
@@ -34,21 +35,6 @@ const char* wrong_with(const v1::ContentRequest& content) {
   return nullptr;
 }
 
-// What devices gave for one KSN is for no other. Says how much was given up.
-Result<std::uint64_t> give_up_others(const ForwarderSettings& settings, Outbox& outbox) {
-  if (settings.ksn.empty()) return 0;
-  const auto file = settings.folder / "ksn";
-  const auto before = picket::read_file(file, 64u << 10);
-  if (!before && before.error().code != Code::not_found) return picket::fail(before.error());
-  const bool is_same = !before || std::any_of(settings.ksn.begin(), settings.ksn.end(), [&](const std::string& id) { return before->find(id) != before->npos; });
-  std::uint64_t out = 0;
-  for (; !is_same && outbox.counters().waiting > 0; ++out) PICKET_TRY(outbox.drop());
-  std::string ids;
-  for (const auto& id : settings.ksn) ids += id + "\n";
-  if (!before || *before != ids) PICKET_TRY(picket::write_file_atomic(file, ids, 0640));
-  return out;
-}
-
 std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
   v1::ContentReply reply;
   reply.set_held(held);
@@ -64,18 +50,16 @@ Forwarder::Part Forwarder::part_of(const Message& message) {
   return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size(), {}, 0};
 }
 
-Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox) : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)) {}
+Forwarder::Forwarder(ForwarderSettings settings, Parts parts, std::filesystem::path own, Outbox outbox)
+    : settings_(std::move(settings)), parts_(std::move(parts)), own_(std::move(own)), others_wait_(!settings_.ksn.empty()), outbox_(std::move(outbox)) {}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
-  PICKET_LET(outbox, Outbox::open(settings.folder, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
-  PICKET_LET(given_up, give_up_others(settings, outbox));
-  if (given_up > 0) parts_that_wait.clear();
-  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox)));
+  PICKET_LET(own, outbox_folder(settings.folder, settings.ksn));
+  PICKET_LET(outbox, Outbox::open(own, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
+  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(own), std::move(outbox)));
   for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
-  out->counters_.expired = given_up;
-  if (given_up > 0) out->parts_.warn(cat("another KSN is served now: messages that waited for the one before are given up (", std::to_string(given_up), ")"));
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
   out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });
@@ -161,6 +145,7 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
       {
         const std::lock_guard lock(mutex_);
         ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
+        if (posted->status == 200) taken();
       }
       return std::move(held->from.reply).send(posted->status, std::move(posted->body));
     }
@@ -262,6 +247,12 @@ void Forwarder::run() {
       continue;
     }
     if (over_) return;
+    if (is_taken_ && std::exchange(others_wait_, false)) {
+      lock.unlock();
+      give_up_others();
+      lock.lock();
+      continue;
+    }
     if (sent_) {
       const auto posted = std::move(sent_);
       in_flight_ = false;
@@ -282,6 +273,20 @@ void Forwarder::run() {
       wakes_.wait(lock);
     }
   }
+}
+
+void Forwarder::taken() {
+  if (!std::exchange(is_taken_, true)) wakes_.notify_one();
+}
+
+void Forwarder::give_up_others() {
+  const auto count = remove_other_outboxes(settings_.folder, own_);
+  if (count == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    counters_.expired += count;
+  }
+  parts_.warn(cat("another KSN has taken what came since: messages that waited for the one before are given up (", std::to_string(count), ")"));
 }
 
 void Forwarder::write(std::vector<Queued> queued) {
@@ -379,19 +384,20 @@ void Forwarder::on_sent(Result<Posted> posted) {
     next_try_ = SteadyClock::now() + pause;
     return;
   }
-  bool taken = posted->status == 200;
-  std::string why = taken ? "" : cat("the KSN refuses a message that waited: HTTP status ", std::to_string(posted->status));
-  if (v1::Refusal refusal; !taken && posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty()) why = cat("the KSN refuses a message that waited: ", refusal.text());
-  if (v1::ContentRequest content; taken && oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
+  bool arrived = posted->status == 200;
+  std::string why = arrived ? "" : cat("the KSN refuses a message that waited: HTTP status ", std::to_string(posted->status));
+  if (v1::Refusal refusal; !arrived && posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty()) why = cat("the KSN refuses a message that waited: ", refusal.text());
+  if (v1::ContentRequest content; arrived && oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
     v1::ContentReply reply;
-    taken = reply.ParseFromString(posted->body) && (reply.complete() || reply.held() >= content.offset() + content.part().size());
-    if (!taken) why = "the KSN has lost the beginning of a file of which parts waited";
+    arrived = reply.ParseFromString(posted->body) && (reply.complete() || reply.held() >= content.offset() + content.part().size());
+    if (!arrived) why = "the KSN has lost the beginning of a file of which parts waited";
   }
-  if (!taken) say(why);
+  if (!arrived) say(why);
   if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
   const std::lock_guard lock(mutex_);
-  forget_oldest(taken);
-  ++(taken ? counters_.delivered : counters_.refused_by_ksn);
+  if (arrived) taken();
+  forget_oldest(arrived);
+  ++(arrived ? counters_.delivered : counters_.refused_by_ksn);
   counters_.outbox = outbox_.counters();
 }
 

@@ -26,7 +26,7 @@ struct ForwarderSettings {
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
-  std::vector<std::string> ksn{};                   // the ids of its keys: what waits for a KSN that has none of them is given up; none: any KSN's
+  std::vector<std::string> ksn{};                   // the ids of its keys: what waits for a KSN that has none of them is not for this one; none: any KSN's
   std::size_t most_queued = 1000;                   // messages before the disk
   std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
 };
@@ -78,13 +78,15 @@ class Forwarder {
     Message message;
     From from;
   };
-  Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox);
+  Forwarder(ForwarderSettings settings, Parts parts, std::filesystem::path own, Outbox outbox);
   void pass_on(MessageKind kind, std::string body, From from);
   void store(MessageKind kind, std::string body, From from);
   void run();
   void write(std::vector<Queued> queued);
   void send_oldest();
   void on_sent(picket::Result<Posted> posted);
+  void taken();           // something, by the KSN; under the lock
+  void give_up_others();
   [[nodiscard]] static Part part_of(const Message& message);
   void remember(Part part);
   void forget_oldest(bool arrived);
@@ -96,6 +98,7 @@ class Forwarder {
 
   const ForwarderSettings settings_;
   Parts parts_;
+  const std::filesystem::path own_;                 // of this KSN, in settings_.folder
   mutable std::mutex mutex_;
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
@@ -104,6 +107,7 @@ class Forwarder {
   std::map<Piece, Held> held_;
   std::map<std::string, std::uint64_t, std::less<>> shares_;  // by address: bytes that wait
   ForwarderCounters counters_;
+  bool is_taken_ = false, others_wait_;              // others_wait_: messages for another KSN may, until this one has taken something
   bool over_ = false, sends_ = true, in_flight_ = false;
   std::unique_ptr<picket::Result<Posted>> sent_;    // the answer to the one that was in flight
   std::chrono::steady_clock::time_point next_try_{};

@@ -24,11 +24,7 @@ std::string clean(std::string_view text, std::size_t most) {
     for (char& c : out)
       if (static_cast<unsigned char>(c) >= 0x80) c = '?';
   out.erase(0, std::min(out.find_first_not_of(' '), out.size()));
-  if (out.size() > most) {
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
-    out.resize(end);
-  }
+  out.resize(cut(out, most).size());
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }

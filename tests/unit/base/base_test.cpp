@@ -45,6 +45,18 @@ TEST(Bytes, utf8_refuses_surrogates_and_overlong_forms) {
   for (const char* bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff", "\x80"}) EXPECT_FALSE(is_valid_utf8(bad));
 }
 
+TEST(Bytes, a_text_is_cut_between_two_characters) {
+  const std::string_view text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x92z";
+  EXPECT_EQ(cut(text, 100), text);
+  EXPECT_EQ(cut(text, text.size()), text);
+  EXPECT_EQ(cut("", 0), "");
+  for (std::size_t most = 0; most < text.size(); ++most) {
+    EXPECT_LE(cut(text, most).size(), most);
+    EXPECT_GT(cut(text, most).size() + 4, most);
+    EXPECT_TRUE(is_valid_utf8(cut(text, most))) << most;
+  }
+}
+
 TEST(Digest, sha256_of_abc_is_the_standard_one) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }

@@ -49,6 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Vector{"http://09.0.0.1/", "http://09.0.0.1/"}, Vector{"http://a/b/../../../c/./d/", "http://a/c/d/"}, Vector{"http://a/b//../c/.", "http://a/c/"},
                     Vector{"http://a?q=/../x", "http://a/?q=/../x"}, Vector{"http://u:p@a:80/", "http://u:p@a:80/"}, Vector{"http://a:/", "http://a/"},
                     Vector{"http://[2001:DB8:0::1]:8080/x", "http://[2001:db8::1]:8080/x"}, Vector{"a.example/x%00y", "http://a.example/x%00y"}, Vector{"localhost:8080/a", "http://localhost:8080/a"},
+                    Vector{"http:/a.example/x", "http://a.example/x"}, Vector{"https:a.example", "https://a.example/"}, Vector{"http:8080/x", "http://http:8080/x"},
                     Vector{"a.example:443", "http://a.example:443/"}, Vector{"a.example:443?q", "http://a.example:443/?q"}, Vector{"ftp://a.example/x", "ftp://a.example/x"}, Vector{"a.example/?u=mailto:b", "http://a.example/?u=mailto:b"}));
 
 TEST(CanonicalAddressRefused, says_why) {

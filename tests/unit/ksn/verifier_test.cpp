@@ -237,5 +237,19 @@ TEST(KsnFreshness, ends_after_the_records_own_time_to_live) {
   EXPECT_EQ(fresh_until(record, most), most);
 }
 
+TEST(KsnFreshness, lets_nobody_repeat_an_answer_that_has_no_time_to_live) {
+  v1::Record record;
+  record.set_asked(std::string(32, 'a'));
+  record.set_ttl_seconds(7);  // counts for prefixes only
+  EXPECT_EQ(fresh_until(record, 1000), 1000);
+  EXPECT_EQ(repeatable_until(record, 1000), 0);
+  record.mutable_facts()->set_ttl_seconds(60);
+  EXPECT_EQ(repeatable_until(record, 1000), 1060);
+  record.set_asked("abcd");
+  EXPECT_EQ(repeatable_until(record, 1000), 1007);
+  record.set_ttl_seconds(0);
+  EXPECT_EQ(repeatable_until(record, 1000), 0);
+}
+
 }  // namespace
 }  // namespace picket::ksn

@@ -208,6 +208,51 @@ TEST_F(KsnOutbox, what_waits_for_one_ksn_goes_to_no_other) {
   EXPECT_TRUE(outbox->wish(wish_for(digest)));
 }
 
+TEST_F(KsnOutbox, what_waits_for_one_ksn_waits_until_another_has_taken_something) {
+  const auto digest = write("program", "\x7f" "ELF program");
+  auto outbox = make();
+  outbox->belong_to({"key 1"});
+  outbox->counted({{"files", 5}}, kToday + 86400);
+  outbox->seen(digest, (folder / "program").native());
+  ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  EXPECT_EQ(outbox->belong_to({"key 2"}, {{"files", 7}}), 2U);
+  outbox->use(limits(), {{"files", 8}}, kToday + 86400);
+  EXPECT_FALSE(outbox->next(true, true, kToday + 86400));
+  outbox = make(kToday + 86400);
+  EXPECT_EQ(outbox->belong_to({"key 1"}), 0U) << "the settings go back";
+  outbox->use(limits(), {}, kToday + 86400);
+  EXPECT_EQ(outbox->waiting(), 2U);
+  outbox->counted({}, kToday + 2 * 86400);
+  const auto first = outbox->next(true, true, kToday + 2 * 86400);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->statistics.counters().at("files"), 5U);
+  outbox->sent(*first, nullptr, kToday + 2 * 86400);
+  auto second = outbox->next(true, true, kToday + 2 * 86400);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->statistics.counters().at("files"), 2U) << "what was counted for it, and not for the other";
+
+  EXPECT_EQ(outbox->belong_to({"key 3"}), 2U);
+  outbox->use(limits(), {}, kToday + 2 * 86400);
+  outbox->counted({{"files", 1}}, kToday + 3 * 86400);
+  second = outbox->next(true, true, kToday + 3 * 86400);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->statistics.counters().at("files"), 1U);
+  outbox->sent(*second, nullptr, kToday + 3 * 86400);
+  EXPECT_EQ(outbox->belong_to({"key 1"}), 0U);
+  EXPECT_EQ(outbox->waiting(), 0U) << "the other one was in use";
+}
+
+TEST_F(KsnOutbox, what_is_put_aside_is_cleared_with_the_rest) {
+  auto outbox = make();
+  outbox->belong_to({"key 1"});
+  outbox->counted({{"files", 5}}, kToday + 86400);
+  EXPECT_EQ(outbox->belong_to({"key 2"}), 1U);
+  outbox->clear();
+  EXPECT_EQ(kept["outbox"].find("key 1"), std::string::npos);
+  outbox->belong_to({"key 1"});
+  EXPECT_EQ(outbox->waiting(), 0U);
+}
+
 TEST_F(KsnOutbox, what_was_on_its_way_when_another_ksn_came_is_void) {
   const auto digest = write("program", "\x7f" "ELF program");
   auto outbox = make();

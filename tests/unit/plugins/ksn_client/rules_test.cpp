@@ -97,6 +97,19 @@ TEST(KsnDirectives, are_in_force_until_their_date) {
   for (const char* bad : {"2026-11-22", "2026-11-22T25:99:00", "2026-11-22T00:00:00", "2026-11-22T00:00:00Zx", "1900-01-01T00:00:00Z"}) EXPECT_FALSE(seconds_of_rfc3339(bad)) << bad;
 }
 
+// It goes into the state that everybody reads, and a message with half a character nobody can.
+TEST(KsnDirectives, keep_whole_characters_of_a_long_reason_and_so_do_refusals) {
+  std::string long_text = "x";
+  for (int i = 0; i < 200; ++i) long_text += "\xd0\xb6";
+  const auto stopped = Directives::parse(cat(R"({"directives":1,"mode":"stopped","until":"2026-11-22T12:00:00Z","reason":")", long_text, "\"}"));
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->reason, long_text.substr(0, 199));
+  v1::Refusal refusal;
+  refusal.set_why(v1::Refusal::LICENCE_BLOCKED);
+  refusal.set_text(long_text);
+  EXPECT_TRUE(picket::is_valid_utf8(refused_by({403, refusal.SerializeAsString(), "HTTP/2", 1ms}, {{}, true, "proxy a:1"}).error.message));
+}
+
 // ---- the status
 
 Situation on() {

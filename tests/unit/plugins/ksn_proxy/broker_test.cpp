@@ -159,6 +159,17 @@ TEST_F(BrokerTest, repeats_an_answer_without_a_time_to_live_to_those_who_wait_an
   }
 }
 
+TEST_F(BrokerTest, repeats_no_answer_without_a_time_to_live_while_its_clock_is_behind_that_of_the_ksn) {
+  open();
+  ksn_.ttl = 0;
+  ksn_.ahead = 30;
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    auto answered = ask({digest_of(1)});
+    EXPECT_EQ(records(answered).size(), 1u);
+    EXPECT_EQ(ksn_.questions, i);
+  }
+}
+
 TEST_F(BrokerTest, answers_prefixes_from_the_cache_too) {
   open();
   const auto prefix = digest_of(5).substr(0, 6);

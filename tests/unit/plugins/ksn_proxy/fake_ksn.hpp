@@ -57,6 +57,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   std::atomic<bool> holds{false};               // posts wait for let_go()
   std::atomic<std::uint32_t> ttl{3600};
   std::atomic<std::int64_t> now{1'800'000'000};
+  std::atomic<std::int64_t> ahead{0};           // seconds that its clock is ahead of everybody's
   std::set<std::string> bad_licences{"unknown"};
   std::string wished;                           // bytes 10 to 30 of this file, and of one that nobody asks about, of who is in extended mode
 
@@ -152,7 +153,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
     v1::Head head;
     head.set_root(ksn::merkle_root(views));
     head.set_leaves(records.size());
-    head.set_issued(now);
+    head.set_issued(now + ahead);
     head.set_ksn(mode == Mode::other_name ? "somebody" : "test");
     head.set_private_ksn(true);
     {

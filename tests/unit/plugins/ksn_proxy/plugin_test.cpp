@@ -142,6 +142,36 @@ TEST_F(KsnProxyPlugin, vouches_for_whom_the_ksn_accepted_over_new_settings_but_n
   EXPECT_EQ(send('c'), 503);
 }
 
+TEST_F(KsnProxyPlugin, loses_nothing_that_waits_when_settings_for_another_ksn_are_refused_or_taken_back) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  ASSERT_EQ(accepted->status, 200);
+  ksn_.mode = FakeKsn::Mode::away;
+  ksn::v1::StatisticsRequest statistics;
+  statistics.set_id(std::string(16, 's'));
+  statistics.mutable_asker()->set_licence("good");
+  const auto answer = post(road(), "/ksn/v1/statistics", statistics.SerializeAsString());
+  ASSERT_TRUE(answer) << answer.error().message;
+  ASSERT_EQ(answer->status, 200);
+  const auto waiting = [&] { return status().counters().at("waiting_messages"); };
+  ASSERT_EQ(waiting(), 1u);
+  const auto ours = picket::read_file(folder_ / "provider.json", 1 << 20);
+  provider_.answer_keys = {picket::trust::PrivateKey::generate("ed25519")->public_key()};
+  write_provider();
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "other.json", *picket::read_file(folder_ / "provider.json", 1 << 20)));
+  ASSERT_TRUE(picket::write_file_atomic(folder_ / "provider.json", *ours));
+  const auto other = picket::cat(R"(,"provider_file":")", (folder_ / "other.json").native(), "\"");
+  EXPECT_NE(host_.apply(settings(other + R"(,"address":"192.0.2.1")"), 2), PICKET_OK) << "an address of nobody here";
+  EXPECT_EQ(waiting(), 1u);
+  ASSERT_EQ(host_.apply(settings(other), 3), PICKET_OK) << host_.error();
+  EXPECT_EQ(waiting(), 0u) << "it is not for the other one";
+  ASSERT_EQ(host_.apply(settings(), 4), PICKET_OK) << host_.error();
+  EXPECT_EQ(waiting(), 1u);
+  ksn_.mode = FakeKsn::Mode::answers;
+  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }));
+}
+
 TEST_F(KsnProxyPlugin, reads_another_provider_file_by_itself_and_keeps_the_one_before_when_it_is_no_good) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   const auto ask = [&] {

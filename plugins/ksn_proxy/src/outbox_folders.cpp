@@ -1,0 +1,59 @@
+#include "outbox_folders.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "outbox.hpp"
+
+namespace ksn_proxy {
+namespace {
+
+using picket::Result;
+namespace fs = std::filesystem;
+
+constexpr std::string_view kKeys = "ksn";  // in each folder: whose it is, an id a line
+constexpr std::uint64_t kMostKeysBytes = 64u << 10;
+
+std::vector<fs::path> folders_in(const fs::path& all) {
+  std::vector<fs::path> out;
+  std::error_code error;
+  for (auto it = fs::directory_iterator(all, error); !error && it != fs::directory_iterator(); it.increment(error))
+    if (it->symlink_status(error).type() == fs::file_type::directory) out.push_back(it->path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+Result<fs::path> outbox_folder(const fs::path& all, const std::vector<std::string>& keys) {
+  if (keys.empty()) return all;
+  std::string ids;
+  for (const auto& key : keys) ids += key + "\n";
+  auto own = all / picket::sha256_hex(keys.front()).substr(0, 16);
+  std::string before;
+  for (const auto& folder : folders_in(all)) {
+    const auto text = picket::read_file(folder / kKeys, kMostKeysBytes);
+    if (!text || std::none_of(keys.begin(), keys.end(), [&](const std::string& key) { return text->find(key + "\n") != text->npos; })) continue;
+    own = folder;
+    before = *text;
+    break;
+  }
+  PICKET_TRY(picket::make_folders(own, 0750));
+  if (before != ids) PICKET_TRY(picket::write_file_atomic(own / kKeys, ids, 0640));
+  return own;
+}
+
+std::uint64_t remove_other_outboxes(const fs::path& all, const fs::path& own) {
+  std::uint64_t out = 0;
+  for (const auto& folder : folders_in(all)) {
+    if (folder == own) continue;
+    if (const auto outbox = Outbox::open(folder, {}, [](const Message&) {})) out += outbox->counters().waiting;
+    std::error_code error;  // one that cannot be removed is tried again after the next start
+    fs::remove_all(folder, error);
+  }
+  return out;
+}
+
+}  // namespace ksn_proxy
