@@ -47,7 +47,7 @@ function(picket_fast)
   endforeach()
 endfunction()
 
-# picket_test(NAME LABELS unit;... SOURCES ... DEPS ... [TIMEOUT s]): a GoogleTest program, run as one CTest test.
+# picket_test(NAME LABELS unit;... SOURCES ... DEPS ... [TIMEOUT s]): a GoogleTest program, run as one CTest test. Those that may take longest begin first.
 function(picket_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "LABELS;SOURCES;DEPS" ${ARGN})
   if(NOT A_TIMEOUT)
@@ -61,7 +61,7 @@ function(picket_test name)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} COST ${A_TIMEOUT})
 endfunction()
 
 # picket_script_test(NAME LABELS ... COMMAND ... [TIMEOUT s]): a test that is a script; exit 77 means skipped.
@@ -71,7 +71,7 @@ function(picket_script_test name)
     set(A_TIMEOUT 120)
   endif()
   add_test(NAME ${name} COMMAND ${A_COMMAND})
-  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} COST ${A_TIMEOUT} SKIP_RETURN_CODE 77
     ENVIRONMENT "PICKET_BIN=${CMAKE_BINARY_DIR}/bin;PICKET_BUILD=${CMAKE_BINARY_DIR};PICKET_SOURCE=${PROJECT_SOURCE_DIR};PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
