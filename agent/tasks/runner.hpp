@@ -69,6 +69,7 @@ class Runner final : public Tasks, private bus::Handler {
   template <class Message>
   void answer(bus::RequestId id, const Message& message);
   void refuse(bus::RequestId id, Code code, std::string_view text);
+  void give_up_waiting(Entry& entry, Code code, std::string_view why);  // whoever asked for it or watches it is told: no run will tell them
 
   // The deciding thread. All with the lock held.
   void decide();

@@ -92,12 +92,12 @@ void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
   if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
   if (entry->running || !entry->waiting.empty())
     return refuse(id, Code::conflict, cat("task ", request.id(), entry->running ? " runs already" : " waits for a free place already", "; see picketctl task watch ", request.id()));
-  make_wait(*entry, "by-hand");
+  make_wait(*entry, std::string(kByHand));
   if (request.detach()) {
     v1::Run accepted;
     accepted.set_task(request.id());
     accepted.set_type(entry->definition.type);
-    accepted.set_trigger("by-hand");
+    accepted.set_trigger(std::string(kByHand));
     answer(id, accepted);
   } else {
     entry->waiting_asker = id;
@@ -130,9 +130,9 @@ void Runner::answer_cancel(bus::RequestId id, const v1::CancelRequest& request) 
     v1::Run run;
     run.set_task(request.id());
     run.set_type(entry->definition.type);
-    run.set_trigger(std::exchange(entry->waiting, {}));
+    run.set_trigger(entry->waiting);
     answer(id, run);
-    if (const auto asker = std::exchange(entry->waiting_asker, 0); asker != 0) refuse(asker, Code::cancelled, cat("task ", request.id(), " was cancelled before it began"));
+    give_up_waiting(*entry, Code::cancelled, "was cancelled before it began");
     // What made it wait has been answered: not again at once.
     auto what = entry->remembered;
     what.last_start = parts_.clock.wall_seconds();
@@ -174,8 +174,23 @@ void Runner::on_cancel(bus::RequestId id) {
   for (auto& [name, entry] : entries_)
     if (entry.waiting_asker == id) {
       entry.waiting_asker = 0;
-      entry.waiting.clear();
+      give_up_waiting(entry, Code::cancelled, "was cancelled before it began");
     }
+}
+
+void Runner::give_up_waiting(Entry& entry, Code code, std::string_view why) {
+  const auto& task = entry.definition.id;
+  const auto text = cat("task ", task, " ", why);
+  entry.waiting.clear();
+  if (const auto asker = std::exchange(entry.waiting_asker, 0); asker != 0) refuse(asker, code, text);
+  for (auto at = watchers_.begin(); at != watchers_.end();) {
+    if (at->second != task) {
+      ++at;
+      continue;
+    }
+    refuse(at->first, code, text);
+    at = watchers_.erase(at);
+  }
 }
 
 v1::Task Runner::describe(const Entry& entry) const {
