@@ -86,7 +86,7 @@ void Runner::take_settings(Settings settings) {
 
 // A start that was over when the schedule came was not its start: it waits for the next one. Else all devices that a policy reaches would begin at once.
 void Runner::leave_out_past_start(Entry& entry, std::int64_t now) {
-  if (entry.definition.schedule.kind != Schedule::Kind::at_start) return;
+  if (entry.definition.schedule.kind != Schedule::Kind::at_start || !entry.definition.enabled) return;  // decided when it is switched on
   calculate(entry, now);
   if (entry.due.at <= now) entry.ran_since_start = true;
 }
