@@ -12,6 +12,7 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "base/bytes.hpp"
 #include "package/schema_examine.hpp"
 #include "policy/defaults.hpp"
 #include "policy/one_line.hpp"
@@ -47,14 +48,8 @@ constexpr std::array wordings{
 };
 
 std::string shown(const json::value& value) {
-  auto text = json::serialize(value);
-  if (text.size() > max_shown) {
-    auto end = max_shown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    text.resize(end);
-    text += "...";
-  }
-  return text;
+  const auto text = json::serialize(value);
+  return text.size() > max_shown ? cat(whole_characters(text, max_shown), "...") : text;
 }
 
 std::size_t count_nodes(const json::value& value) {

@@ -3,6 +3,7 @@
 
 #include <picket/update/v1/sources.pb.h>
 
+#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "update/what_is_sent.hpp"
 #include "update/engine_impl.hpp"
@@ -130,7 +131,7 @@ void EngineImpl::take_outcome(bus::RequestId id, std::string_view asker, const v
   if (!sources_.knows(outcome.source())) return refuse(id, Code::not_found, "the settings name no such source");
   constexpr std::size_t kMostText = 1000;
   if (outcome.error().empty()) sources_.worked(outcome.source());
-  else sources_.failed(outcome.source(), outcome.error().substr(0, kMostText), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
+  else sources_.failed(outcome.source(), whole_characters(outcome.error(), kMostText), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
   answer(id, v1::SourceOutcomeReply(), "SourceOutcomeReply");
 }
 

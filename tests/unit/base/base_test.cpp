@@ -45,6 +45,15 @@ TEST(Bytes, utf8_refuses_surrogates_and_overlong_forms) {
   for (const char* bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff", "\x80"}) EXPECT_FALSE(is_valid_utf8(bad));
 }
 
+TEST(Bytes, a_text_is_cut_between_characters_and_made_utf8_whatever_it_was) {
+  EXPECT_EQ(whole_characters("caf\xc3\xa9", 5), "caf\xc3\xa9");
+  EXPECT_EQ(whole_characters("caf\xc3\xa9", 4), "caf");
+  EXPECT_EQ(whole_characters("\xf0\x9f\x94\x92", 3), "");
+  EXPECT_EQ(whole_characters("abc", 2), "ab");
+  EXPECT_EQ(as_utf8("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(as_utf8("caf\xe9!"), "caf?!");
+}
+
 TEST(Digest, sha256_of_abc_is_the_standard_one) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
