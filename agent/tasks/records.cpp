@@ -18,7 +18,6 @@ namespace v1 = task::v1;
 using members::number_of;
 using members::text_of;
 
-constexpr std::size_t kMaxText = 2000;
 
 std::optional<json::object> object_of(std::string_view text) {
   json::error_code error;

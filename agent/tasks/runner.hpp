@@ -60,6 +60,7 @@ class Runner final : public Tasks, private bus::Handler {
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_message(const bus::MessagePtr& message) override;
   void on_cancel(bus::RequestId id) override;
+  void answer_list(bus::RequestId id, const v1::ListRequest& request);
   void answer_start(bus::RequestId id, const v1::StartRequest& request);
   void answer_watch(bus::RequestId id, const v1::WatchRequest& request);
   void answer_cancel(bus::RequestId id, const v1::CancelRequest& request);

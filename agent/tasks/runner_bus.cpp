@@ -54,18 +54,7 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     if (!configured_) return refuse(id, Code::unavailable, "the agent is still starting");
   }
   if (topic == "picket.task.list") {
-    v1::ListReply reply;
-    for (auto& type : types()) reply.add_types(std::move(type));
-    const std::lock_guard lock(mutex_);
-    reply.set_outbreak(outbreak_);
-    for (const auto& [name, entry] : entries_) {
-      auto task = describe(entry);
-      task.mutable_last()->clear_parts();  // picket.task.show has all
-      task.clear_definition_json();
-      if (reply.ByteSizeLong() + task.ByteSizeLong() > kMaxReply) break;
-      *reply.add_tasks() = std::move(task);
-    }
-    answer(id, reply);
+    if (const auto request = parse(v1::ListRequest())) answer_list(id, *request);
   } else if (topic == "picket.task.show") {
     const auto request = parse(v1::ShowRequest());
     if (!request) return;
@@ -83,6 +72,28 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else {
     refuse(id, Code::unsupported, cat(topic, " is not answered here"));
   }
+}
+
+void Runner::answer_list(bus::RequestId id, const v1::ListRequest& request) {
+  const bool is_first = request.after().empty();
+  v1::ListReply reply;
+  if (is_first)
+    for (auto& type : types()) reply.add_types(std::move(type));
+  const std::lock_guard lock(mutex_);
+  reply.set_outbreak(is_first && outbreak_);
+  auto bytes = reply.ByteSizeLong();
+  for (auto at = entries_.upper_bound(request.after()); at != entries_.end(); ++at) {
+    auto task = describe(at->second);
+    if (task.has_last()) task.mutable_last()->clear_parts();  // picket.task.show has all
+    task.clear_definition_json();
+    bytes += task.ByteSizeLong() + 8;
+    if (bytes > kMaxReply && !reply.tasks().empty()) {
+      reply.set_more(true);
+      break;
+    }
+    *reply.add_tasks() = std::move(task);
+  }
+  answer(id, reply);
 }
 
 void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {

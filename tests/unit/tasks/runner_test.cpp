@@ -148,6 +148,42 @@ TEST_F(TasksTest, one_that_is_switched_off_while_it_waits_for_its_turn_does_not_
   plugin_->let_go();
 }
 
+TEST_F(TasksTest, all_are_listed_once_in_however_many_messages_that_takes) {
+  std::string settings;
+  for (int i = 100; i < 200; ++i) settings += cat(settings.empty() ? "" : ",", "\"t", std::to_string(i), "\":{\"type\":\"test\"}");
+  open(cat(R"({"tasks":{)", settings, "}}"));
+  plugin_->say("ok", std::string(50'000, 'x'));
+  for (int i = 100; i < 180; ++i) {
+    const auto done = run(cat("t", std::to_string(i)));
+    ASSERT_TRUE(done) << done.error().message;
+    ASSERT_EQ(done->text().size(), Records::kMaxText) << "as the history keeps it";
+  }
+  std::vector<std::string> ids;
+  v1::ListRequest request;
+  for (int page = 0;; ++page) {
+    const auto reply = ask<v1::ListReply>("picket.task.list", request);
+    ASSERT_TRUE(reply) << reply.error().message;
+    ASSERT_FALSE(reply->tasks().empty());
+    EXPECT_EQ(reply->types().empty(), page != 0);
+    for (const auto& task : reply->tasks()) ids.push_back(task.id());
+    if (!reply->more()) {
+      EXPECT_EQ(page, 1);
+      break;
+    }
+    request.set_after(ids.back());
+  }
+  ASSERT_EQ(ids.size(), 101u) << "and the one that is built in";
+  EXPECT_TRUE(std::ranges::is_sorted(ids));
+  EXPECT_EQ(std::ranges::adjacent_find(ids), ids.end());
+}
+
+TEST_F(TasksTest, one_that_never_ran_has_no_last_run_in_the_list) {
+  open(kByHand);
+  const auto reply = ask<v1::ListReply>("picket.task.list", v1::ListRequest());
+  ASSERT_TRUE(reply);
+  for (const auto& task : reply->tasks()) EXPECT_FALSE(task.has_last()) << task.id();
+}
+
 TEST_F(TasksTest, an_end_of_the_agent_is_recorded) {
   open(kByHand);
   plugin_->holds = true;
