@@ -3,7 +3,6 @@
 
 #include <picket/update/v1/sources.pb.h>
 
-#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "update/what_is_sent.hpp"
 #include "update/engine_impl.hpp"
@@ -130,9 +129,8 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker, const
 void EngineImpl::take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome) {
   if (asker.starts_with("picketctl")) return refuse(id, Code::denied, "picket.update.source_outcome is for plugins that download");
   if (!sources_.knows(outcome.source())) return refuse(id, Code::not_found, "the settings name no such source");
-  constexpr std::size_t kMostText = 1000;
   if (outcome.error().empty()) sources_.worked(outcome.source());
-  else sources_.failed(outcome.source(), whole_characters(outcome.error(), kMostText), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
+  else sources_.failed(outcome.source(), outcome.error(), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
   answer(id, v1::SourceOutcomeReply(), "SourceOutcomeReply");
 }
 
