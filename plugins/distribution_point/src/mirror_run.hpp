@@ -1,8 +1,10 @@
 // What one run of the mirror works with.
 #pragma once
 
-#include <algorithm>
+#include <string>
+#include <string_view>
 
+#include "base/bytes.hpp"
 #include "mirror.hpp"
 
 namespace distribution_point {
@@ -62,11 +64,7 @@ struct Mirror::Run {
   // What a result tells must fit into one answer on the bus, with a status around it: devices may ask for anything, and texts of sources are long.
   static constexpr int kMostSteps = 100;
   static constexpr std::size_t kMostText = 400, kMostReason = 4 * 1024, kMostMissing = 24 * 1024;
-  static std::string shortened(std::string_view text, std::size_t most = kMostText) {
-    auto size = std::min(text.size(), most);
-    while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;  // no half character
-    return std::string(text.substr(0, size));
-  }
+  static std::string shortened(std::string_view text, std::size_t most = kMostText) { return std::string(picket::whole_characters(text, most)); }
   void say(std::string_view source, std::string_view text) {
     if (result.steps_size() >= kMostSteps) return;
     auto& step = *result.add_steps();
