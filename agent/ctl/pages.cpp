@@ -5,15 +5,15 @@
 namespace picket::ctl {
 namespace {
 
-// `last_of` names the last item of a page, behind which the next one begins; a page without any is the last.
-template <class Reply, class Request, class LastOf>
-Result<Reply> ask_all(Session& session, std::string_view topic, Request request, const LastOf& last_of) {
+// `name_of_last` names the last item of a page, behind which the next one begins; a page without any is the last.
+template <class Reply, class Request, class NameOfLast>
+Result<Reply> ask_all(Session& session, std::string_view topic, Request request, const NameOfLast& name_of_last) {
   Reply out;
   for (;;) {
     PICKET_LET(page, session.ask<Reply>(topic, request));
     out.MergeFrom(page);
     out.clear_more();
-    const std::string last = last_of(page);
+    const std::string last = name_of_last(page);
     if (!page.more() || last <= request.after()) return out;
     request.set_after(last);
   }
