@@ -2,21 +2,27 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace picket::app {
 namespace {
 
-constexpr std::size_t kMostOfUpdates = 50;   // a thousand components in trouble are one trouble, and one message
+constexpr std::size_t kMostOfUpdates = 50;               // a thousand components in trouble are one trouble
+constexpr std::size_t kMost = 60'000, kLongest = 1000;   // bytes of all reasons and of one: they go into one message, with all else that is said of the host
 
 }  // namespace
 
 DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, const std::vector<update::Engine::Problem>& updates,
                            const policy::Shown& policy, const std::vector<std::string>& tasks, const std::vector<Concern>& concerns) {
   DeviceStatus out;
-  auto warn = [&](std::string reason) {
+  std::size_t bytes = 0, unnamed = 0;
+  auto warn = [&](std::string_view reason) {
     if (out.level == "OK") out.level = "Warning";
-    out.reasons.push_back(std::move(reason));
+    const auto shown = whole_characters(reason, kLongest);
+    bytes += shown.size();
+    if (bytes > kMost) ++unnamed;
+    else out.reasons.push_back(cat(shown, shown.size() < reason.size() ? "..." : ""));
   };
   auto problems = updates;
   if (problems.size() > kMostOfUpdates) std::stable_partition(problems.begin(), problems.end(), [](const auto& problem) { return problem.critical; });
@@ -40,6 +46,7 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
   }
   for (const auto& task : tasks) warn(task);
   for (const auto& problem : policy.problems) warn(cat("policy: ", problem));
+  if (unnamed > 0) out.reasons.push_back(cat("and ", std::to_string(unnamed), " more"));
   return out;
 }
 

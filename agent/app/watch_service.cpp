@@ -39,10 +39,10 @@ v1::WatchEvent to_proto(const bus::Seen& seen) {
   auto event = event_now();
   event.set_what(std::string(name_of(seen.what)));
   event.set_topic(std::string(seen.message->topic()));
-  event.set_key(std::string(seen.message->key()));
+  event.set_key(runtime::printable(seen.message->key()));  // any bytes, where this holds UTF-8
   event.set_from(std::string(seen.message->sender()));
   event.set_to(std::string(seen.to));
-  event.set_content_type(std::string(seen.message->content_type()));
+  event.set_content_type(runtime::printable(seen.message->content_type()));
   event.set_size(static_cast<std::uint32_t>(seen.message->payload().size()));
   event.set_status(seen.status);
   return event;

@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "base/bytes.hpp"
+
 namespace picket::bus {
 
+// A plugin's word: it goes into messages that hold no other text than UTF-8, and are refused whole with it.
 Error error_of(Status status, std::string_view text, bool of_stream) {
   auto code = status <= -1 && status >= -static_cast<Status>(Code::internal) ? static_cast<Code>(-status) : Code::internal;
   if (of_stream && code == Code::timeout) code = Code::expired;
-  return {code, text.empty() ? std::string(to_string(code)) : std::string(text)};
+  return {code, text.empty() ? std::string(to_string(code)) : as_utf8(text)};
 }
 
 void Arrivals::end(Status status, std::string_view content_type, std::string_view payload) {

@@ -73,34 +73,7 @@ void report(const Error& error, std::string_view command, bool as_json, Terminal
 // Root's or ours, and nobody else may have written it.
 bool is_trusted(const struct stat& info) { return (info.st_uid == 0 || info.st_uid == ::geteuid()) && (info.st_mode & 022) == 0; }
 
-}  // namespace
-
-std::filesystem::path newer_picketctl(std::span<const std::string> arguments) {
-  // Before anything is understood: the command may be one that only the other one knows.
-  const auto given = [&](std::string_view name) -> std::optional<std::string> {
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      if (arguments[i] == name && i + 1 < arguments.size()) return arguments[i + 1];
-      if (arguments[i].starts_with(cat(name, "="))) return arguments[i].substr(name.size() + 1);
-    }
-    return std::nullopt;
-  };
-  const auto socket = socket_path(given("--socket"), given("--config"));
-  if (!socket) return {};
-  // picketd leaves it beside its socket. Who may not reach where it leads, which is root's, uses this one.
-  const auto link = socket->parent_path() / "picketctl";
-  struct stat folder {}, itself {}, program {};
-  if (::stat(socket->parent_path().c_str(), &folder) != 0 || ::lstat(link.c_str(), &itself) != 0 || ::stat(link.c_str(), &program) != 0) return {};
-  const bool is_link = S_ISLNK(itself.st_mode) && (itself.st_uid == 0 || itself.st_uid == ::geteuid());
-  if (!is_trusted(folder) || !is_link || !S_ISREG(program.st_mode) || !is_trusted(program) || ::access(link.c_str(), X_OK) != 0) return {};
-  return link;
-}
-
-void Context::print_json(json::value data) {
-  const json::object document{{"schema", "picketctl/1"}, {"command", invocation.command->name}, {"data", std::move(data)}};
-  terminal.out(json::serialize(document) + "\n");
-}
-
-int run(std::span<const std::string> arguments, Terminal& terminal, const core::CancelToken& cancel, std::int64_t now) {
+int carry_out(std::span<const std::string> arguments, Terminal& terminal, const core::CancelToken& cancel, std::int64_t now) {
   if (!arguments.empty() && arguments.front() == "__complete") {
     auto words = arguments.subspan(1);
     if (!words.empty() && words.front() == "--") words = words.subspan(1);
@@ -144,9 +117,41 @@ int run(std::span<const std::string> arguments, Terminal& terminal, const core::
     report(done.error(), asked.command->name, as_json, terminal);
     return static_cast<int>(exit_of(done.error(), &session));
   }
-  if (!terminal.failed()) return static_cast<int>(*done);
+  return static_cast<int>(*done);
+}
+
+}  // namespace
+
+std::filesystem::path newer_picketctl(std::span<const std::string> arguments) {
+  // Before anything is understood: the command may be one that only the other one knows.
+  const auto given = [&](std::string_view name) -> std::optional<std::string> {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (arguments[i] == name && i + 1 < arguments.size()) return arguments[i + 1];
+      if (arguments[i].starts_with(cat(name, "="))) return arguments[i].substr(name.size() + 1);
+    }
+    return std::nullopt;
+  };
+  const auto socket = socket_path(given("--socket"), given("--config"));
+  if (!socket) return {};
+  // picketd leaves it beside its socket. Who may not reach where it leads, which is root's, uses this one.
+  const auto link = socket->parent_path() / "picketctl";
+  struct stat folder {}, itself {}, program {};
+  if (::stat(socket->parent_path().c_str(), &folder) != 0 || ::lstat(link.c_str(), &itself) != 0 || ::stat(link.c_str(), &program) != 0) return {};
+  const bool is_link = S_ISLNK(itself.st_mode) && (itself.st_uid == 0 || itself.st_uid == ::geteuid());
+  if (!is_trusted(folder) || !is_link || !S_ISREG(program.st_mode) || !is_trusted(program) || ::access(link.c_str(), X_OK) != 0) return {};
+  return link;
+}
+
+void Context::print_json(json::value data) {
+  const json::object document{{"schema", "picketctl/1"}, {"command", invocation.command->name}, {"data", std::move(data)}};
+  terminal.out(json::serialize(document) + "\n");
+}
+
+int run(std::span<const std::string> arguments, Terminal& terminal, const core::CancelToken& cancel, std::int64_t now) {
+  const int status = carry_out(arguments, terminal, cancel, now);
+  if (!terminal.failed()) return status;
   if (!terminal.is_closed()) terminal.err("picketctl: cannot write the output\n");  // who closed a pipe knows
-  return static_cast<int>(Exit::failed);
+  return status != 0 ? status : static_cast<int>(Exit::failed);
 }
 
 Result<Exit> help(Context& context) {

@@ -5,7 +5,7 @@
 #include "base/bytes.hpp"
 #include "bash_script.hpp"
 #include "ctl/command.hpp"
-#include "ctl/update_tables.hpp"
+#include "ctl/pages.hpp"
 #include "picket/host/v1/host.pb.h"
 #include "picket/policy/v1/policy.pb.h"
 #include "picket/task/v1/control.pb.h"
@@ -28,7 +28,7 @@ std::set<std::string> ids(Completes what, const std::filesystem::path& socket) {
     if (const auto reply = session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()))
       for (const auto& plugin : reply->plugins()) out.insert(plugin.id());
   } else if (what == Completes::tasks) {
-    if (const auto reply = session.ask<task::v1::ListReply>("picket.task.list", task::v1::ListRequest()))
+    if (const auto reply = ask_tasks(session))
       for (const auto& task : reply->tasks()) out.insert(task.id());
   } else {
     if (const auto reply = ask_updates(session, "picket.component.list"))

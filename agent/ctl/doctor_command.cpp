@@ -3,9 +3,9 @@
 
 #include "ctl/command.hpp"
 #include "ctl/doctor_checks.hpp"
+#include "ctl/pages.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
-#include "ctl/update_tables.hpp"
 
 namespace picket::ctl {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
+#include "ctl/pages.hpp"
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"

@@ -1,6 +1,7 @@
 #include "base/progress.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
+#include "ctl/pages.hpp"
 #include "ctl/progress_view.hpp"
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
@@ -43,7 +44,7 @@ Result<Exit> ended(Context& context, ProgressView& view, const task::v1::Run& ru
 }  // namespace
 
 Result<Exit> task_list(Context& context) {
-  PICKET_LET(reply, context.session.ask<task::v1::ListReply>("picket.task.list", task::v1::ListRequest()));
+  PICKET_LET(reply, ask_tasks(context.session));
   if (context.is_json()) {
     context.print_json(to_json(reply));
     return Exit::ok;

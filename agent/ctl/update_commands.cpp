@@ -4,6 +4,7 @@
 #include "base/bytes.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
+#include "ctl/pages.hpp"
 #include "ctl/progress_view.hpp"
 #include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"

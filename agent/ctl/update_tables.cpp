@@ -30,18 +30,6 @@ std::string class_of(const update::v1::ComponentStatus& component) {
 
 }  // namespace
 
-Result<update::v1::StatusReply> ask_updates(Session& session, std::string_view topic) {
-  update::v1::StatusReply out;
-  update::v1::StatusRequest request;
-  for (;;) {
-    PICKET_LET(page, session.ask<update::v1::StatusReply>(topic, request));
-    out.MergeFrom(page);
-    out.clear_more();
-    if (!page.more() || page.components().empty() || page.components().rbegin()->component() <= request.after()) return out;
-    request.set_after(page.components().rbegin()->component());
-  }
-}
-
 std::string pin_of(const update::v1::ComponentStatus& component) {
   if (component.pinned() == 0) return {};
   return component.pinned() == component.release() ? std::string(", pinned") : cat(", pinned to ", std::to_string(component.pinned()));

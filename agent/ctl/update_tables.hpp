@@ -10,8 +10,6 @@
 
 namespace picket::ctl {
 
-// All of it, in however many messages it comes.
-[[nodiscard]] Result<update::v1::StatusReply> ask_updates(Session& session, std::string_view topic = "picket.update.status");
 // ", pinned", or where it is to go: beside the release; empty: no pin holds it.
 [[nodiscard]] std::string pin_of(const update::v1::ComponentStatus& component);
 void print_components(Terminal& terminal, const update::v1::StatusReply& status, std::int64_t now);

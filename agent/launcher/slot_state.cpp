@@ -4,6 +4,7 @@
 #include <charconv>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/digest.hpp"
 
 namespace picket::launcher {
@@ -14,7 +15,7 @@ constexpr std::size_t kMaxText = 1000;
 
 // One line, bounded: whatever a dying program said last.
 std::string clean(std::string_view text) {
-  std::string out(text.substr(0, kMaxText));
+  auto out = as_utf8(whole_characters(text, kMaxText));
   std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   return out;
 }

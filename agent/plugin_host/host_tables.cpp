@@ -21,12 +21,7 @@ std::string line_of(picket_bytes part) { return is_sound(part) ? clean_line(view
 }  // namespace
 
 std::string clean_line(std::string_view given) {
-  std::string text(given.substr(0, max_text));
-  // No half character at the cut.
-  while (given.size() > max_text && !text.empty() && (static_cast<unsigned char>(text.back()) & 0x80) != 0) text.pop_back();
-  if (!is_valid_utf8(text))
-    for (char& c : text)
-      if ((static_cast<unsigned char>(c) & 0x80) != 0) c = '?';
+  auto text = as_utf8(whole_characters(given, max_text));
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return text;

@@ -5,9 +5,7 @@
 #include <fcntl.h>
 
 #include "base/files.hpp"
-#include "bus/names.hpp"
 #include "core/clock.hpp"
-#include "plugin_host/host_tables.hpp"
 #include "plugin_host/in_process.hpp"
 #include "plugin_host/isolated.hpp"
 #include "plugin_host/library.hpp"
@@ -98,99 +96,7 @@ void Plugin::run(Action action, const std::string& text) {
   const auto state = status().state;
   if (state == State::refused || state == State::backing_off || state == State::failed || state == State::stopped)
     if (!(again_ && state == State::stopped)) finish_apply(Health::failed, text.empty() ? "it is not running" : text, false);
-  if (state == State::stopped && std::exchange(again_, false)) {
-    again_ = false;
-    take(Event::restart_wanted, "");
-  }
-}
-
-void Plugin::look() {
-  again_ = false;
-  change([](Status& status) { status.state = State::verifying, status.text.clear(); });
-  std::string passed_over;
-  auto found = verify_newest(passed_over, all_.chosen(id_));
-  if (!found) return take(Event::refused, found.error().message);
-  const auto& manifest = found->manifest;
-  const bool in_process = home_of(manifest) == Home::in_process;
-  const auto needs = check_needs(manifest);
-  if (needs && !passed_over.empty()) all_.parts.log.part("plugin." + id_).warning("runs as version ", manifest.version, ", because ", passed_over);
-  {
-    const std::lock_guard lock(mutex_);
-    status_.version = manifest.version;
-    status_.vendor = manifest.vendor;
-    status_.home = in_process ? Home::in_process : Home::isolated;
-    status_.pending.clear();
-    package_ = std::make_shared<VerifiedPackage>(std::move(*found));
-  }
-  if (!needs) return take(Event::refused, needs.error().message);
-  // What was loaded once went through its trial; an isolated child is its own.
-  if (!in_process || package_->manifest.sha256 == loaded_sha256_) return take(Event::accepted, "");
-  try_out();
-}
-
-Home Plugin::home_of(const package::Manifest& manifest) const {
-  const auto& granted = all_.options.in_process;
-  const bool may = manifest.preferred == package::Isolation::in_process && manifest.minimum == package::Isolation::in_process;
-  return may && std::find(granted.begin(), granted.end(), id_) != granted.end() ? Home::in_process : Home::isolated;
-}
-
-Standing Plugin::standing() const {
-  const auto& granted = all_.options.stand_in;
-  return is_own_plugin(id_) || std::find(granted.begin(), granted.end(), id_) != granted.end() ? Standing::own : Standing::stranger;
-}
-
-Result<VerifiedPackage> Plugin::verify_newest(std::string& passed_over, const std::optional<Place>& chosen) const {
-  struct Candidate {
-    const std::filesystem::path* root;
-    std::string version;
-  };
-  std::vector<Candidate> candidates;
-  std::string first_error;
-  for (const auto& root : all_.options.folders) {
-    auto versions = find_versions(root, id_);
-    if (!versions) {
-      if (versions.error().code != Code::not_found && first_error.empty()) first_error = versions.error().message;
-      continue;
-    }
-    for (auto& version : *versions) candidates.push_back({&root, std::move(version)});
-  }
-  if (chosen) candidates.push_back({&chosen->root, chosen->version});
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return package::compare_versions(a.version, b.version) > 0; });
-  std::optional<VerifiedPackage> wants_more;  // than this agent has: shown when there is nothing that runs
-  for (const auto& candidate : candidates) {
-    auto verified = verify(*candidate.root, id_, candidate.version, {all_.options.keys, all_.options.require_root_owner});
-    const auto usable = verified ? check_needs(verified->manifest) : fail(verified.error());
-    if (usable) return verified;
-    if (verified && !wants_more) wants_more = std::move(*verified);
-    const auto text = cat("version ", candidate.version, " is refused: ", usable.error().message);
-    if (first_error.empty()) first_error = text;
-    passed_over += passed_over.empty() ? text : cat("; ", text);
-  }
-  if (wants_more) return std::move(*wants_more);
-  if (first_error.empty()) first_error = cat("no version of it is installed: a package lies in ", id_, "/MAJOR.MINOR.PATCH");
-  return fail(Code::untrusted, first_error);
-}
-
-Result<> Plugin::check_needs(const package::Manifest& manifest) const {
-  if (manifest.abi_major != PICKET_ABI_MAJOR || manifest.abi_minor_needed > PICKET_ABI_MINOR)
-    return fail(Code::unsupported, cat("needs version ", std::to_string(manifest.abi_major), ".", std::to_string(manifest.abi_minor_needed),
-                                       " of the contract, this agent has ", std::to_string(PICKET_ABI_MAJOR), ".", std::to_string(PICKET_ABI_MINOR)));
-  for (const auto& extension : manifest.requires_extensions)
-    if (const auto& known = known_extensions(); std::find(known.begin(), known.end(), extension) == known.end())
-      return fail(Code::unsupported, cat("needs the extension ", extension, ", which this agent does not have"));
-  if (!manifest.minimum_agent.empty() && package::compare_versions(PICKET_VERSION, manifest.minimum_agent) < 0)
-    return fail(Code::unsupported, cat("needs agent ", manifest.minimum_agent, ", this is ", PICKET_VERSION));
-  return manifest.check_topics(standing());
-}
-
-void Plugin::try_out() {
-  events_ = std::make_shared<Events>(*this, all_.parts.log.part("plugin." + id_));
-  arm(all_.options.trial_deadline, Event::deadline, "hangs while it is loaded on trial");
-  auto trial = Trial::start(all_.parts.io, {all_.options.child_program, package_->library.get(), id_, true},
-                            [events = events_](Result<> result) { events->tried(std::move(result)); });
-  if (!trial) return take(Event::refused, trial.error().message);
-  trial_ = std::move(*trial);
+  if (state == State::stopped && std::exchange(again_, false)) take(Event::restart_wanted, "");
 }
 
 void Plugin::launch() {
@@ -335,70 +241,6 @@ void Plugin::overran(const std::string& what, milliseconds so_far) {
   if (status().home == Home::isolated) return take(Event::overran, text);
   // It cannot be ended inside this process; all that is its own is already apart from others.
   health_changed(Health::degraded, text);
-}
-
-// ---- settings ----
-
-void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) {
-  finish_apply(Health::failed, "newer settings came", false);
-  const bool other_topics = settings.topics != (settings_ ? settings_->topics : TopicLimits());
-  settings_ = settings;
-  const auto state = status().state;
-  if (other_topics) {
-    end_beside("the policy changed its topics");
-    // Nothing that was taken away is said or heard while it stops, nor counts what it last said; what was given back comes with the start.
-    const auto allow = package_ == nullptr ? bus::AllowList() : peer_options(narrowed(package_->manifest, settings.topics), standing()).allow;
-    if (leaving_ && leaving_->instance != nullptr) leaving_->instance->narrow(allow);  // nor by the version before it
-    if (instance_ != nullptr) instance_->narrow(allow);
-    else if (package_ != nullptr && settings.topics.publishes)
-      for (const auto& published : package_->manifest.topics.publishes)
-        if (!bus::is_within_any(published.topic, *settings.topics.publishes)) all_.parts.router.withdraw(published.topic, id_);
-  }
-  change([&](Status& status) {
-    status.expected_revision = settings.revision;
-    settings_json_ = settings.json;
-  });
-  if (state != State::running && state != State::starting) {
-    // It takes them at its next start.
-    return done({id_, settings.revision, settings.revision, Health::healthy, cat("not running (", to_string(state), "); takes effect at its next start")});
-  }
-  applying_ = Applying{settings, std::move(done)};
-  if (state == State::running && !other_topics && instance_->can_apply()) return instance_->apply(settings);
-  applying_->by_restart = true;
-  again_ = true;
-  take(Event::restart_wanted, other_topics ? "its topics changed" : "new settings");
-}
-
-void Plugin::applied(std::uint64_t revision, Result<> result) {
-  if (!applying_ || applying_->by_restart || applying_->settings.revision != revision) return;
-  if (!result) return finish_apply(Health::failed, result.error().message, false);
-  applying_->applied = true;
-  check_apply();
-}
-
-void Plugin::check_apply() {
-  if (!applying_) return;
-  if (applying_->by_restart) {
-    if (status().state != State::running) return;
-    change([&](Status& status) { status.observed_revision = std::max(status.observed_revision, applying_->settings.revision); });
-  } else if (!applying_->applied || !applying_->observed) {
-    return;
-  }
-  const auto& said = said_.of_settings();
-  finish_apply(said.health, said.text, true);
-}
-
-void Plugin::finish_apply(Health health, std::string text, bool in_force) {
-  if (!applying_) return;
-  auto applying = std::move(*applying_);
-  applying_.reset();
-  const auto observed = in_force ? applying.settings.revision : std::min(status().observed_revision, applying.settings.revision == 0 ? 0 : applying.settings.revision - 1);
-  applying.done({id_, applying.settings.revision, observed, health, std::move(text)});
-}
-
-void Plugin::give_up_apply() {
-  if (applying_ && !applying_->by_restart && applying_->applied) return finish_apply(Health::failed, "took the settings, but did not say in time how it is with them", false);
-  finish_apply(Health::failed, "did not take the settings in time", false);
 }
 
 // ---- for any thread ----

@@ -6,6 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/bytes.hpp"
 #include "package/schema_examine.hpp"
 #include "policy/defaults.hpp"
 #include "policy/one_line.hpp"
@@ -41,14 +42,8 @@ constexpr std::array wordings{
 };
 
 std::string shown(const json::value& value) {
-  auto text = json::serialize(value);
-  if (text.size() > max_shown) {
-    auto end = max_shown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    text.resize(end);
-    text += "...";
-  }
-  return text;
+  const auto text = json::serialize(value);
+  return text.size() > max_shown ? cat(whole_characters(text, max_shown), "...") : text;
 }
 
 std::size_t count_nodes(const json::value& value) {

@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "base/json_members.hpp"
 
@@ -17,7 +18,6 @@ namespace v1 = task::v1;
 using members::number_of;
 using members::text_of;
 
-constexpr std::size_t kMaxText = 2000;
 
 std::optional<json::object> object_of(std::string_view text) {
   json::error_code error;
@@ -88,10 +88,10 @@ Result<> Records::read(const std::function<bool(v1::Run)>& take) const {
 std::string Records::to_line(const v1::Run& run) {
   json::array parts;
   for (const auto& part : run.parts())
-    parts.push_back(json::object{{"name", part.name()}, {"result", part.result()}, {"text", std::string_view(part.text()).substr(0, kMaxText)}});
+    parts.push_back(json::object{{"name", part.name()}, {"result", part.result()}, {"text", whole_characters(part.text(), kMaxText)}});
   return json::serialize(json::object{{"run", static_cast<std::int64_t>(run.run())}, {"task", run.task()}, {"type", run.type()}, {"trigger", run.trigger()},
                                       {"result", run.result()}, {"started", run.started()}, {"finished", run.finished()},
-                                      {"text", std::string_view(run.text()).substr(0, kMaxText)}, {"news", run.news()}, {"parts", std::move(parts)}});
+                                      {"text", whole_characters(run.text(), kMaxText)}, {"news", run.news()}, {"parts", std::move(parts)}});
 }
 
 std::optional<v1::Run> Records::run_of(std::string_view line) {

@@ -30,7 +30,7 @@ struct Remembered {
 
 class Records {
  public:
-  static constexpr std::size_t kMaxRuns = 500;
+  static constexpr std::size_t kMaxRuns = 500, kMaxText = 2000;  // of texts: bytes
   static constexpr std::uint64_t kMaxJournal = 128 * 1024;
 
   using Steps = std::function<void(std::string_view step)>;

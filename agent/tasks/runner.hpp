@@ -60,6 +60,7 @@ class Runner final : public Tasks, private bus::Handler {
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override;
   void on_message(const bus::MessagePtr& message) override;
   void on_cancel(bus::RequestId id) override;
+  void answer_list(bus::RequestId id, const v1::ListRequest& request);
   void answer_start(bus::RequestId id, const v1::StartRequest& request);
   void answer_watch(bus::RequestId id, const v1::WatchRequest& request);
   void answer_cancel(bus::RequestId id, const v1::CancelRequest& request);
@@ -69,6 +70,7 @@ class Runner final : public Tasks, private bus::Handler {
   template <class Message>
   void answer(bus::RequestId id, const Message& message);
   void refuse(bus::RequestId id, Code code, std::string_view text);
+  void give_up_waiting(Entry& entry, Code code, std::string_view why);  // whoever asked for it or watches it is told: no run will tell them
 
   // The deciding thread. All with the lock held.
   void decide();

@@ -54,18 +54,7 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     if (!configured_) return refuse(id, Code::unavailable, "the agent is still starting");
   }
   if (topic == "picket.task.list") {
-    v1::ListReply reply;
-    for (auto& type : types()) reply.add_types(std::move(type));
-    const std::lock_guard lock(mutex_);
-    reply.set_outbreak(outbreak_);
-    for (const auto& [name, entry] : entries_) {
-      auto task = describe(entry);
-      task.mutable_last()->clear_parts();  // picket.task.show has all
-      task.clear_definition_json();
-      if (reply.ByteSizeLong() + task.ByteSizeLong() > kMaxReply) break;
-      *reply.add_tasks() = std::move(task);
-    }
-    answer(id, reply);
+    if (const auto request = parse(v1::ListRequest())) answer_list(id, *request);
   } else if (topic == "picket.task.show") {
     const auto request = parse(v1::ShowRequest());
     if (!request) return;
@@ -85,6 +74,28 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   }
 }
 
+void Runner::answer_list(bus::RequestId id, const v1::ListRequest& request) {
+  const bool is_first = request.after().empty();
+  v1::ListReply reply;
+  if (is_first)
+    for (auto& type : types()) reply.add_types(std::move(type));
+  const std::lock_guard lock(mutex_);
+  reply.set_outbreak(is_first && outbreak_);
+  auto bytes = reply.ByteSizeLong();
+  for (auto at = entries_.upper_bound(request.after()); at != entries_.end(); ++at) {
+    auto task = describe(at->second);
+    if (task.has_last()) task.mutable_last()->clear_parts();  // picket.task.show has all
+    task.clear_definition_json();
+    bytes += task.ByteSizeLong() + 8;
+    if (bytes > kMaxReply && !reply.tasks().empty()) {
+      reply.set_more(true);
+      break;
+    }
+    *reply.add_tasks() = std::move(task);
+  }
+  answer(id, reply);
+}
+
 void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
   const std::lock_guard lock(mutex_);
   auto* entry = find(request.id());
@@ -92,12 +103,12 @@ void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
   if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
   if (entry->running || !entry->waiting.empty())
     return refuse(id, Code::conflict, cat("task ", request.id(), entry->running ? " runs already" : " waits for a free place already", "; see picketctl task watch ", request.id()));
-  make_wait(*entry, "by-hand");
+  make_wait(*entry, std::string(kByHand));
   if (request.detach()) {
     v1::Run accepted;
     accepted.set_task(request.id());
     accepted.set_type(entry->definition.type);
-    accepted.set_trigger("by-hand");
+    accepted.set_trigger(std::string(kByHand));
     answer(id, accepted);
   } else {
     entry->waiting_asker = id;
@@ -130,9 +141,9 @@ void Runner::answer_cancel(bus::RequestId id, const v1::CancelRequest& request) 
     v1::Run run;
     run.set_task(request.id());
     run.set_type(entry->definition.type);
-    run.set_trigger(std::exchange(entry->waiting, {}));
+    run.set_trigger(entry->waiting);
     answer(id, run);
-    if (const auto asker = std::exchange(entry->waiting_asker, 0); asker != 0) refuse(asker, Code::cancelled, cat("task ", request.id(), " was cancelled before it began"));
+    give_up_waiting(*entry, Code::cancelled, "was cancelled before it began");
     // What made it wait has been answered: not again at once.
     auto what = entry->remembered;
     what.last_start = parts_.clock.wall_seconds();
@@ -174,8 +185,23 @@ void Runner::on_cancel(bus::RequestId id) {
   for (auto& [name, entry] : entries_)
     if (entry.waiting_asker == id) {
       entry.waiting_asker = 0;
-      entry.waiting.clear();
+      give_up_waiting(entry, Code::cancelled, "was cancelled before it began");
     }
+}
+
+void Runner::give_up_waiting(Entry& entry, Code code, std::string_view why) {
+  const auto& task = entry.definition.id;
+  const auto text = cat("task ", task, " ", why);
+  entry.waiting.clear();
+  if (const auto asker = std::exchange(entry.waiting_asker, 0); asker != 0) refuse(asker, code, text);
+  for (auto at = watchers_.begin(); at != watchers_.end();) {
+    if (at->second != task) {
+      ++at;
+      continue;
+    }
+    refuse(at->first, code, text);
+    at = watchers_.erase(at);
+  }
 }
 
 v1::Task Runner::describe(const Entry& entry) const {

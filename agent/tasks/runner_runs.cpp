@@ -1,6 +1,7 @@
 // From a task that is due to what came of it.
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -59,12 +60,12 @@ void Runner::work(Going& going, v1::WorkRequest request) {
   auto& run = going.run;
   if (reply) {
     run.set_result(reply->result());
-    run.set_text(reply->text());
+    run.set_text(std::string(whole_characters(reply->text(), Records::kMaxText)));
     *run.mutable_parts() = reply->parts();
     run.set_news(reply->news());
   } else {
     run.set_result(reply.error().code == Code::cancelled ? "cancelled" : reply.error().code == Code::unsupported ? "unsupported" : "failed");
-    run.set_text(reply.error().message);
+    run.set_text(std::string(whole_characters(reply.error().message, Records::kMaxText)));
   }
   // Who told it to end says what that means; what ended all the same before it heard of it keeps its own result.
   if (run.result() == "cancelled" && !going.why_ended.empty()) {

@@ -61,11 +61,12 @@ void Runner::take_settings(Settings settings) {
     what.last_start = settled(what.last_start, now);
     remember(entry, what);
     if (configured_ && (is_new || changed)) leave_out_past_start(entry, now);
+    if (!entry.definition.enabled && !entry.waiting.empty() && entry.waiting != kByHand) give_up_waiting(entry, Code::cancelled, "was switched off");
     fresh.emplace(entry.definition.id, std::move(entry));
   }
   // What waits without a definition any more is told so; what runs goes on to its end.
-  for (const auto& [id, entry] : entries_)
-    if (!fresh.contains(id) && entry.waiting_asker != 0) refuse(entry.waiting_asker, Code::not_found, cat("task ", id, " was taken out of the settings"));
+  for (auto& [id, entry] : entries_)
+    if (!fresh.contains(id) && !entry.waiting.empty()) give_up_waiting(entry, Code::not_found, "was taken out of the settings");
   entries_ = std::move(fresh);
   for (const auto& going : going_)
     if (auto* entry = find(going.run.task())) entry->running = true;
@@ -85,7 +86,7 @@ void Runner::take_settings(Settings settings) {
 
 // A start that was over when the schedule came was not its start: it waits for the next one. Else all devices that a policy reaches would begin at once.
 void Runner::leave_out_past_start(Entry& entry, std::int64_t now) {
-  if (entry.definition.schedule.kind != Schedule::Kind::at_start) return;
+  if (entry.definition.schedule.kind != Schedule::Kind::at_start || !entry.definition.enabled) return;  // decided when it is switched on
   calculate(entry, now);
   if (entry.due.at <= now) entry.ran_since_start = true;
 }

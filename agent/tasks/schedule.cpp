@@ -44,13 +44,19 @@ std::optional<std::int64_t> slot_after(const Schedule& schedule, std::int64_t re
   return std::nullopt;
 }
 
+// What would have been due before the schedule was given was not missed: it counts from then.
+std::int64_t period_after(std::int64_t reference, seconds period, const Moment& moment) {
+  const auto at = reference + period.count();
+  return at < moment.first_seen ? moment.first_seen + period.count() : at;
+}
+
 // The time that the schedule itself says, without delays.
 std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& moment, const Zone& zone) {
   const bool has_run = moment.last_start != 0;
   const auto reference = has_run ? moment.last_start : moment.first_seen;
   switch (schedule.kind) {
-    case Kind::every: return reference + schedule.every.count();
-    case Kind::automatic: return reference + (moment.outbreak ? schedule.outbreak : schedule.every).count();
+    case Kind::every: return period_after(reference, schedule.every, moment);
+    case Kind::automatic: return period_after(reference, moment.outbreak ? schedule.outbreak : schedule.every, moment);
     case Kind::at_start: return moment.ran_since_start ? std::nullopt : std::optional(moment.agent_start + schedule.delay.count());
     case Kind::daily:
     case Kind::weekly:

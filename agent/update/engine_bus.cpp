@@ -76,7 +76,8 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.update.what_is_sent") {
     answer(id, what_is_sent(options_, board_.settings(), installation_, counters_.get("run") + 1), "WhatIsSentReply");
   } else if (topic == "picket.update.sources") {
-    answer_sources(id, message->sender());
+    v1::SourcesRequest question;
+    if (parse(question)) answer_sources(id, message->sender(), question);
   } else if (topic == "picket.update.source_outcome") {
     v1::SourceOutcome outcome;
     if (parse(outcome)) take_outcome(id, message->sender(), outcome);
@@ -85,7 +86,7 @@ void EngineImpl::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   }
 }
 
-void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
+void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker, const v1::SourcesRequest& question) {
   // Options may hold passwords: for plugins whose manifest asks it, not for whoever reaches the control socket.
   if (asker.starts_with("picketctl")) return refuse(id, Code::denied, "picket.update.sources is for plugins: options of sources may hold passwords");
   auto root = read_file(options_.root_file, trust::Limits{}.root_bytes);
@@ -121,16 +122,15 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker) {
     one.set_release(declined.release);
   }
   for (auto& held : board_.held()) *reply.add_held() = std::move(held);
-  answer(id, reply, "SourcesReply");
+  answer(id, page_of(std::move(reply), question), "SourcesReply");
 }
 
 // A plugin that downloads for others finds out how sources do, too: one memory for both, so that neither disturbs a rest that the other knows of.
 void EngineImpl::take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome) {
   if (asker.starts_with("picketctl")) return refuse(id, Code::denied, "picket.update.source_outcome is for plugins that download");
   if (!sources_.knows(outcome.source())) return refuse(id, Code::not_found, "the settings name no such source");
-  constexpr std::size_t kMostText = 1000;
   if (outcome.error().empty()) sources_.worked(outcome.source());
-  else sources_.failed(outcome.source(), outcome.error().substr(0, kMostText), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
+  else sources_.failed(outcome.source(), outcome.error(), outcome.has_retry_after_seconds() ? std::optional(std::chrono::seconds(outcome.retry_after_seconds())) : std::nullopt);
   answer(id, v1::SourceOutcomeReply(), "SourceOutcomeReply");
 }
 

@@ -61,7 +61,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   template <class Message>
   void answer(bus::RequestId id, const Message& message, std::string_view type);
   void refuse(bus::RequestId id, Code code, std::string_view text);
-  void answer_sources(bus::RequestId id, std::string_view asker);
+  void answer_sources(bus::RequestId id, std::string_view asker, const v1::SourcesRequest& question);
   void take_outcome(bus::RequestId id, std::string_view asker, const v1::SourceOutcome& outcome);
   void enqueue(bus::RequestId id, Job job);
 

@@ -1,5 +1,7 @@
 #include "update/explain.hpp"
 
+#include "base/bytes.hpp"
+
 namespace picket::update {
 namespace {
 
@@ -20,7 +22,7 @@ void Explain::say(const About& about, std::string_view decision) {
   step.set_component(std::string(about.component));
   step.set_source(std::string(about.source));
   step.set_file(std::string(about.file));
-  step.set_decision(std::string(decision.substr(0, kMaxLine)));
+  step.set_decision(std::string(whole_characters(decision, kMaxLine)));
   const std::lock_guard lock(mutex_);
   step.set_at_ms((clock_.monotonic() - began_).count());
   if (steps_.size() == kMaxSteps) {

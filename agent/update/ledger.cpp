@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/bytes.hpp"
 #include "base/json_members.hpp"
 
 namespace picket::update {
@@ -187,7 +188,7 @@ Result<> Ledger::refuse(const std::string& component, const Refusal& refusal) {
   auto line = line_of("refuse", component);
   line["release"] = static_cast<std::int64_t>(refusal.release);
   line["by_rollback"] = refusal.by_rollback;
-  line["why"] = refusal.why.substr(0, 1000);
+  line["why"] = whole_characters(refusal.why, 1000);
   return write("journal.refuse", json::serialize(line));
 }
 

@@ -1,14 +1,16 @@
 #include "update/one_message.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace picket::update {
 namespace {
 
 // Of the 128 KiB of the bus: a status holds a run and the sources, too.
-constexpr std::size_t kMostOfStatus = 120'000, kMostOfRun = 40'000, kAround = 8;
+constexpr std::size_t kMostOfPage = 120'000, kMostOfRun = 40'000, kAround = 8;
 
 }  // namespace
 
@@ -21,11 +23,35 @@ v1::StatusReply page_of(v1::StatusReply whole, const std::string& after) {
   for (auto& component : components) {
     if (component.component() <= after) continue;
     bytes += component.ByteSizeLong() + kAround;
-    if (bytes > kMostOfStatus && !out.components().empty()) {
+    if (bytes > kMostOfPage && !out.components().empty()) {
       out.set_more(true);
       break;
     }
     *out.add_components() = std::move(component);
+  }
+  return out;
+}
+
+v1::SourcesReply page_of(v1::SourcesReply whole, const v1::SourcesRequest& question) {
+  using Name = std::pair<std::string, std::uint64_t>;
+  std::map<Name, v1::SourcesReply> releases;
+  for (const auto& one : whole.declined()) *releases[{one.component(), one.release()}].add_declined() = one;
+  for (const auto& one : whole.held()) *releases[{one.component(), one.release()}].add_held() = one;
+  whole.clear_declined();
+  whole.clear_held();
+  const auto& after = question.after();
+  auto at = question.has_after() ? releases.upper_bound({after.component(), after.release()}) : releases.begin();
+  auto out = question.has_after() ? v1::SourcesReply() : std::move(whole);
+  auto bytes = out.ByteSizeLong();
+  for (const auto first = at; at != releases.end(); ++at) {
+    bytes += at->second.ByteSizeLong();
+    if (bytes > kMostOfPage && at != first) {
+      const auto& last = std::prev(at)->first;
+      out.mutable_next()->set_component(last.first);
+      out.mutable_next()->set_release(last.second);
+      break;
+    }
+    out.MergeFrom(at->second);
   }
   return out;
 }

@@ -2,7 +2,14 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
+
 namespace picket::update {
+namespace {
+
+constexpr std::size_t kMostWhy = 1000;  // of 64 sources, which are told together in one message
+
+}  // namespace
 
 void Sources::configure(std::vector<SourceEntry> entries, std::chrono::seconds rest, std::chrono::seconds longest_rest, std::chrono::seconds longest_wish) {
   const std::lock_guard lock(mutex_);
@@ -64,7 +71,7 @@ void Sources::failed(std::string_view name, std::string_view why, std::optional<
   const auto now = clock_.wall_seconds();
   if (health.state != Health::State::failed) health.since = now;
   health.state = Health::State::failed;
-  health.why = why;
+  health.why = whole_characters(why, kMostWhy);
   health.is_asked_for = wish && wish->count() > 0;
   if (wish && wish->count() == 0) {
     health.rests_until = health.rest = 0;

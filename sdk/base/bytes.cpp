@@ -1,5 +1,6 @@
 #include "base/bytes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -120,10 +121,16 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-std::string_view cut(std::string_view utf8, std::size_t most) {
+std::string_view whole_characters(std::string_view utf8, std::size_t most) {
   if (utf8.size() <= most) return utf8;
   while (most > 0 && (static_cast<unsigned char>(utf8[most]) & 0xc0) == 0x80) --most;
   return utf8.substr(0, most);
+}
+
+std::string as_utf8(std::string_view text) {
+  std::string out(text);
+  if (!is_valid_utf8(text)) std::ranges::replace_if(out, [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  return out;
 }
 
 std::string random_bytes(std::size_t count) {

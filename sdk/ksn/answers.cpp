@@ -85,7 +85,7 @@ Verifier::Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool pri
 
 Result<> Verifier::check_head(const v1::SignedHead& signed_head, const v1::Head& head, std::int64_t now) {
   if (head.ksn() != ksn_ || head.private_ksn() != private_ksn_)
-    return fail(Code::untrusted, cat("is of the ", head.private_ksn() ? "private" : "global", " KSN \"", cut(head.ksn(), 64), "\", not of \"", ksn_, "\""));
+    return fail(Code::untrusted, cat("is of the ", head.private_ksn() ? "private" : "global", " KSN \"", whole_characters(head.ksn(), 64), "\", not of \"", ksn_, "\""));
   if (head.issued() > now + kClockSkewSeconds) return fail(Code::untrusted, cat("was issued ", std::to_string(head.issued() - now), " seconds in the future: a clock is wrong"));
   auto id = id_of(signed_head);
   if (std::find(seen_.begin(), seen_.end(), id) != seen_.end()) return {};

@@ -34,7 +34,7 @@ wrong "$scratch/picketd.conf: data-dir: 'relative'" "$PICKET_BIN/picketd" --conf
 printf '\033[31mred\377 = 1\n' > "$scratch/picketd.conf"
 wrong "red" "$PICKET_BIN/picketd" --config "$scratch/picketd.conf"
 if LC_ALL=C grep -q "$(printf '\033')" "$scratch/err"; then fail "a broken file reaches the terminal"; fi
-for call in "picketctl help" "picket-plugin-check list" "picket-plugin-pack --help"; do
+for call in "picketctl help" "picketctl task --help" "picketctl --version" "picket-repo --help" "picket-plugin-check list" "picket-plugin-pack --help" "picket-ksn --version" "picket-digests --help"; do
   if "$PICKET_BIN"/$call > /dev/full 2> "$scratch/err"; then fail "$call on a full disk"; fi
   grep -q "cannot write the output" "$scratch/err" || fail "$call on a full disk says nothing"
 done

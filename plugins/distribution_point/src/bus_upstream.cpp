@@ -20,13 +20,25 @@ using std::chrono::milliseconds;
 constexpr std::uint64_t kWindow = 1u << 20;   // bytes of stream on their way
 constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer that moves may take its time
 
+// All of it, in however many messages it comes.
+Result<update::SourcesReply> ask_sources(picket::plugin::Asker& asker, const std::atomic<bool>& cancelled) {
+  update::SourcesReply out;
+  update::SourcesRequest question;
+  do {
+    const auto order = question.SerializeAsString();
+    auto payload = asker.call({.topic = "picket.update.sources", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourcesRequest", .payload = order}, cancelled);
+    if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
+    out.clear_next();
+    if (!out.MergeFromString(*payload)) return fail(Code::invalid, "the agent's answer is no SourcesReply");
+    *question.mutable_after() = out.next();
+  } while (out.has_next());
+  return out;
+}
+
 }  // namespace
 
 Result<Roads> BusUpstream::roads(std::uint64_t run) {
-  auto payload = asker_.call({.topic = "picket.update.sources", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourcesRequest"}, cancelled_);
-  if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
-  update::SourcesReply reply;
-  if (!reply.ParseFromString(*payload)) return fail(Code::invalid, "the agent's answer is no SourcesReply");
+  PICKET_LET(reply, ask_sources(asker_, cancelled_));
   least_ = reply.min_bytes_per_second();
   picket::Told told;
   told.version = reply.version();

@@ -148,10 +148,10 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
   run.result.set_bytes(run.target_bytes + (run.fetcher ? run.fetcher->bytes : 0));
   if (!done) {
     run.result.set_result_class(std::string(done.error().code == Code::unsupported ? kUnsupported : kFailed));
-    run.result.set_reason(std::string(picket::cut(done.error().message, Run::kMostReason)));
+    run.result.set_reason(std::string(picket::whole_characters(done.error().message, Run::kMostReason)));
   } else if (!run.lack.empty()) {
     run.result.set_result_class(std::string(kPartial));
-    run.result.set_reason(std::string(picket::cut(cat("does not hold all that is demanded: ", run.lack), Run::kMostReason)));
+    run.result.set_reason(std::string(picket::whole_characters(cat("does not hold all that is demanded: ", run.lack), Run::kMostReason)));
   } else {
     run.result.set_result_class(std::string(kOk));
   }

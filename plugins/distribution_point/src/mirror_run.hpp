@@ -1,7 +1,8 @@
 // What one run of the mirror works with.
 #pragma once
 
-#include <algorithm>
+#include <string>
+#include <string_view>
 
 #include "base/bytes.hpp"
 #include "mirror.hpp"
@@ -67,11 +68,11 @@ struct Mirror::Run {
     if (result.steps_size() >= kMostSteps) return;
     auto& step = *result.add_steps();
     step.set_source(std::string(source));
-    step.set_text(std::string(picket::cut(text, kMostText)));
+    step.set_text(std::string(picket::whole_characters(text, kMostText)));
   }
   void miss(std::string_view text, bool counts) {
     if (counts && lack.empty()) lack = text;
-    auto line = std::string(picket::cut(text, kMostText));
+    auto line = std::string(picket::whole_characters(text, kMostText));
     // What devices ask for in vain must not crowd out what the administrator has to hear of, which is found out later.
     if (missing_bytes + line.size() > (counts ? kMostMissing : kMostMissing / 2)) return void(++unnamed);
     missing_bytes += line.size();

@@ -65,7 +65,7 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
   if (went_off) fall_silent("the KSN statement was declined");
   refresh();
   if (!decided) return fail(std::move(decided).error());
-  host_.log(false, cat("the KSN statement ", ships.version, " (", ships.language, ", SHA-256 ", ships.digest, ") was ", request.accept() ? "accepted" : "declined", " by ", picket::cut(request.who(), 200)));
+  host_.log(false, cat("the KSN statement ", ships.version, " (", ships.language, ", SHA-256 ", ships.digest, ") was ", request.accept() ? "accepted" : "declined", " by ", picket::whole_characters(request.who(), 200)));
   v1::DecideReply out;
   out.set_status(status().line());
   const std::lock_guard lock(mutex_);
@@ -153,13 +153,13 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       } else if (!reply.ParseFromString(one.answer->body)) {
         works = fail(Code::invalid, "its answer is malformed");
       } else if (reply.ksn() != ksn) {
-        works = fail(Code::untrusted, cat("it speaks for the KSN '", picket::cut(reply.ksn(), 100), "', not for '", ksn, "'"));
+        works = fail(Code::untrusted, cat("it speaks for the KSN '", picket::whole_characters(reply.ksn(), 100), "', not for '", ksn, "'"));
       }
       if (one.answer) {
         row->set_milliseconds(static_cast<std::uint32_t>(one.answer->took.count()));
         row->set_protocol(one.answer->protocol);
       }
-      row->set_ksn(std::string(picket::cut(reply.ksn(), 200)));
+      row->set_ksn(std::string(picket::whole_characters(reply.ksn(), 200)));
       row->set_works(works.has_value());
       row->set_text(works ? (reply.proxy() ? "a KSN proxy" : "a KSN server") : works.error().message);
       // Who asks may be less patient than we are with KSN: that is no failure.

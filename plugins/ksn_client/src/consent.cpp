@@ -46,7 +46,7 @@ Result<Consent::Decision> decision_of(const json::value& value) {
 std::string one_line(std::string text, std::size_t most = 200) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  text.resize(picket::cut(text, most).size());
+  text.resize(picket::whole_characters(text, most).size());
   return text;
 }
 

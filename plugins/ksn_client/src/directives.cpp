@@ -27,7 +27,7 @@ std::string utc(std::int64_t seconds) {
 }
 
 Result<std::int64_t> seconds_of_rfc3339(std::string_view text) {
-  const auto bad = [&] { return fail(Code::invalid, cat("'", picket::cut(text, 40), "' is not a time like 2026-11-22T00:00:00Z")); };
+  const auto bad = [&] { return fail(Code::invalid, cat("'", picket::whole_characters(text, 40), "' is not a time like 2026-11-22T00:00:00Z")); };
   std::tm parts{};
   const std::string copy(text);
   const char* rest = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
@@ -79,7 +79,7 @@ Result<Directives> Directives::parse(std::string_view text) {
     }
   }
   if (const auto* reason = members.if_contains("reason"); reason != nullptr && reason->is_string()) {
-    out.reason = picket::cut(reason->get_string(), 200);
+    out.reason = picket::whole_characters(reason->get_string(), 200);
     for (char& c : out.reason)
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }

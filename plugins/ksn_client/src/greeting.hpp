@@ -14,7 +14,7 @@ namespace ksn_client {
 [[nodiscard]] inline picket::Result<picket::ksn::v1::HelloReply> greeting_in(const std::string& body, std::string_view ksn) {
   picket::ksn::v1::HelloReply reply;
   if (!reply.ParseFromString(body)) return picket::fail(picket::Code::invalid, "its answer is malformed");
-  if (reply.ksn() != ksn) return picket::fail(picket::Code::untrusted, picket::cat("it speaks for the KSN '", picket::cut(reply.ksn(), 100), "', not for '", ksn, "'"));
+  if (reply.ksn() != ksn) return picket::fail(picket::Code::untrusted, picket::cat("it speaks for the KSN '", picket::whole_characters(reply.ksn(), 100), "', not for '", ksn, "'"));
   return reply;
 }
 

@@ -26,7 +26,7 @@ std::string who_asks(std::string_view sender, std::string_view said) {
   const auto is_own = sender == "picketctl" || sender.starts_with("picketctl#");
   if (is_own) return std::string(said);
   const auto who = sender.starts_with("picketctl@") ? cat("uid ", sender.substr(10, sender.find('#', 10) - 10)) : std::string(sender);
-  return said.empty() ? who : cat(picket::cut(said, 90), " (", who, ")");  // what is recorded is cut at 200
+  return said.empty() ? who : cat(picket::whole_characters(said, 90), " (", who, ")");  // what is recorded is cut at 200
 }
 
 template <class T>

@@ -12,7 +12,7 @@ constexpr std::uint32_t kLongestAskedRest = 24 * 3600;
 constexpr std::chrono::seconds kLicenceRest(60), kTooManyRest(10);
 
 std::string clean(std::string_view text) {
-  std::string out(picket::cut(text, 200));
+  std::string out(picket::whole_characters(text, 200));
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return out;

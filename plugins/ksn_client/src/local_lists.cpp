@@ -29,7 +29,7 @@ Result<Key> key_of_text(std::string_view text) {
     if (text.empty() || slash == 0) return fail(Code::invalid, "software has a publisher");
     return key_of(v1::OBJECT_SOFTWARE, picket::ksn::software_digest(text.substr(0, slash), slash == std::string_view::npos ? "" : text.substr(slash + 1)));
   }
-  const auto bad = [shown = std::string(picket::cut(text, 80))](std::string_view why) { return fail(Code::invalid, cat("'", shown, "': ", why)); };
+  const auto bad = [shown = std::string(picket::whole_characters(text, 80))](std::string_view why) { return fail(Code::invalid, cat("'", shown, "': ", why)); };
   if (is_range(text)) return bad("a range of addresses, and only single ones can be named");
   if (text.starts_with("*.")) text.remove_prefix(2);  // a host means all that lies under it anyway
   auto canonical = picket::ksn::canonical_address(text);
@@ -80,7 +80,7 @@ Result<> LocalLists::add_file(const std::string& path) {
       return std::string(out);
     };
     LocalEntry entry;
-    const auto take_name = [&take] { return std::string(picket::cut(take(), picket::ksn::kMostTextBytes)); };
+    const auto take_name = [&take] { return std::string(picket::whole_characters(take(), picket::ksn::kMostTextBytes)); };
     entry.object = take();
     auto verdict = verdict_of(take());
     if (!verdict) return fail(std::move(verdict).error(), where);

@@ -87,7 +87,7 @@ std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, b
     }
     case v1::Refusal::TOO_MANY:
     case v1::Refusal::UNAVAILABLE: status = ksn_server::http_status(refusal.why()); return posted->body;
-    default: return away(cat("the KSN behind the proxy refuses: ", picket::cut(refusal.text(), 160)));
+    default: return away(cat("the KSN behind the proxy refuses: ", picket::whole_characters(refusal.text(), 160)));
   }
 }
 

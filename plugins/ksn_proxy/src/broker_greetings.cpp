@@ -65,7 +65,7 @@ void Broker::on_greeted(Licence& licence, const std::string& ours, const std::st
   v1::HelloReply theirs;
   const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn);
   if (is_lie) {
-    const auto why = cat("the server greets as the KSN '", picket::cut(theirs.ksn(), 100), "', not as '", ksn, "'");
+    const auto why = cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ksn, "'");
     parts_.upstream.blame(why);
     parts_.warn(why);
   }

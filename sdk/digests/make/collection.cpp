@@ -24,7 +24,7 @@ std::string clean(std::string_view text, std::size_t most) {
     for (char& c : out)
       if (static_cast<unsigned char>(c) >= 0x80) c = '?';
   out.erase(0, std::min(out.find_first_not_of(' '), out.size()));
-  out.resize(cut(out, most).size());
+  out.resize(whole_characters(out, most).size());
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }

@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/output.hpp"
 #include "check/arguments.hpp"
 #include "check/bench.hpp"
 
@@ -149,7 +150,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int status = run(argc, argv);
-  // A report that a full disk cut short is none.
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? status : complain("cannot write the output");
+  return status_of_output("picket-plugin-check", run(argc, argv));
 }

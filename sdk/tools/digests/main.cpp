@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/files.hpp"
+#include "base/output.hpp"
 #include "base/progress.hpp"
 #include "digests/lists.hpp"
 
@@ -129,9 +130,7 @@ Result<> check(const Arguments& arguments) {
   return {};
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
     std::fputs(usage_text, stdout);
     return 0;
@@ -150,3 +149,7 @@ int main(int argc, char** argv) {
   std::fprintf(stderr, "picket-digests: %s\n", done.error().message.c_str());
   return 1;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return status_of_output("picket-digests", run(argc, argv)); }

@@ -26,10 +26,7 @@ using lists::Row;
 
 // At most `most` bytes, whole characters.
 std::string cut(std::string_view text, std::size_t most = ksn::kMostTextBytes) {
-  if (text.size() > most) {
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-    text = text.substr(0, most);
-  }
+  text = whole_characters(text, most);
   return is_valid_utf8(text) ? std::string(lists::trimmed(text)) : std::string();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/output.hpp"
 #include "ksn/arguments.hpp"
 
 namespace {
@@ -58,7 +59,7 @@ int run(const std::vector<std::string>& text) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    return run({argv + 1, argv + argc});
+    return status_of_output("picket-ksn", run({argv + 1, argv + argc}));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "picket-ksn: internal error: %s\n", error.what());
     return 1;

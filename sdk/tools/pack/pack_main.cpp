@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/files.hpp"
+#include "base/output.hpp"
 #include "package/agent_release.hpp"
 #include "package/writer.hpp"
 
@@ -110,6 +111,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int status = run(argc, argv);
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? status : complain("cannot write the output");
+  return status_of_output("picket-plugin-pack", run(argc, argv));
 }

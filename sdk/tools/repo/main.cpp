@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/output.hpp"
 #include "repo/session.hpp"
 
 namespace {
@@ -82,7 +83,7 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a write error, told as such
   try {
-    return run(Arguments(argv + 1, argv + argc));
+    return picket::status_of_output("picket-repo", run(Arguments(argv + 1, argv + argc)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "picket-repo: internal error: %s\n", error.what());
     return Exit::failed;

@@ -47,6 +47,17 @@ TEST(DeviceStatus, names_fifty_of_a_thousand_update_problems_and_the_critical_on
   EXPECT_EQ(status.reasons.back(), "and 950 more of the updates: see picketctl update status");
 }
 
+TEST(DeviceStatus, fits_into_one_message_whatever_the_tasks_say) {
+  const auto status = device_status({}, {{true, "yara-rules: no databases"}}, {}, std::vector<std::string>(256, "task t: failed: " + std::string(2000, 'x')));
+  EXPECT_EQ(status.level, "Critical");
+  std::size_t bytes = 0;
+  for (const auto& reason : status.reasons) bytes += reason.size();
+  EXPECT_LT(bytes, 61'000u);
+  EXPECT_EQ(status.reasons.front(), "yara-rules: no databases");
+  EXPECT_TRUE(status.reasons[1].starts_with("task t: failed: xxx") && status.reasons[1].ends_with("xxx...")) << status.reasons[1];
+  EXPECT_EQ(status.reasons.back(), cat("and ", std::to_string(258 - status.reasons.size()), " more"));
+}
+
 TEST(DeviceStatus, takes_what_a_running_plugin_says_of_the_device) {
   const auto running = plugin(plugin_host::State::running, plugin_host::Health::healthy, "");
   const auto critical = device_status({running}, {}, {}, {}, {{"org.example.p", "Critical", "the service is away"}});

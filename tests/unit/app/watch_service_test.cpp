@@ -121,6 +121,37 @@ TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
   executor->stop(5s);
 }
 
+TEST(WatchService, shows_a_key_that_is_no_text) {
+  auto executor = runtime::Executor::make(2);
+  auto router = bus::Router::make(*executor);
+  Quiet handler;
+  {
+    WatchService service(*router, *executor);
+    ASSERT_TRUE(service.start());
+    auto teller = router->attach({.name = "teller", .allow = {.publishes = {{"test.state", bus::Kind::state}}}}, handler);
+    ASSERT_TRUE(teller);
+    auto caller = bus::Caller::attach(*router, {.name = "watcher", .allow = {.asks = {"picket.bus.watch"}}});
+    ASSERT_TRUE(caller);
+    auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = {}, .timeout = std::chrono::seconds(60)}, 1u << 20);
+    ASSERT_TRUE(stream);
+    bool is_seen = false;
+    for (int tries = 0; !is_seen && tries < 100; ++tries) {  // the first may come before the watch has begun
+      ASSERT_EQ((*teller)->publish("test.state", "caf\xe9", "", std::to_string(tries)), bus::kOk);
+      const auto chunk = (*stream)->next(std::chrono::milliseconds(100));
+      if (!chunk) continue;
+      host::v1::WatchEvent event;
+      ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
+      EXPECT_EQ(event.key(), "caf\\xe9");
+      is_seen = true;
+    }
+    EXPECT_TRUE(is_seen);
+    stream->reset();
+    teller->reset();
+    caller->reset();
+  }
+  executor->stop(std::chrono::seconds(5));
+}
+
 TEST(WatchService, refuses_what_is_no_filter) {
   auto executor = runtime::Executor::make(2);
   auto router = bus::Router::make(*executor);

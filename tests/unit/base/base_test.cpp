@@ -47,14 +47,19 @@ TEST(Bytes, utf8_refuses_surrogates_and_overlong_forms) {
 
 TEST(Bytes, a_text_is_cut_between_two_characters) {
   const std::string_view text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x92z";
-  EXPECT_EQ(cut(text, 100), text);
-  EXPECT_EQ(cut(text, text.size()), text);
-  EXPECT_EQ(cut("", 0), "");
+  EXPECT_EQ(whole_characters(text, 100), text);
+  EXPECT_EQ(whole_characters(text, text.size()), text);
+  EXPECT_EQ(whole_characters("", 0), "");
   for (std::size_t most = 0; most < text.size(); ++most) {
-    EXPECT_LE(cut(text, most).size(), most);
-    EXPECT_GT(cut(text, most).size() + 4, most);
-    EXPECT_TRUE(is_valid_utf8(cut(text, most))) << most;
+    EXPECT_LE(whole_characters(text, most).size(), most);
+    EXPECT_GT(whole_characters(text, most).size() + 4, most);
+    EXPECT_TRUE(is_valid_utf8(whole_characters(text, most))) << most;
   }
+}
+
+TEST(Bytes, a_text_is_made_utf8_whatever_it_was) {
+  EXPECT_EQ(as_utf8("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(as_utf8("caf\xe9!"), "caf?!");
 }
 
 TEST(Digest, sha256_of_abc_is_the_standard_one) {

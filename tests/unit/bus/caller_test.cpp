@@ -36,6 +36,8 @@ TEST_F(CallerTest, turns_failures_into_errors_with_their_text) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::not_found);
   EXPECT_EQ(failed.error().message, "no such component");
+  answering.answer = [&](RequestId id, const MessagePtr&) { answerer->respond(id, kNotFound, "", "no caf\xe9 here"); };
+  EXPECT_EQ(caller->call({.topic = "q"}).error().message, "no caf? here") << "a plugin may say what no message of protobuf can hold";
   EXPECT_EQ(caller->call({.topic = "nothing"}).error().message, "nobody answers nothing");
   EXPECT_EQ(caller->call({.topic = "q", .to = "x"}).error().message, "x does not answer q");
 }

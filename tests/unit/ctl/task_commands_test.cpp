@@ -32,6 +32,20 @@ TEST_F(TaskCommands, list_shows_when_and_what) {
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
 
+TEST_F(TaskCommands, list_asks_on_until_it_has_all) {
+  picketd.answer<task::v1::ListRequest>("picket.task.list", [](const task::v1::ListRequest& request) -> Result<std::string> {
+    task::v1::ListReply page;
+    if (request.after().empty()) page.add_types("rollback");
+    page.add_tasks()->set_id(request.after().empty() ? "alpha" : "beta");
+    page.set_more(request.after().empty());
+    return page.SerializeAsString();
+  });
+  picketd.start();
+  const auto ran = run({"task", "list"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const auto* part : {"alpha", "beta", "types: rollback\n"}) EXPECT_NE(ran.out.find(part), std::string::npos) << ran.out;
+}
+
 TEST_F(TaskCommands, run_shows_parts_and_ends_with_the_code_of_its_result) {
   const auto ran = run_that_ends("partial");
   EXPECT_EQ(ran.code, 5);

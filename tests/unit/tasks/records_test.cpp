@@ -47,6 +47,12 @@ TEST_F(TaskRecords, a_run_survives_as_a_line) {
   EXPECT_EQ(back->SerializeAsString(), run(7).SerializeAsString());
   EXPECT_EQ(Records::to_line(run(7)).find('\n'), std::string::npos);
   EXPECT_FALSE(Records::run_of("{}"));
+  auto long_one = run(8);
+  long_one.set_text("x");
+  for (int i = 0; i < 2000; ++i) long_one.mutable_text()->append("\xc3\xa9");
+  const auto kept = Records::run_of(Records::to_line(long_one));
+  ASSERT_TRUE(kept) << "a text is cut between characters: JSON takes no half one";
+  EXPECT_EQ(kept->text().size(), 1999u);
   EXPECT_FALSE(Records::run_of("rubbish"));
 }
 

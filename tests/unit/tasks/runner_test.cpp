@@ -96,6 +96,94 @@ TEST_F(TasksTest, one_that_waits_is_cancelled_before_it_begins) {
   EXPECT_EQ(plugin_->asked().size(), 1U);
 }
 
+// What never begins has no end that a watcher would hear of.
+TEST_F(TasksTest, whoever_watches_one_that_waits_hears_that_it_will_not_begin) {
+  constexpr std::string_view both = R"({"at_once":1,"tasks":{"a":{"type":"test"},"b":{"type":"test"}}})";
+  open(both);
+  plugin_->holds = true;
+  ASSERT_TRUE(run("a", true));
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  const auto watch_b = [&] {
+    v1::WatchRequest watch;
+    watch.set_id("b");
+    const auto payload = watch.SerializeAsString();
+    auto stream = caller_->open({.topic = "picket.task.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(20)}, 65536);
+    EXPECT_TRUE(stream);
+    EXPECT_EQ(show("b").state(), "waiting") << "and the watcher is known";
+    return std::move(*stream);
+  };
+  const auto end_of = [](auto& stream) {
+    const auto chunk = stream->next(std::chrono::seconds(10));
+    return chunk && !*chunk ? stream->reply().payload : chunk ? std::string("a message") : chunk.error().message;
+  };
+  ASSERT_TRUE(run("b", true));
+  auto stream = watch_b();
+  v1::CancelRequest cancel;
+  cancel.set_id("b");
+  ASSERT_TRUE(ask<v1::Run>("picket.task.cancel", cancel));
+  EXPECT_THAT(end_of(stream), HasSubstr("b was cancelled before it began"));
+  ASSERT_TRUE(run("b", true));
+  stream = watch_b();
+  ASSERT_TRUE(tasks_->apply_settings(R"({"at_once":1,"tasks":{"a":{"type":"test"}}})"));
+  EXPECT_THAT(end_of(stream), HasSubstr("b was taken out of the settings"));
+  plugin_->let_go();
+}
+
+TEST_F(TasksTest, one_that_is_switched_off_while_it_waits_for_its_turn_does_not_begin) {
+  open(R"({"at_once":1,"tasks":{"a":{"type":"test"},"b":{"type":"test","schedule":{"every":{"seconds":60}}}}})");
+  plugin_->holds = true;
+  ASSERT_TRUE(run("a", true));
+  ASSERT_TRUE(plugin_->wait_for_asked(1));
+  clock_.pass(60);
+  ASSERT_TRUE(comes_true([&] { return show("b").state() == "waiting"; }));
+  ASSERT_TRUE(tasks_->apply_settings(R"({"at_once":1,"tasks":{"a":{"type":"test"},"b":{"type":"test","enabled":false,"schedule":{"every":{"seconds":60}}}}})"));
+  EXPECT_EQ(show("b").state(), "disabled");
+  ASSERT_TRUE(run("b", true));
+  EXPECT_EQ(show("b").state(), "waiting") << "by hand it runs all the same";
+  ASSERT_TRUE(tasks_->apply_settings(R"({"at_once":1,"tasks":{"a":{"type":"test"},"b":{"type":"test","enabled":false}}})"));
+  EXPECT_EQ(show("b").state(), "waiting");
+  plugin_->let_go();
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "by-hand");
+  plugin_->let_go();
+}
+
+TEST_F(TasksTest, all_are_listed_once_in_however_many_messages_that_takes) {
+  std::string settings;
+  for (int i = 100; i < 200; ++i) settings += cat(settings.empty() ? "" : ",", "\"t", std::to_string(i), "\":{\"type\":\"test\"}");
+  open(cat(R"({"tasks":{)", settings, "}}"));
+  plugin_->say("ok", std::string(50'000, 'x'));
+  for (int i = 100; i < 180; ++i) {
+    const auto done = run(cat("t", std::to_string(i)));
+    ASSERT_TRUE(done) << done.error().message;
+    ASSERT_EQ(done->text().size(), Records::kMaxText) << "as the history keeps it";
+  }
+  std::vector<std::string> ids;
+  v1::ListRequest request;
+  for (int page = 0;; ++page) {
+    const auto reply = ask<v1::ListReply>("picket.task.list", request);
+    ASSERT_TRUE(reply) << reply.error().message;
+    ASSERT_FALSE(reply->tasks().empty());
+    EXPECT_EQ(reply->types().empty(), page != 0);
+    for (const auto& task : reply->tasks()) ids.push_back(task.id());
+    if (!reply->more()) {
+      EXPECT_EQ(page, 1);
+      break;
+    }
+    request.set_after(ids.back());
+  }
+  ASSERT_EQ(ids.size(), 101u) << "and the one that is built in";
+  EXPECT_TRUE(std::ranges::is_sorted(ids));
+  EXPECT_EQ(std::ranges::adjacent_find(ids), ids.end());
+}
+
+TEST_F(TasksTest, one_that_never_ran_has_no_last_run_in_the_list) {
+  open(kByHand);
+  const auto reply = ask<v1::ListReply>("picket.task.list", v1::ListRequest());
+  ASSERT_TRUE(reply);
+  for (const auto& task : reply->tasks()) EXPECT_FALSE(task.has_last()) << task.id();
+}
+
 TEST_F(TasksTest, an_end_of_the_agent_is_recorded) {
   open(kByHand);
   plugin_->holds = true;

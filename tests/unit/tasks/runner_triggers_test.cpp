@@ -66,6 +66,11 @@ TEST_F(TasksTest, at_start_that_comes_to_a_running_agent_waits_for_the_next_star
   ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{}})"));
   ASSERT_TRUE(tasks_->apply_settings(ahead));
   EXPECT_EQ(show("x").next_run(), clock_.wall - 5000 + 5400) << "its time has not come yet";
+  constexpr std::string_view off = R"({"tasks":{"x":{"type":"test","enabled":false,"schedule":{"at_start":{"delay":{"minutes":90}}}}}})";
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{}})"));
+  ASSERT_TRUE(tasks_->apply_settings(off));
+  ASSERT_TRUE(tasks_->apply_settings(ahead));
+  EXPECT_EQ(show("x").next_run(), clock_.wall - 5000 + 5400) << "nor was it over when the task was switched on";
   const std::int64_t start = clock_.wall;
   open(late);
   EXPECT_GE(show("x").next_run(), start + 30);
@@ -191,6 +196,26 @@ TEST_F(TasksTest, a_schedule_that_changes_counts_from_now) {
   EXPECT_EQ(show("x").state(), "idle") << "nothing was missed";
   clock_.pass(60);
   ASSERT_TRUE(plugin_->wait_for_asked(1));
+}
+
+// A policy shortens the interval, or switches the task on again, on ten thousand devices in one minute.
+TEST_F(TasksTest, a_shorter_interval_makes_no_missed_run_of_one_that_was_long_ago) {
+  open(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"days":30}}}}})");
+  ASSERT_TRUE(run("x"));
+  clock_.pass(5 * 86400);
+  ASSERT_TRUE(tasks_->apply_settings(kEvery));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600);
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","enabled":false,"schedule":{"every":{"minutes":10}}}}})"));
+  clock_.pass(5 * 86400);
+  ASSERT_TRUE(tasks_->apply_settings(kEvery));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600);
+  clock_.pass(600);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "schedule");
+  ASSERT_TRUE(comes_true([&] { return history("x").size() == 2; }));
+  clock_.pass(300);
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":8}}}}})"));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 180) << "and one that is still to come counts from the last start";
 }
 
 }  // namespace

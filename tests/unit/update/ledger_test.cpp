@@ -98,7 +98,9 @@ TEST_F(LedgerFile, remembers_what_is_on_trial_and_where_it_goes_back_to) {
 
 TEST_F(LedgerFile, keeps_refusals_newest_first_bounded_and_once_each) {
   auto ledger = open();
-  for (std::uint64_t release = 1; release <= 50; ++release) ASSERT_TRUE(ledger.refuse("rules", {release, false, "bad"}));
+  std::string why = "x";
+  for (int i = 0; i < 1000; ++i) why += "\xc3\xa9";  // JSON takes no half character
+  for (std::uint64_t release = 1; release <= 50; ++release) ASSERT_TRUE(ledger.refuse("rules", {release, false, why}));
   ASSERT_TRUE(ledger.refuse("rules", {30, true, "rolled back"}));
   ASSERT_TRUE(ledger.allow("rules", 50));
   const auto again = open();

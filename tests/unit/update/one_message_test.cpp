@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "bus/bus.hpp"
 
@@ -35,6 +36,40 @@ TEST(UpdateMessages, name_a_thousand_components_page_by_page_each_once) {
   }
   EXPECT_EQ(seen.size(), 1000u);
   EXPECT_FALSE(page_of(whole, name_of(998)).more());
+}
+
+// An agent on which every release is tried before it is handed on, and an administrator who declined ten thousand.
+TEST(UpdateMessages, name_all_releases_that_nobody_is_to_have_page_by_page_each_once) {
+  v1::SourcesReply whole;
+  whole.set_initial_root("root");
+  whole.add_sources()->set_plugin("source");
+  for (int i = 0; i < 1000; ++i) {
+    auto& held = *whole.add_held();
+    held.set_component(name_of(i));
+    held.set_release(1);
+    held.set_why(std::string(100, 'w'));
+  }
+  for (std::uint64_t release = 1; release <= 10'000; ++release) {
+    auto& declined = *whole.add_declined();
+    declined.set_component(name_of(7));
+    declined.set_release(release);
+  }
+  std::set<std::pair<std::string, std::uint64_t>> held, declined;
+  v1::SourcesRequest question;
+  for (int page = 0;; ++page) {
+    const auto reply = page_of(whole, question);
+    ASSERT_LT(reply.ByteSizeLong(), bus::kMaxPayload);
+    ASSERT_GT(reply.held_size() + reply.declined_size(), 0);
+    EXPECT_EQ(reply.initial_root(), page == 0 ? "root" : "");
+    EXPECT_EQ(reply.sources_size(), page == 0 ? 1 : 0);
+    for (const auto& one : reply.held()) EXPECT_TRUE(held.emplace(one.component(), one.release()).second);
+    for (const auto& one : reply.declined()) EXPECT_TRUE(declined.emplace(one.component(), one.release()).second);
+    if (!reply.has_next()) break;
+    *question.mutable_after() = reply.next();
+  }
+  EXPECT_EQ(held.size(), 1000u);
+  EXPECT_EQ(declined.size(), 10'000u);
+  EXPECT_FALSE(page_of(v1::SourcesReply(), {}).has_next());
 }
 
 TEST(UpdateMessages, of_a_long_run_leave_out_what_there_is_most_of_and_count_it) {

@@ -54,6 +54,13 @@ TEST_F(SourceList, one_that_failed_rests_for_a_while_and_says_why) {
   EXPECT_THAT(said(), HasSubstr("a: has rested after: connection refused: this attempt decides"));
 }
 
+TEST_F(SourceList, one_that_talks_without_end_is_not_quoted_so) {
+  std::string why = "x";
+  for (int i = 0; i < 1000; ++i) why += "\xc3\xa9";
+  sources.failed("a", why);
+  EXPECT_EQ(sources.status()[0].text(), why.substr(0, 999)) << "nor with half a character";
+}
+
 TEST_F(SourceList, one_that_goes_on_failing_rests_longer_each_time_but_not_for_ever) {
   for (const int rest : {300, 600, 1200, 2400, 4800, 7200, 7200}) {
     sources.failed("a", "down");

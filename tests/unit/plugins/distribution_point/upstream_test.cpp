@@ -27,7 +27,12 @@ class PointUpstream : public ::testing::Test {
     host_.allow({.publishes = std::vector<std::string>{"picket.distribution_point.finished", "picket.distribution_point.warning"}, .subscribes = std::vector<std::string>{},
                  .answers = std::vector<std::string>{"picket.distribution_point.download", "picket.distribution_point.status"},
                  .asks = std::vector<std::string>{"picket.source.fetch", "picket.update.source_outcome", "picket.update.sources", "picket.update.status"}});
-    host_.when_asked("picket.update.sources", [&](const Asked&) { return picket::testing::Reply{PICKET_OK, sources_.SerializeAsString(), {}, {}}; });
+    host_.when_asked("picket.update.sources", [&](const Asked& asked) {
+      update::SourcesRequest question;
+      EXPECT_TRUE(question.ParseFromString(asked.message.payload));
+      questions_.push_back(question);
+      return picket::testing::Reply{PICKET_OK, (question.has_after() ? more_ : sources_).SerializeAsString(), {}, {}};
+    });
     host_.when_asked("picket.update.source_outcome", [&](const Asked& asked) {
       update::SourceOutcome outcome;
       EXPECT_TRUE(outcome.ParseFromString(asked.message.payload));
@@ -72,10 +77,11 @@ class PointUpstream : public ::testing::Test {
 
   TemporaryFolder folder_;
   picket::support::UpdateRepository repository_;
-  update::SourcesReply sources_;
+  update::SourcesReply sources_, more_;   // more: what the second message holds
   std::function<std::optional<picket::testing::Reply>(std::uint64_t token, const picket::source::v1::FetchRequest&)> source_;
   std::vector<picket::source::v1::FetchRequest> fetches_;
   std::vector<update::SourceOutcome> outcomes_;
+  std::vector<update::SourcesRequest> questions_;
   FakeHost host_;
 };
 
@@ -104,6 +110,20 @@ TEST_F(PointUpstream, asks_each_source_with_its_own_patience_and_tells_the_agent
   ASSERT_EQ(result.steps_size(), 2);
   EXPECT_EQ(result.steps(0).source(), "locked");
   EXPECT_NE(result.steps(0).text().find("failed: "), std::string::npos) << result.steps(0).text();
+}
+
+TEST_F(PointUpstream, asks_on_until_it_knows_every_release_that_it_must_not_hand_on) {
+  add("dead", 1000, 1000);
+  sources_.add_declined()->set_component("a");
+  sources_.mutable_next()->set_component("a");
+  more_.add_held()->set_component("db");
+  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest&) { return picket::testing::Reply{PICKET_E_UNAVAILABLE, "no route to host", {}, {}}; };
+  EXPECT_EQ(download().result_class(), "failed");
+  ASSERT_EQ(questions_.size(), 2u);
+  EXPECT_FALSE(questions_[0].has_after());
+  EXPECT_EQ(questions_[1].after().component(), "a");
+  ASSERT_EQ(fetches_.size(), 1u) << "and still knows the sources that the first message named";
+  EXPECT_EQ(fetches_[0].min_bytes_per_second(), 1000u);
 }
 
 // Its own plugin does not notice, and bytes never stop coming.
