@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "check/case.hpp"
+#include "check/homes.hpp"
 #include "check/session.hpp"
 #include "check/write_watch.hpp"
 
@@ -50,8 +51,56 @@ Verdict no_write_outside(const Subject& subject) {
                     ": outside its storage, and no capability fs.write in its manifest covers it"));
 }
 
+struct Twice {
+  Transcript first, second;
+  [[nodiscard]] bool is_sure_of(const std::string& occasion) const { return first.said(occasion) == second.said(occasion); }
+};
+
+// Times, random numbers and what comes by chance differ also in one home: nothing follows from them.
+std::string first_difference(const Twice& agent, const Twice& child) {
+  auto occasions = agent.first.occasions();
+  occasions.insert(occasions.end(), child.first.occasions().begin(), child.first.occasions().end());
+  const auto found = std::find_if(occasions.begin(), occasions.end(), [&](const auto& occasion) {
+    return agent.is_sure_of(occasion) && child.is_sure_of(occasion) && agent.first.said(occasion) != child.first.said(occasion);
+  });
+  return found != occasions.end() ? *found : "";
+}
+
+std::string shown(std::string_view said, std::size_t from) {
+  constexpr std::size_t before = 20, most = 80;
+  const std::size_t begin = from > before ? from - before : 0;
+  return cat(begin > 0 ? "..." : "", said.substr(begin, most), said.size() - begin > most ? "..." : "");
+}
+
+Verdict differs(const std::string& what, std::string_view in_agent, std::string_view in_child) {
+  const auto at = static_cast<std::size_t>(std::mismatch(in_agent.begin(), in_agent.end(), in_child.begin(), in_child.end()).first - in_agent.begin());
+  return failed(cat(what, ": ", to_string(Home::agent), " ", shown(in_agent, at), ", ", to_string(Home::child), " ", shown(in_child, at)));
+}
+
+Verdict same_in_both_homes(const Subject& subject) {
+  if (!subject.settings) return skipped(cat("no settings to start it with: ", subject.settings.error().message));
+  std::string before;
+  // What differs once may do so by chance: it counts when it does again.
+  for (int round = 0; round < 2; ++round) {
+    Twice agent, child;
+    // In turn: a clock of seconds, or a count that is kept somewhere, cannot be the same twice in each home and differ between them.
+    for (auto [home, into] : {std::pair{Home::agent, &agent.first}, {Home::child, &child.first}, {Home::agent, &agent.second}, {Home::child, &child.second}}) {
+      auto led = converse(subject, home);
+      if (led.verdict.outcome == Outcome::skipped) return led.verdict;
+      if (led.verdict.outcome != Outcome::pass) return failed(cat(to_string(home), ": ", led.verdict.text));
+      *into = std::move(led.transcript);
+    }
+    const auto what = first_difference(agent, child);
+    if (what.empty()) return pass();
+    if (what == before) return differs(what, agent.first.said(what), child.first.said(what));
+    before = what;
+  }
+  return pass();
+}
+
 constexpr Case cases[] = {
     {"no-write-outside", "create-destroy", &no_write_outside},
+    {"same-in-both-homes", "start-stop-start", &same_in_both_homes},
 };
 
 }  // namespace

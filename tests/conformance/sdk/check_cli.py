@@ -89,6 +89,12 @@ def main():
                 expect(1, words, "run", library.with_name(f"{name}.so"), "--manifest", manifest, "--only", "no-write-outside")
             expect(0, "pass     no-write-outside", "run", library.with_name("writes_a_file.so"), "--manifest", manifests / "may_write.json", "--only", "no-write-outside")
 
+        # The first thing that differs between its homes, and how.
+        for name, words in (("reads_the_environment", 'the answer of test.bad.echo to nothing: in the agent 0  "/'), ("reads_the_environment", 'in a child 0  "nobody\'s"'),
+                            ("remembers_in_a_global", 'the answer of test.bad.echo to nothing: in the agent 0  "2" "", in a child 0  "1" ""'),
+                            ("remembers_per_thread", 'event test.bad.said #2: in the agent  "1", in a child  "2"')):
+            expect(1, words, "run", library.with_name(f"{name}.so"), "--manifest", manifest, "--only", "same-in-both-homes")
+
         (root / "text.so").write_text("I am no shared object\n")
         expect(1, "no ELF header", "static", root / "text.so")
         expect(1, "skipped  one-symbol", "static", root / "text.so")
