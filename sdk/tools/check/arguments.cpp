@@ -10,6 +10,8 @@ const char* const usage =
     "usage: picket-plugin-check static|run|fuzz|bench|list [PACKAGE_FOLDER|FILE.so] [options]\n"
     "\n"
     "static looks at the file and its manifest, run leads the plugin through its life, list names the cases of both.\n"
+    "run also sees each file that it writes outside its storage (where the kernel has seccomp listeners: Linux 5.5), and holds what it says in the\n"
+    "agent's process, as far as a plugin can tell, against what it says in a child of its own.\n"
     "fuzz tells it random and spoiled things on every topic, gives it settings at every edge of their schema and refuses its calls, until something\n"
     "breaks: a crash, a hang, a broken rule; it says what was told last, and which seed and iteration bring it back.\n"
     "bench prints one line each for start, stop, every subscribed topic and every answered one: calls per second, and p50 and p99 of one call.\n"
@@ -21,7 +23,7 @@ const char* const usage =
     "  --seed N           of the random bytes; 1\n"
     "  --seconds N        fuzz: for so long; 10\n"
     "  --iterations N     fuzz: one life of so many, instead of --seconds\n"
-    "  --in-process       no child and no timeout, for a debugger; needs --only, or --iterations\n"
+    "  --in-process       no child and no timeout, for a debugger; needs --only, or --iterations (same-in-both-homes keeps its children)\n"
     "  --json             one JSON document instead of lines\n"
     "\n"
     "Ends with 0 when nothing failed, 1 when a case failed, 2 when it could not look.\n";

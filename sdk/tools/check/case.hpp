@@ -41,6 +41,7 @@ struct Case {
 [[nodiscard]] std::span<const Case> static_cases();
 [[nodiscard]] std::span<const Case> life_cases();
 [[nodiscard]] std::span<const Case> hostile_cases();
+[[nodiscard]] std::span<const Case> place_cases();
 
 // In a child of its own, which is gone when this returns.
 [[nodiscard]] Verdict run_in_child(const std::function<Verdict()>& run, std::chrono::milliseconds limit);

@@ -74,13 +74,7 @@ Verdict start_stop_start(const Subject& subject) {
 // Ordinary traffic, and none of the rules that the fake host watches broken. What is called after stop is a case of its own.
 Verdict keeps_rules(const Subject& subject) {
   Session session(subject);
-  if (auto bad = session.create()) return *bad;
-  if (auto bad = session.start()) return *bad;
-  session.talk(20, milliseconds(3000));
-  session.host.wait_for([&] { return session.host.unanswered() == 0; }, milliseconds(1000));
-  session.host.advance(120'000);
-  session.host.stop();
-  session.host.destroy();
+  if (auto bad = session.live()) return *bad;
   if (auto bad = broken_rule(session.host, [](std::string_view v) { return !contains(v, "after stop") && !contains(v, "while it is not running"); })) return *bad;
   return within_budget(subject, session.host.longest_call());
 }

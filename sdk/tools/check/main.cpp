@@ -42,6 +42,7 @@ std::vector<check::Case> cases_of(const check::Arguments& arguments) {
   if (arguments.command != "static") {
     add(check::life_cases());
     add(check::hostile_cases());
+    add(check::place_cases());
   }
   if (!arguments.only.empty()) std::erase_if(out, [&](const check::Case& c) { return arguments.only != c.name; });
   return out;

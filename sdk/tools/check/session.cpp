@@ -60,6 +60,18 @@ std::optional<Verdict> Session::apply(const std::string& settings) {
   return bad;
 }
 
+std::optional<Verdict> Session::live() {
+  using std::chrono::milliseconds;
+  if (auto bad = create()) return bad;
+  if (auto bad = start()) return bad;
+  talk(20, milliseconds(3000));
+  host.wait_for([this] { return host.unanswered() == 0; }, milliseconds(1000));
+  host.advance(120'000);
+  host.stop();
+  host.destroy();
+  return std::nullopt;
+}
+
 std::vector<std::string> Session::heard() const {
   auto out = host.subscriptions();
   if (!subject_.manifest) return out;

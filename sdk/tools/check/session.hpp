@@ -23,6 +23,8 @@ class Session {
   [[nodiscard]] std::optional<Verdict> start();
   // New settings. It may refuse them with a reason; then it must start again with the first ones, on a host that refuses nothing.
   [[nodiscard]] std::optional<Verdict> apply(const std::string& settings);
+  // From create to destroy, with ordinary traffic and two minutes of timers.
+  [[nodiscard]] std::optional<Verdict> live();
 
   // Filters that it subscribed, or that its manifest says it may; topics that the manifest says it answers.
   [[nodiscard]] std::vector<std::string> heard() const;
