@@ -10,6 +10,7 @@
 #include <boost/program_options.hpp>
 
 #include "ctl/command.hpp"
+#include "ctl/proto_json.hpp"
 #include "picket/host/v1/host.pb.h"
 #include "runtime/log_text.hpp"
 
@@ -145,6 +146,11 @@ std::filesystem::path newer_picketctl(std::span<const std::string> arguments) {
 void Context::print_json(json::value data) {
   const json::object document{{"schema", "picketctl/1"}, {"command", invocation.command->name}, {"data", std::move(data)}};
   terminal.out(json::serialize(document) + "\n");
+}
+
+bool Context::printed_as_json(const google::protobuf::Message& answer) {
+  if (is_json()) print_json(to_json(answer));
+  return is_json();
 }
 
 int run(std::span<const std::string> arguments, Terminal& terminal, const core::CancelToken& cancel, std::int64_t now) {

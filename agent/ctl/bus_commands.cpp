@@ -85,10 +85,7 @@ Result<Exit> bus_watch(Context& context) {
 
 Result<Exit> bus_topics(Context& context) {
   PICKET_LET(reply, context.session.ask<host::v1::TopicsReply>("picket.bus.topics", host::v1::TopicsRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table table{"TOPIC", "KIND", "MESSAGES", "PUBLISHERS", "SUBSCRIBERS", "ANSWERERS"};
   for (const auto& topic : reply.topics())
     table.add({{topic.topic(), Style::strong}, topic.kind(), std::to_string(topic.messages()), listed(topic.publishers()), listed(topic.subscribers()), listed(topic.answerers())});

@@ -82,6 +82,8 @@ class Context {
   [[nodiscard]] bool is_json() const { return invocation.has("json"); }
   // {"schema":"picketctl/1","command":...,"data":...}
   void print_json(json::value data);
+  // Where JSON was asked for, the answer is printed so, and that is all.
+  [[nodiscard]] bool printed_as_json(const google::protobuf::Message& answer);
   // What is wrong lies in the command line, after all: exit code 2.
   [[nodiscard]] tl::unexpected<Error> wrong_usage(std::string_view what);
   [[nodiscard]] bool is_wrong_usage() const { return is_wrong_usage_; }

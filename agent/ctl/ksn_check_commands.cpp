@@ -10,7 +10,6 @@
 #include "base/listed.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
-#include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
 #include "ksn/check.hpp"
@@ -188,10 +187,7 @@ Result<Exit> ksn_check(Context& context) {
     unanswered = unanswered || checked.from() == Checked::NOBODY;
   }
   const Exit exit = request.objects().empty() ? Exit::failed : exit_of(untrusted, unanswered);
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return exit;
-  }
+  if (context.printed_as_json(reply)) return exit;
   for (int i = 0; i < reply.checked_size(); ++i) {
     const auto& checked = reply.checked(i);
     if (i > 0) context.terminal.out("\n");
@@ -223,10 +219,7 @@ Result<Exit> ksn_software(Context& context) {
   const auto& decides = by_software ? reply.checked() : reply.file();
   const auto said = decided ? decides.facts().verdict() : ksn::v1::VERDICT_UNKNOWN;
   const Exit exit = exit_of(said == ksn::v1::VERDICT_UNTRUSTED, !decided);
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return exit;
-  }
+  if (context.printed_as_json(reply)) return exit;
   Table table;
   table.add({"Program", path.native()});
   table.add({"", reply.text()});

@@ -8,7 +8,6 @@
 #include "base/listed.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
-#include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
 #include "picket/ksn/v1/control.pb.h"
@@ -55,10 +54,7 @@ Result<Exit> decide(Context& context, bool accept) {
   request.set_digest(shown.statement().digest());
   request.set_who(user());
   PICKET_LET(reply, context.session.ask<ksn::v1::DecideReply>("picket.ksn.decide", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   context.terminal.out(cat("the KSN statement, version ", runtime::printable(reply.statement().version()), ", is ", runtime::printable(reply.statement().decision()), "\n",
                            runtime::printable(reply.status()), "\n"));
   if (const auto& stays = reply.statement().accepted_version(); !accept && !stays.empty())
@@ -71,10 +67,7 @@ Result<Exit> turn(Context& context, bool on) {
   request.set_on(on);
   request.set_who(user());
   PICKET_LET(reply, context.session.ask<ksn::v1::SwitchReply>("picket.ksn.switch", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   context.terminal.out(cat(runtime::printable(reply.status()), "\n"));
   if (!on) context.terminal.out(cat(std::to_string(reply.cleared()), reply.cleared() == 1 ? " message" : " messages", " that waited to be sent thrown away\n"));
   return Exit::ok;
@@ -121,10 +114,7 @@ void print_payload(Terminal& terminal, const std::string& text) {
 
 Result<Exit> ksn_status(Context& context) {
   PICKET_LET(reply, context.session.ask<ksn::v1::StatusReply>("picket.ksn.status", ksn::v1::StatusRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table table;
   table.add({"KSN", {reply.status(), reply.status() == "Enabled" ? Style::good : reply.status() == "Disabled" ? Style::plain : Style::warning}});
   table.add({"", reply.line()});
@@ -158,10 +148,7 @@ Result<Exit> ksn_last_sent(Context& context) {
   request.set_what(ksn::v1::SentRequest::NEXT);
   PICKET_LET(then, context.session.ask<ksn::v1::SentReply>("picket.ksn.sent", request));
   reply.set_next(then.next());
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.last().empty()) {
     context.terminal.out("nothing was sent since the agent started\n");
   } else {
@@ -213,10 +200,7 @@ Result<Exit> ksn_connection(Context& context) {
     all = all && tried.works();
   }
   const Exit exit = all ? Exit::ok : any ? Exit::partial : Exit::failed;
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return exit;
-  }
+  if (context.printed_as_json(reply)) return exit;
   if (reply.tried().empty()) {
     context.terminal.out("there is nobody to ask: no proxy is set, and policy does not allow servers\n");
     return exit;
@@ -233,10 +217,7 @@ Result<Exit> ksn_statement_show(Context& context) {
   ksn::v1::StatementRequest request;
   request.set_language(context.invocation.value("language"));
   PICKET_LET(reply, context.session.ask<ksn::v1::StatementReply>("picket.ksn.statement", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   for (std::string_view rest = reply.statement().text(); !rest.empty();) {
     const auto end = rest.find('\n');
     context.terminal.out(cat(runtime::printable(std::string(rest.substr(0, end))), "\n"));
@@ -258,10 +239,7 @@ Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
 Result<Exit> ksn_proxy_status(Context& context) {
   PICKET_LET(reply, context.session.ask_role<ksn::v1::ServerStatusReply>("KSN proxy", "org.picket.ksn-proxy", "picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table table;
   table.add({"KSN proxy", reply.state()});
   for (const auto& address : reply.addresses()) table.add({"Listens on", address});

@@ -12,10 +12,7 @@ namespace picket::ctl {
 
 Result<Exit> plugin_list(Context& context) {
   PICKET_LET(reply, context.session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.plugins().empty()) {
     context.terminal.out("no plugins are installed\n");
     return Exit::ok;
@@ -32,10 +29,7 @@ Result<Exit> plugin_info(Context& context) {
   host::v1::PluginInfoRequest request;
   request.set_id(context.arguments().front());
   PICKET_LET(reply, context.session.ask<host::v1::PluginInfoReply>("picket.plugin.info", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   const auto& status = reply.status();
   Table table;
   table.add({"id", {status.id(), Style::strong}});

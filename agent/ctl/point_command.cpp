@@ -4,7 +4,6 @@
 #include "base/progress.hpp"
 #include "ctl/command.hpp"
 #include "ctl/humane.hpp"
-#include "ctl/proto_json.hpp"
 #include "ctl/styles.hpp"
 #include "ctl/table.hpp"
 #include "picket/distribution_point/v1/distribution_point.pb.h"
@@ -52,10 +51,7 @@ Cell served(const v1::Wish& wish) {
 
 Result<Exit> point_status(Context& context) {
   PICKET_LET(reply, context.session.ask_role<v1::StatusReply>("distribution point", "org.picket.distribution-point", "picket.distribution_point.status", v1::StatusRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table table;
   table.add({"Distribution point", reply.state()});
   if (reply.state() != "idle" && reply.state() != "running") {   // it has no folder and no clients: their numbers would be no facts

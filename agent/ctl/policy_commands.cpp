@@ -73,10 +73,7 @@ Result<Exit> policy_show(Context& context) {
       return Exit::ok;
     }
   }
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.revision() == 0) {
     terminal.out("no policy is in force\n");
   } else {
@@ -104,10 +101,7 @@ Result<Exit> policy_explain(Context& context) {
   request.set_plugin(context.arguments().front());
   if (context.arguments().size() > 1) request.set_setting(context.arguments()[1]);
   PICKET_LET(reply, context.session.ask<policy::v1::ExplainReply>("picket.policy.explain", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.settings().empty() && reply.topics().empty()) {
     context.terminal.out(cat(runtime::printable(request.plugin()), " has no settings\n"));
     return Exit::ok;

@@ -36,8 +36,7 @@ std::string last_of(const task::v1::Task& task, std::int64_t now) { return task.
 
 Result<Exit> ended(Context& context, ProgressView& view, const task::v1::Run& run) {
   view.interrupt();
-  if (context.is_json()) context.print_json(to_json(run));
-  else print_task_run(context.terminal, run);
+  if (!context.printed_as_json(run)) print_task_run(context.terminal, run);
   return exit_of(run);
 }
 
@@ -45,10 +44,7 @@ Result<Exit> ended(Context& context, ProgressView& view, const task::v1::Run& ru
 
 Result<Exit> task_list(Context& context) {
   PICKET_LET(reply, ask_tasks(context.session));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table table{"TASK", "TYPE", "STATE", "NEXT RUN", "LAST", "SCHEDULE", "TEXT"};
   for (const auto& task : reply.tasks())
     table.add({{task.id(), Style::strong}, task.type(), {task.state(), style_of(task.state())}, task.next_run() == 0 ? std::string("-") : ago(task.next_run(), context.now),
@@ -64,10 +60,7 @@ Result<Exit> task_show(Context& context) {
   task::v1::ShowRequest request;
   request.set_id(context.arguments().front());
   PICKET_LET(task, context.session.ask<task::v1::Task>("picket.task.show", request));
-  if (context.is_json()) {
-    context.print_json(to_json(task));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(task)) return Exit::ok;
   Table table;
   table.add({"task", {task.id(), Style::strong}});
   table.add({"type", task.type()});
@@ -92,8 +85,7 @@ Result<Exit> task_run(Context& context) {
   request.set_detach(context.invocation.has("detach"));
   if (request.detach()) {
     PICKET_LET(accepted, context.session.ask<task::v1::Run>("picket.task.run", request));
-    if (context.is_json()) context.print_json(to_json(accepted));
-    else context.terminal.out(cat("task ", runtime::printable(request.id()), " was started; picketctl task watch ", runtime::printable(request.id()), " follows it\n"));
+    if (!context.printed_as_json(accepted)) context.terminal.out(cat("task ", runtime::printable(request.id()), " was started; picketctl task watch ", runtime::printable(request.id()), " follows it\n"));
     return Exit::ok;
   }
   ProgressView view(context.terminal, context.is_json());
@@ -136,8 +128,7 @@ Result<Exit> task_cancel(Context& context) {
   task::v1::CancelRequest request;
   request.set_id(context.arguments().front());
   PICKET_LET(run, context.session.ask<task::v1::Run>("picket.task.cancel", request));
-  if (context.is_json()) context.print_json(to_json(run));
-  else context.terminal.out(cat("task ", runtime::printable(request.id()), run.run() == 0 ? " will not begin\n" : " was told to stop\n"));
+  if (!context.printed_as_json(run)) context.terminal.out(cat("task ", runtime::printable(request.id()), run.run() == 0 ? " will not begin\n" : " was told to stop\n"));
   return Exit::ok;
 }
 
@@ -147,10 +138,7 @@ Result<Exit> task_history(Context& context) {
   if (!context.arguments().empty()) request.set_id(context.arguments().front());
   request.set_limit(static_cast<std::uint32_t>(limit));
   PICKET_LET(reply, context.session.ask<task::v1::HistoryReply>("picket.task.history", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.runs().empty()) {
     context.terminal.out("nothing has run yet\n");
     return Exit::ok;

@@ -32,8 +32,7 @@ Result<Exit> long_run(Context& context, std::string_view topic, const google::pr
     return {};
   }));
   view.interrupt();
-  if (context.is_json()) context.print_json(to_json(result));
-  else print_run(context.terminal, result);
+  if (!context.printed_as_json(result)) print_run(context.terminal, result);
   return exit_of(result);
 }
 
@@ -69,10 +68,7 @@ Result<Exit> update_export(Context& context) {
 
 Result<Exit> update_status(Context& context) {
   PICKET_LET(reply, ask_updates(context.session));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   Table head;
   head.add({"state", {reply.state(), style_of(reply.state())}, reply.step()});
   head.add({"last run", last_run(reply, context.now, !reply.has_last() && is_point(context.session))});
@@ -103,10 +99,7 @@ Result<Exit> update_history(Context& context) {
   update::v1::HistoryRequest request;
   request.set_limit(static_cast<std::uint32_t>(limit));
   PICKET_LET(reply, context.session.ask<update::v1::HistoryReply>("picket.update.history", request));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.runs().empty()) {
     context.terminal.out("nothing has run yet\n");
     return Exit::ok;
@@ -125,10 +118,7 @@ Result<Exit> update_history(Context& context) {
 
 Result<Exit> update_what_is_sent(Context& context) {
   PICKET_LET(reply, context.session.ask<update::v1::WhatIsSentReply>("picket.update.what_is_sent", update::v1::WhatIsSentRequest()));
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   context.terminal.out(reply.on() ? cat("Web servers are told, as User-Agent: ", reply.user_agent(), "\n")
                                   : std::string("Servers are told nothing: tell_servers is off. Switched on, it would be:\n"));
   Table table{"ITEM", "VALUE", "MEANING"};
@@ -148,10 +138,7 @@ Result<Exit> update_explain(Context& context) {
     if (std::none_of(known.components().begin(), known.components().end(), is_it))
       return fail(Code::not_found, cat("there is no component '", component.substr(0, 128), "'; see picketctl component list"));
   }
-  if (context.is_json()) {
-    context.print_json(to_json(reply));
-    return Exit::ok;
-  }
+  if (context.printed_as_json(reply)) return Exit::ok;
   if (reply.run() == 0) {
     context.terminal.out("nothing has run yet\n");
     return Exit::ok;

@@ -10,9 +10,20 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/result.hpp"
+
 namespace picket::members {
+
+// What a plugin is given as its settings.
+[[nodiscard]] inline Result<boost::json::object> settings_from(std::string_view text) {
+  boost::system::error_code error;
+  auto value = boost::json::parse(text, error);
+  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
+  return std::move(value.get_object());
+}
 
 [[nodiscard]] inline std::string text_of(const boost::json::object& from, std::string_view name, std::string_view otherwise = {}) {
   const auto* value = from.if_contains(name);

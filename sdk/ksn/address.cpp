@@ -6,8 +6,10 @@
 #include <optional>
 
 #include <arpa/inet.h>
+#include <idn2.h>
 
 #include "base/bytes.hpp"
+#include "base/free_with.hpp"
 
 namespace picket::ksn {
 namespace {
@@ -116,6 +118,29 @@ std::optional<std::string> dotted_decimal(std::string_view host) {
   return cat(std::to_string(address >> 24), ".", std::to_string(address >> 16 & 255), ".", std::to_string(address >> 8 & 255), ".", std::to_string(address & 255));
 }
 
+// Without outer and double dots, in lower case as far as ASCII goes.
+std::string plain_host(std::string_view host) {
+  std::string out;
+  for (const char c : host)
+    if (c != '.' || (!out.empty() && out.back() != '.')) out += lower(c);
+  if (!out.empty() && out.back() == '.') out.pop_back();
+  return out;
+}
+
+// The name as DNS has it. None: it is ASCII, or no name that IDNA2008 allows. A full-width slash or percent sign would become a plain one,
+// and the host another than people see: what is not of letters, digits, '-' and '_' then stays as it came.
+std::optional<std::string> ascii_host(const std::string& host) {
+  const bool is_ascii = std::all_of(host.begin(), host.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (is_ascii || host.find('\0') != host.npos) return std::nullopt;
+  std::uint8_t* made = nullptr;
+  if (::idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(host.c_str()), &made, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) return std::nullopt;
+  const Owned<std::uint8_t, idn2_free> owner(made);
+  auto out = plain_host(reinterpret_cast<const char*>(made));
+  const bool is_name = std::all_of(out.begin(), out.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; });
+  if (out.empty() || !is_name) return std::nullopt;
+  return out;
+}
+
 Result<std::string> canonical_host(std::string_view host) {
   if (host.starts_with('[')) {
     in6_addr address{};
@@ -125,14 +150,10 @@ Result<std::string> canonical_host(std::string_view host) {
       return fail(Code::invalid, "not a web address: a broken IPv6 address");
     return cat("[", std::string_view(text.data()), "]");
   }
-  std::string out;
-  for (const char c : host) {
-    if (c == '.' && (out.empty() || out.back() == '.')) continue;
-    if (c == ':' || c == '[' || c == ']') return fail(Code::invalid, "not a web address: the host is not a name");
-    out += lower(c);
-  }
-  if (!out.empty() && out.back() == '.') out.pop_back();
+  if (host.find_first_of(":[]") != host.npos) return fail(Code::invalid, "not a web address: the host is not a name");
+  auto out = plain_host(host);
   if (out.empty()) return fail(Code::invalid, "not a web address: it has no host");
+  if (auto name = ascii_host(out)) out = std::move(*name);
   if (auto ip = dotted_decimal(out)) return std::move(*ip);
   return out;
 }

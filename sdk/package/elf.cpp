@@ -128,7 +128,7 @@ constexpr std::string_view in_process_libraries[] = {
     "libc.so.", "libm.so.", "libdl.so.", "libpthread.so.", "librt.so.", "libgcc_s.so.", "libstdc++.so.", "ld-linux",
     "libprotobuf-lite.so.", "libcurl.so.", "libcurl-gnutls.so.", "libssl.so.", "libcrypto.so.", "libz.so.", "libzstd.so.", "liblzma.so.", "libbz2.so.", "libarchive.so.",
     "libyara.so.", "liblmdb.so.", "libsqlite3.so.", "libboost_json.so.", "libboost_url.so.", "libboost_container.so.", "libfmt.so.", "libcares.so.", "libmagic.so.",
-    "libhiredis.so.", "libasan.so.", "libubsan.so.", "libtsan.so.", "libatomic.so."};
+    "libhiredis.so.", "libidn2.so.", "libasan.so.", "libubsan.so.", "libtsan.so.", "libatomic.so."};
 
 }  // namespace
 

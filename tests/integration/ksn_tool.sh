@@ -71,6 +71,10 @@ printf 'publisher,product,verdict\nExample,Tool,trusted\n' >"$folder/software.cs
 "$ksn" import "$folder/software.csv" --ksn "$folder/k" >/dev/null
 expect "1 of 1 removed" "$ksn" remove --publisher Example --product Tool --ksn "$folder/k"
 expect "unknown" "$ksn" show --publisher Example --product Tool --ksn "$folder/k"
+for command in remove show; do
+  refuse 2 "--product: needs --publisher" "$ksn" $command "$a" --product Tool --ksn "$folder/k"
+  refuse 2 "--publisher: is empty" "$ksn" $command --publisher "" --ksn "$folder/k"
+done
 
 expect "L-1  known  until 2099-12-31T23:59:59Z  Example" "$ksn" licence add L-1 --until 2099-12-31 --holder Example --ksn "$folder/k"
 expect "L-1  blocked" "$ksn" licence block L-1 --ksn "$folder/k"

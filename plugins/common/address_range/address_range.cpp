@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+Address cleared(Address address, unsigned prefix) {
+  for (unsigned bit = prefix; bit < 128; ++bit) address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+  return address;
+}
+
 bool bits_agree(const Address& a, const Address& b, unsigned bits) {
   const unsigned whole = bits / 8;
   if (!std::equal(a.bytes.begin(), a.bytes.begin() + whole, b.bytes.begin())) return false;
@@ -74,9 +79,14 @@ Result<AddressRange> AddressRange::parse(std::string_view text) {
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || bits > widest)
     return fail(Code::invalid, cat("'", text, "': the part behind the slash is no number from 0 to ", std::to_string(widest)));
   out.prefix_ = bits + 128 - widest;
-  Address cleared = out.base_;
-  for (unsigned bit = out.prefix_; bit < 128; ++bit) cleared.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
-  if (!(cleared == out.base_)) return fail(Code::invalid, cat("'", text, "': bits behind the prefix are set; ", cleared.text(), "/", digits, " is meant?"));
+  if (const auto meant = around(out.base_, out.prefix_); !(meant.base_ == out.base_)) return fail(Code::invalid, cat("'", text, "': bits behind the prefix are set; ", meant.text(), " is meant?"));
+  return out;
+}
+
+AddressRange AddressRange::around(const Address& address, unsigned prefix) {
+  AddressRange out;
+  out.base_ = cleared(address, prefix);
+  out.prefix_ = prefix;
   return out;
 }
 

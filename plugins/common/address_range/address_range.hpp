@@ -26,6 +26,8 @@ class AddressRange {
  public:
   // "10.1.0.0/16", "fd00::/8", or one address. Bits behind the prefix must be zero: "10.1.2.3/16" is a mistake that somebody should hear of.
   [[nodiscard]] static Result<AddressRange> parse(std::string_view text);
+  // The range of that width which an address lies in; none does where contains() says no: IPv4 in a range wider than all of IPv4.
+  [[nodiscard]] static AddressRange around(const Address& address, unsigned prefix);
   [[nodiscard]] bool contains(const Address& address) const;
   [[nodiscard]] unsigned prefix() const { return prefix_; }  // of the 128-bit form; longer is narrower
   [[nodiscard]] std::string text() const;

@@ -21,15 +21,21 @@ using Sockets = std::map<std::string, UniqueFd, std::less<>>;
 // All calls [plugin-thread], from start on.
 class Seat {
  public:
-  static constexpr std::uint32_t kLookMs = 20;  // so often a plugin that stands by calls take() again
-
-  explicit Seat(Host host) : host_(host) {}
+  // A timer of the plugin's that is the seat's: when it fires, the plugin asks may_open().
+  Seat(Host host, std::uint64_t timer) : host_(host), timer_(timer) {}
   ~Seat() = default;
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 
-  // True: it is ours from here on. False: another process of this plugin has it, and knows by whom it is awaited.
+  // True: it is ours from here on. False: another process of this plugin has it, and knows by whom it is awaited; the timer
+  // fires until that one has left.
   [[nodiscard]] Result<bool> take();
+  // Another has it, and we stand by.
+  [[nodiscard]] bool is_waiting() const { return static_cast<bool>(next_); }
+  // The timer fired: whether the plugin is to open what only one may have, for it is ours now, or trying again is due.
+  [[nodiscard]] bool may_open();
+  void try_again_later();  // to open failed
+  void be_still();         // no timer any more; where none is set this calls nobody, so it may come after stop
   [[nodiscard]] bool is_ours() const { return is_ours_; }
   // What the one before left, once; nothing where it ended without a word: then the ports are free.
   [[nodiscard]] Sockets sockets() { return std::exchange(sockets_, {}); }
@@ -46,7 +52,11 @@ class Seat {
   [[nodiscard]] bool receive();
   void sit_down();
 
+  void fire(std::uint64_t delay_ms, std::uint64_t period_ms);
+
   const Host host_;
+  const std::uint64_t timer_;
+  bool is_timer_set_ = false;
   bool is_ours_ = false;
   UniqueFd next_;  // where the one that has the seat will find us
   Sockets sockets_;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kHolderKey = "seat", kNextKey = "seat.next";
 constexpr std::size_t kMostSockets = 64, kMostNames = 8192;
+constexpr std::uint64_t kLookMs = 20, kTryAgainMs = 5000;
 
 // A process by its number and when it began, since numbers come again. Empty: there is none.
 std::string process(int pid) {
@@ -68,10 +69,31 @@ Result<bool> Seat::take() {
   const auto holder = host_.load(kHolderKey).value_or("");
   if (!is_alive(holder) || holder == process(::getpid())) return sit_down(), true;
   if (!next_) PICKET_TRY(stand_by());
+  if (!is_timer_set_) fire(kLookMs, kLookMs);
   return false;
 }
 
+bool Seat::may_open() {
+  if (!is_waiting()) return true;
+  const auto is_ours = take();
+  if (is_ours && !*is_ours) return false;
+  host_.info("the version before has stopped: this one serves from here on");
+  return true;
+}
+
+void Seat::try_again_later() { fire(kTryAgainMs, 0); }
+
+void Seat::fire(std::uint64_t delay_ms, std::uint64_t period_ms) {
+  is_timer_set_ = true;
+  host_.set_timer(timer_, delay_ms, period_ms);
+}
+
+void Seat::be_still() {
+  if (std::exchange(is_timer_set_, false)) host_.cancel_timer(timer_);
+}
+
 void Seat::sit_down() {
+  be_still();
   is_ours_ = true;
   host_.store(kHolderKey, process(::getpid()));
   if (!next_) return;
@@ -156,6 +178,7 @@ bool Seat::hand_over(const std::vector<std::pair<std::string, int>>& sockets) {
 }
 
 void Seat::leave() {
+  be_still();
   next_.reset();
   sockets_.clear();
   if (std::exchange(is_ours_, false)) host_.forget(kHolderKey);

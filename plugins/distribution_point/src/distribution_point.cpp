@@ -14,7 +14,7 @@ using picket::Result;
 using picket::cat;
 
 constexpr const char* kType = "application/x-protobuf; messageType=picket.distribution_point.v1.";
-constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000;
+constexpr std::uint64_t kSeatTimer = 1;
 constexpr std::chrono::seconds kDrain{8};  // for the answers of a version that another one replaces
 constexpr const char* kOff = "the distribution point is switched off: setting enabled";
 constexpr const char* kNotYet = "the distribution point does not work yet: see its status";
@@ -23,7 +23,7 @@ DemandBook::Limits limits_of(const Settings& settings) { return {settings.most_d
 
 }  // namespace
 
-DistributionPoint::DistributionPoint(picket::plugin::Host host) : host_(host), instance_(picket::to_hex(picket::random_bytes(8))), seat_(host), asker_(host) {}
+DistributionPoint::DistributionPoint(picket::plugin::Host host) : host_(host), instance_(picket::to_hex(picket::random_bytes(8))), seat_(host, kSeatTimer), asker_(host) {}
 
 picket_status DistributionPoint::failed(const picket::Error& error) const { return host_.fail(-static_cast<picket_status>(error.code), error.message); }
 
@@ -47,19 +47,14 @@ void DistributionPoint::set_gate() {
 Result<> DistributionPoint::open() {
   set_gate();
   unsupported_.clear();
-  host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   if (!settings_.enabled) {
     seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY);
     return {};
   }
   PICKET_LET(is_ours, seat_.take());
-  is_waiting_ = !is_ours;
-  if (is_waiting_) {
-    PICKET_TRY(check_server());
-    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
-    return {};
-  }
+  if (!is_ours) return check_server();
   auto store = Store::open(settings_.folder);
   // Not a failed start: the task wants to hear of this point as "unsupported", with the reason.
   if (!store && store.error().code == Code::unsupported) {
@@ -97,16 +92,11 @@ Result<> DistributionPoint::check_server() const {
 }
 
 void DistributionPoint::on_timer(std::uint64_t id) {
-  if (id != kSeatTimer) return;
-  if (is_waiting_) {
-    const auto is_ours = seat_.take();
-    if (is_ours && !*is_ours) return;
-    host_.info("the version before has stopped: this one serves and downloads from here on");
-  }
+  if (id != kSeatTimer || !seat_.may_open()) return;
   if (auto opened = open(); !opened) {
     close();
     host_.report(PICKET_HEALTH_FAILED, opened.error().message);
-    host_.set_timer(kSeatTimer, kTryAgainMs);
+    seat_.try_again_later();
   }
 }
 
@@ -118,7 +108,7 @@ void DistributionPoint::close_folder() {
 }
 
 void DistributionPoint::close() {
-  host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   downloads_.reset();
   {
     const std::lock_guard lock(server_mutex_);
@@ -247,7 +237,7 @@ void DistributionPoint::on_cancel(std::uint64_t request_id) {
 void DistributionPoint::answer_status(std::uint64_t request_id) {
   v1::StatusReply reply;
   if (!downloads_) {
-    reply.set_state(is_waiting_ ? "stands by" : unsupported_.empty() ? "off" : "unsupported");
+    reply.set_state(seat_.is_waiting() ? "stands by" : unsupported_.empty() ? "off" : "unsupported");
   } else {
     downloads_->fill(reply);
     reply.set_set(store_->published());

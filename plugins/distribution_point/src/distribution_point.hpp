@@ -60,7 +60,6 @@ class DistributionPoint {
   std::shared_mutex gate_mutex_;
   Gate gate_;
   picket::plugin::Asker asker_;
-  bool is_waiting_ = false;              // for the seat
   std::string unsupported_;              // why this computer cannot be a point, when it cannot
   std::unique_ptr<Store> store_;
   std::unique_ptr<DemandBook> demand_;

@@ -102,10 +102,7 @@ Result<> parse_mirror(const json::object& object, MirrorSettings& out) {
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text) {
-  boost::system::error_code error;
-  const auto value = json::parse(text, error);
-  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
-  const auto& object = value.get_object();
+  PICKET_LET(object, settings_from(text));
   Settings out;
   out.enabled = flag_of(object, "enabled", false);
   out.folder = text_of(object, "folder");

@@ -107,7 +107,7 @@ void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds d
     question.asked = std::move(*asked);
     const auto& keys = question.asked.keys;
     if (policy.local) {
-      if (const auto said = policy.local->find({keys.data(), keys.size()})) {
+      if (const auto said = policy.local->find(question.asked)) {
         question.state = said->excluded ? Question::State::excluded : Question::State::local;
         question.which = said->which;
         question.from = v1::Checked::LOCAL;

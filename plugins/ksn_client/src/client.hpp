@@ -39,6 +39,11 @@ class Client {
 
   // The old settings stay in force when it fails.
   [[nodiscard]] Result<> apply(Settings settings);
+  // Of the settings in force: objects of local lists and exclusions that nothing would match. Empty: none.
+  [[nodiscard]] std::string ignored() const {
+    const std::lock_guard lock(mutex_);
+    return local_->ignored();
+  }
 
   // ---- asking
   void check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Checker::Done done);

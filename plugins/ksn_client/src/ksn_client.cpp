@@ -68,6 +68,7 @@ picket_status KsnClient::start(std::string_view settings_json, std::uint64_t rev
     const std::lock_guard lock(published_mutex_);
     published_.clear();
     reported_.clear();
+    ignored_.clear();
   }
   auto client = Client::start(std::move(host), std::move(*settings));
   if (!client) return host_.fail(status_of_code(client.error().code), client.error().message);
@@ -96,6 +97,7 @@ void KsnClient::publish() {
   const auto state = client_->state();
   const std::string bytes = state.SerializeAsString();
   const std::lock_guard lock(published_mutex_);
+  tell_ignored();
   if (bytes != published_) {
     const auto status = host_.publish("picket.ksn.state", "", cat(kType, "KsnState"), bytes);
     if (status == PICKET_OK) published_ = bytes;
@@ -106,15 +108,27 @@ void KsnClient::publish() {
   const std::string health = state.device_status() == "OK" || state.device_status().empty() ? std::string() : cat(state.device_status(), ": ", text);
   if (health == reported_) return;
   // A plugin's health is a warning at most; what policy calls critical is said of the device.
-  picket::host::v1::DeviceConcern concern;
-  concern.set_level(state.device_status() == "Critical" ? "Critical" : "OK");
-  concern.set_text(cat("KSN: ", text));
-  if (host_.publish("picket.device.concern", "ksn", "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", concern.SerializeAsString()) == PICKET_E_BUSY) {
-    host_.set_timer(kPublishTimer, 500);
-    return;
-  }
+  if (!concern("ksn", state.device_status() == "Critical" ? "Critical" : "OK", cat("KSN: ", text))) return;
   host_.report(health.empty() ? PICKET_HEALTH_HEALTHY : PICKET_HEALTH_DEGRADED, health);
   reported_ = health;
+}
+
+// Said of the device, not as this plugin's health: a newer version that is less well than the one before does not take over from it.
+void KsnClient::tell_ignored() {
+  auto ignored = client_->ignored();
+  if (ignored == ignored_) return;
+  if (!concern("settings", ignored.empty() ? "OK" : "Warning", cat("ignored: ", ignored))) return;
+  if (!ignored.empty()) host_.warning(cat("ignored: ", ignored));
+  ignored_ = std::move(ignored);
+}
+
+bool KsnClient::concern(std::string_view key, std::string_view level, std::string_view text) {
+  picket::host::v1::DeviceConcern said;
+  said.set_level(std::string(level));
+  said.set_text(std::string(text));
+  if (host_.publish("picket.device.concern", key, "application/x-protobuf; messageType=picket.host.v1.DeviceConcern", said.SerializeAsString()) != PICKET_E_BUSY) return true;
+  host_.set_timer(kPublishTimer, 500);
+  return false;
 }
 
 template <class Reply>

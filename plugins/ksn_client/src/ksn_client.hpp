@@ -23,6 +23,8 @@ class KsnClient {
 
  private:
   void publish();
+  void tell_ignored();
+  [[nodiscard]] bool concern(std::string_view key, std::string_view level, std::string_view text);  // false: again soon
   void activate(std::uint64_t request_id, std::string_view payload);
   template <class Message>
   void answer(std::uint64_t request_id, Result<Message> reply) const;
@@ -30,7 +32,7 @@ class KsnClient {
   picket::plugin::Host host_;
   std::shared_ptr<Client> client_;
   std::mutex published_mutex_;
-  std::string published_, reported_;
+  std::string published_, reported_, ignored_;
 };
 
 }  // namespace ksn_client

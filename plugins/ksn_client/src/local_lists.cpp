@@ -1,36 +1,47 @@
 #include "local_lists.hpp"
 
+#include "address_range.hpp"
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "ksn/address.hpp"
 #include "ksn/software.hpp"
-#include "objects.hpp"
 
 namespace ksn_client {
 namespace {
 
 constexpr std::uint64_t kMostFile = 64u << 20;
 constexpr std::size_t kMostEntries = 2'000'000;
+constexpr std::size_t kMostIgnoredNamed = 3;
 constexpr std::string_view kSoftware = "software:";
 
-// 10.0.0.0/8 would be the path /8 of one address: nobody means that.
+// 10.0.0.0/8 would be the path /8 of one address: nobody means that. fd00::/8 could be nothing else.
 bool is_range(std::string_view text) {
-  const auto slash = text.find_first_not_of("0123456789.");
-  return slash != text.npos && text[slash] == '/' && text.size() - slash <= 3 && text.size() - slash > 1 && text.find_first_not_of("0123456789", slash + 1) == text.npos;
+  const auto slash = text.find('/');
+  if (slash == text.npos || text.find_first_not_of("0123456789", slash + 1) != text.npos) return false;
+  const auto address = text.substr(0, slash), width = text.substr(slash + 1);
+  if (address.find(':') != address.rfind(':')) return address.find_first_not_of("0123456789abcdefABCDEF:.") == address.npos && !width.empty();
+  return address.find_first_not_of("0123456789.") == address.npos && (width.size() == 1 || width.size() == 2);
 }
 
+// No expression of an address has a colon there.
+Key key_of_range(const picket::AddressRange& range) { return key_of(v1::OBJECT_ADDRESS, sha256(cat("range:", range.text()))); }
+
 // One key: what the line means, not what it would be asked by.
-Result<Key> key_of_text(std::string_view text) {
+Result<Key> key_of_text(std::string_view text, std::set<unsigned, std::greater<>>& widths) {
+  const auto bad = [shown = std::string(picket::whole_characters(text, 80))](std::string_view why) { return fail(Code::invalid, cat("'", shown, "': ", why)); };
   if (text.size() == 64)
     if (const auto digest = picket::from_hex(text)) return key_of(v1::OBJECT_FILE, *digest);
   if (text.starts_with(kSoftware)) {
     text.remove_prefix(kSoftware.size());
     const auto slash = text.find('/');
-    if (text.empty() || slash == 0) return fail(Code::invalid, "software has a publisher");
+    if (text.empty() || slash == 0) return bad("software has a publisher");
     return key_of(v1::OBJECT_SOFTWARE, picket::ksn::software_digest(text.substr(0, slash), slash == std::string_view::npos ? "" : text.substr(slash + 1)));
   }
-  const auto bad = [shown = std::string(picket::whole_characters(text, 80))](std::string_view why) { return fail(Code::invalid, cat("'", shown, "': ", why)); };
-  if (is_range(text)) return bad("a range of addresses, and only single ones can be named");
+  if (is_range(text)) {
+    PICKET_LET(range, picket::AddressRange::parse(text));
+    widths.insert(range.prefix());
+    return key_of_range(range);
+  }
   if (text.starts_with("*.")) text.remove_prefix(2);  // a host means all that lies under it anyway
   auto canonical = picket::ksn::canonical_address(text);
   if (!canonical) return bad(canonical.error().message);
@@ -49,10 +60,19 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-Result<> LocalLists::add(const LocalEntry& entry) {
-  PICKET_LET(key, key_of_text(entry.object));
+// What older releases took, and never matched, must not keep a newer one from starting.
+std::optional<Key> LocalLists::key_of_object(std::string_view text, std::string_view where) {
+  const auto key = key_of_text(text, widths_);
+  if (key) return *key;
+  if (++ignored_count_ <= kMostIgnoredNamed) ignored_ += cat(ignored_.empty() ? "" : "; ", where, ": ", key.error().message);
+  return std::nullopt;
+}
+
+Result<> LocalLists::add(const LocalEntry& entry, std::string_view where) {
+  const auto key = key_of_object(entry.object, where);
+  if (!key) return {};
   if (verdicts_.size() >= kMostEntries) return fail(Code::too_large, "more than 2000000 local verdicts");
-  auto& facts = verdicts_[key];
+  auto& facts = verdicts_[*key];
   facts.set_verdict(entry.verdict);
   facts.set_category(entry.category);
   facts.set_threat(entry.threat);
@@ -87,7 +107,7 @@ Result<> LocalLists::add_file(const std::string& path) {
     entry.verdict = *verdict;
     entry.threat = take_name();
     entry.category = take_name();
-    if (auto added = add(entry); !added) return fail(std::move(added).error(), where);
+    if (auto added = add(entry, where); !added) return fail(std::move(added).error(), where);
   }
   return {};
 }
@@ -97,12 +117,10 @@ Result<LocalLists> LocalLists::make(const Settings& settings) {
   for (const auto& file : settings.local_files)
     if (auto added = out.add_file(file); !added) return fail(std::move(added).error(), "setting local_files");
   for (const auto& entry : settings.local)
-    if (auto added = out.add(entry); !added) return fail(std::move(added).error(), "setting local");
-  for (const auto& object : settings.exclusions) {
-    auto key = key_of_text(object);
-    if (!key) return fail(std::move(key).error(), "setting exclusions");
-    out.excluded_.insert(*key);
-  }
+    if (auto added = out.add(entry, "setting local"); !added) return fail(std::move(added).error(), "setting local");
+  for (const auto& object : settings.exclusions)
+    if (const auto key = out.key_of_object(object, "setting exclusions")) out.excluded_.insert(*key);
+  if (out.ignored_count_ > kMostIgnoredNamed) out.ignored_ += cat("; and ", std::to_string(out.ignored_count_ - kMostIgnoredNamed), " more");
   return out;
 }
 
@@ -111,6 +129,25 @@ std::optional<LocalLists::Said> LocalLists::find(std::span<const Key> keys) cons
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (const auto found = verdicts_.find(keys[i]); found != verdicts_.end()) return Said{false, found->second, i};
     if (excluded_.contains(keys[i])) return Said{true, {}, i};
+  }
+  return std::nullopt;
+}
+
+std::optional<LocalLists::Said> LocalLists::find(const Asked& asked) const {
+  if (auto said = find({asked.keys.data(), asked.keys.size()}); said || widths_.empty() || asked.names.empty()) return said;
+  auto host = std::string_view(asked.names.back());  // the last expression is the host and a slash
+  host = host.substr(0, host.find('/'));
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const auto address = picket::Address::parse(host);
+  if (!address) return std::nullopt;
+  for (const auto width : widths_) {
+    const auto range = picket::AddressRange::around(*address, width);
+    if (!range.contains(*address)) continue;
+    const auto key = key_of_range(range);
+    if (auto said = find({&key, 1})) {
+      said->which = asked.keys.size() - 1;
+      return said;
+    }
   }
   return std::nullopt;
 }

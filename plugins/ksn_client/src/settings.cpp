@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/json_members.hpp"
 #include "ksn/limits.hpp"
 #include "ksn_channel/channel.hpp"
 
@@ -195,11 +196,9 @@ std::string_view word_of(v1::Verdict verdict) {
 }
 
 Result<Settings> parse_settings(std::string_view text_) {
-  boost::system::error_code error;
-  const auto value = json::parse(text_, error);
-  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
+  PICKET_LET(object, picket::members::settings_from(text_));
   Settings settings;
-  for (const auto& member : value.get_object()) {
+  for (const auto& member : object) {
     const auto row = table().find(std::string_view(member.key()));
     if (row == table().end()) return fail(Code::invalid, cat("there is no setting '", std::string_view(member.key()), "'"));
     if (auto taken = row->second(member.value(), settings); !taken) return fail(std::move(taken).error(), cat("setting ", std::string_view(member.key())));

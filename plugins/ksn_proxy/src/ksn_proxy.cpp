@@ -19,7 +19,7 @@ using picket::cat;
 using picket::fail;
 namespace ksn = picket::ksn;
 
-constexpr std::uint64_t kSeatTimer = 1, kTryAgainMs = 5000, kProviderTimer = 2, kLookMs = 10'000;
+constexpr std::uint64_t kProviderTimer = 2, kLookMs = 10'000;
 
 std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -99,7 +99,7 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
 
 Result<> KsnProxy::open() {
   since_ = unix_now();
-  host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   if (!settings_.enabled) {
     kept_ = {};
     seat_.leave();
@@ -109,11 +109,7 @@ Result<> KsnProxy::open() {
   provider_seen_ = picket::stamp_of(settings_.provider_file);  // before it is read: what is written meanwhile is another one
   PICKET_LET(provider, read_provider(settings_));
   PICKET_LET(is_ours, seat_.take());
-  is_waiting_ = !is_ours;
-  if (is_waiting_) {
-    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
-    return {};
-  }
+  if (!is_ours) return {};
   provider_ = provider.to_json();
   whose_ = {provider.name, provider.private_ksn, PICKET_VERSION};
 
@@ -205,13 +201,7 @@ std::string KsnProxy::page(std::string_view path) const {
 
 void KsnProxy::on_timer(std::uint64_t id) {
   if (id == kProviderTimer && server_) return look_at_provider();
-  if (id != kSeatTimer) return;
-  if (is_waiting_) {
-    const auto is_ours = seat_.take();
-    if (is_ours && !*is_ours) return;
-    host_.info("the version before has stopped: this one answers from here on");
-  }
-  open_or_try_later();
+  if (id == kSeatTimer && seat_.may_open()) open_or_try_later();
 }
 
 void KsnProxy::open_or_try_later() {
@@ -219,7 +209,7 @@ void KsnProxy::open_or_try_later() {
   if (opened) return;
   close();
   host_.report(PICKET_HEALTH_FAILED, opened.error().message);
-  host_.set_timer(kSeatTimer, kTryAgainMs);
+  seat_.try_again_later();
 }
 
 // When a new version stands by, the folder and the port are its from here on. Who connects meanwhile waits in the socket.
@@ -232,7 +222,7 @@ void KsnProxy::stop() {
 }
 
 void KsnProxy::close() {
-  if (std::exchange(is_waiting_, false)) host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   refused_.clear();
   if (server_) {
     host_.cancel_timer(kProviderTimer);
@@ -257,7 +247,7 @@ void KsnProxy::close() {
 
 std::string KsnProxy::state() const {
   if (!settings_.enabled) return "off: setting enabled";
-  if (is_waiting_) return "stands by for the version that runs";
+  if (seat_.is_waiting()) return "stands by for the version that runs";
   return cat("serves the KSN \"", whose_.name, "\" (", whose_.is_private ? "private" : "global", ") on ", address_,
              certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_), refused_.empty() ? "" : cat("; ", refused_));
 }

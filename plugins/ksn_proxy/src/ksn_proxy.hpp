@@ -16,7 +16,7 @@ namespace ksn_proxy {
 
 class KsnProxy {
  public:
-  explicit KsnProxy(picket::plugin::Host host) : host_(host), seat_(host) {}
+  explicit KsnProxy(picket::plugin::Host host) : host_(host), seat_(host, kSeatTimer) {}
   ~KsnProxy() { close(); }
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
@@ -26,6 +26,8 @@ class KsnProxy {
   void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
 
  private:
+  static constexpr std::uint64_t kSeatTimer = 1;
+
   picket_status failed(const picket::Error& error) const;
   [[nodiscard]] picket::Result<> open();
   void open_or_try_later();
@@ -39,7 +41,6 @@ class KsnProxy {
 
   picket::plugin::Host host_;
   picket::plugin::Seat seat_;  // another version of this plugin may have the port and the folder, and give them to this one
-  bool is_waiting_ = false;    // for the seat
   Settings settings_;
   WhoseKsn whose_;
   picket::FileStamp provider_seen_;    // the provider's file as it was looked at last, good or not

@@ -1,13 +1,10 @@
 #include "settings.hpp"
 
-#include <boost/json.hpp>
-
 #include "base/json_members.hpp"
 
 namespace ksn_proxy {
 namespace {
 
-namespace json = boost::json;
 using picket::Code;
 using picket::Result;
 using picket::cat;
@@ -17,10 +14,7 @@ using namespace picket::members;
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text) {
-  boost::system::error_code error;
-  const auto value = json::parse(text, error);
-  if (error || !value.is_object()) return fail(Code::invalid, "the settings are no JSON object");
-  const auto& object = value.get_object();
+  PICKET_LET(object, settings_from(text));
   Settings out;
   out.enabled = flag_of(object, "enabled", out.enabled);
   out.folder = text_of(object, "folder", "/var/lib/picket/ksn-proxy");

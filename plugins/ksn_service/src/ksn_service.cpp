@@ -14,7 +14,7 @@ namespace {
 using picket::Result;
 using picket::cat;
 
-constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000, kSeatTimer = 2, kTryAgainMs = 5000;
+constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000;
 constexpr std::size_t kMostWaiting = 1000, kMostKeyBytes = 65536;
 constexpr const char* kOff = "the private KSN is switched off: setting enabled";
 
@@ -69,7 +69,7 @@ picket_status KsnService::apply(std::string_view settings_json, std::uint64_t re
 }
 
 Result<> KsnService::open() {
-  host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   if (!settings_.enabled) {
     seat_.leave();
     host_.report(PICKET_HEALTH_HEALTHY);
@@ -80,11 +80,7 @@ Result<> KsnService::open() {
   if (settings_.certificate.empty() || settings_.key.empty()) return picket::fail(picket::Code::invalid, "settings certificate and key: both are needed (picket-ksn init makes them)");
 
   PICKET_LET(is_ours, seat_.take());
-  is_waiting_ = !is_ours;
-  if (is_waiting_) {
-    host_.set_timer(kSeatTimer, picket::plugin::Seat::kLookMs, picket::plugin::Seat::kLookMs);
-    return {};
-  }
+  if (!is_ours) return {};
 
   service_ = std::make_unique<Service>(
       settings_.service, std::move(signer),
@@ -133,7 +129,7 @@ Result<> KsnService::open() {
 
 void KsnService::close() {
   host_.cancel_timer(kLookTimer);
-  host_.cancel_timer(kSeatTimer);
+  seat_.be_still();
   server_.reset();
   workers_.reset();
   service_.reset();
@@ -153,7 +149,12 @@ void KsnService::on_timer(std::uint64_t id) {
     service_->look_after_store();
     look_after_key();
   }
-  if (id == kSeatTimer) look_at_seat();
+  if (id != kSeatTimer || !seat_.may_open()) return;
+  if (auto opened = open(); !opened) {
+    close();
+    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
+    seat_.try_again_later();
+  }
 }
 
 void KsnService::look_after_key() {
@@ -164,19 +165,6 @@ void KsnService::look_after_key() {
   if (!signer) return host_.warning(cat(signer.error().message, "; answers are signed by the former key"));
   host_.info(cat("answers are signed by ", signer->keyid(), " from now on"));
   service_->sign_with(std::move(*signer));
-}
-
-void KsnService::look_at_seat() {
-  if (is_waiting_) {
-    const auto is_ours = seat_.take();
-    if (is_ours && !*is_ours) return;
-    host_.info("the version before has stopped: this one answers from here on");
-  }
-  if (auto opened = open(); !opened) {
-    close();
-    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
-    host_.set_timer(kSeatTimer, kTryAgainMs);
-  }
 }
 
 void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {

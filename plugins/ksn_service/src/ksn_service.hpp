@@ -19,7 +19,7 @@ namespace ksn_service {
 
 class KsnService {
  public:
-  explicit KsnService(picket::plugin::Host host) : host_(host), seat_(host) {}
+  explicit KsnService(picket::plugin::Host host) : host_(host), seat_(host, kSeatTimer) {}
 
   picket_status start(std::string_view settings_json, std::uint64_t revision);
   picket_status apply(std::string_view settings_json, std::uint64_t revision);
@@ -28,8 +28,9 @@ class KsnService {
   void on_timer(std::uint64_t id);
 
  private:
+  static constexpr std::uint64_t kSeatTimer = 2;
+
   [[nodiscard]] picket::Result<> open();
-  void look_at_seat();
   void close();
   // The key file may be another one behind the same name (picket-ksn key change).
   void look_after_key();
@@ -37,7 +38,6 @@ class KsnService {
 
   picket::plugin::Host host_;
   picket::plugin::Seat seat_;  // another version of this plugin may have the port, and give it to this one
-  bool is_waiting_ = false;    // for the seat
   Settings settings_;
   std::int64_t since_ = 0;
   std::filesystem::file_time_type key_time_{};

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/json_members.hpp"
 #include "ksn/limits.hpp"
 
 namespace ksn_service {
@@ -36,10 +37,7 @@ const json::object& part(const json::object& object, std::string_view name) {
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text) {
-  boost::system::error_code error;
-  const auto value = json::parse(text, error);
-  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
-  const auto& object = value.get_object();
+  PICKET_LET(object, picket::members::settings_from(text));
   Settings out;
   auto& service = out.service;
   read(object, "enabled", out.enabled);

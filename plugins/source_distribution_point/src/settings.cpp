@@ -59,10 +59,7 @@ Result<Point> parse_point(const json::object& object) {
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text) {
-  boost::system::error_code error;
-  const auto value = json::parse(text, error);
-  if (error || !value.is_object()) return fail(Code::invalid, "settings are not a JSON object");
-  const auto& object = value.get_object();
+  PICKET_LET(object, settings_from(text));
   Settings out;
   std::set<std::string> urls;
   for (const auto& one : list_of(object, "points")) {

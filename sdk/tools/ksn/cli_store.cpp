@@ -100,6 +100,27 @@ Result<std::string> look(ksn_store::Store& store, int kind, const std::string& d
   return std::string(batch.facts(0));
 }
 
+struct Object {
+  std::string name;
+  Named what;
+};
+// What a command line names, software by options and all else by words; all of it is understood before anything is done.
+Result<std::vector<Object>> objects_of(const Arguments& arguments) {
+  std::vector<Object> out;
+  if (arguments.has("product") && !arguments.has("publisher")) return fail(Code::invalid, "--product: needs --publisher, whose product it is");
+  if (const auto publisher = arguments.get("publisher"), product = arguments.get("product"); !publisher.empty())
+    out.push_back({cat(publisher, product.empty() ? "" : ", ", product), {ksn::v1::OBJECT_SOFTWARE, ksn::software_digest(publisher, product)}});
+  else if (arguments.has("publisher"))
+    return fail(Code::invalid, "--publisher: is empty");
+  for (const auto& word : arguments.words) {
+    auto named = name_object(word, 0);
+    if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
+    out.push_back({word, std::move(*named)});
+  }
+  if (out.empty()) return fail(Code::invalid, "no object was named");
+  return out;
+}
+
 }  // namespace
 
 Result<> run_import(const std::vector<std::string>& text) {
@@ -129,15 +150,7 @@ Result<> run_import(const std::vector<std::string>& text) {
 
 Result<> run_remove(const std::vector<std::string>& text) {
   PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "publisher", "product"}));
-  std::vector<std::pair<std::string, Named>> objects;  // all are understood before one is removed
-  if (arguments.has("publisher"))
-    objects.push_back({cat(arguments.get("publisher"), arguments.has("product") ? ", " : "", arguments.get("product")), {ksn::v1::OBJECT_SOFTWARE, ksn::software_digest(arguments.get("publisher"), arguments.get("product"))}});
-  for (const auto& word : arguments.words) {
-    auto named = name_object(word, 0);
-    if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
-    objects.push_back({word, std::move(*named)});
-  }
-  if (objects.empty()) return fail(Code::invalid, "no object was named");
+  PICKET_LET(objects, objects_of(arguments));
   PICKET_LET(store, open(arguments));
   std::uint64_t removed = 0;
   std::string missed;
@@ -191,32 +204,25 @@ Result<> run_licence(const std::vector<std::string>& text) {
 
 Result<> run_show(const std::vector<std::string>& text) {
   PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store", "publisher", "product"}));
-  if (arguments.words.empty() && !arguments.has("publisher")) return fail(Code::invalid, "no object was named");
+  PICKET_LET(objects, objects_of(arguments));
   PICKET_LET(store, open(arguments));
-  if (arguments.has("publisher")) {
-    PICKET_LET(facts, look(*store, ksn::v1::OBJECT_SOFTWARE, ksn::software_digest(arguments.get("publisher"), arguments.get("product"))));
-    print_facts(cat(arguments.get("publisher"), arguments.has("product") ? ", " : "", arguments.get("product")), "software", facts);
-  }
-  for (const auto& word : arguments.words) {
-    auto named = name_object(word, 0);
-    if (!named) return fail(std::move(named).error(), cat("'", word, "'"));
-    PICKET_LET(facts, look(*store, named->kind, named->digest));
-    std::string_view shown = word;
-    std::string matched;
+  for (const auto& [name, named] : objects) {
+    PICKET_LET(facts, look(*store, named.kind, named.digest));
+    std::string shown = name;
     // As a client decides: what is known of the address itself, else of what it lies in.
-    if (facts.empty() && named->kind == ksn::v1::OBJECT_ADDRESS) {
-      PICKET_LET(canonical, ksn::canonical_address(word));
+    if (facts.empty() && named.kind == ksn::v1::OBJECT_ADDRESS) {
+      PICKET_LET(canonical, ksn::canonical_address(name));
       for (const auto& expression : ksn::address_expressions(canonical)) {
         auto inner = name_object(expression, ksn::v1::OBJECT_ADDRESS);
         if (!inner) continue;
         PICKET_LET(found, look(*store, inner->kind, inner->digest));
         if (found.empty()) continue;
         facts = std::move(found);
-        shown = matched = cat(word, " (by ", expression, ")");
+        shown = cat(name, " (by ", expression, ")");
         break;
       }
     }
-    print_facts(shown, kind_text(named->kind), facts);
+    print_facts(shown, kind_text(named.kind), facts);
   }
   return {};
 }

@@ -196,10 +196,6 @@ Result<Named> name_object(std::string_view word, int kind) {
   const bool bare = std::count(word.begin(), word.end(), ':') > 1 && word.find_first_not_of("0123456789abcdefABCDEF:.") == word.npos;
   auto canonical = ksn::canonical_address(bare ? cat("[", word, "]") : std::string(word));
   if (!canonical) return fail(std::move(canonical).error());
-  // The library that writes international names as addresses have them is not among Picket's.
-  const auto scheme = word.find("://");
-  const auto host = word.substr(0, word.find_first_of("/?#", scheme == word.npos ? 0 : scheme + 3));
-  if (std::any_of(host.begin(), host.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) return fail(Code::unsupported, "an international name: only its form xn--... is read");
   const auto expressions = ksn::address_expressions(*canonical);
   if (expressions.empty() || !looks_like_host(std::string_view(expressions[0]).substr(0, expressions[0].find('/')))) return fail(Code::invalid, "neither a digest nor a web address");
   return Named{OBJECT_ADDRESS, *from_hex(sha256_hex(expressions[0]))};

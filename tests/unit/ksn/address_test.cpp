@@ -52,6 +52,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Vector{"http:/a.example/x", "http://a.example/x"}, Vector{"https:a.example", "https://a.example/"}, Vector{"http:8080/x", "http://http:8080/x"},
                     Vector{"a.example:443", "http://a.example:443/"}, Vector{"a.example:443?q", "http://a.example:443/?q"}, Vector{"ftp://a.example/x", "ftp://a.example/x"}, Vector{"a.example/?u=mailto:b", "http://a.example/?u=mailto:b"}));
 
+// \xC3\xBC: u with two dots, as one character; u\xCC\x88: as two.
+INSTANTIATE_TEST_SUITE_P(
+    international, CanonicalAddress,
+    testing::Values(Vector{"http://m\xC3\xBCnchen.de/", "http://xn--mnchen-3ya.de/"}, Vector{"http://M\xC3\x9CNCHEN.DE", "http://xn--mnchen-3ya.de/"}, Vector{"mu\xCC\x88nchen.de", "http://xn--mnchen-3ya.de/"},
+                    Vector{"http://m%C3%BCnchen.de/%C3%BC", "http://xn--mnchen-3ya.de/%C3%BC"}, Vector{"http://XN--MNCHEN-3YA.de/", "http://xn--mnchen-3ya.de/"}, Vector{"http://u:p@m\xC3\xBCnchen.de:8080/", "http://u:p@xn--mnchen-3ya.de:8080/"},
+                    Vector{"http://fa\xC3\x9F.de/", "http://xn--fa-hia.de/"}, Vector{"http://\xC3\xBC.my_host.de/", "http://xn--tda.my_host.de/"}, Vector{"http://a..\xC3\xBC./", "http://a.xn--tda/"},
+                    Vector{"http://a\xE3\x80\x82\xE3\x80\x82\xC3\xBC\xE3\x80\x82/", "http://a.xn--tda/"} /* ideographic full stops */, Vector{"http://\xEF\xBC\x91.0.0.1/", "http://1.0.0.1/"} /* a full-width digit */));
+// What IDNA2008 does not allow, or what would make another host of it, is asked as it came.
+INSTANTIATE_TEST_SUITE_P(
+    no_international_name, CanonicalAddress,
+    testing::Values(Vector{"http://a\xEF\xBC\x8F" "b.\xC3\xBC/", "http://a%EF%BC%8Fb.%C3%BC/"} /* a full-width slash */, Vector{"http://\xEF\xBC\x85" "2f.\xC3\xBC/", "http://%EF%BC%852f.%C3%BC/"},
+                    Vector{"http://\xE2\x98\x83.net/", "http://%E2%98%83.net/"}, Vector{"http://\xC3\xBC-.de/", "http://%C3%BC-.de/"}, Vector{"http://\xC3\xBC.xn--zzzzzzzzzzz.de/", "http://%C3%BC.xn--zzzzzzzzzzz.de/"},
+                    Vector{"http://\xC2\xAD/", "http://%C2%AD/"} /* a soft hyphen is nothing */, Vector{"http://\xC3\xBC%00.de/", "http://%C3%BC%00.de/"}, Vector{"http://\xC3.de/", "http://%C3.de/"}));
+
 TEST(CanonicalAddressRefused, says_why) {
   for (const auto& [address, why] : {Vector{"", "empty"}, Vector{"   ", "empty"}, Vector{"#only", "empty"}, Vector{"http:///path", "no host"}, Vector{"http://./", "no host"}, Vector{"http://a:b/", "port"},
                                      Vector{"http://a:1234567/", "port"}, Vector{"http://[::1/", "IPv6"}, Vector{"http://[zz]/", "IPv6"}, Vector{"http://[::1%00]/", "IPv6"}, Vector{"mailto:ann@host.example", "the scheme is 'mailto'"},

@@ -99,12 +99,13 @@ TEST_F(KsnLists, hosts_files_name_one_address_or_more_a_line_and_the_computers_o
   EXPECT_EQ(read("0.0.0.0 not/a.host\n").not_understood, 1u);
 }
 
-TEST_F(KsnLists, says_how_an_international_name_is_read) {
+TEST_F(KsnLists, reads_an_international_name_as_dns_has_it) {
   const auto result = read("b\xc3\xbc"
-                           "cher.example\nxn--bcher-kva.example\nhttp://a.example/b\xc3\xbc"
-                           "cher\n");
+                           "cher.example\nhttp://a.example/b\xc3\xbc"
+                           "cher\n\xe2\x98\x83.example\n");
   EXPECT_EQ(result.rows, 2u);
-  EXPECT_NE(result.first.find("an international name: only its form xn--... is read"), std::string::npos) << result.first;
+  EXPECT_TRUE(rows_.contains({2, address("xn--bcher-kva.example/")}));
+  EXPECT_EQ(result.not_understood, 1u) << "a snowman is no name";
 }
 
 TEST_F(KsnLists, misp_warninglists_are_trusted_unless_told) {

@@ -65,7 +65,7 @@ class SeatTest : public ::testing::Test {
     child_ = ::fork();
     ASSERT_GE(child_, 0);
     if (child_ == 0) {
-      Seat seat(storage_.host());
+      Seat seat(storage_.host(), 1);
       const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
       sockaddr_in address{};
       address.sin_family = AF_INET;
@@ -106,7 +106,7 @@ class SeatTest : public ::testing::Test {
 };
 
 TEST_F(SeatTest, is_free_when_nobody_has_it) {
-  Seat seat(storage_.host());
+  Seat seat(storage_.host(), 1);
   EXPECT_TRUE(seat.take().value_or(false));
   EXPECT_FALSE(seat.is_awaited());
   EXPECT_FALSE(seat.hand_over({}));
@@ -117,7 +117,7 @@ TEST_F(SeatTest, goes_over_with_the_sockets_and_who_waits_in_them) {
   start_holder([](Seat& seat, int listener) {
     if (!seat.is_awaited() || !seat.hand_over({{"http here", listener}, {"https here", listener}})) ::_exit(1);
   });
-  Seat seat(storage_.host());
+  Seat seat(storage_.host(), 1);
   EXPECT_FALSE(seat.take().value_or(true));
   EXPECT_FALSE(seat.take().value_or(true));
   const auto client = connected();
@@ -139,16 +139,21 @@ TEST_F(SeatTest, goes_over_with_the_sockets_and_who_waits_in_them) {
 
 TEST_F(SeatTest, falls_to_who_waits_when_the_other_is_killed) {
   start_holder([](Seat&, int) {});
-  Seat seat(storage_.host());
+  Seat seat(storage_.host(), 1);
   EXPECT_FALSE(seat.take().value_or(true));
+  EXPECT_FALSE(seat.may_open());
+  EXPECT_TRUE(seat.is_waiting());
   end();
+  EXPECT_TRUE(seat.may_open());
+  EXPECT_FALSE(seat.is_waiting());
   EXPECT_TRUE(seat.take().value_or(false));
   EXPECT_TRUE(seat.sockets().empty());
+  EXPECT_TRUE(seat.may_open()) << "to try once more what failed";
 }
 
 TEST_F(SeatTest, is_not_held_by_a_process_that_only_has_the_number_of_one_that_had_it) {
   storage_.host().store("seat", picket::cat(std::to_string(::getppid()), " 1"));
-  Seat seat(storage_.host());
+  Seat seat(storage_.host(), 1);
   EXPECT_TRUE(seat.take().value_or(false));
 }
 
@@ -157,7 +162,7 @@ TEST_F(SeatTest, stays_where_it_is_when_nobody_listens_to_the_word) {
     if (seat.hand_over({{"http here", listener}}) || !seat.is_ours()) ::_exit(1);
   });
   {
-    Seat killed(storage_.host());  // stood by, and is gone
+    Seat killed(storage_.host(), 1);  // stood by, and is gone
     EXPECT_FALSE(killed.take().value_or(true));
   }
   go_on();

@@ -80,6 +80,8 @@ TEST(Elf, asks_for_known_libraries_in_process_only) {
   facts.needed = {"libc.so.6", "libprotobuf.so.32", "libvendor.so.1", "libprotobuf-lite.so.32"};
   EXPECT_THAT(broken_rules(facts, true), ElementsAre(HasSubstr("libprotobuf.so.32"), HasSubstr("libvendor.so.1")));
   EXPECT_THAT(broken_rules(facts, false), IsEmpty());
+  facts.needed = {"libcurl.so.4", "libidn2.so.0"};
+  EXPECT_THAT(broken_rules(facts, true), IsEmpty());
   facts.needed = {"/tmp/libevil.so", "$ORIGIN/libevil.so"};
   EXPECT_EQ(broken_rules(facts, false).size(), 2u);
 }

@@ -27,6 +27,14 @@ TEST(AddressRange, contains_what_its_prefix_says) {
   EXPECT_TRUE(lies_in("10.0.0.0/8", "::ffff:10.1.1.1"));
 }
 
+TEST(AddressRange, around_an_address_is_the_range_of_a_width_that_it_lies_in) {
+  const auto around = [](const char* address, unsigned prefix) { return AddressRange::around(Address::parse(address).value(), prefix); };
+  EXPECT_EQ(around("10.1.2.3", 96 + 8).text(), "10.0.0.0/8");
+  EXPECT_EQ(around("10.1.2.3", 128).text(), "10.1.2.3/32");
+  EXPECT_EQ(around("fd12::1", 8).text(), "fd00::/8");
+  EXPECT_FALSE(around("10.1.2.3", 8).contains(Address::parse("10.1.2.3").value())) << "no range of IPv4 is as wide";
+}
+
 TEST(AddressRange, says_what_is_wrong) {
   for (const char* bad : {"", "10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "x", "10.0.0.0/", "10.0.0.0/-1", "::1/129", "10.0.0.0/8x"}) {
     const auto parsed = AddressRange::parse(bad);

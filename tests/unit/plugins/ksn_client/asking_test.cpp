@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 
 #include "ksn/software.hpp"
+#include "picket/host/v1/host.pb.h"
 #include "rig.hpp"
 
 namespace ksn_client_test {
@@ -180,6 +181,27 @@ TEST_F(KsnClientPlugin, local_lists_and_exclusions_come_before_everything_and_ar
   EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::LOCAL) << "the settings before stay in force";
 }
 
+TEST_F(KsnClientPlugin, exclusions_that_nothing_would_match_are_named_as_ignored_and_the_others_hold) {
+  settings["exclusions"] = json::array{"10.0.0.0/8", "www.*.example", "mailto:ann@example.org", "no-object", "intern.example.org", "10.0.0.1/8", "*.*.example"};
+  start();  // as after an upgrade: the release before took them all
+  accept();
+  EXPECT_EQ(check_address("http://10.1.2.3/secret").from(), v1::Checked::LOCAL);
+  EXPECT_EQ(check_address("http://a.intern.example.org/").from(), v1::Checked::LOCAL);
+  EXPECT_EQ(ksn.seen().asks, 0U);
+  const auto concern = [&] {
+    picket::host::v1::DeviceConcern out;
+    for (const auto& told : host.published("picket.device.concern"))
+      if (told.key == "settings") EXPECT_TRUE(out.ParseFromString(told.payload));
+    return out;
+  };
+  EXPECT_EQ(concern().level(), "Warning");
+  EXPECT_THAT(concern().text(), AllOf(StartsWith("ignored: setting exclusions: 'www.*.example': a *"), HasSubstr("'mailto:ann@example.org'"), HasSubstr("'no-object'"), EndsWith("; and 2 more")));
+  EXPECT_EQ(host.shown().health, PICKET_HEALTH_HEALTHY) << "else it would not take over from the version before";
+  settings["exclusions"] = json::array{"10.0.0.0/8"};
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(concern().level(), "OK");
+}
+
 TEST_F(KsnClientPlugin, the_most_exact_expression_of_an_address_decides) {
   const auto knows = [&](const std::string& expression, v1::Verdict verdict, const std::string& threat) {
     ksn.knows(sha256(expression), verdict, threat, 3600, v1::OBJECT_ADDRESS);
@@ -299,7 +321,7 @@ TEST_F(KsnClientPlugin, settings_that_are_wrong_are_refused_by_name) {
   start();
   for (const auto& [name, value] : std::vector<std::pair<std::string, json::value>>{{"proxy", "http://far.example"}, {"nonsense", 1}, {"fallback_resolvers", json::array{"x"}}, {"folder", "relative"},
                                                                                   {"when_unavailable", "Panic"}, {"file_prefix_bytes", 3}, {"content_kinds", json::array{"secrets"}},
-                                                                                  {"exclusions", json::array{"no-object"}}, {"language", "../en"}}) {
+                                                                                  {"language", "../en"}}) {
     auto wrong = settings;
     wrong[name] = value;
     EXPECT_EQ(host.apply(json::serialize(wrong), 99), PICKET_E_INVALID) << name;

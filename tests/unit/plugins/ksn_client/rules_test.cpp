@@ -15,6 +15,7 @@
 namespace ksn_client {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 using namespace std::chrono_literals;
@@ -232,37 +233,57 @@ TEST(KsnLocalLists, name_the_file_and_line_that_is_wrong) {
   const auto error = [&](const std::string& text) {
     EXPECT_TRUE(picket::write_file_atomic(folder / "list", text));
     const auto lists = LocalLists::make(settings);
-    return lists ? std::string("none") : lists.error().message;
+    return !lists ? lists.error().message : lists->ignored().empty() ? std::string("none") : cat("ignored: ", lists->ignored());
   };
   EXPECT_EQ(error("# nothing\n\n"), "none");
   EXPECT_EQ(error("example.org,untrusted\nsoftware:Acme/Tool,trusted,,tools\n" + std::string(64, 'a') + ",abusable\n"), "none");
   EXPECT_THAT(error("example.org,untrusted\nexample.org,evil\n"), HasSubstr("list line 2: 'evil' is no verdict"));
-  EXPECT_THAT(error("nothing,trusted"), HasSubstr("line 1"));
-  EXPECT_THAT(error("software:,trusted"), HasSubstr("line 1"));
+  EXPECT_THAT(error("nothing,trusted"), AllOf(StartsWith("ignored: "), HasSubstr("list line 1: 'nothing': no SHA-256")));
+  EXPECT_THAT(error("software:,trusted"), AllOf(StartsWith("ignored: "), HasSubstr("list line 1: 'software:': software has a publisher")));
   EXPECT_THAT(error("example.org"), HasSubstr("line 1"));
   EXPECT_THAT(error("a.example,untrusted\nexample.org,untrusted,B\xF6se"), HasSubstr("list line 2: is not UTF-8"));
 }
 
-TEST(KsnLocalLists, take_hosts_as_administrators_write_them_and_refuse_what_nothing_would_match) {
+TEST(KsnLocalLists, take_hosts_as_administrators_write_them_and_ignore_what_nothing_would_match) {
   picket::support::ServerFolder folder;
   const auto excludes = [](const std::string& object, const std::string& address) -> std::string {
     Settings settings;
     settings.exclusions = {object};
     const auto lists = LocalLists::make(settings);
-    if (!lists) return lists.error().message;
+    if (!lists->ignored().empty()) return lists->ignored();
     v1::Object asked;
     asked.set_address(address);
-    return lists->find(asked_of(asked)->keys) ? "yes" : "no";
+    return lists->find(*asked_of(asked)) ? "yes" : "no";
   };
   EXPECT_EQ(excludes("*.intern.example", "https://a.intern.example/x"), "yes");
   EXPECT_EQ(excludes(".intern.example", "https://a.intern.example/x"), "yes");
   EXPECT_EQ(excludes("http://wiki/", "http://wiki/page"), "yes");
   EXPECT_EQ(excludes("[2001:db8::1]", "http://[2001:db8::1]/x"), "yes");
   EXPECT_EQ(excludes("10.0.0.1/9001", "http://10.0.0.1/9001"), "yes") << "a path";
-  EXPECT_THAT(excludes("10.0.0.0/8", "http://10.0.0.1/"), HasSubstr("'10.0.0.0/8': a range of addresses"));
+  EXPECT_EQ(excludes("10.0.0.0/8", "http://10.255.0.1:8080/x?y"), "yes");
+  EXPECT_EQ(excludes("10.0.0.0/8", "http://0xa.1/"), "yes") << "10.0.0.1 in other words";
+  EXPECT_EQ(excludes("10.0.0.0/8", "http://[::ffff:10.0.0.1]/"), "yes");
+  EXPECT_EQ(excludes("10.0.0.0/8", "http://11.0.0.1/"), "no");
+  EXPECT_EQ(excludes("10.0.0.0/8", "http://10.example/"), "no");
+  EXPECT_EQ(excludes("0.0.0.0/0", "http://[2001:db8::1]/"), "no");
+  EXPECT_EQ(excludes("::/0", "http://10.0.0.1/"), "no");
+  EXPECT_EQ(excludes("2001:db8::/32", "http://[2001:DB8:1::1]/"), "yes");
+  EXPECT_THAT(excludes("10.0.0.1/8", "http://10.0.0.1/"), HasSubstr("10.0.0.0/8 is meant?"));
+  EXPECT_THAT(excludes("10.0.0/8", "http://10.0.0.1/"), HasSubstr("'10.0.0/8' is no address range such as"));
   EXPECT_THAT(excludes("www.*.example", "http://www.a.example/"), HasSubstr("'www.*.example': a *"));
   EXPECT_THAT(excludes("wiki", "http://wiki/"), HasSubstr("http://HOST/"));
   EXPECT_THAT(excludes("/home/ann", "http://home/"), HasSubstr("'/home/ann': not a web address"));
+
+  Settings ranges;
+  ranges.local = {{"10.0.0.0/8", v1::VERDICT_TRUSTED, "", "wide"}, {"10.1.0.0/16", v1::VERDICT_UNTRUSTED, "", "narrow"}, {"10.1.1.1", v1::VERDICT_UNTRUSTED, "", "one"}};
+  const auto threat = [lists = LocalLists::make(ranges)](const std::string& address) {
+    v1::Object object;
+    object.set_address(address);
+    return lists->find(*asked_of(object))->facts.threat();
+  };
+  EXPECT_EQ(threat("http://10.2.0.1/"), "wide");
+  EXPECT_EQ(threat("http://10.1.0.1/"), "narrow");
+  EXPECT_EQ(threat("http://10.1.1.1/page"), "one");
 
   ASSERT_TRUE(picket::write_file_atomic(folder / "list", "\xEF\xBB\xBF" "first.example,untrusted\r\n"));
   Settings settings;
