@@ -201,7 +201,7 @@ void Connection::answer() {
   close_after_ = !request_.keep_alive;
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {
-    const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_, shared.parts.point);
+    const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_);
     if (reply.status < 400 && shared.parts.on_file) shared.parts.on_file(from_);
     if (reply.entry != nullptr && reply.packed) {
       out_.append(reply.entry->packed);

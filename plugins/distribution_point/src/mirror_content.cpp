@@ -227,6 +227,7 @@ Result<> Mirror::publish(Run& run) {
   };
   if (is_published(metadata, targets)) {
     remember();
+    follow(std::move(*run.follows));
     return {};
   }
   run.tell("publish", "", "");
@@ -239,10 +240,11 @@ Result<> Mirror::publish(Run& run) {
     PICKET_LET(old, Catalogue::load(parts_.store.set_folder(before)));
     auto both = fresh;
     both.take_changing(old);
-    parts_.serve(std::make_shared<Catalogue>(std::move(both)));
+    serve(std::move(both));
   }
   PICKET_TRY(parts_.store.publish(set));
-  parts_.serve(std::make_shared<Catalogue>(std::move(fresh)));
+  followed_ = std::move(*run.follows);
+  serve(std::move(fresh));
   remember();
   run.result.set_published(true);
   return {};

@@ -51,7 +51,6 @@ class Server {
     std::function<void(std::string_view)> warn;
     std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
     std::function<void(const picket::Address& from)> on_file = nullptr;  // a GET or HEAD of what is in the catalogue; any of the threads, must not block
-    std::string point{};   // how it names itself, so that one that follows itself finds out
   };
   // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
   // names the address and the setting.

@@ -33,7 +33,7 @@ class PointMirror : public ::testing::Test {
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::make_unique<Store>(std::move(*store));
     mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_, [this](auto catalogue) { served_ = std::move(catalogue); ++served_times_; }, [this] { return now_; },
-                                                     [this](std::string_view text) { log_.append(text).append("\n"); }, "0123abcd"});
+                                                     [this](std::string_view text) { log_.append(text).append("\n"); }, {"0123abcd", "here"}});
     ASSERT_TRUE(mirror_->serve_published());
   }
   void offer(const std::string& component, std::int64_t release, const std::string& variant = "full", std::size_t size = 100'000) {

@@ -137,7 +137,7 @@ class PointServer : public ::testing::Test {
     auto server = Server::start(settings_, {[](const picket::Address& from, std::string_view path, std::string_view body) {
                                               return ApiAnswer{200, from.text() + " " + std::string(path) + " " + std::string(body)};
                                             },
-                                            {}, nullptr, nullptr, "0123abcd"});
+                                            {}});
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
     serve("set");
@@ -145,6 +145,7 @@ class PointServer : public ::testing::Test {
   void serve(const std::string& set) {
     auto catalogue = Catalogue::load(folder_.path() / set);
     ASSERT_TRUE(catalogue) << catalogue.error().message;
+    catalogue->set_point("0123abcd office");
     server_->serve(std::make_shared<Catalogue>(std::move(*catalogue)));
   }
   [[nodiscard]] std::uint16_t port(std::size_t which = 0) const {
@@ -176,7 +177,7 @@ TEST_F(PointServer, serves_small_and_large_files_over_one_connection) {
 TEST_F(PointServer, says_its_name_with_what_every_check_asks_for_and_with_nothing_else) {
   start();
   Client client(port());
-  EXPECT_EQ(client.get("/metadata/timestamp.json").header("Picket-Point"), "0123abcd");
+  EXPECT_EQ(client.get("/metadata/timestamp.json").header("Picket-Point"), "0123abcd office");
   EXPECT_EQ(client.get("/metadata/1.root.json").header("Picket-Point"), "");
   EXPECT_EQ(client.get("/targets/a/small").status, 200);
 }
