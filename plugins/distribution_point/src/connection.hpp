@@ -32,6 +32,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void got(std::size_t bytes);
   void work();                         // parses and answers until something must be waited for
   [[nodiscard]] bool make_room();
+  void use_large(std::vector<char> buffer);
   void forget_read(std::size_t bytes);
   void answer();                       // the parsed request, whose body has arrived
   void refuse(int status, std::string_view why);

@@ -30,6 +30,9 @@ struct ServerSettings {
   std::uint64_t min_bytes_per_second = 512;
   std::uint64_t bulk_bytes = 65'536;              // bodies from this size on are slowed by the rules
   std::vector<BandwidthRule> bandwidth;
+  // Of memory for long requests, of all connections. Who fills it keeps others from saying what they need for as long as a request may take, and nobody from
+  // fetching files.
+  std::uint64_t most_read = 64u << 20;
 };
 
 // Counters of all threads; read at any time.

@@ -288,17 +288,33 @@ TEST_F(PointServer, answers_wrong_requests_and_goes_on) {
     EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel"));
     EXPECT_TRUE(client.send("lo"));
     EXPECT_EQ(client.receive().body, "127.0.0.1 /v1/demand hello");
-    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + std::string(60'000, 'z')));
-    EXPECT_EQ(client.receive().body.size(), 60'000u + 21);
+    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 260000\r\n\r\n" + std::string(260'000, 'z')));
+    EXPECT_EQ(client.receive().body.size(), 260'000u + 21);
     EXPECT_EQ(client.get("/metadata/1.root.json", "Connection: close\r\n").body, "root");
     EXPECT_TRUE(client.is_closed());
   }
   for (const auto& [bytes, status] : {std::pair<std::string, int>{"\x16\x03\x01 hello", 400}, {"GET / HTTP/1.1\r\nX: " + std::string(10'000, 'a') + "\r\n\r\n", 431},
-                                      {"POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", 413}}) {
+                                      {"POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n", 413}}) {
     Client client(port());
     EXPECT_TRUE(client.send(bytes));
     EXPECT_EQ(client.receive().status, status);
     EXPECT_TRUE(client.is_closed());
+  }
+}
+
+TEST_F(PointServer, gives_long_requests_no_more_memory_than_it_has_for_them_and_goes_on_serving) {
+  settings_.most_read = 100'000;
+  start();
+  const auto post = [](std::size_t bytes) { return "POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" + std::string(bytes, 'z'); };
+  for (int i = 0; i < 3; ++i) {   // what was held is given back
+    Client large(port()), small(port());
+    (void)large.send(post(200'000));
+    EXPECT_EQ(large.receive().body, "too many long requests at once\n");
+    EXPECT_EQ(small.get("/metadata/1.root.json").body, "root");
+    for (int again = 0; again < 3; ++again) {
+      EXPECT_TRUE(small.send(post(60'000)));
+      EXPECT_EQ(small.receive().status, 200);
+    }
   }
 }
 
