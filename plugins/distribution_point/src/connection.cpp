@@ -226,8 +226,8 @@ void Connection::answer() {
       } else {
         file_at_ = reply.first;
         file_left_ = reply.length;
-        slowed_by_.reset();
-        if (file_left_ >= shared.settings.bulk_bytes && shared.bandwidth.has_rules()) slowed_by_ = shared.bandwidth.rule_for(from_, worker_.day(), worker_.minute());
+        is_bulk_ = file_left_ >= shared.settings.bulk_bytes && shared.bandwidth.has_rules();
+        choose_rule();
       }
     }
   } else if (request_.method == Request::Method::post && request_.path.starts_with("/v1/") && shared.parts.on_post) {
@@ -281,8 +281,14 @@ Connection::Io Connection::write_out() {
   return Io::done;
 }
 
+void Connection::choose_rule() {
+  chosen_at_ = {worker_.day(), worker_.minute()};
+  slowed_by_ = is_bulk_ ? worker_.shared().bandwidth.rule_for(from_, chosen_at_.first, chosen_at_.second) : std::nullopt;
+}
+
 Connection::Io Connection::write_file() {
   auto& bandwidth = worker_.shared().bandwidth;
+  if (is_bulk_ && chosen_at_ != std::pair(worker_.day(), worker_.minute())) choose_rule();
   for (std::uint64_t turn = 0; file_left_ > 0;) {
     if (turn >= kTurn) return Io::blocked_write;  // the others first; the socket may be ready again at once
     std::uint64_t may = std::min<std::uint64_t>(file_left_, tls_ ? Worker::kScratch : kTurn);

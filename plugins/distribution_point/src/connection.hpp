@@ -3,8 +3,10 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "response.hpp"
@@ -42,6 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] Io send(const char* data, std::size_t size, bool more, std::size_t& sent);
   [[nodiscard]] Io send_records(const char* data, std::size_t size, std::size_t& sent);
   [[nodiscard]] Io tls_result(int result);
+  void choose_rule();
   void wait_then(asio::ip::tcp::socket::wait_type what, void (Connection::*next)());
   void pause_until(std::chrono::steady_clock::time_point when);
   void sent_all();
@@ -73,6 +76,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t pending_record_ = 0;     // TLS: bytes of the record that waits for the socket
   std::uint64_t window_sent_ = 0;      // since the deadline was set
   bool close_after_ = false;
+  bool is_bulk_ = false;               // rules slow it
+  std::pair<int, int> chosen_at_;      // day and minute: a window may end, or begin, in the middle of an answer
   std::optional<std::size_t> slowed_by_;
   std::unique_ptr<asio::steady_timer> pause_;
 };

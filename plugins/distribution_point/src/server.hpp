@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -54,6 +55,7 @@ class Server {
     std::function<void(std::string_view)> warn;
     std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
     std::function<void(const picket::Address& from)> on_file = nullptr;  // a GET or HEAD of what is in the catalogue; any of the threads, must not block
+    std::function<std::time_t()> clock = nullptr;          // by which the windows of bandwidth rules open; none: the system's. Any of the threads
   };
   // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
   // names the address and the setting.

@@ -368,6 +368,27 @@ TEST_F(PointServer, slows_bulk_transfers_of_a_range_and_nothing_else) {
   }
 }
 
+TEST_F(PointServer, follows_the_next_rule_when_a_window_ends_in_the_middle_of_an_answer) {
+  std::tm noon{};
+  noon.tm_year = 126;
+  noon.tm_mday = 5;
+  noon.tm_hour = 11;
+  noon.tm_min = 59;
+  noon.tm_isdst = -1;
+  std::atomic<std::time_t> now{std::mktime(&noon)};
+  settings_.bandwidth = {{picket::AddressRange::parse("127.0.0.0/8").value(), 1000, {.from = 8 * 60, .to = 12 * 60}}};  // it would take 50 minutes
+  auto server = Server::start(settings_, {.on_post = {}, .warn = {}, .clock = [&] { return now.load(); }});
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  serve("set");
+  Client client(port());
+  ASSERT_TRUE(client.send("GET /targets/a/large HTTP/1.1\r\nHost: point\r\n\r\n"));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (server_->counters().sent_bytes == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  now += 60;
+  EXPECT_TRUE(client.receive().body == large_);
+}
+
 TEST_F(PointServer, changes_what_is_served_between_two_requests_of_a_connection) {
   start();
   Client client(port());
