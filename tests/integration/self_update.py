@@ -222,6 +222,17 @@ def answer_to(connection, method, path):
     return answer
 
 
+def answers(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -251,7 +262,8 @@ def point(work):
     agent.start()
     clients = None
     try:
-        wait_for("the first set", lambda: (mirror / "public").exists(), agent.log)
+        # Not only published: served, which it is a moment later.
+        wait_for("the first set", lambda: answers(port, "/metadata/timestamp.json"), agent.log)
         target = max((mirror / "public").rglob("targets/big/**/*"), key=lambda path: path.stat().st_size if path.is_file() else -1)
         path, digest = "/" + str(target.relative_to(mirror / "public")), hashlib.sha256(target.read_bytes()).hexdigest()
 

@@ -101,9 +101,9 @@ void Catalogue::add_missing(const Catalogue& other) {
 }
 
 void Catalogue::take_changing(const Catalogue& other) {
-  for (auto& [name, entry] : entries_)
-    if (entry.changes)
-      if (const auto* old = other.find(name)) entry = *old;
+  std::erase_if(entries_, [](const auto& one) { return one.second.changes; });
+  for (const auto& [name, entry] : other.entries_)
+    if (entry.changes) entries_.emplace(name, entry);
 }
 
 }  // namespace distribution_point

@@ -30,7 +30,7 @@ class Catalogue {
   [[nodiscard]] static picket::Result<Catalogue> load(const std::filesystem::path& set);
   // Adds what `other` has and this one has not: an earlier set, whose clients are still on their way.
   void add_missing(const Catalogue& other);
-  // Takes over how `other` answers for the names that change between sets.
+  // Of the names that change between sets, those of `other` and no more, as it answers for them.
   void take_changing(const Catalogue& other);
   // How the point that serves this names itself, to whoever asks for what changes (chain.hpp). Empty: it does not.
   void set_point(std::string header) { point_ = std::move(header); }

@@ -211,6 +211,8 @@ void Connection::answer() {
   close_after_ = !request_.keep_alive;
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {
+    // The next version may have published since what this one has never heard of. Between two requests a server may close: the client asks that one.
+    if (has_answered_ && worker_.is_draining() && worker_.catalogue().find(request_.path) == nullptr) return close();
     const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_);
     if (reply.status < 400 && shared.parts.on_file) shared.parts.on_file(from_);
     if (reply.entry != nullptr && reply.packed) {
@@ -354,6 +356,7 @@ void Connection::pause_until(std::chrono::steady_clock::time_point when) {
 }
 
 void Connection::sent_all() {
+  has_answered_ = true;
   file_.reset();
   if (out_.capacity() > 4096) out_ = {};  // an idle connection keeps little
   if (close_after_) {

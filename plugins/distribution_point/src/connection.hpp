@@ -75,7 +75,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t file_at_ = 0, file_left_ = 0;
   std::size_t pending_record_ = 0;     // TLS: bytes of the record that waits for the socket
   std::uint64_t window_sent_ = 0;      // since the deadline was set
-  bool close_after_ = false;
+  bool close_after_ = false, has_answered_ = false;
   bool is_bulk_ = false;               // rules slow it
   std::pair<int, int> chosen_at_;      // day and minute: a window may end, or begin, in the middle of an answer
   std::optional<std::size_t> slowed_by_;

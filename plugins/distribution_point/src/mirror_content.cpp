@@ -235,13 +235,15 @@ Result<> Mirror::publish(Run& run) {
   PICKET_LET(set, parts_.store.build(metadata, targets));
   PICKET_LET(fresh, catalogue_of(set));
   // A server has many threads. First all of them know the new files and still name the old set, then all name the new one: whoever was told
-  // of a file by one of them gets it from any other.
+  // of a file by one of them gets it from any other. So does the first set, before which there was none.
+  Catalogue old;
   if (before != 0) {
-    PICKET_LET(old, Catalogue::load(parts_.store.set_folder(before)));
-    auto both = fresh;
-    both.take_changing(old);
-    serve(std::move(both));
+    PICKET_LET(loaded, Catalogue::load(parts_.store.set_folder(before)));
+    old = std::move(loaded);
   }
+  auto both = fresh;
+  both.take_changing(old);
+  serve(std::move(both));
   PICKET_TRY(parts_.store.publish(set));
   followed_ = std::move(*run.follows);
   serve(std::move(fresh));

@@ -169,25 +169,31 @@ TEST_F(PointMirror, serves_clients_on_their_way_until_the_grace_is_over_and_then
   EXPECT_EQ(count("sets"), count("public/"));
 }
 
-TEST_F(PointMirror, names_the_old_set_until_every_thread_knows_the_new_files) {
+TEST_F(PointMirror, names_a_set_only_when_every_thread_knows_its_files) {
   offer("a", 1);
   publish();
   want("a");
-  ASSERT_EQ(run().result_class(), "ok");
-  const auto old_stamp = served_->find("/metadata/timestamp.json")->etag;
-  std::vector<std::pair<std::string, bool>> steps;   // the timestamp shown, and whether the new snapshot is there
+  std::vector<std::pair<std::string, bool>> steps;   // the timestamp shown, and whether the newest snapshot is there
+  std::string snapshot = "/metadata/2.snapshot.json";
   mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_,
                                                    [&](const std::shared_ptr<const Catalogue>& catalogue) {
-                                                     steps.emplace_back(catalogue->find("/metadata/timestamp.json")->etag, catalogue->find("/metadata/3.snapshot.json") != nullptr);
+                                                     const auto* stamp = catalogue->find("/metadata/timestamp.json");
+                                                     steps.emplace_back(stamp == nullptr ? "" : stamp->etag, catalogue->find(snapshot) != nullptr);
                                                    },
                                                    [this] { return now_; }, [](std::string_view) {}});
-  offer("a", 2);
-  publish();
   ASSERT_TRUE(run().published());
   ASSERT_EQ(steps.size(), 2u);
-  EXPECT_EQ(steps[0], std::pair(old_stamp, true));
-  EXPECT_NE(steps[1].first, old_stamp);
+  EXPECT_EQ(steps[0], std::pair(std::string(), true));
+  EXPECT_NE(steps[1].first, "");
   EXPECT_TRUE(steps[1].second);
+  offer("a", 2);
+  publish();
+  snapshot = "/metadata/3.snapshot.json";
+  ASSERT_TRUE(run().published());
+  ASSERT_EQ(steps.size(), 4u);
+  EXPECT_EQ(steps[2], std::pair(steps[1].first, true));
+  EXPECT_NE(steps[3].first, steps[1].first);
+  EXPECT_TRUE(steps[3].second);
 }
 
 TEST_F(PointMirror, keeps_the_old_set_when_the_new_one_cannot_be_brought_whole_and_goes_on_where_it_ended) {

@@ -415,6 +415,19 @@ TEST_F(PointServer, says_why_it_cannot_listen) {
   EXPECT_NE(Server::start(settings_, {}).error().message.find("is no certificate in PEM"), std::string::npos);
 }
 
+TEST_F(PointServer, says_of_no_file_that_it_is_not_there_when_the_next_version_may_have_it) {
+  start();
+  Client client(port());
+  ASSERT_EQ(client.get("/metadata/9.snapshot.json").status, 404);
+  std::thread leaving([&] { server_->drain(std::chrono::seconds(20)); });
+  for (;;) {
+    const auto got = client.get("/metadata/9.snapshot.json");
+    if (got.status == 0) break;   // closed: the client asks whoever listens now
+    EXPECT_EQ(got.header("Connection"), "") << "an answer of the version that leaves";
+  }
+  leaving.join();
+}
+
 // As a new version of the plugin takes over from the old one.
 TEST_F(PointServer, gives_its_sockets_away_and_ends_what_is_under_way) {
   start(true);
