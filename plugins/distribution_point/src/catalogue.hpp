@@ -30,8 +30,9 @@ class Catalogue {
   [[nodiscard]] static picket::Result<Catalogue> load(const std::filesystem::path& set);
   // Adds what `other` has and this one has not: an earlier set, whose clients are still on their way.
   void add_missing(const Catalogue& other);
-  // Of the names that change between sets, those of `other` and no more, as it answers for them.
-  void take_changing(const Catalogue& other);
+  // Of what tells clients what is newest, that of `other` and no more: the names that change between sets, and which roots there are. Who was given a new
+  // root and then a timestamp by its predecessor's keys would take it for a forgery.
+  void take_newest(const Catalogue& other);
   // How the point that serves this names itself, to whoever asks for what changes (chain.hpp). Empty: it does not.
   void set_point(std::string header) { point_ = std::move(header); }
   [[nodiscard]] const std::string& point() const { return point_; }

@@ -89,7 +89,7 @@ class Mirror {
   [[nodiscard]] picket::Result<> fetch_from(Run& run, const Road& road, const File& file);
   [[nodiscard]] picket::Result<> publish(Run& run);
   [[nodiscard]] picket::Result<std::vector<Store::Metadata>> metadata_of(Run& run);
-  void add_roots(Run& run, std::vector<Store::Metadata>& out);
+  void add_older_roots(Run& run, std::vector<Store::Metadata>& out);
   [[nodiscard]] bool is_published(const std::vector<Store::Metadata>& metadata, const std::vector<Store::Target>& targets) const;
   void miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts);
   [[nodiscard]] picket::Result<Catalogue> catalogue_of(std::uint64_t set) const;
