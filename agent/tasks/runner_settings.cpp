@@ -51,7 +51,7 @@ void Runner::take_settings(Settings settings) {
     }
     const bool is_new = entry.definition.id.empty();
     const bool is_on_again = definition.enabled && !entry.definition.enabled;
-    const bool changed = !is_new && (is_on_again || entry.definition.schedule != definition.schedule);
+    const bool changed = !is_new && (is_on_again || !entry.definition.schedule.begins_as(definition.schedule));
     entry.definition = std::move(definition);
     auto what = entry.remembered;
     // A new schedule counts from now: what it would have said earlier was not missed.

@@ -28,6 +28,11 @@ struct Schedule {
 
   [[nodiscard]] bool is_by_clock() const { return kind != Kind::by_hand && kind != Kind::new_updates && kind != Kind::after; }
   bool operator==(const Schedule&) const = default;
+  // How long a run may take says nothing of when it begins.
+  [[nodiscard]] bool begins_as(Schedule other) const {
+    other.stop_after = stop_after;
+    return *this == other;
+  }
 };
 
 struct Moment {

@@ -64,7 +64,7 @@ std::string_view settings_schema_text() {
           },
           "run_missed": {"description": "A run whose time passed while the computer was off is made up for as soon as possible. Default: true.", "type": "boolean"},
           "random_delay": {"description": "At most so much later; how much is the same for this task on this device every time.", "$ref": "#/definitions/duration"},
-          "stop_after": {"description": "It is cancelled when it takes longer.", "$ref": "#/definitions/duration"}
+          "stop_after": {"description": "It is cancelled when it takes longer, also one that makes up for a missed run. A change counts from its next run.", "$ref": "#/definitions/duration"}
         }
       }
     }

@@ -195,9 +195,11 @@ void Run::carry_out(Turn& turn) {
 }
 
 // The planned release; when its files are nowhere to be had, as in a copy that lacks them, the next lower one that may be taken and is newer
-// than what is in force.
+// than what is in force. A drive that another computer filled may hold the other variant only: better that than nothing, or than an older release
+// of it; but it takes the place of no release of the wanted one.
 void Run::install_best(Turn& turn) {
-  constexpr int kMaxMissing = 3;
+  const bool other_may_do = !turn.active || turn.active->variant != variant_;
+  const int most_missing = other_may_do ? 6 : 3;   // three releases
   const auto& component = turn.component;
   auto& out = turn.out;
   auto offered = turn.offer.releases;
@@ -211,13 +213,14 @@ void Run::install_best(Turn& turn) {
       out.set_result(only_fetch_ ? "fetched" : "updated");
       out.set_text(cat(missing, only_fetch_ ? cat("release ", number, " (", release.variant, ") is at hand for the next update") : pending_text_.empty() ? plan.why : pending_text_));
       if (only_fetch_) return;
+      if (!missing.empty() && release.variant != variant_) turn.note = cat(missing, release.variant, " is in force until then");
       out.set_variant(release.variant);
       out.set_release_after(static_cast<std::uint64_t>(release.release));
       return;
     }
-    const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= kMaxMissing;
+    const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= most_missing;
     if (lacks) {
-      std::erase_if(offered, [&](const auto& each) { return each.release == release.release; });
+      std::erase_if(offered, [&](const auto& each) { return each.release == release.release && (!other_may_do || each.variant == release.variant); });
       plan = plan_of(component, offered);
     }
     if (!lacks || plan.what != Plan::What::install) {
@@ -225,8 +228,8 @@ void Run::install_best(Turn& turn) {
       out.set_text(cat(missing, done.error().message));
       return;
     }
-    missing += cat("release ", number, " cannot be had: ", done.error().message, "; ");
-    shop_.explain.say({.component = component}, cat("release ", number, " is nowhere to be had: ", plan.why));
+    missing += cat("release ", number, " (", release.variant, ") cannot be had: ", done.error().message, "; ");
+    shop_.explain.say({.component = component}, cat("release ", number, " (", release.variant, ") is nowhere to be had: ", plan.why));
   }
 }
 

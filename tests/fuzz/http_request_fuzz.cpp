@@ -1,8 +1,9 @@
-// A request's head, a range and a demand from bytes of anybody: no crash, and what was taken keeps its promises.
+// A request's head, a range, a demand and a chain of points from bytes of anybody: no crash, and what was taken keeps its promises.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "chain.hpp"
 #include "demand.hpp"
 #include "http_request.hpp"
 
@@ -24,5 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto part = dp::part_of(range, 1000); part && !part->unsatisfiable && (part->length == 0 || part->first + part->length > 1000)) std::abort();
   (void)dp::parse_http_date(bytes);
   (void)dp::parse_announcement(bytes);
+  const auto chain = dp::parse_chain(bytes);
+  if (chain.size() > dp::kMostChain + 1 || dp::parse_chain(dp::to_header(chain)) != chain) std::abort();
   return 0;
 }

@@ -1,7 +1,6 @@
 #include "curl_source/http_transfer.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include "curl_source/options.hpp"
 #include "curl_source/verdict.hpp"
@@ -11,7 +10,7 @@ namespace {
 
 constexpr unsigned kMostRedirects = 3;
 constexpr std::chrono::seconds kShun(60);
-constexpr std::size_t kMostShunned = 256, kMostEarlier = 2000, kMostPointName = 64;
+constexpr std::size_t kMostShunned = 256, kMostEarlier = 2000, kMostPoints = 4096;
 
 // Metadata are hex and names: packed they are half the bytes, and what a check costs. Targets are packed as they are, and resumed by offset.
 bool may_come_packed(const picket::source::v1::FetchRequest& request) { return request.offset() == 0 && request.path().starts_with("metadata/"); }
@@ -163,8 +162,8 @@ void HttpTransfer::look_at_head() {
   long status = 0;
   ::curl_easy_getinfo(easy(), CURLINFO_RESPONSE_CODE, &status);
   if (status != 200 && status != 206) return;  // an error page: judge() says so
-  const auto is_hex = [](unsigned char c) { return std::isxdigit(c) != 0; };
-  if (auto point = header("Picket-Point"); point.size() <= kMostPointName && std::ranges::all_of(point, is_hex)) came_from_point(std::move(point));
+  const auto is_plain = [](unsigned char c) { return c >= 0x20 && c < 0x7f; };
+  if (auto points = header("Picket-Point"); points.size() <= kMostPoints && std::ranges::all_of(points, is_plain)) came_from_point(std::move(points));
   const std::string coding = header("Content-Encoding");
   if (is_packed()) {  // some servers call the packing of NAME.gz a coding, and some do not; unpack() sees what it is
     if (status == 200) take_from(0, 0);

@@ -97,7 +97,7 @@ class Transfer {
   [[nodiscard]] bool unpack();
   void refuse(Failure failure);
   void note(std::string text);                               // for the log, and for `explain`
-  void came_from_point(std::string name) { point_ = std::move(name); }
+  void came_from_point(std::string names) { point_ = std::move(names); }
   template <class Value>
   void set(CURLoption option, Value value) {
     const CURLcode code = ::curl_easy_setopt(easy_.get(), option, value);

@@ -12,7 +12,7 @@
 
 namespace distribution_point {
 
-constexpr std::size_t kMostWants = 256;   // of one device
+constexpr std::size_t kMostWants = 2048;   // of one device: a thousand components, some of them in both variants
 
 // {"device":"ID","components":[{"component":"yara-rules","variants":["full"]}]}
 struct Announcement {

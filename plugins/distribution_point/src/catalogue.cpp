@@ -100,10 +100,11 @@ void Catalogue::add_missing(const Catalogue& other) {
     if (!entry.changes) entries_.emplace(name, entry);
 }
 
-void Catalogue::take_changing(const Catalogue& other) {
-  for (auto& [name, entry] : entries_)
-    if (entry.changes)
-      if (const auto* old = other.find(name)) entry = *old;
+void Catalogue::take_newest(const Catalogue& other) {
+  const auto tells_what_is_newest = [](std::string_view name, const Entry& entry) { return entry.changes || name.ends_with(".root.json"); };
+  std::erase_if(entries_, [&](const auto& one) { return tells_what_is_newest(one.first, one.second); });
+  for (const auto& [name, entry] : other.entries_)
+    if (tells_what_is_newest(name, entry)) entries_.emplace(name, entry);
 }
 
 }  // namespace distribution_point

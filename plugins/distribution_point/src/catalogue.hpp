@@ -30,8 +30,12 @@ class Catalogue {
   [[nodiscard]] static picket::Result<Catalogue> load(const std::filesystem::path& set);
   // Adds what `other` has and this one has not: an earlier set, whose clients are still on their way.
   void add_missing(const Catalogue& other);
-  // Takes over how `other` answers for the names that change between sets.
-  void take_changing(const Catalogue& other);
+  // Of what tells clients what is newest, that of `other` and no more: the names that change between sets, and which roots there are. Who was given a new
+  // root and then a timestamp by its predecessor's keys would take it for a forgery.
+  void take_newest(const Catalogue& other);
+  // How the point that serves this names itself, to whoever asks for what changes (chain.hpp). Empty: it does not.
+  void set_point(std::string header) { point_ = std::move(header); }
+  [[nodiscard]] const std::string& point() const { return point_; }
 
   // "/metadata/timestamp.json"
   [[nodiscard]] const Entry* find(std::string_view path) const {
@@ -46,6 +50,7 @@ class Catalogue {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries_;
+  std::string point_;
 };
 
 }  // namespace distribution_point

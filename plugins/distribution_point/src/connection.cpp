@@ -13,6 +13,7 @@ namespace distribution_point {
 namespace {
 
 constexpr std::size_t kTlsRecord = 16'384;
+constexpr std::uint64_t kLeastOfBody = 8192;   // bytes a second, beyond the time for a request
 constexpr std::uint64_t kTurn = 2u << 20;   // bytes for one connection before the others have their turn
 
 }  // namespace
@@ -26,6 +27,7 @@ Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, const picke
 Connection::~Connection() {
   // Only when the event loop itself is destroyed can it still be open.
   if (state_ != State::closed) worker_.shared().leave(from_);
+  use_large({});
 }
 
 void Connection::enter(State state, std::chrono::seconds limit) {
@@ -114,11 +116,18 @@ void Connection::handshake() {
 bool Connection::make_room() {
   if (have_ < capacity()) return true;
   const std::size_t most = state_ == State::body ? head_bytes_ + static_cast<std::size_t>(request_.body_bytes) : kMostHead + 1;
-  if (capacity() >= most) return false;
-  std::vector<char> larger(most);
+  // By and by: who only says that much will come gets no room for it.
+  const std::size_t size = std::min(most, 4 * capacity());
+  if (size <= capacity() || (state_ == State::body && worker_.shared().read_bytes + size > worker_.shared().settings.most_read)) return false;
+  std::vector<char> larger(size);
   std::memcpy(larger.data(), buffer(), have_);
-  large_ = std::move(larger);
+  use_large(std::move(larger));
   return true;
+}
+
+void Connection::use_large(std::vector<char> buffer) {
+  worker_.shared().read_bytes += buffer.size() - large_.size();
+  large_ = std::move(buffer);
 }
 
 void Connection::forget_read(std::size_t bytes) {
@@ -126,7 +135,7 @@ void Connection::forget_read(std::size_t bytes) {
   std::memmove(buffer(), buffer() + bytes, have_);
   if (!large_.empty() && have_ <= small_.size()) {
     std::memcpy(small_.data(), large_.data(), have_);
-    large_ = {};
+    use_large({});
   }
 }
 
@@ -165,12 +174,12 @@ void Connection::work() {
       if (!make_room()) return refuse(431, "the head is too long");
     } else {
       head_bytes_ = parsed.head_bytes;
-      enter(State::body, worker_.shared().settings.head_timeout);
+      enter(State::body, worker_.shared().settings.head_timeout + std::chrono::seconds(request_.body_bytes / kLeastOfBody));
     }
   }
   if (state_ == State::body) {
     if (have_ >= head_bytes_ + request_.body_bytes) return answer();
-    if (!make_room()) return refuse(413, "the body is too long");
+    if (!make_room()) return refuse(503, "too many long requests at once");
   }
   // TLS may hold more than was taken from it.
   if (tls_ && ::SSL_has_pending(tls_.get()) != 0) return read_tls();
@@ -184,6 +193,7 @@ void Connection::refuse(int status, std::string_view why) {
   close_after_ = true;
   file_left_ = 0;
   have_ = 0;
+  use_large({});
   out_at_ = 0;
   window_sent_ = 0;
   enter(State::sending, worker_.shared().settings.send_timeout);
@@ -201,7 +211,9 @@ void Connection::answer() {
   close_after_ = !request_.keep_alive;
   const bool is_get = request_.method == Request::Method::get, is_head = request_.method == Request::Method::head;
   if (is_get || is_head) {
-    const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_, shared.parts.point);
+    // The next version may have published since what this one has never heard of. Between two requests a server may close: the client asks that one.
+    if (has_answered_ && worker_.is_draining() && worker_.catalogue().find(request_.path) == nullptr) return close();
+    const auto reply = answer_file(request_, worker_.catalogue(), worker_.date(), out_);
     if (reply.status < 400 && shared.parts.on_file) shared.parts.on_file(from_);
     if (reply.entry != nullptr && reply.packed) {
       out_.append(reply.entry->packed);
@@ -216,8 +228,8 @@ void Connection::answer() {
       } else {
         file_at_ = reply.first;
         file_left_ = reply.length;
-        slowed_by_.reset();
-        if (file_left_ >= shared.settings.bulk_bytes && shared.bandwidth.has_rules()) slowed_by_ = shared.bandwidth.rule_for(from_, worker_.day(), worker_.minute());
+        is_bulk_ = file_left_ >= shared.settings.bulk_bytes && shared.bandwidth.has_rules();
+        choose_rule();
       }
     }
   } else if (request_.method == Request::Method::post && request_.path.starts_with("/v1/") && shared.parts.on_post) {
@@ -271,8 +283,14 @@ Connection::Io Connection::write_out() {
   return Io::done;
 }
 
+void Connection::choose_rule() {
+  chosen_at_ = {worker_.day(), worker_.minute()};
+  slowed_by_ = is_bulk_ ? worker_.shared().bandwidth.rule_for(from_, chosen_at_.first, chosen_at_.second) : std::nullopt;
+}
+
 Connection::Io Connection::write_file() {
   auto& bandwidth = worker_.shared().bandwidth;
+  if (is_bulk_ && chosen_at_ != std::pair(worker_.day(), worker_.minute())) choose_rule();
   for (std::uint64_t turn = 0; file_left_ > 0;) {
     if (turn >= kTurn) return Io::blocked_write;  // the others first; the socket may be ready again at once
     std::uint64_t may = std::min<std::uint64_t>(file_left_, tls_ ? Worker::kScratch : kTurn);
@@ -338,6 +356,7 @@ void Connection::pause_until(std::chrono::steady_clock::time_point when) {
 }
 
 void Connection::sent_all() {
+  has_answered_ = true;
   file_.reset();
   if (out_.capacity() > 4096) out_ = {};  // an idle connection keeps little
   if (close_after_) {

@@ -3,8 +3,10 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "response.hpp"
@@ -32,6 +34,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void got(std::size_t bytes);
   void work();                         // parses and answers until something must be waited for
   [[nodiscard]] bool make_room();
+  void use_large(std::vector<char> buffer);
   void forget_read(std::size_t bytes);
   void answer();                       // the parsed request, whose body has arrived
   void refuse(int status, std::string_view why);
@@ -41,6 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] Io send(const char* data, std::size_t size, bool more, std::size_t& sent);
   [[nodiscard]] Io send_records(const char* data, std::size_t size, std::size_t& sent);
   [[nodiscard]] Io tls_result(int result);
+  void choose_rule();
   void wait_then(asio::ip::tcp::socket::wait_type what, void (Connection::*next)());
   void pause_until(std::chrono::steady_clock::time_point when);
   void sent_all();
@@ -71,7 +75,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t file_at_ = 0, file_left_ = 0;
   std::size_t pending_record_ = 0;     // TLS: bytes of the record that waits for the socket
   std::uint64_t window_sent_ = 0;      // since the deadline was set
-  bool close_after_ = false;
+  bool close_after_ = false, has_answered_ = false;
+  bool is_bulk_ = false;               // rules slow it
+  std::pair<int, int> chosen_at_;      // day and minute: a window may end, or begin, in the middle of an answer
   std::optional<std::size_t> slowed_by_;
   std::unique_ptr<asio::steady_timer> pause_;
 };

@@ -54,7 +54,7 @@ class DistributionPoint {
   void set_gate();
 
   picket::plugin::Host host_;
-  const std::string instance_;           // random, of this process: a state folder may be a copy, and two points with one name would take each other for themselves
+  const std::string instance_;           // random, of this process: a state folder may be a copy, and two points with one name would take each other for themselves (chain.hpp)
   picket::plugin::Seat seat_;            // another version of this plugin may have the folder and the ports, and give them to this one
   Settings settings_;
   std::shared_mutex gate_mutex_;

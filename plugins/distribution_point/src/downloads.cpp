@@ -21,7 +21,7 @@ constexpr const char* kProto = "application/x-protobuf; messageType=picket.distr
 
 Downloads::Downloads(Parts parts, const Settings& settings)
     : parts_(std::move(parts)), upstream_(parts_.asker, cancelled_),
-      mirror_({parts_.store, upstream_, parts_.serve, [] { return static_cast<std::int64_t>(std::time(nullptr)); }, [this](std::string_view text) { parts_.host.info(text); }, parts_.instance}),
+      mirror_({parts_.store, upstream_, parts_.serve, [] { return static_cast<std::int64_t>(std::time(nullptr)); }, [this](std::string_view text) { parts_.host.info(text); }, {parts_.instance, settings.mirror.name}}),
       settings_(settings.mirror), interval_(settings.interval), next_(Clock::now() + settings.start_delay) {}
 
 Downloads::~Downloads() {

@@ -10,7 +10,7 @@ namespace distribution_point {
 
 constexpr std::size_t kMostHead = 8192;    // bytes of a request's head
 constexpr std::size_t kMostPath = 2048;    // as sent
-constexpr std::size_t kMostBody = 65536;   // of a POST
+constexpr std::size_t kMostBody = 262'144; // of a POST: what one device may wish for (kMostWants), with the longest names
 
 struct Request {
   enum class Method { get, head, post, other } method = Method::other;

@@ -64,8 +64,10 @@ Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::
     return {};
   });
   if (!got) return fail(std::move(got).error());
-  met_itself = !instance_.empty() && got->point == instance_;
-  if (met_itself) return fail(Code::conflict, "it leads to this point itself");
+  if (self_.id.empty() || got->point.empty()) return out;
+  chain = parse_chain(got->point);
+  refused = why_not_follow(self_, chain);
+  if (!refused.empty()) return fail(Code::conflict, refused);
   return out;
 }
 
@@ -80,12 +82,27 @@ Result<Catalogue> Mirror::catalogue_of(std::uint64_t set) const {
   return std::move(catalogue);
 }
 
+void Mirror::serve(Catalogue catalogue) {
+  if (!self_.id.empty()) {
+    Chain chain{self_};
+    chain.insert(chain.end(), followed_.begin(), followed_.end());
+    catalogue.set_point(to_header(chain));
+  }
+  parts_.serve(std::make_shared<Catalogue>(std::move(catalogue)));
+}
+
+void Mirror::follow(Chain chain) {
+  if (chain == followed_) return;
+  followed_ = std::move(chain);
+  if (auto served = serve_published(); !served) parts_.log(served.error().message);
+}
+
 Result<> Mirror::serve_published() {
   const auto set = parts_.store.published();
   if (set == 0) return {};
   auto catalogue = catalogue_of(set);
   if (!catalogue) return fail(std::move(catalogue).error(), "the published set");
-  parts_.serve(std::make_shared<Catalogue>(std::move(*catalogue)));
+  serve(std::move(*catalogue));
   return {};
 }
 
@@ -115,6 +132,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
                             const std::atomic<bool>& cancelled, std::uint64_t id, bool is_ordered) {
   Run run{settings, progress, cancelled, is_ordered};
   run.result.set_point(settings.name);
+  self_.name = settings.name;
   wishes_ = devices;
   for (auto& [wish, by] : wishes_)
     for (auto& name : by)
@@ -202,7 +220,7 @@ Result<> Mirror::choose_roads(Run& run) {
 
 Result<> Mirror::check(Run& run) {
   PICKET_TRY(choose_roads(run));
-  run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled, parts_.instance);
+  run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled, self_);
   trust::ClientOptions options;
   options.metadata_dir = parts_.store.trusted_folder();
   options.high_water_file = parts_.store.highest_file();
@@ -215,11 +233,13 @@ Result<> Mirror::check(Run& run) {
   for (std::size_t i = 0; i < run.roads.roads.size(); ++i) {
     const auto& road = run.roads.roads[i];
     run.fetcher->road = &road;
-    run.fetcher->met_itself = false;
+    run.fetcher->chain.clear();
+    run.fetcher->refused.clear();
     run.tell("check", "", cat("asking source ", road.name));
     auto done = run.client->refresh();
     if (done) {
       run.result.set_source(road.name);
+      run.follows = std::move(run.fetcher->chain);
       run.say(road.name, "taken: the first source whose metadata are good");
       for (std::size_t later = i + 1; later < run.roads.roads.size(); ++later)
         run.say(run.roads.roads[later].name, cat("not asked: ", road.name, " comes before it and works; stands by for single files"));
@@ -234,9 +254,10 @@ Result<> Mirror::check(Run& run) {
     if (run.cancelled || done.error().code == Code::cancelled) return fail(Code::cancelled, "cancelled");
     if (done.error().code == Code::no_space) return fail(std::move(done).error());
     // What it serves is whole and valid, and nothing new would ever come. For the agent here it is a source as good as any: it does not rest.
-    if (run.fetcher->met_itself) {
-      run.say(road.name, "passed over: it leads to this point itself");
-      failures += cat(failures.empty() ? "" : "; ", road.name, ": it leads to this point itself");
+    if (const auto& why = run.fetcher->refused; !why.empty()) {
+      run.say(road.name, cat("passed over: ", why));
+      failures += cat(failures.empty() ? "" : "; ", road.name, ": ", why);
+      if (!run.follows) run.follows = followed_by(self_, std::move(run.fetcher->chain));
       continue;
     }
     run.say(road.name, cat("failed: ", done.error().message));
@@ -244,6 +265,8 @@ Result<> Mirror::check(Run& run) {
     parts_.upstream.report(road, &done.error());
     failures += cat(failures.empty() ? "" : "; ", road.name, ": ", done.error().message);
   }
+  // Whoever comes round to this point must see itself, too: it may know a way out, and its id is another one since it was started again.
+  if (run.follows) follow(std::move(*run.follows));
   return fail(Code::unavailable, cat("no source worked: ", failures));
 }
 
@@ -405,7 +428,7 @@ void Mirror::clean(std::chrono::seconds grace) {
   for (const auto set : earlier)
     if (std::ranges::find(doomed, set) == doomed.end())
       if (auto old = Catalogue::load(parts_.store.set_folder(set))) catalogue->add_missing(*old);
-  parts_.serve(std::make_shared<Catalogue>(std::move(*catalogue)));
+  serve(std::move(*catalogue));
   for (const auto set : doomed)
     if (auto removed = parts_.store.remove_set(set); !removed) parts_.log(removed.error().message);
 }

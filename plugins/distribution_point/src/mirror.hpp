@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catalogue.hpp"
+#include "chain.hpp"
 #include "result.hpp"
 #include "scrub.hpp"
 #include "store.hpp"
@@ -34,11 +35,11 @@ class Mirror {
     std::function<void(std::shared_ptr<const Catalogue>)> serve;   // returns when nobody is served from the one before any more
     std::function<std::int64_t()> now;
     std::function<void(std::string_view)> log;
-    std::string instance{};   // how this point names itself to who asks it; empty: it does not
+    PointName self{};         // how this point names itself to who asks it; without an id: not at all
   };
   using Progress = std::function<void(const v1::DownloadProgress&)>;
 
-  explicit Mirror(Parts parts) : parts_(std::move(parts)) {}
+  explicit Mirror(Parts parts) : parts_(std::move(parts)), self_(parts_.self) {}
 
   // Serves what was published before; at the start.
   [[nodiscard]] picket::Result<> serve_published();
@@ -88,12 +89,17 @@ class Mirror {
   [[nodiscard]] picket::Result<> fetch_from(Run& run, const Road& road, const File& file);
   [[nodiscard]] picket::Result<> publish(Run& run);
   [[nodiscard]] picket::Result<std::vector<Store::Metadata>> metadata_of(Run& run);
-  void add_roots(Run& run, std::vector<Store::Metadata>& out);
+  void add_older_roots(Run& run, std::vector<Store::Metadata>& out);
   [[nodiscard]] bool is_published(const std::vector<Store::Metadata>& metadata, const std::vector<Store::Target>& targets) const;
   void miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts);
   [[nodiscard]] picket::Result<Catalogue> catalogue_of(std::uint64_t set) const;
+  void serve(Catalogue catalogue);
+  // From here on this point tells that what it serves came through these.
+  void follow(Chain chain);
 
   Parts parts_;
+  PointName self_;
+  Chain followed_;                                  // through which the published set came
   Wishes wishes_;
   std::map<ComponentVariant, std::uint64_t> served_;
   std::set<ComponentVariant> unverified_;           // of those

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include "base/bytes.hpp"
@@ -157,43 +156,32 @@ Result<> Mirror::fetch_from(Run& run, const Road& road, const File& file) {
   return parts_.store.keep(file.key);
 }
 
-void Mirror::add_roots(Run& run, std::vector<Store::Metadata>& out) {
-  // Clients come with the root they were installed with and walk from there.
-  const auto newest = run.client->versions().root;
-  for (std::int64_t version = std::max<std::int64_t>(1, newest - 255); version <= newest; ++version) {
+// Clients come with the root they were installed with, which may be older than this agent's, and walk from there.
+void Mirror::add_older_roots(Run& run, std::vector<Store::Metadata>& out) {
+  const auto newest = run.client->versions().root, oldest_here = newest - static_cast<std::int64_t>(out.size()) + 1;
+  for (auto version = std::max<std::int64_t>(1, newest - trust::Limits{}.root_rotations + 1); version < oldest_here; ++version) {
     const auto name = cat(std::to_string(version), ".root.json");
     auto bytes = picket::read_file(parts_.store.set_folder(parts_.store.published()) / "metadata" / name, trust::Limits{}.root_bytes);
     if (!bytes || !is_root(*bytes, version)) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
-    if (!bytes && version == newest) bytes = picket::read_file(parts_.store.trusted_folder() / "root.json", trust::Limits{}.root_bytes);
-    if (!bytes) continue;  // not everybody keeps the first ones; the agents' own root is newer
-    if (is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
-    else parts_.log(cat(name, " is passed over: it is no root of that version"));
+    if (bytes && is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
+    else if (bytes) parts_.log(cat(name, " is passed over: it is no root of that version"));
+    else if (bytes.error().code != Code::not_found) parts_.log(cat(name, " is lacking until the next download: ", bytes.error().message));
+    // else not everybody keeps the first ones
   }
 }
 
 Result<std::vector<Store::Metadata>> Mirror::metadata_of(Run& run) {
+  // What the client verified, byte for byte as it came: of roots all from the one on that the agent was installed with, whatever the sources still have.
+  PICKET_LET(verified, run.client->metadata_files(run.roles));
   std::vector<Store::Metadata> out;
-  add_roots(run, out);
-  // The client keeps what it verified, byte for byte as it came, under names without version.
-  const auto versions = run.client->versions();
-  const auto limit = trust::Limits{}.declared_bytes;
-  const auto add = [&](std::string_view role, std::optional<std::int64_t> version) -> Result<> {
-    const auto file = cat(trust::encode_role(role), ".json");
-    PICKET_LET(bytes, picket::read_file(parts_.store.trusted_folder() / file, limit));
-    out.push_back({version ? cat(std::to_string(*version), ".", file) : file, std::move(bytes)});
-    return {};
+  const auto take = [&](bool roots) {
+    for (auto& file : verified)
+      if (file.path.ends_with(".root.json") == roots) out.push_back({file.path, std::move(file.bytes)});
   };
-  PICKET_TRY(add("snapshot", versions.snapshot));
-  PICKET_TRY(add("targets", versions.targets));
-  auto snapshot = trust::Metadata<trust::Snapshot>::parse(out[out.size() - 2].bytes);
-  if (!snapshot) return fail(std::move(snapshot).error(), "snapshot");
-  for (const auto& role : run.roles) {
-    const auto listed = snapshot->body.meta.find(cat(role, ".json"));
-    if (listed == snapshot->body.meta.end()) return fail(Code::internal, cat("snapshot does not list ", role));
-    PICKET_TRY(add(role, listed->second.version));
-  }
+  take(true);
+  add_older_roots(run, out);
+  take(false);
   out.insert(out.end(), run.kept_roles.begin(), run.kept_roles.end());
-  PICKET_TRY(add("timestamp", std::nullopt));
   return out;
 }
 
@@ -227,6 +215,7 @@ Result<> Mirror::publish(Run& run) {
   };
   if (is_published(metadata, targets)) {
     remember();
+    follow(std::move(*run.follows));
     return {};
   }
   run.tell("publish", "", "");
@@ -234,15 +223,18 @@ Result<> Mirror::publish(Run& run) {
   PICKET_LET(set, parts_.store.build(metadata, targets));
   PICKET_LET(fresh, catalogue_of(set));
   // A server has many threads. First all of them know the new files and still name the old set, then all name the new one: whoever was told
-  // of a file by one of them gets it from any other.
+  // of a file by one of them gets it from any other. So does the first set, before which there was none.
+  Catalogue old;
   if (before != 0) {
-    PICKET_LET(old, Catalogue::load(parts_.store.set_folder(before)));
-    auto both = fresh;
-    both.take_changing(old);
-    parts_.serve(std::make_shared<Catalogue>(std::move(both)));
+    PICKET_LET(loaded, Catalogue::load(parts_.store.set_folder(before)));
+    old = std::move(loaded);
   }
+  auto both = fresh;
+  both.take_newest(old);
+  serve(std::move(both));
   PICKET_TRY(parts_.store.publish(set));
-  parts_.serve(std::make_shared<Catalogue>(std::move(fresh)));
+  followed_ = std::move(*run.follows);
+  serve(std::move(fresh));
   remember();
   run.result.set_published(true);
   return {};

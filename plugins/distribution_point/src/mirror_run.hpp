@@ -1,6 +1,7 @@
 // What one run of the mirror works with.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,16 +13,17 @@ namespace distribution_point {
 // Metadata through the road that is being tried.
 class Mirror::Fetcher : public picket::trust::Fetcher {
  public:
-  Fetcher(Upstream& upstream, const std::atomic<bool>& cancelled, const std::string& instance) : upstream_(upstream), cancelled_(cancelled), instance_(instance) {}
+  Fetcher(Upstream& upstream, const std::atomic<bool>& cancelled, const PointName& self) : upstream_(upstream), cancelled_(cancelled), self_(self) {}
   picket::Result<std::string> fetch_metadata(std::string_view path, std::uint64_t max_bytes) override;
   const Road* road = nullptr;
   std::uint64_t bytes = 0;
-  bool met_itself = false;   // on that road this very point answered
+  Chain chain;               // of the point that answered on that road, if one did
+  std::string refused;       // why it must not be followed
 
  private:
   Upstream& upstream_;
   const std::atomic<bool>& cancelled_;
-  const std::string& instance_;
+  const PointName& self_;
 };
 
 // Will not come by waiting: every source that was asked has it wrong or lacks it.
@@ -45,6 +47,7 @@ struct Mirror::Run {
   Roads roads{};
   std::unique_ptr<Fetcher> fetcher{};
   std::unique_ptr<picket::trust::Client> client{};
+  std::optional<Chain> follows{};               // of the first road that counts
 
   // Per wish, in the order of importance: what it needs.
   struct Need {

@@ -69,7 +69,7 @@ std::string_view reason_of(int status) {
   }
 }
 
-Reply answer_file(const Request& request, const Catalogue& catalogue, std::string_view date, std::string& head, std::string_view point) {
+Reply answer_file(const Request& request, const Catalogue& catalogue, std::string_view date, std::string& head) {
   const Entry* entry = catalogue.find(request.path);
   const bool head_only = request.method == Request::Method::head;
   if (entry == nullptr) {
@@ -113,7 +113,7 @@ Reply answer_file(const Request& request, const Catalogue& catalogue, std::strin
   if (reply.packed) head.append("Content-Encoding: gzip\r\n");
   if (reply.status != 416) head.append(reply.packed || (reply.status == 304 && request.takes_gzip && !entry->packed.empty()) ? entry->packed_validators : entry->validators);
   if (entry->changes) head.append("Cache-Control: no-cache\r\n");
-  if (entry->changes && !point.empty()) head.append("Picket-Point: ").append(point).append("\r\n");
+  if (entry->changes && !catalogue.point().empty()) head.append("Picket-Point: ").append(catalogue.point()).append("\r\n");
   if (!request.keep_alive) head.append("Connection: close\r\n");
   head.append("\r\n");
   if (head_only) reply.entry = nullptr;

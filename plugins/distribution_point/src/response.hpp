@@ -17,9 +17,8 @@ struct Reply {
   bool packed = false;                 // entry->packed follows instead, all of it
 };
 
-// GET and HEAD of a file: 200, 206, 304, 404, 416. The head is appended to `head`; `date` is the ready line "Date: ...\r\n"; `point`: who answers, told
-// with what every check asks for; empty: nobody wants to know.
-[[nodiscard]] Reply answer_file(const Request& request, const Catalogue& catalogue, std::string_view date, std::string& head, std::string_view point = {});
+// GET and HEAD of a file: 200, 206, 304, 404, 416. The head is appended to `head`; `date` is the ready line "Date: ...\r\n".
+[[nodiscard]] Reply answer_file(const Request& request, const Catalogue& catalogue, std::string_view date, std::string& head);
 // A whole answer with a short text or JSON for a body. `close` says that the connection ends with it.
 void answer_text(int status, std::string_view type, std::string_view body, bool head_only, bool close, std::string_view date, std::string& out);
 [[nodiscard]] std::string_view reason_of(int status);

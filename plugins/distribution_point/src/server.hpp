@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -30,6 +31,9 @@ struct ServerSettings {
   std::uint64_t min_bytes_per_second = 512;
   std::uint64_t bulk_bytes = 65'536;              // bodies from this size on are slowed by the rules
   std::vector<BandwidthRule> bandwidth;
+  // Of memory for long requests, of all connections. Who fills it keeps others from saying what they need for as long as a request may take, and nobody from
+  // fetching files.
+  std::uint64_t most_read = 64u << 20;
 };
 
 // Counters of all threads; read at any time.
@@ -51,7 +55,7 @@ class Server {
     std::function<void(std::string_view)> warn;
     std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
     std::function<void(const picket::Address& from)> on_file = nullptr;  // a GET or HEAD of what is in the catalogue; any of the threads, must not block
-    std::string point{};   // how it names itself, so that one that follows itself finds out
+    std::function<std::time_t()> clock = nullptr;          // by which the windows of bandwidth rules open; none: the system's. Any of the threads
   };
   // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
   // names the address and the setting.

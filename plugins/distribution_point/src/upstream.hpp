@@ -59,7 +59,7 @@ class Upstream {
   struct Got {
     std::uint64_t bytes = 0;
     std::uint64_t offset = 0;   // where they begin: 0 when the source cannot resume
-    std::string point{};        // the distribution point that answered, if it said its name
+    std::string point{};        // the distribution point that answered and those it follows, as it names them (chain.hpp)
   };
   // At most max_bytes from `offset` on. Code::not_found only when the source says that there is no such file.
   [[nodiscard]] virtual picket::Result<Got> fetch(const Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) = 0;

@@ -48,7 +48,7 @@ Worker::~Worker() = default;
 
 void Worker::look_at_clocks() {
   now_ = std::chrono::steady_clock::now();
-  const std::time_t wall = std::time(nullptr);
+  const std::time_t wall = shared_.parts.clock ? shared_.parts.clock() : std::time(nullptr);
   date_ = picket::cat("Date: ", http_date(wall), "\r\n");
   std::tm local{};
   ::localtime_r(&wall, &local);

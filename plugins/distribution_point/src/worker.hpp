@@ -41,6 +41,8 @@ struct Shared {
   [[nodiscard]] bool admit(const picket::Address& address);
   void leave(const picket::Address& address);
 
+  std::atomic<std::uint64_t> read_bytes{0};   // see ServerSettings::most_read
+
  private:
   struct Hash {
     std::size_t operator()(const picket::Address& a) const { return std::hash<std::string_view>()({reinterpret_cast<const char*>(a.bytes.data()), a.bytes.size()}); }

@@ -176,6 +176,25 @@ TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an
 }
 
 // It is 08:00.
+TEST_F(TasksTest, another_stop_after_costs_neither_a_missed_run_nor_one_that_is_to_follow) {
+  const auto settings = [](std::string_view more) {
+    return cat(R"({"tasks":{"first":{"type":"test"},"next":{"type":"test","schedule":{"after":{"task":"first","delay":{"minutes":40}}})", more,
+               R"(},"x":{"type":"test","schedule":{"daily":{"at":"09:00"}},"random_delay":{"minutes":30})", more, "}}}");
+  };
+  open(settings(""));   // at 08:00
+  tasks_.reset();
+  clock_.pass(7200);
+  open(settings(""));   // x makes up for 09:00 within half an hour
+  ASSERT_TRUE(run("first"));
+  ASSERT_TRUE(tasks_->apply_settings(settings(R"(,"stop_after":{"hours":1})")));
+  clock_.pass(1800);
+  ASSERT_TRUE(comes_true([&] { return history("x").size() == 1; }));
+  EXPECT_EQ(history("x").front().trigger(), "missed");
+  clock_.pass(600);
+  ASSERT_TRUE(comes_true([&] { return history("next").size() == 1; }));
+  EXPECT_EQ(history("next").front().trigger(), "after first");
+}
+
 TEST_F(TasksTest, a_time_of_day_that_is_given_to_a_task_that_has_run_was_not_missed_before) {
   open(R"({"tasks":{"x":{"type":"test"}}})");
   ASSERT_TRUE(run("x"));

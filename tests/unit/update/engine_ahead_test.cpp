@@ -184,12 +184,45 @@ TEST_F(UpdateLacking, a_lower_release_is_taken_when_a_copy_lacks_the_files_of_th
   const auto result = world_->run();
   EXPECT_EQ(result.result(), "ok");
   EXPECT_EQ(rule(), "rule of 2 full");
-  EXPECT_THAT(result.components(0).text(), HasSubstr("release 3 cannot be had: no source could give"));
+  EXPECT_THAT(result.components(0).text(), HasSubstr("release 3 (full) cannot be had: no source could give"));
   EXPECT_THAT(result.components(0).text(), HasSubstr("release 2 (full) is newer than 1"));
   EXPECT_EQ(world_->status_of("rules").release(), 2u);
   source_->files.emplace(newest, bytes);
   EXPECT_EQ(world_->run().result(), "ok");
   EXPECT_EQ(rule(), "rule of 3 full");
+}
+
+// As a drive that a computer in cloud mode filled: its metadata name both variants.
+TEST_F(UpdateLacking, the_other_variant_is_better_than_nothing_and_only_until_the_wanted_one_can_be_had) {
+  publish(release(1));
+  publish(release(1, "light"));
+  source_->make_trouble({"rules/full/", What::missing, 0, 1000});
+  open();
+  auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(rule(), "rule of 1 light");
+  EXPECT_THAT(result.components(0).text(), HasSubstr("release 1 (full) cannot be had: no source could give"));
+  EXPECT_THAT(world_->status_of("rules").text(), HasSubstr("light is in force until then"));
+  EXPECT_EQ(world_->run().result(), "failed") << "nothing came";
+  EXPECT_EQ(rule(), "rule of 1 light");
+  publish(release(2));
+  publish(release(2, "light"));
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 2 light");
+  source_->no_trouble();
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
+TEST_F(UpdateLacking, the_other_variant_takes_the_place_of_no_release_of_the_wanted_one) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  publish(release(2, "light"));
+  source_->make_trouble({"rules/full/", What::missing, 0, 1000});
+  EXPECT_EQ(world_->run().result(), "failed");
+  EXPECT_EQ(rule(), "rule of 1 full");
 }
 
 TEST_F(UpdateLacking, nothing_lower_than_what_is_in_force_is_taken_and_no_other_trouble_leads_there) {

@@ -32,8 +32,8 @@ class PointMirror : public ::testing::Test {
     auto store = Store::open(folder_.path() / "point");
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::make_unique<Store>(std::move(*store));
-    mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_, [this](auto catalogue) { served_ = std::move(catalogue); ++served_times_; }, [this] { return now_; },
-                                                     [this](std::string_view text) { log_.append(text).append("\n"); }, "0123abcd"});
+    mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_, [this](auto catalogue) { served_ = std::move(catalogue); }, [this] { return now_; },
+                                                     [this](std::string_view text) { log_.append(text).append("\n"); }, {"0123abcd", "here"}});
     ASSERT_TRUE(mirror_->serve_published());
   }
   void offer(const std::string& component, std::int64_t release, const std::string& variant = "full", std::size_t size = 100'000) {
@@ -64,7 +64,7 @@ class PointMirror : public ::testing::Test {
   std::atomic<bool> cancelled_{false};
   std::string log_;
   std::shared_ptr<const Catalogue> served_;
-  int served_times_ = 0, clients_ = 0;
+  int clients_ = 0;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Mirror> mirror_;
 };

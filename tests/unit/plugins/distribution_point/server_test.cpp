@@ -137,7 +137,7 @@ class PointServer : public ::testing::Test {
     auto server = Server::start(settings_, {[](const picket::Address& from, std::string_view path, std::string_view body) {
                                               return ApiAnswer{200, from.text() + " " + std::string(path) + " " + std::string(body)};
                                             },
-                                            {}, nullptr, nullptr, "0123abcd"});
+                                            {}});
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
     serve("set");
@@ -145,6 +145,7 @@ class PointServer : public ::testing::Test {
   void serve(const std::string& set) {
     auto catalogue = Catalogue::load(folder_.path() / set);
     ASSERT_TRUE(catalogue) << catalogue.error().message;
+    catalogue->set_point("0123abcd office");
     server_->serve(std::make_shared<Catalogue>(std::move(*catalogue)));
   }
   [[nodiscard]] std::uint16_t port(std::size_t which = 0) const {
@@ -176,7 +177,7 @@ TEST_F(PointServer, serves_small_and_large_files_over_one_connection) {
 TEST_F(PointServer, says_its_name_with_what_every_check_asks_for_and_with_nothing_else) {
   start();
   Client client(port());
-  EXPECT_EQ(client.get("/metadata/timestamp.json").header("Picket-Point"), "0123abcd");
+  EXPECT_EQ(client.get("/metadata/timestamp.json").header("Picket-Point"), "0123abcd office");
   EXPECT_EQ(client.get("/metadata/1.root.json").header("Picket-Point"), "");
   EXPECT_EQ(client.get("/targets/a/small").status, 200);
 }
@@ -287,17 +288,33 @@ TEST_F(PointServer, answers_wrong_requests_and_goes_on) {
     EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel"));
     EXPECT_TRUE(client.send("lo"));
     EXPECT_EQ(client.receive().body, "127.0.0.1 /v1/demand hello");
-    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + std::string(60'000, 'z')));
-    EXPECT_EQ(client.receive().body.size(), 60'000u + 21);
+    EXPECT_TRUE(client.send("POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 260000\r\n\r\n" + std::string(260'000, 'z')));
+    EXPECT_EQ(client.receive().body.size(), 260'000u + 21);
     EXPECT_EQ(client.get("/metadata/1.root.json", "Connection: close\r\n").body, "root");
     EXPECT_TRUE(client.is_closed());
   }
   for (const auto& [bytes, status] : {std::pair<std::string, int>{"\x16\x03\x01 hello", 400}, {"GET / HTTP/1.1\r\nX: " + std::string(10'000, 'a') + "\r\n\r\n", 431},
-                                      {"POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", 413}}) {
+                                      {"POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n", 413}}) {
     Client client(port());
     EXPECT_TRUE(client.send(bytes));
     EXPECT_EQ(client.receive().status, status);
     EXPECT_TRUE(client.is_closed());
+  }
+}
+
+TEST_F(PointServer, gives_long_requests_no_more_memory_than_it_has_for_them_and_goes_on_serving) {
+  settings_.most_read = 100'000;
+  start();
+  const auto post = [](std::size_t bytes) { return "POST /v1/demand HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" + std::string(bytes, 'z'); };
+  for (int i = 0; i < 3; ++i) {   // what was held is given back
+    Client large(port()), small(port());
+    (void)large.send(post(200'000));
+    EXPECT_EQ(large.receive().body, "too many long requests at once\n");
+    EXPECT_EQ(small.get("/metadata/1.root.json").body, "root");
+    for (int again = 0; again < 3; ++again) {
+      EXPECT_TRUE(small.send(post(60'000)));
+      EXPECT_EQ(small.receive().status, 200);
+    }
   }
 }
 
@@ -351,6 +368,28 @@ TEST_F(PointServer, slows_bulk_transfers_of_a_range_and_nothing_else) {
   }
 }
 
+TEST_F(PointServer, follows_the_next_rule_when_a_window_ends_in_the_middle_of_an_answer) {
+  std::tm noon{};
+  noon.tm_year = 126;
+  noon.tm_mday = 5;
+  noon.tm_hour = 11;
+  noon.tm_min = 59;
+  noon.tm_isdst = -1;
+  std::atomic<std::time_t> now{std::mktime(&noon)};
+  settings_.bandwidth = {{picket::AddressRange::parse("127.0.0.0/8").value(), 1000, {.from = 8 * 60, .to = 12 * 60}}};  // it would take 50 minutes
+  auto server = Server::start(settings_, {.on_post = {}, .warn = {}, .clock = [&] { return now.load(); }});
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  serve("set");
+  Client client(port());
+  ASSERT_TRUE(client.send("GET /targets/a/large HTTP/1.1\r\nHost: point\r\n\r\n"));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (server_->counters().sent_bytes == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  now += 60;
+  EXPECT_TRUE(client.receive().body == large_);
+  server_.reset();   // before its clock
+}
+
 TEST_F(PointServer, changes_what_is_served_between_two_requests_of_a_connection) {
   start();
   Client client(port());
@@ -374,6 +413,19 @@ TEST_F(PointServer, says_why_it_cannot_listen) {
   EXPECT_NE(Server::start(settings_, {}).error().message.find("none.pem"), std::string::npos);
   settings_.key = folder_.path() / "secret";
   EXPECT_NE(Server::start(settings_, {}).error().message.find("is no certificate in PEM"), std::string::npos);
+}
+
+TEST_F(PointServer, says_of_no_file_that_it_is_not_there_when_the_next_version_may_have_it) {
+  start();
+  Client client(port());
+  ASSERT_EQ(client.get("/metadata/9.snapshot.json").status, 404);
+  std::thread leaving([&] { server_->drain(std::chrono::seconds(20)); });
+  for (;;) {
+    const auto got = client.get("/metadata/9.snapshot.json");
+    if (got.status == 0) break;   // closed: the client asks whoever listens now
+    EXPECT_EQ(got.header("Connection"), "") << "an answer of the version that leaves";
+  }
+  leaving.join();
 }
 
 // As a new version of the plugin takes over from the old one.

@@ -187,14 +187,14 @@ TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_i
   EXPECT_EQ(posts(), 2u);
 }
 
-TEST_F(PointSource, says_which_point_answered_where_the_point_names_itself) {
-  std::atomic<bool> is_hex{true};
+TEST_F(PointSource, says_which_point_answered_and_whom_it_follows_where_the_point_names_itself) {
+  std::atomic<bool> is_plain{true};
   RawServer point([&](const std::string&) {
-    return RawServer::Reply{RawServer::answer("200 OK", "stamp", std::string("Connection: close\r\nPicket-Point: ") + (is_hex ? "0123abcd" : "\xff not hex") + "\r\n")};
+    return RawServer::Reply{RawServer::answer("200 OK", "stamp", std::string("Connection: close\r\nPicket-Point: ") + (is_plain ? "0123abcd office, 4567 warehouse" : "0123abcd \xff") + "\r\n")};
   });
   begin({at(point)});
-  EXPECT_EQ(get("metadata/timestamp.json").reply.point(), "0123abcd");
-  is_hex = false;
+  EXPECT_EQ(get("metadata/timestamp.json").reply.point(), "0123abcd office, 4567 warehouse");
+  is_plain = false;
   EXPECT_EQ(get("metadata/timestamp.json").reply.point(), "");
 }
 
