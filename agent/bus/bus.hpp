@@ -86,6 +86,9 @@ struct PeerOptions {
   // Beside the peer that has this name: it may ask, and is asked only by who names it standby_address(name). What it subscribes, and the
   // state that it publishes, is kept until take_over(); an event is BUSY until then.
   bool stands_by = false;
+  // Its handler never blocks, and holds no lock while it calls the bus that it also takes for a request or a reply: one that finds its queue
+  // empty is handed out by the thread that brings it, which saves waking another.
+  bool is_quick = false;
   std::shared_ptr<runtime::Strand> strand = nullptr;  // whose tasks its handler's calls shall not overlap; null: one of its own
 };
 

@@ -42,6 +42,7 @@ class Inbox {
   void push_chunk(Item item);
   void push_control(Item item) { incoming_.push_back(std::move(item)); }
   [[nodiscard]] bool is_empty() const { return incoming_.empty(); }
+  [[nodiscard]] std::size_t items() const { return incoming_.size(); }
 
   // The consumer's side: takes all that has come; `batch` (drained before) becomes the next incoming buffer.
   void swap_out(std::vector<Item>& batch);

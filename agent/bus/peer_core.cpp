@@ -205,13 +205,34 @@ void PeerCore::schedule() { strand_->post_job(shared_from_this()); }
 
 void PeerCore::push_control(Item item) {
   bool wake = false;
+  const bool is_reply = item.what == Item::What::reply;
   {
     const std::scoped_lock lock(inbox.mutex);
     if (halt_ & kDetached) return;
     inbox.push_control(std::move(item));
     wake = claim_schedule();
   }
-  if (wake) schedule();
+  if (!wake) return;
+  if (is_reply) hand_out();
+  else schedule();
+}
+
+void PeerCore::hand_out() {
+  if (!options_.is_quick) return schedule();
+  std::unique_lock lock(inbox.mutex);
+  is_running_ = true;
+  // Only this one. What comes meanwhile is the strand's: the thread that is here has its own work, and locks that other items might want.
+  if (next_ == batch_.size() && inbox.items() == 1 && halt_.load(std::memory_order_relaxed) == 0) {
+    batch_.clear();
+    next_ = 0;
+    inbox.swap_out(batch_);
+    ++next_;
+    lock.unlock();
+    deliver(batch_.front());
+    batch_.front() = {};
+    lock.lock();
+  }
+  end_run(lock, !inbox.is_empty() && halt_.load(std::memory_order_relaxed) == 0);
 }
 
 void PeerCore::run() {
@@ -244,6 +265,10 @@ void PeerCore::run() {
     again = run_batch();
     lock.lock();
   }
+  end_run(lock, again);
+}
+
+void PeerCore::end_run(std::unique_lock<SpinLock>& lock, bool again) {
   is_running_ = false;
   if (halt_ & kDetached) stopped_running_.notify_all();
   if (again) {

@@ -86,6 +86,8 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   // Under the inbox's lock, after a push. True: the caller calls schedule() next.
   [[nodiscard]] bool claim_schedule();
   void schedule();
+  // The same for a request or a reply that was just pushed: a quick handler gets it here.
+  void hand_out();
 
   // Whoever comes first ends the request; false: somebody else did.
   enum class By : std::uint8_t { asker, answerer, nobody };
@@ -104,6 +106,7 @@ class PeerCore final : public runtime::Job, public std::enable_shared_from_this<
   [[nodiscard]] std::optional<Status> publish_aside(Publication& to, std::string_view key, std::string_view content_type, std::string_view payload);
   void publish_held();
   void run() override;  // on the strand: hands out what has come
+  void end_run(std::unique_lock<SpinLock>& lock, bool again);
   [[nodiscard]] bool run_batch();  // true: its turn is over and there is more
   void deliver(Item& item);
   void deliver_request(const Item& item);

@@ -91,7 +91,7 @@ Status PeerCore::take_request(const std::shared_ptr<OpenRequest>& open, const Me
       wake = claim_schedule();
     }
   }
-  if (wake) schedule();
+  if (wake) hand_out();
   return room ? kOk : status_of(Code::busy);
 }
 

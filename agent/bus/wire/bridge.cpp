@@ -29,6 +29,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
   }
 
   [[nodiscard]] Result<> start(Router& router, PeerOptions peer, UniqueFd socket) {
+    peer.is_quick = true;       // a frame into the socket, or behind those that wait
     peer.starts_paused = true;  // until all that its handler uses is there
     PICKET_LET(attached, router.attach(std::move(peer), *this));
     peer_ = std::move(attached);

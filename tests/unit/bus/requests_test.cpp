@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "unit/bus/fixture.hpp"
 
 namespace picket::bus {
@@ -176,6 +179,42 @@ TEST_F(Requests, can_be_asked_of_oneself) {
   ASSERT_EQ(self->respond(third.heard("request")[0].id, kOk, "", "!"), kOk);
   ASSERT_TRUE(third.wait_for("reply"));
   EXPECT_EQ(third.heard("reply")[0].payload(), "!");
+}
+
+TEST_F(Requests, reach_a_quick_handler_on_the_thread_that_brings_them_unless_something_is_before_them) {
+  class Quick : public Recorder {
+   public:
+    void on_request(RequestId id, const MessagePtr& m) override {
+      thread = std::this_thread::get_id();
+      Recorder::on_request(id, m);
+    }
+    void on_reply(Token token, Status status, const MessagePtr& m) override {
+      thread = std::this_thread::get_id();
+      Recorder::on_reply(token, status, m);
+    }
+    std::atomic<std::thread::id> thread;
+  };
+  Quick asks, answers;
+  const auto from = *router->attach({.name = "from", .allow = {.asks = {"quick"}}, .is_quick = true}, asks);
+  const auto to = *router->attach({.name = "to", .allow = {.subscribes = {"e"}, .answers = {"quick"}}, .is_quick = true}, answers);
+  const auto publisher = attach(third, "publisher", {.publishes = {{"e", Kind::event}}});
+  ASSERT_EQ(to->subscribe("e"), kOk);
+
+  ASSERT_EQ(from->request({.topic = "quick"}, 1), kOk);
+  ASSERT_EQ(answers.heard("request").size(), 1U);
+  EXPECT_EQ(answers.thread.load(), std::this_thread::get_id());
+  ASSERT_EQ(to->respond(answers.heard("request")[0].id, kOk, "", "!"), kOk);
+  ASSERT_EQ(asks.heard("reply").size(), 1U);
+  EXPECT_EQ(asks.thread.load(), std::this_thread::get_id());
+
+  answers.hold();
+  ASSERT_EQ(publisher->publish("e", "", "", "first"), kOk);
+  ASSERT_TRUE(answers.wait_until_held());
+  ASSERT_EQ(from->request({.topic = "quick"}, 2), kOk);
+  EXPECT_EQ(answers.heard("request").size(), 1U);
+  answers.let_go();
+  ASSERT_TRUE(answers.wait_for("request", 2));
+  EXPECT_NE(answers.thread.load(), std::this_thread::get_id());
 }
 
 TEST_F(Requests, one_peer_cannot_answer_what_another_was_asked) {

@@ -87,10 +87,14 @@ class Asker : public Handler {
   std::unique_ptr<Peer> peer;
 };
 
-TEST_F(Stress, every_request_is_answered_exactly_once_while_peers_come_and_go) {
+class StressOfRequests : public BusTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(OnStrands, StressOfRequests, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(ByWhoBringsThem, StressOfRequests, testing::Values(true));
+
+TEST_P(StressOfRequests, each_is_answered_exactly_once_while_peers_come_and_go) {
   std::atomic<bool> stop = false;
   Asker asker;
-  asker.peer = attach(asker, "asker", {.asks = {"*"}});
+  asker.peer = *router->attach({.name = "asker", .allow = {.asks = {"*"}}, .is_quick = GetParam()}, asker);
   std::vector<std::thread> threads;
   for (int a = 0; a < 2; ++a)
     threads.emplace_back([&, a] {
@@ -98,7 +102,7 @@ TEST_F(Stress, every_request_is_answered_exactly_once_while_peers_come_and_go) {
       while (!stop) {
         Moody moody;
         {
-          auto attached = router->attach({.name = name, .allow = {.answers = {"q" + std::to_string(a)}}, .starts_paused = true}, moody);
+          auto attached = router->attach({.name = name, .allow = {.answers = {"q" + std::to_string(a)}}, .starts_paused = true, .is_quick = GetParam()}, moody);
           ASSERT_TRUE(attached) << attached.error().message;
           moody.peer = std::move(*attached);
         }
