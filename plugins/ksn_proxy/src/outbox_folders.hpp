@@ -7,11 +7,16 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "outbox.hpp"
 
 namespace ksn_proxy {
 
 // The folder in `all` of the KSN that has or had one of these keys (their ids), made when there is none. No keys: any KSN's, `all` itself.
 [[nodiscard]] picket::Result<std::filesystem::path> outbox_folder(const std::filesystem::path& all, const std::vector<std::string>& keys);
+
+// Versions before this one let all wait in `all` itself: gives that the folder of the KSN whose keys stand beside it; of none: that of `keys`. After an error,
+// or a kill, what is still there waits for the next start; what went twice counts once. Says what could not be read.
+[[nodiscard]] picket::Result<Outbox::Counters> take_in_earlier(const std::filesystem::path& all, const std::vector<std::string>& keys, Outbox::Limits limits);
 
 // Throws away what waits for others than the one whose folder is `own`. Says how many messages that were.
 [[nodiscard]] std::uint64_t remove_other_outboxes(const std::filesystem::path& all, const std::filesystem::path& own);
