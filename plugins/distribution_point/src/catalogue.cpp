@@ -101,7 +101,7 @@ void Catalogue::add_missing(const Catalogue& other) {
 }
 
 void Catalogue::take_newest(const Catalogue& other) {
-  const auto tells_what_is_newest = [](std::string_view name, const Entry& entry) { return entry.changes || name.ends_with(".root.json"); };
+  const auto tells_what_is_newest = [](std::string_view name, const Entry& entry) { return entry.changes || (name.starts_with("/metadata/") && name.ends_with(".root.json")); };
   std::erase_if(entries_, [&](const auto& one) { return tells_what_is_newest(one.first, one.second); });
   for (const auto& [name, entry] : other.entries_)
     if (tells_what_is_newest(name, entry)) entries_.emplace(name, entry);

@@ -390,6 +390,22 @@ TEST_F(PointServer, follows_the_next_rule_when_a_window_ends_in_the_middle_of_an
   server_.reset();   // before its clock
 }
 
+TEST_F(PointServer, knows_every_file_of_the_next_set_and_no_metadata_that_lead_to_it) {
+  const auto digest = std::string(64, 'a');
+  for (const auto& file : {std::string("metadata/timestamp.json"), std::string("metadata/2.root.json"), std::string("metadata/2.snapshot.json"), "targets/a/" + digest + ".my.root.json"})
+    folder_.write("next/" + file, "new");
+  auto both = Catalogue::load(folder_.path() / "next");
+  const auto old = Catalogue::load(folder_.path() / "set");
+  ASSERT_TRUE(both && old);
+  both->take_newest(*old);
+  EXPECT_NE(both->find("/metadata/2.snapshot.json"), nullptr);
+  EXPECT_NE(both->find("/targets/a/" + digest + ".my.root.json"), nullptr) << "only its name is like a root's";
+  EXPECT_EQ(both->find("/metadata/2.root.json"), nullptr);
+  EXPECT_NE(both->find("/metadata/1.root.json"), nullptr);
+  ASSERT_NE(both->find("/metadata/timestamp.json"), nullptr);
+  EXPECT_EQ(both->find("/metadata/timestamp.json")->etag, old->find("/metadata/timestamp.json")->etag);
+}
+
 TEST_F(PointServer, changes_what_is_served_between_two_requests_of_a_connection) {
   start();
   Client client(port());
