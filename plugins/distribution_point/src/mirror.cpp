@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
@@ -94,6 +95,10 @@ void Mirror::serve(Catalogue catalogue) {
 void Mirror::follow(Chain chain) {
   if (chain == followed_) return;
   followed_ = std::move(chain);
+  serve_again();
+}
+
+void Mirror::serve_again() {
   if (auto served = serve_published(); !served) parts_.log(served.error().message);
 }
 
@@ -109,8 +114,7 @@ Result<> Mirror::serve_published() {
 Scrub::Portion Mirror::look_for_damage(std::uint64_t bytes, const std::function<bool()>& stop) {
   auto portion = Scrub(parts_.store).read(bytes, stop);
   // They went from the disk first, so a request in between is told to come back; nobody gets bytes that are known to be wrong.
-  if (!portion.damaged.empty())
-    if (auto served = serve_published(); !served) parts_.log(served.error().message);
+  if (!portion.damaged.empty()) serve_again();
   return portion;
 }
 
@@ -132,7 +136,7 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
                             const std::atomic<bool>& cancelled, std::uint64_t id, bool is_ordered) {
   Run run{settings, progress, cancelled, is_ordered};
   run.result.set_point(settings.name);
-  self_.name = settings.name;
+  if (std::exchange(self_.name, settings.name) != settings.name && !self_.id.empty()) serve_again();
   wishes_ = devices;
   for (auto& [wish, by] : wishes_)
     for (auto& name : by)

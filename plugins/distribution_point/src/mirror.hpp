@@ -96,6 +96,7 @@ class Mirror {
   void serve(Catalogue catalogue);
   // From here on this point tells that what it serves came through these.
   void follow(Chain chain);
+  void serve_again();
 
   Parts parts_;
   PointName self_;

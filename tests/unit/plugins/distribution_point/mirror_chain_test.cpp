@@ -112,6 +112,16 @@ TEST_F(PointsInARow, name_each_other_when_none_of_them_has_another_source) {
   EXPECT_EQ(result.reason(), "no source worked: north: the points follow each other: west follows north, north follows east, east follows west");
 }
 
+TEST_F(PointsInARow, tell_a_new_name_although_nothing_new_is_published) {
+  offer(1);
+  auto& north = add("north", {"web"});
+  ASSERT_EQ(north.run().result_class(), "ok");
+  EXPECT_EQ(north.served->point(), "ab10 north");
+  north.name = "office";
+  EXPECT_FALSE(north.run().published());
+  EXPECT_EQ(north.served->point(), "ab10 office");
+}
+
 // Started anew it has another id and no memory; who follows nobody else must let it see itself.
 TEST_F(PointsInARow, find_out_although_one_of_them_was_started_again_under_another_id) {
   offer(1);
