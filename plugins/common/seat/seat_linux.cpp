@@ -77,11 +77,12 @@ bool Seat::may_open() {
   if (!is_waiting()) return true;
   const auto is_ours = take();
   if (is_ours && !*is_ours) return false;
-  host_.info("the version before has stopped: this one serves from here on");
-  return true;
+  if (is_ours) host_.info("the version before has stopped: this one serves from here on");
+  return true;  // where it cannot be told, opening fails with the reason
 }
 
-void Seat::try_again_later() { fire(kTryAgainMs, 0); }
+// Again and again: while another has the seat, may_open() says no and take() finds a timer that is set.
+void Seat::try_again_later() { fire(kTryAgainMs, kTryAgainMs); }
 
 void Seat::fire(std::uint64_t delay_ms, std::uint64_t period_ms) {
   is_timer_set_ = true;

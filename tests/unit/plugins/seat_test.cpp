@@ -20,18 +20,24 @@ using picket::UniqueFd;
 using picket::plugin::Host;
 using picket::plugin::Seat;
 
-// A host that has storage, in a folder that two processes share, and nothing else.
+// A host that has storage, in a folder that two processes share, and one timer that never fires.
 class StorageHost {
  public:
   explicit StorageHost(std::filesystem::path folder) : folder_(std::move(folder)) {
     table_ = {sizeof table_, PICKET_ABI_MINOR, this, &get_extension, [](const picket_host*, std::int32_t, picket_bytes) {}, [](const picket_host*, picket_bytes) {}};
     storage_ = {sizeof storage_, 0, &get, &put, &remove, nullptr};
+    timer_ = {sizeof timer_, 0, [](const picket_host* host, std::uint64_t, std::uint64_t, std::uint64_t period) { return self(host).period_ms = period, PICKET_OK; },
+              [](const picket_host* host, std::uint64_t) { return self(host).period_ms = 0, PICKET_OK; }};
   }
   [[nodiscard]] Host host() const { return Host(&table_); }
+  std::uint64_t period_ms = 0;  // of the timer; 0: it will not fire a second time
 
  private:
   static StorageHost& self(const picket_host* host) { return *static_cast<StorageHost*>(host->ctx); }
-  static const void* get_extension(const picket_host* host, const char* id) { return std::strcmp(id, PICKET_EXT_STORAGE) == 0 ? &self(host).storage_ : nullptr; }
+  static const void* get_extension(const picket_host* host, const char* id) {
+    if (std::strcmp(id, PICKET_EXT_TIMER) == 0) return &self(host).timer_;
+    return std::strcmp(id, PICKET_EXT_STORAGE) == 0 ? &self(host).storage_ : nullptr;
+  }
   static picket_status get(const picket_host* host, picket_bytes key, const picket_sink* into) {
     const auto value = picket::read_file(self(host).folder_ / picket::plugin::view(key), 4096);
     if (!value) return PICKET_E_NOT_FOUND;
@@ -47,6 +53,7 @@ class StorageHost {
   std::filesystem::path folder_;
   picket_host table_{};
   picket_host_storage storage_{};
+  picket_host_timer timer_{};
 };
 
 class SeatTest : public ::testing::Test {
@@ -149,6 +156,21 @@ TEST_F(SeatTest, falls_to_who_waits_when_the_other_is_killed) {
   EXPECT_TRUE(seat.take().value_or(false));
   EXPECT_TRUE(seat.sockets().empty());
   EXPECT_TRUE(seat.may_open()) << "to try once more what failed";
+}
+
+TEST_F(SeatTest, is_looked_at_again_and_again_by_who_stands_by_whatever_failed_meanwhile) {
+  start_holder([](Seat&, int) {});
+  Seat seat(storage_.host(), 1);
+  EXPECT_FALSE(seat.take().value_or(true));
+  EXPECT_NE(storage_.period_ms, 0u);
+  seat.be_still();
+  EXPECT_EQ(storage_.period_ms, 0u);
+  seat.try_again_later();
+  EXPECT_FALSE(seat.may_open());
+  EXPECT_NE(storage_.period_ms, 0u);
+  end();
+  EXPECT_TRUE(seat.may_open());
+  EXPECT_EQ(storage_.period_ms, 0u);
 }
 
 TEST_F(SeatTest, is_not_held_by_a_process_that_only_has_the_number_of_one_that_had_it) {
