@@ -171,10 +171,12 @@ std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums) {
       ksn_.clear();
     };
     drop();
-    if (!again.empty() && (!take_up(again) || !share_one(ksn_, ksn))) drop();
+    const bool is_back = !again.empty() && take_up(again) && share_one(ksn_, ksn);
+    if (!is_back) drop();
     day_ = day;
     day_bytes_ = day_bytes;
-    former_ = std::move(before);
+    // One of which nothing waits, and that took nothing either, was a mistake: it takes no other's place.
+    former_ = out == 0 && !is_back && !again.empty() ? again : std::move(before);
   }
   ksn_ = std::move(ksn);
   if (!former_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();

@@ -242,6 +242,18 @@ TEST_F(KsnOutbox, what_waits_for_one_ksn_waits_until_another_has_taken_something
   EXPECT_EQ(outbox->waiting(), 0U) << "the other one was in use";
 }
 
+TEST_F(KsnOutbox, what_is_put_aside_stays_while_settings_are_tried_that_nothing_comes_of) {
+  auto outbox = make();
+  outbox->belong_to({"key 1"});
+  outbox->counted({{"files", 5}}, kToday + 86400);
+  for (const char* tried : {"key 2", "key 3"}) {
+    outbox->belong_to({tried});
+    outbox->use(limits(), {}, kToday + 86400);
+  }
+  outbox->belong_to({"key 1"});
+  EXPECT_EQ(outbox->waiting(), 1U);
+}
+
 TEST_F(KsnOutbox, what_is_put_aside_is_cleared_with_the_rest) {
   auto outbox = make();
   outbox->belong_to({"key 1"});
