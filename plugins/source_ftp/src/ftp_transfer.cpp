@@ -1,8 +1,10 @@
 #include "ftp_transfer.hpp"
 
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "curl_source/options.hpp"
 #include "curl_source/verdict.hpp"
@@ -104,6 +106,15 @@ std::chrono::milliseconds FtpTransfer::look_again() const {
   return std::chrono::milliseconds(20);
 }
 
+// libssh2 says of a connection that ended what the server said last on it, for another file: "not found", and that must not be believed.
+bool FtpTransfer::has_lost_server() const {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  ::curl_easy_getinfo(easy(), CURLINFO_ACTIVESOCKET, &socket);
+  char byte = 0;
+  const auto got = socket == CURL_SOCKET_BAD ? 0 : ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
 // 550 is all that FTP says of a file that is not there.
 bool FtpTransfer::lies_plain(CURLcode code) const {
   long reply = 0;
@@ -112,6 +123,11 @@ bool FtpTransfer::lies_plain(CURLcode code) const {
 }
 
 curl_source::Transfer::Step FtpTransfer::judge(CURLcode code) {
+  if (code == CURLE_REMOTE_FILE_NOT_FOUND && target_.scheme == Scheme::sftp && !anew_ && has_lost_server()) {
+    anew_ = true;
+    set(CURLOPT_FRESH_CONNECT, 1L);
+    return Step::again;
+  }
   if (is_packed() && !(code == CURLE_OK && unpack()) && lies_plain(code)) {
     if (order().request.path().ends_with(".snapshot.json")) plain_places_->add(target_.base);  // which is the first that a client asks for
     expect_packed(false);
