@@ -167,6 +167,7 @@ void Loop::run() {
       const CURLcode code = message->data.result;
       Transfer* transfer = nullptr;
       ::curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+      transfer->look_at_connection();
       ::curl_multi_remove_handle(multi.get(), easy);
       if (transfer->ended(code) == Transfer::Step::again) ::curl_multi_add_handle(multi.get(), easy);
     }

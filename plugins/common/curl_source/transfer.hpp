@@ -46,6 +46,9 @@ class Transfer {
   [[nodiscard]] bool is_over() const { return ended_ && !look_up_ && buffered() == 0; }
   [[nodiscard]] bool is_running() const { return !ended_; }  // libcurl has it
 
+  // An attempt has ended, and the handle is still in the multi handle, which knows its connection.
+  virtual void look_at_connection() {}
+
   enum class Step { done, again };
   // libcurl is through with the handle, which is out of the multi handle. again: another attempt begins, add it once more.
   [[nodiscard]] Step ended(CURLcode code);

@@ -106,13 +106,12 @@ std::chrono::milliseconds FtpTransfer::look_again() const {
   return std::chrono::milliseconds(20);
 }
 
-// libssh2 says of a connection that ended what the server said last on it, for another file: "not found", and that must not be believed.
-bool FtpTransfer::has_lost_server() const {
+void FtpTransfer::look_at_connection() {
   curl_socket_t socket = CURL_SOCKET_BAD;
   ::curl_easy_getinfo(easy(), CURLINFO_ACTIVESOCKET, &socket);
   char byte = 0;
   const auto got = socket == CURL_SOCKET_BAD ? 0 : ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got == 0 || (got < 0 && errno != EAGAIN);
+  server_left_ = got == 0 || (got < 0 && errno != EAGAIN);
 }
 
 // 550 is all that FTP says of a file that is not there.
@@ -123,7 +122,8 @@ bool FtpTransfer::lies_plain(CURLcode code) const {
 }
 
 curl_source::Transfer::Step FtpTransfer::judge(CURLcode code) {
-  if (code == CURLE_REMOTE_FILE_NOT_FOUND && target_.scheme == Scheme::sftp && !anew_ && has_lost_server()) {
+  // libssh2 says of a connection that ended what the server said last on it, for another file: not to be believed.
+  if (code == CURLE_REMOTE_FILE_NOT_FOUND && target_.scheme == Scheme::sftp && server_left_ && !anew_) {
     anew_ = true;
     set(CURLOPT_FRESH_CONNECT, 1L);
     return Step::again;

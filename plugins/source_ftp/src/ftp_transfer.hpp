@@ -18,6 +18,7 @@ class FtpTransfer : public curl_source::Transfer {
   void look_at_head() override;
   [[nodiscard]] Step judge(CURLcode code) override;
   [[nodiscard]] std::chrono::milliseconds look_again() const override;
+  void look_at_connection() override;
   [[nodiscard]] bool watches_connecting() const override { return target_.scheme == Target::Scheme::sftp; }
 
  private:
@@ -25,12 +26,12 @@ class FtpTransfer : public curl_source::Transfer {
   void set_ssh();
   [[nodiscard]] curl_source::Failure failure_of(CURLcode code) const;
   [[nodiscard]] bool lies_plain(CURLcode code) const;
-  [[nodiscard]] bool has_lost_server() const;
 
   Target target_;
   const std::shared_ptr<curl_source::PlainPlaces> plain_places_;
   HostKeyVerdict host_key_;
-  bool anew_ = false;        // asked again, on a new connection
+  bool server_left_ = false;  // the connection has ended
+  bool anew_ = false;         // asked again, on a new connection
   std::uint64_t start_ = 0;  // where this attempt begins: 0 once the server could not resume
 };
 
