@@ -55,7 +55,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
 
  private:
   // What the peer hears, on its strand or the thread that brings it (PeerOptions::is_quick): the lock of answers_, which is held while the bus is called
-  // to respond, is taken for requests only.
+  // to respond, is never taken for a reply.
   void on_message(const MessagePtr& m) override {
     pass_on({.type = Type::message, .number = m->kind() == Kind::state ? 0U : 1U, .topic = m->topic(), .key = m->key(),
              .content_type = m->content_type(), .text = m->sender(), .payload = m->payload()});
