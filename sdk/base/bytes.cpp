@@ -139,6 +139,12 @@ std::string as_utf8(std::string_view text) {
   return out;
 }
 
+std::string plain_line(std::string_view text, std::size_t most) {
+  auto out = as_utf8(whole_characters(text, most));
+  std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return out;
+}
+
 std::string random_bytes(std::size_t count) {
   std::string out(count, '\0');
   for (std::size_t done = 0; done < count;) {
