@@ -1,6 +1,7 @@
 #include "app/device_status.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -19,10 +20,10 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
   std::size_t bytes = 0, unnamed = 0;
   auto warn = [&](std::string_view reason) {
     if (out.level == "OK") out.level = "Warning";
-    const auto shown = whole_characters(reason, kLongest);
+    auto shown = shortened(reason, kLongest);
     bytes += shown.size();
     if (bytes > kMost) ++unnamed;
-    else out.reasons.push_back(cat(shown, shown.size() < reason.size() ? "..." : ""));
+    else out.reasons.push_back(std::move(shown));
   };
   auto problems = updates;
   if (problems.size() > kMostOfUpdates) std::stable_partition(problems.begin(), problems.end(), [](const auto& problem) { return problem.critical; });

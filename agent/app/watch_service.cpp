@@ -38,10 +38,11 @@ v1::WatchEvent event_now() {
 v1::WatchEvent to_proto(const bus::Seen& seen) {
   auto event = event_now();
   event.set_what(std::string(name_of(seen.what)));
-  event.set_topic(std::string(seen.message->topic()));
-  event.set_key(runtime::printable(seen.message->key()));  // any bytes, where this holds UTF-8
+  // What is any bytes where this holds UTF-8: a key, and of what was denied also where it was to go.
+  event.set_topic(runtime::printable(seen.message->topic()));
+  event.set_key(runtime::printable(seen.message->key()));
   event.set_from(std::string(seen.message->sender()));
-  event.set_to(std::string(seen.to));
+  event.set_to(runtime::printable(seen.to.substr(0, bus::kMaxSender)));
   event.set_content_type(runtime::printable(seen.message->content_type()));
   event.set_size(static_cast<std::uint32_t>(seen.message->payload().size()));
   event.set_status(seen.status);

@@ -45,7 +45,7 @@ using RequestId = std::uint64_t;  // the answerer's name for it
 
 constexpr std::size_t kMaxPayload = 131072;
 
-// Called on the peer's strand, one at a time. Default: ignore.
+// Called on the peer's strand (PeerOptions::is_quick: also by whoever brings something), one at a time. Default: ignore.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -86,10 +86,11 @@ struct PeerOptions {
   // Beside the peer that has this name: it may ask, and is asked only by who names it standby_address(name). What it subscribes, and the
   // state that it publishes, is kept until take_over(); an event is BUSY until then.
   bool stands_by = false;
-  // Its handler never blocks, and holds no lock while it calls the bus that it also takes for a request or a reply: one that finds its queue
-  // empty is handed out by the thread that brings it, which saves waking another.
+  // A request or a reply that finds its queue empty is handed out by the thread that brings it, before that one's call of the bus returns; which saves
+  // waking another. Its handler therefore never blocks, asks nothing while it is called, takes for a request no lock that it holds while it asks,
+  // and for a reply none that it holds while it calls the bus.
   bool is_quick = false;
-  std::shared_ptr<runtime::Strand> strand = nullptr;  // whose tasks its handler's calls shall not overlap; null: one of its own
+  std::shared_ptr<runtime::Strand> strand = nullptr;  // whose tasks its handler's calls shall not overlap, so never of a quick one; null: one of its own
 };
 
 // Whom to name in Request::to for a peer that stands by.
@@ -109,7 +110,7 @@ struct Request {
   std::uint64_t credit = 0;       // bytes of stream the answer may send at first
 };
 
-// One side of the bus. All calls any-thread, never blocking, never calling a handler before they return. Destroying it
+// One side of the bus. All calls any-thread, never blocking, and calling no handler before they return but a quick one. Destroying it
 // detaches: open requests to it are answered UNAVAILABLE, its own are cancelled, and no handler call runs after the destructor
 // returned (it waits for one that is running; so never destroy it from its own handler).
 class Peer {

@@ -2,10 +2,12 @@
 
 #include <string>
 
+#include "runtime/log_text.hpp"
+
 namespace picket::ctl {
 namespace {
 
-// `name_of_last` names the last item of a page, behind which the next one begins; a page without any is the last.
+// `name_of_last` names the last item of a page, behind which the next one begins.
 template <class Reply, class Request, class NameOfLast>
 Result<Reply> ask_all(Session& session, std::string_view topic, Request request, const NameOfLast& name_of_last) {
   Reply out;
@@ -14,7 +16,8 @@ Result<Reply> ask_all(Session& session, std::string_view topic, Request request,
     out.MergeFrom(page);
     out.clear_more();
     const std::string last = name_of_last(page);
-    if (!page.more() || last <= request.after()) return out;
+    if (!page.more()) return out;
+    if (last <= request.after()) return fail(Code::invalid, cat("picketd's answers to ", topic, " have no end: there is more behind '", runtime::printable(last), "' again"));
     request.set_after(last);
   }
 }

@@ -11,14 +11,7 @@ namespace picket::launcher {
 namespace {
 
 constexpr std::string_view kHead = "picket-slots 1";
-constexpr std::size_t kMaxText = 1000;
-
-// One line, bounded: whatever a dying program said last.
-std::string clean(std::string_view text) {
-  auto out = as_utf8(whole_characters(text, kMaxText));
-  std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return out;
-}
+constexpr std::size_t kMaxText = 1000;  // of what a dying program said last
 
 std::vector<std::string_view> words(std::string_view line, std::size_t most) {
   std::vector<std::string_view> out;
@@ -89,7 +82,7 @@ std::string to_text(const SlotState& state) {
   }
   if (!state.package.empty()) out += cat("package ", state.package, "\n");
   if (const auto& back = state.taken_back)
-    out += cat("taken-back ", to_string(back->slot), " ", dash(back->set), " ", dash(back->version), " ", std::to_string(back->at), " ", back->why.empty() ? "?" : clean(back->why), "\n");
+    out += cat("taken-back ", to_string(back->slot), " ", dash(back->set), " ", dash(back->version), " ", std::to_string(back->at), " ", back->why.empty() ? "?" : plain_line(back->why, kMaxText), "\n");
   return out + cat("sha256 ", sha256_hex(out), "\n");
 }
 
@@ -155,7 +148,7 @@ void take_back(SlotState& state, std::string_view why, std::int64_t now) {
   if (!state.trial) return;
   const auto slot = state.trial->slot;
   const auto& held = state.of(slot);
-  state.taken_back = TakenBack{slot, held.set, held.version, now, clean(why)};
+  state.taken_back = TakenBack{slot, held.set, held.version, now, plain_line(why, kMaxText)};
   state.trial.reset();
 }
 
@@ -165,7 +158,7 @@ void fall_back(SlotState& state, std::string_view why, std::int64_t now) {
   auto& held = state.of(slot);
   held.is_good = false;
   state.probation.reset();
-  state.taken_back = TakenBack{slot, held.set, held.version, now, clean(why)};
+  state.taken_back = TakenBack{slot, held.set, held.version, now, plain_line(why, kMaxText)};
   state.confirmed = state.of(state.free()).is_good ? state.free() : Slot::package;
 }
 

@@ -20,12 +20,7 @@ std::string line_of(picket_bytes part) { return is_sound(part) ? clean_line(view
 
 }  // namespace
 
-std::string clean_line(std::string_view given) {
-  auto text = as_utf8(whole_characters(given, max_text));
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
-}
+std::string clean_line(std::string_view given) { return plain_line(given, max_text); }
 
 const std::vector<std::string>& known_extensions() {
   static const std::vector<std::string> all{PICKET_EXT_BUS, PICKET_EXT_SETTINGS, PICKET_EXT_STORAGE, PICKET_EXT_TIMER, PICKET_EXT_HEALTH};

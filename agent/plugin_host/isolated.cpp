@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "bus/wire/bridge.hpp"
 #include "bus/wire/socket.hpp"
 #include "isolation/frames.hpp"
@@ -123,7 +124,7 @@ class Core final : public std::enable_shared_from_this<Core> {
       const auto core = self.lock();
       if (core == nullptr) return;
       // What the child says last on standard error is often why it ends.
-      if (is_stderr && !line.empty()) core->last_line_ = clean_line(line.substr(0, 300));
+      if (is_stderr && !line.empty()) core->last_line_ = plain_line(line, 300);
       core->tell([&](InstanceEvents& e) { e.on_log(is_stderr ? PICKET_LOG_WARNING : PICKET_LOG_INFO, clean_line(line)); });
     };
     child.on_exit = [self = weak_from_this()](const runtime::ExitStatus& status) {

@@ -42,8 +42,7 @@ constexpr std::array wordings{
 };
 
 std::string shown(const json::value& value) {
-  const auto text = json::serialize(value);
-  return text.size() > max_shown ? cat(whole_characters(text, max_shown), "...") : text;
+  return shortened(json::serialize(value), max_shown);
 }
 
 std::size_t count_nodes(const json::value& value) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "package/manifest.hpp"
@@ -121,7 +122,7 @@ Result<> check_version(runtime::IoLoop& io, const fs::path& program, const std::
   child.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"};
   child.on_line = [said](bool is_stderr, std::string_view line) {
     const std::lock_guard lock(said->mutex);
-    if (said->line.empty() || !is_stderr) said->line = line.substr(0, 200);
+    if (said->line.empty() || !is_stderr) said->line = plain_line(line, 200);
   };
   child.on_exit = [said](const runtime::ExitStatus& status) {
     const std::lock_guard lock(said->mutex);

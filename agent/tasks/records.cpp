@@ -18,7 +18,6 @@ namespace v1 = task::v1;
 using members::number_of;
 using members::text_of;
 
-
 std::optional<json::object> object_of(std::string_view text) {
   json::error_code error;
   auto document = json::parse(text, error);

@@ -70,6 +70,7 @@ class Runner final : public Tasks, private bus::Handler {
   template <class Message>
   void answer(bus::RequestId id, const Message& message);
   void refuse(bus::RequestId id, Code code, std::string_view text);
+  void refuse_unknown(bus::RequestId id, std::string_view task);
   void give_up_waiting(Entry& entry, Code code, std::string_view why);  // whoever asked for it or watches it is told: no run will tell them
 
   // The deciding thread. All with the lock held.

@@ -3,6 +3,7 @@
 
 #include <picket/distribution_point/v1/distribution_point.pb.h>
 
+#include "base/bytes.hpp"
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -21,6 +22,10 @@ void Runner::answer(bus::RequestId id, const Message& message) {
 template void Runner::answer<v1::Run>(bus::RequestId, const v1::Run&);
 
 void Runner::refuse(bus::RequestId id, Code code, std::string_view text) { own_peer().respond(id, bus::status_of(code), "", text); }
+
+void Runner::refuse_unknown(bus::RequestId id, std::string_view task) {
+  refuse(id, Code::not_found, cat("there is no task '", shortened(task, 64), "'; see picketctl task list"));
+}
 
 void Runner::on_message(const bus::MessagePtr& message) {
   const auto payload = message->payload();
@@ -60,7 +65,7 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     if (!request) return;
     const std::lock_guard lock(mutex_);
     if (const auto* entry = find(request->id())) answer(id, describe(*entry));
-    else refuse(id, Code::not_found, cat("there is no task '", request->id().substr(0, 64), "'; see picketctl task list"));
+    else refuse_unknown(id, request->id());
   } else if (topic == "picket.task.run") {
     if (const auto request = parse(v1::StartRequest())) answer_start(id, *request);
   } else if (topic == "picket.task.watch") {
@@ -100,7 +105,7 @@ void Runner::answer_start(bus::RequestId id, const v1::StartRequest& request) {
   const std::lock_guard lock(mutex_);
   auto* entry = find(request.id());
   if (stopping_) return refuse(id, Code::unavailable, "the agent is stopping");
-  if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+  if (entry == nullptr) return refuse_unknown(id, request.id());
   if (entry->running || !entry->waiting.empty())
     return refuse(id, Code::conflict, cat("task ", request.id(), entry->running ? " runs already" : " waits for a free place already", "; see picketctl task watch ", request.id()));
   make_wait(*entry, std::string(kByHand));
@@ -122,7 +127,7 @@ void Runner::answer_watch(bus::RequestId id, const v1::WatchRequest& request) {
   if (stopping_) return refuse(id, Code::unavailable, "the agent is stopping");
   if (!request.id().empty() && going_of(request.id()) == nullptr) {
     const auto* entry = find(request.id());
-    if (entry == nullptr) return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+    if (entry == nullptr) return refuse_unknown(id, request.id());
     if (entry->waiting.empty()) return refuse(id, Code::conflict, cat("task ", request.id(), " does not run; see picketctl task history ", request.id()));
   }
   watchers_[id] = request.id();
@@ -136,7 +141,7 @@ void Runner::answer_cancel(bus::RequestId id, const v1::CancelRequest& request) 
     going->cancel.cancel();
     answer(id, going->run);
   } else if (entry == nullptr) {
-    refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+    refuse_unknown(id, request.id());
   } else if (!entry->waiting.empty()) {
     v1::Run run;
     run.set_task(request.id());
@@ -161,7 +166,7 @@ void Runner::answer_history(bus::RequestId id, const v1::HistoryRequest& request
   std::size_t bytes = 0;
   const std::lock_guard lock(mutex_);
   if (!request.id().empty() && find(request.id()) == nullptr && !records_.all().contains(request.id()))
-    return refuse(id, Code::not_found, cat("there is no task '", request.id().substr(0, 64), "'; see picketctl task list"));
+    return refuse_unknown(id, request.id());
   auto done = records_.read([&](v1::Run run) {
     if (!request.id().empty() && run.task() != request.id()) return true;
     bytes += run.ByteSizeLong() + 8;

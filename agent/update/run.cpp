@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/progress.hpp"
 #include "update/what_is_sent.hpp"
 
@@ -175,7 +176,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
     const auto& error = done.error();
     failed.push_back(std::move(reader));
     if (cancel_.is_cancelled()) break;
-    failures += cat(failures.empty() ? "" : "; ", name, ": ", error.message);
+    add_failure(failures, name, error.message);
     if (error.code == Code::no_space) break;  // our own trouble: no source can help
     if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
     blame(*failed.back(), error.message);
@@ -186,6 +187,12 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   if (worked) return true;
   if (cancel_.is_cancelled()) return give_up("cancelled");
   return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
+}
+
+// Bounded: several such texts of a component, and a run with all its components, are told in one message.
+void Run::add_failure(std::string& failures, std::string_view source, std::string_view why) {
+  constexpr std::size_t kMost = 2000;
+  failures = shortened(cat(failures, failures.empty() ? "" : "; ", source, ": ", why), kMost);
 }
 
 void Run::blame(const SourceReader& reader, std::string_view why) {

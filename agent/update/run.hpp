@@ -162,6 +162,8 @@ class Run {
   void finish(v1::RunResult& result);
   [[nodiscard]] std::vector<std::string> running_consumers(std::string_view component);
   [[nodiscard]] component::v1::ActiveSet describe(const std::string& component) const;
+  // Of one source more.
+  static void add_failure(std::string& failures, std::string_view source, std::string_view why);
   void tell(std::string_view step, std::string_view component, std::string_view text, std::uint64_t done = 0, std::uint64_t total = 0);
   [[nodiscard]] std::uint64_t bytes_received() const;
 

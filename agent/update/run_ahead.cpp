@@ -39,7 +39,7 @@ Result<Catalogue::Offer> Run::offer_of(const std::string& component) {
     const bool lacks = error.code == Code::conflict;
     if (!lacks) blame(*reader, error.message);  // a part of the repository is no fault
     lacking = lacking && lacks;
-    failures += cat(failures.empty() ? "" : "; ", source, ": ", error.message);
+    add_failure(failures, source, error.message);
   }
   return fail(lacking ? Code::conflict : Code::unavailable, cat("no source could give its metadata: ", failures));
 }

@@ -97,7 +97,7 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     const bool lacks = got.error().code == Code::not_found;
     if (!lacks) blame(*reader, got.error().message);
     missing = missing && lacks;
-    failures += cat(failures.empty() ? "" : "; ", source, ": ", got.error().message);
+    add_failure(failures, source, got.error().message);
   }
   return fail(missing ? Code::not_found : Code::unavailable, cat("no source could give ", wanted.path, ": ", failures));
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "update/zstd_stream.hpp"
 
@@ -122,10 +123,11 @@ class Unpacker {
 }  // namespace
 
 Result<> check_member_path(std::string_view path) {
-  auto bad = [&](std::string_view why) { return fail(Code::untrusted, cat("name \"", path.substr(0, 200), "\" ", why)); };
+  auto bad = [&](std::string_view why) { return fail(Code::untrusted, cat("name \"", plain_line(path, 200), "\" ", why)); };
   if (path.empty()) return bad("is empty");
   if (path.front() == '/') return bad("is absolute");
   if (path.size() > 1024) return bad("is too long");
+  if (!is_valid_utf8(path)) return bad("is not UTF-8");  // it is told in messages and lines that hold nothing else
   std::size_t depth = 0;
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find('/', at), path.size());

@@ -28,7 +28,7 @@ struct Expected {
 // The same for content that comes from elsewhere, read to its end.
 [[nodiscard]] Result<> unpack(ContentStream& stream, const std::filesystem::path& folder, const Expected& expected, const Steps& steps, const core::CancelToken& cancel);
 
-// A path that may be made below a folder: relative, no empty, "." or ".." part, no control character, at most 16 deep, parts of at most 255 bytes.
+// A path that may be made below a folder: relative, UTF-8, no empty, "." or ".." part, no control character or backslash, at most 16 deep, parts of at most 255 bytes.
 [[nodiscard]] Result<> check_member_path(std::string_view path);
 
 }  // namespace picket::update

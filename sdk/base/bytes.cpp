@@ -127,9 +127,21 @@ std::string_view whole_characters(std::string_view utf8, std::size_t most) {
   return utf8.substr(0, most);
 }
 
+std::string shortened(std::string_view utf8, std::size_t most) {
+  std::string out(whole_characters(utf8, most));
+  if (out.size() < utf8.size()) out += "...";
+  return out;
+}
+
 std::string as_utf8(std::string_view text) {
   std::string out(text);
   if (!is_valid_utf8(text)) std::ranges::replace_if(out, [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  return out;
+}
+
+std::string plain_line(std::string_view text, std::size_t most) {
+  auto out = as_utf8(whole_characters(text, most));
+  std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   return out;
 }
 

@@ -16,7 +16,9 @@ namespace picket {
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);    // standard or URL alphabet, padded; strict
 [[nodiscard]] bool is_valid_utf8(std::string_view text);                        // RFC 3629: no surrogates, no overlong forms
 [[nodiscard]] std::string_view whole_characters(std::string_view utf8, std::size_t most);  // its beginning, at most so many bytes; protobuf and JSON take no half character
+[[nodiscard]] std::string shortened(std::string_view utf8, std::size_t most);  // the same for who reads it: "..." where something was cut, beyond `most`
 [[nodiscard]] std::string as_utf8(std::string_view text);                       // of what is none, '?' for all that is not ASCII
+[[nodiscard]] std::string plain_line(std::string_view text, std::size_t most);  // any bytes as UTF-8 in one line: blanks for control characters, at most so many bytes
 [[nodiscard]] std::string random_bytes(std::size_t count);                      // from the kernel
 
 }  // namespace picket

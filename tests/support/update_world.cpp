@@ -86,7 +86,7 @@ void FakeSource::on_request(bus::RequestId id, const bus::MessagePtr& message) {
     going.asked_index = asked_.size();
     asked_.push_back({question.path(), question.offset(), question.max_bytes(), 0, question.connect_timeout_ms(), question.stall_timeout_ms()});
     const auto found = files.find(question.path());
-    if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), refusal_type, "connection refused");
+    if (going.trouble.what == What::unreachable) return (void)own_peer().respond(id, status_of(Code::unavailable), refusal_type, refusal);
     if (going.trouble.what == What::denied) return (void)own_peer().respond(id, status_of(Code::denied), "", "403");
     if (found == files.end() || going.trouble.what == What::missing) return (void)own_peer().respond(id, status_of(Code::not_found), "", cat(question.path(), ": not found"));
     going.bytes = found->second;

@@ -63,6 +63,7 @@ class FakeSource : private bus::Handler {
   std::function<void(std::string_view path, std::uint64_t sent)> before_chunk;
   std::map<std::string, std::string> files;   // only while nobody asks
   std::size_t chunk_size = 64 * 1024;
+  std::string refusal = "connection refused"; // of "unreachable"
   std::string refusal_type;                   // content type of "unreachable": "text/plain; retry-after=900"
   std::vector<std::string> notes;             // in each answer
   // Requests for targets are held until so many are there; 0: none is.

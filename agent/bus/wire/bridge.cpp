@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "base/listed.hpp"
 #include "bus/wire/answers.hpp"
 #include "bus/wire/channel.hpp"
@@ -43,7 +44,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
 
   [[nodiscard]] Status send(const Frame& frame) override { return channel_->send(frame); }
   void close(Error why) override {
-    (void)send({.type = Type::goodbye, .status = status_of(why.code), .text = std::string_view(why.message).substr(0, 255)});
+    (void)send({.type = Type::goodbye, .status = status_of(why.code), .text = whole_characters(why.message, 255)});
     channel_->close(std::move(why));
   }
   void set_active(bool active) override {
@@ -54,7 +55,8 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
   [[nodiscard]] Peer& peer() override { return *peer_; }
 
  private:
-  // What the peer hears, on its strand.
+  // What the peer hears, on its strand or the thread that brings it (PeerOptions::is_quick): the lock of answers_, which is held while the bus is called
+  // to respond, is never taken for a reply.
   void on_message(const MessagePtr& m) override {
     pass_on({.type = Type::message, .number = m->kind() == Kind::state ? 0U : 1U, .topic = m->topic(), .key = m->key(),
              .content_type = m->content_type(), .text = m->sender(), .payload = m->payload()});

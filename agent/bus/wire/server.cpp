@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "bus/wire/bridge.hpp"
 #include "bus/wire/socket.hpp"
 #include "runtime/io_loop.hpp"
@@ -76,7 +77,7 @@ class Reception : public std::enable_shared_from_this<Reception> {
 
   static void refuse(int socket, const Error& why) {
     (void)try_send(socket, {.type = Type::goodbye, .status = status_of(why.code),
-                            .text = std::string_view(why.message).substr(0, 255)});
+                            .text = whole_characters(why.message, 255)});
   }
 
   void greet(UniqueFd socket) {

@@ -1,5 +1,7 @@
 #include "bus_upstream.hpp"
 
+#include <utility>
+
 #include "base/fetching.hpp"
 #include "base/told.hpp"
 #include "picket/source/v1/source.pb.h"
@@ -24,15 +26,17 @@ constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer t
 Result<update::SourcesReply> ask_sources(picket::plugin::Asker& asker, const std::atomic<bool>& cancelled) {
   update::SourcesReply out;
   update::SourcesRequest question;
-  do {
+  const auto place = [](const update::ReleaseName& name) { return std::pair(name.component(), name.release()); };
+  for (;;) {
     const auto order = question.SerializeAsString();
     auto payload = asker.call({.topic = "picket.update.sources", .content_type = "application/x-protobuf; messageType=picket.update.v1.SourcesRequest", .payload = order}, cancelled);
     if (!payload) return fail(std::move(payload).error(), "ask the agent for its sources");
     out.clear_next();
     if (!out.MergeFromString(*payload)) return fail(Code::invalid, "the agent's answer is no SourcesReply");
+    if (!out.has_next()) return out;
+    if (question.has_after() && place(out.next()) <= place(question.after())) return fail(Code::invalid, cat("the agent's answers have no end: what follows ", out.next().component(), " was told already"));
     *question.mutable_after() = out.next();
-  } while (out.has_next());
-  return out;
+  }
 }
 
 }  // namespace
@@ -67,8 +71,10 @@ Result<std::vector<AgentWish>> BusUpstream::agent_demand() {
     if (!reply.ParseFromString(payload)) return fail(Code::invalid, "the agent's answer is no StatusReply");
     for (const auto& component : reply.components())
       if (component.demanded_by_size() > 0) out.push_back({{component.component(), component.wanted_variant() == "light" ? "light" : "full"}, component.optional()});
-    if (!reply.more() || reply.components().empty()) return out;
-    question.set_after(reply.components().rbegin()->component());
+    if (!reply.more()) return out;
+    const auto last = reply.components().empty() ? std::string() : reply.components().rbegin()->component();
+    if (last <= question.after()) return fail(Code::invalid, cat("the agent's answers have no end: what follows ", last, " was told already"));
+    question.set_after(last);
   }
 }
 

@@ -17,12 +17,7 @@ namespace {
 
 // Control characters become blanks; what is no UTF-8 goes byte by byte into '?'; cut between characters.
 std::string clean(std::string_view text, std::size_t most) {
-  std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  if (!is_valid_utf8(out))
-    for (char& c : out)
-      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  auto out = plain_line(text, text.size());
   out.erase(0, std::min(out.find_first_not_of(' '), out.size()));
   out.resize(whole_characters(out, most).size());
   while (!out.empty() && out.back() == ' ') out.pop_back();

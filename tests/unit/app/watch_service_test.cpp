@@ -1,6 +1,7 @@
 // Watching a real bus: what happens there arrives, what watching itself does is not watched, and the bus goes on.
 #include "app/watch_service.hpp"
 
+#include <functional>
 #include <future>
 
 #include <gtest/gtest.h>
@@ -121,7 +122,7 @@ TEST(WatchService, tells_a_slow_watcher_how_many_it_missed_and_where) {
   executor->stop(5s);
 }
 
-TEST(WatchService, shows_a_key_that_is_no_text) {
+TEST(WatchService, shows_a_key_and_a_refused_topic_and_addressee_that_are_no_text) {
   auto executor = runtime::Executor::make(2);
   auto router = bus::Router::make(*executor);
   Quiet handler;
@@ -134,17 +135,23 @@ TEST(WatchService, shows_a_key_that_is_no_text) {
     ASSERT_TRUE(caller);
     auto stream = (*caller)->open({.topic = "picket.bus.watch", .to = {}, .content_type = {}, .payload = {}, .timeout = std::chrono::seconds(60)}, 1u << 20);
     ASSERT_TRUE(stream);
-    bool is_seen = false;
-    for (int tries = 0; !is_seen && tries < 100; ++tries) {  // the first may come before the watch has begun
-      ASSERT_EQ((*teller)->publish("test.state", "caf\xe9", "", std::to_string(tries)), bus::kOk);
-      const auto chunk = (*stream)->next(std::chrono::milliseconds(100));
-      if (!chunk) continue;
+    const auto see = [&](const std::function<void()>& act) {
       host::v1::WatchEvent event;
-      ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
-      EXPECT_EQ(event.key(), "caf\\xe9");
-      is_seen = true;
-    }
-    EXPECT_TRUE(is_seen);
+      for (int tries = 0; tries < 100; ++tries) {  // the first may come before the watch has begun
+        act();
+        const auto chunk = (*stream)->next(std::chrono::milliseconds(100));
+        if (!chunk || !*chunk) continue;
+        EXPECT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
+        break;
+      }
+      for (auto more = (*stream)->next(std::chrono::milliseconds(100)); more && *more;) more = (*stream)->next(std::chrono::milliseconds(100));
+      return event;
+    };
+    EXPECT_EQ(see([&] { EXPECT_EQ((*teller)->publish("test.state", "caf\xe9", "", ""), bus::kOk); }).key(), "caf\\xe9");
+    EXPECT_EQ(see([&] { EXPECT_EQ((*teller)->publish("caf\xe9", "", "", ""), bus::status_of(Code::denied)); }).topic(), "caf\\xe9");
+    const auto asked = see([&] { EXPECT_EQ((*teller)->request({.topic = "test.question", .to = "caf\xe9"}, 1), bus::status_of(Code::denied)); });
+    EXPECT_EQ(asked.what(), "denied");
+    EXPECT_EQ(asked.to(), "caf\\xe9");
     stream->reset();
     teller->reset();
     caller->reset();

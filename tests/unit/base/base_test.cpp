@@ -57,9 +57,16 @@ TEST(Bytes, a_text_is_cut_between_two_characters) {
   }
 }
 
+TEST(Bytes, a_text_that_was_cut_says_so) {
+  EXPECT_EQ(shortened("caf\xc3\xa9", 5), "caf\xc3\xa9");
+  EXPECT_EQ(shortened("caf\xc3\xa9", 4), "caf...");
+}
+
 TEST(Bytes, a_text_is_made_utf8_whatever_it_was) {
   EXPECT_EQ(as_utf8("caf\xc3\xa9"), "caf\xc3\xa9");
   EXPECT_EQ(as_utf8("caf\xe9!"), "caf?!");
+  EXPECT_EQ(plain_line("a\nb\x7f caf\xe9", 100), "a b  caf?");
+  EXPECT_EQ(plain_line("a\tcaf\xc3\xa9", 6), "a caf");
 }
 
 TEST(Digest, sha256_of_abc_is_the_standard_one) {

@@ -217,6 +217,32 @@ TEST_F(Requests, reach_a_quick_handler_on_the_thread_that_brings_them_unless_som
   EXPECT_NE(answers.thread.load(), std::this_thread::get_id());
 }
 
+// As a bridge whose socket is full.
+TEST_F(Requests, a_quick_handler_that_pauses_itself_gets_the_next_when_it_goes_on_and_nothing_once_it_has_left) {
+  class Pausing : public Recorder {
+   public:
+    void on_request(RequestId id, const MessagePtr& m) override {
+      Recorder::on_request(id, m);
+      peer->pause();
+    }
+    Peer* peer = nullptr;
+  } pausing;
+  const auto from = attach(third, "from", {.asks = {"quick"}});
+  const auto to = *router->attach({.name = "to", .allow = {.answers = {"quick"}}, .is_quick = true}, pausing);
+  pausing.peer = to.get();
+  ASSERT_EQ(from->request({.topic = "quick"}, 1), kOk);
+  ASSERT_EQ(pausing.heard("request").size(), 1U);
+  ASSERT_EQ(from->request({.topic = "quick"}, 2), kOk);
+  EXPECT_EQ(pausing.heard("request").size(), 1U);
+  to->resume();
+  ASSERT_TRUE(pausing.wait_for("request", 2));
+  ASSERT_EQ(from->request({.topic = "quick"}, 3), kOk);
+  EXPECT_TRUE(to->detach(kPatience));
+  EXPECT_EQ(pausing.heard("request").size(), 2U);
+  ASSERT_TRUE(third.wait_for("reply", 3));
+  for (const auto& reply : third.heard("reply")) EXPECT_EQ(reply.number, kUnavailable);
+}
+
 TEST_F(Requests, one_peer_cannot_answer_what_another_was_asked) {
   const auto other = attach(third, "other", {.answers = {"q"}});
   ASSERT_EQ(asker->request({.topic = "q", .to = "answerer"}, 1), kOk);

@@ -46,6 +46,19 @@ TEST_F(TaskCommands, list_asks_on_until_it_has_all) {
   for (const auto* part : {"alpha", "beta", "types: rollback\n"}) EXPECT_NE(ran.out.find(part), std::string::npos) << ran.out;
 }
 
+TEST_F(TaskCommands, list_gives_up_on_answers_that_have_no_end) {
+  picketd.answer<task::v1::ListRequest>("picket.task.list", [](const task::v1::ListRequest&) -> Result<std::string> {
+    task::v1::ListReply page;
+    page.add_tasks()->set_id("alpha");
+    page.set_more(true);
+    return page.SerializeAsString();
+  });
+  picketd.start();
+  const auto ran = run({"task", "list"});
+  EXPECT_NE(ran.code, 0);
+  EXPECT_NE(ran.err.find("picketd's answers to picket.task.list have no end: there is more behind 'alpha' again"), std::string::npos) << ran.err;
+}
+
 TEST_F(TaskCommands, run_shows_parts_and_ends_with_the_code_of_its_result) {
   const auto ran = run_that_ends("partial");
   EXPECT_EQ(ran.code, 5);

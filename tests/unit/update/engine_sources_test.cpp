@@ -255,6 +255,21 @@ TEST_F(UpdateTest, a_source_whose_metadata_are_good_but_that_gives_no_file_is_no
   EXPECT_EQ(world_->run({}, false).source(), "source.b");
 }
 
+TEST_F(UpdateTest, what_a_source_says_at_length_does_not_keep_the_status_from_being_told) {
+  add_second();
+  publish(release(1));
+  for (auto* source : {source_.get(), second_.get()}) {
+    source->refusal = "no: " + std::string(100'000, 'x');
+    source->make_trouble({"targets/", What::unreachable, 0, 1000});
+  }
+  open();
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "failed");
+  EXPECT_THAT(result.components(0).text(), AllOf(HasSubstr("source.a: "), HasSubstr("xxx...; source.b: ")));
+  EXPECT_LT(result.components(0).text().size(), 2500u);
+  EXPECT_EQ(world_->status_of("rules").text(), result.components(0).text());
+}
+
 // As a drive with a copy of other components: its timestamp, snapshot and targets are as good as anybody's.
 TEST_F(UpdateTest, a_source_that_holds_other_components_only_hides_none_that_the_next_one_has) {
   add_second();

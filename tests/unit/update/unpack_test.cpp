@@ -74,6 +74,12 @@ TEST_F(Unpack, refuses_paths_that_lead_out) {
   EXPECT_THAT(why({{deep, "x"}}, 1, 1), HasSubstr("too deep"));
 }
 
+TEST_F(Unpack, refuses_names_that_no_message_can_tell_and_says_so_in_one_that_can) {
+  const auto refused = check_member_path("caf\xe9\n");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "name \"caf? \" is not UTF-8");
+}
+
 TEST_F(Unpack, refuses_links_devices_and_pipes) {
   EXPECT_THAT(why({{"l", "", 'l', "../evil"}, {"l/x", "x"}}, 2, 1), HasSubstr("member l: is a link"));
   EXPECT_THAT(why({{"a", "x"}, {"h", "", 'h', "a"}}, 2, 1), HasSubstr("member h: is a link"));

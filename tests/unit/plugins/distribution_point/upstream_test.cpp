@@ -126,6 +126,17 @@ TEST_F(PointUpstream, asks_on_until_it_knows_every_release_that_it_must_not_hand
   EXPECT_EQ(fetches_[0].min_bytes_per_second(), 1000u);
 }
 
+TEST_F(PointUpstream, gives_up_on_an_agent_whose_answers_have_no_end) {
+  add("dead", 1000, 1000);
+  sources_.mutable_next()->set_component("a");
+  more_.mutable_next()->set_component("a");
+  const auto result = download();
+  EXPECT_EQ(result.result_class(), "failed");
+  EXPECT_NE(result.reason().find("the agent's answers have no end: what follows a was told already"), std::string::npos) << result.reason();
+  EXPECT_EQ(questions_.size(), 2u);
+  EXPECT_TRUE(fetches_.empty());
+}
+
 // Its own plugin does not notice, and bytes never stop coming.
 TEST_F(PointUpstream, gives_a_trickling_source_up_however_alive_it_looks) {
   add("trickle", 100, 300);
