@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kWindow = 1u << 20;             // bytes in flight: enough for a busy disk, little enough for memory
-constexpr std::size_t kMostWhy = 1000;                  // of a plugin's own words, which go into all that is told of the run
+constexpr std::size_t kMostWords = 1000;                  // of a plugin's own words, which go into all that is told of the run
 constexpr milliseconds kWhole{86'400'000};              // the bus's longest; a transfer that moves may take its time
 
 std::string in_seconds(milliseconds time) { return cat(std::to_string(time.count() / 1000), " s"); }
@@ -80,7 +80,7 @@ Result<SourceReader::Got> SourceReader::read(std::string_view path, std::uint64_
       if (chunk.error().code == Code::timeout && std::chrono::steady_clock::now() - asked >= patience)
         return fail(Code::timeout, cat(source_.plugin, " sent nothing for ", in_seconds(patience)));
       wish_ = retry_after(stream.reply().content_type);
-      return fail(chunk.error().code, shortened(chunk.error().message, kMostWhy));
+      return fail(chunk.error().code, shortened(chunk.error().message, kMostWords));
     }
     if (!*chunk) break;
     const auto bytes = (*chunk)->payload();
