@@ -33,13 +33,26 @@ need() {
   rm -f "$log"
 }
 
+# follow FILE: writes what it reads into the file; on a terminal a bar tells meanwhile how far ninja is ("[12/345] ...").
+follow() {
+  if [ ! -t 1 ] || [ "${TERM:-dumb}" = dumb ]; then cat >"$1"; return; fi
+  local line cells full=######################################## empty=........................................
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >&3
+    [[ $line =~ ^\[([0-9]+)/([1-9][0-9]*)\] ]] || continue
+    cells=$((${#full} * BASH_REMATCH[1] / BASH_REMATCH[2]))
+    printf '\rbuild [%s%s] %3d%% %d of %d\e[K' "${full:0:cells}" "${empty:cells}" $((100 * BASH_REMATCH[1] / BASH_REMATCH[2])) "${BASH_REMATCH[@]:1}"
+  done 3>"$1"
+  printf '\r\e[K'
+}
+
 # [configure_options=...] build PRESET [TARGET...]: configures and builds; the whole output only when it fails.
 build() {
   local preset=$1 started=$SECONDS log="$root/build/$1.log"
   shift
   mkdir -p "$root/build"
   export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros  # DEPEND: what is not in the cache is not preprocessed for it
-  if ! { cmake --preset "$preset" ${configure_options:-} && cmake --build --preset "$preset" -j "$(nproc)" ${1+--target "$@"}; } >"$log" 2>&1; then
+  if ! { cmake --preset "$preset" ${configure_options:-} && cmake --build --preset "$preset" -j "$(nproc)" ${1+--target "$@"}; } 2>&1 | follow "$log"; then
     grep -E -A 12 'error|Error|FAILED' "$log" | head -n 80 >&2 || tail -n 60 "$log" >&2
     die "the build ($preset) failed; all of its output is in build/$preset.log"
   fi

@@ -53,6 +53,7 @@ BADS = [
     Bad("flp", "bad_flood", "publish", "running", again=None),
     Bad("fll", "bad_flood", "log", "running", again=None),
     Bad("lie", "bad_lies", "never", "running", home="in-process"),
+    Bad("thd", "bad_thread", "never", "running", home="in-process", restart=True),
     Bad("thr", "bad_throw", "message", "running", home="in-process"),
     Bad("ill", "bad_health", "failed", "running", "nothing works", health="failed"),
 ]

@@ -233,7 +233,7 @@ def main(work):
     if all((SERIES / f"{name}.tar.zst").exists() for name in ("sigbase-weekly", "maltrail-hashset-daily", "maltrail-flat-daily")):
         kinds.append("whole")
     else:
-        print(f"the whole lists are not in {SERIES} (PICKET_SERIES names another folder): only the sample is used")
+        print(f"left out: the whole lists, which are not in {SERIES} (PICKET_SERIES names another folder); the sample is used")
     kind_of_ksn = PrivateKsn if (BIN / "picket-ksn").exists() else StandIn
     print(f"KSN: {kind_of_ksn.__name__}", flush=True)
     for kind in kinds:

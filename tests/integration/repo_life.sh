@@ -198,6 +198,14 @@ flock "$PICKET_REPO/.lock" "$repo" timestamp >"$work/out" 2>"$work/err"
 checks=$((checks + 1))
 "$repo" show >/dev/full 2>"$work/err"
 [ $? -eq 1 ] && grep -q "cannot write the output" "$work/err" || complain "a full output is a failure"
+# As on a full disk: a file that cannot grow. One line names it, and nothing of it stays.
+checks=$((checks + 1))
+head -c 300000 /dev/urandom >large.bin
+files() { find "$PICKET_REPO" -type f | sort; }
+before=$(files)
+(trap '' XFSZ; ulimit -f 100; exec "$repo" add --component yara-rules --release 90 large.bin) >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q "^picket-repo add: $PICKET_REPO/staged/.*yara-rules/full/.*: File too large$" "$work/err" || complain "a release that does not fit on the disk is refused by its file's name"
+[ "$(files)" = "$before" ] || complain "what did not fit leaves nothing behind"
 
 # --- a copy, checked as an agent would, from a root of its own
 cp -r "$PICKET_REPO/repository" copy

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a run of ctest hides, read from its logs in build folders: tests that failed and passed when they were repeated, tests that were skipped
-(exit 77) and tests of GoogleTest that skipped themselves in a program that passed.
+(exit 77), tests of GoogleTest that skipped themselves in a program that passed, and what a script that passed left out.
 
 Usage: outcomes.py [--no-skips] BUILD...      --no-skips: ends with 1 when anything was skipped, or when no test ran"""
 import pathlib
@@ -10,6 +10,7 @@ import sys
 RUN = re.compile(r"^\d+/\d+ Testing: (.+)$")
 RESULT = re.compile(r"^Test (Passed|Failed|Timeout|Exception.*|Not Run.*)\.?$", re.I)
 SKIPPED_ITSELF = re.compile(r"^\[  SKIPPED \] (\S+) \(\d+ ms\)$")
+LEFT_OUT = "left out: "  # how a line of a script begins that says so
 
 
 def runs_of(log):
@@ -37,9 +38,11 @@ def why_it_failed(lines):
 
 
 def skipped_parts(lines):
-    """What a program of GoogleTest skipped, with the first line of its reason."""
+    """What a program of GoogleTest skipped, with the first line of its reason, and what a script left out."""
     said = ""
     for at, line in enumerate(lines):
+        if line.startswith(LEFT_OUT):
+            yield line
         if line.endswith(": Skipped") and at + 1 < len(lines):
             said = lines[at + 1].strip()
         part = SKIPPED_ITSELF.match(line)

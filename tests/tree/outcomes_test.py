@@ -13,6 +13,7 @@ add_test(NAME good COMMAND sh -c "echo fine")
 add_test(NAME flaky COMMAND sh -c "test -e flag || { touch flag; echo '[  FAILED  ] Part.that_fails_once (3 ms)'; exit 1; }")
 add_test(NAME bad COMMAND sh -c "exit 1")
 add_test(NAME absent COMMAND sh -c "echo skipped: no redis; exit 77")
+add_test(NAME half COMMAND sh -c "echo left out: the whole lists; echo fine")
 add_test(NAME in_part COMMAND sh said.sh)
 set_tests_properties(absent PROPERTIES SKIP_RETURN_CODE 77)
 """
@@ -39,8 +40,9 @@ with tempfile.TemporaryDirectory(prefix="picket-outcomes-") as place:
     subprocess.run(["cmake", "-G", "Ninja", "-S", source, "-B", build], check=True, capture_output=True, timeout=100)
     (build / "said.sh").write_text(SAID)
     subprocess.run(["ctest", "--test-dir", build, "-j", "2", "--repeat", "until-pass:2"], capture_output=True, timeout=100)
-    wanted = ["build: 5 tests ran, 2 repeated, 2 skipped", "  repeated: bad: failed, then failed again: it does not say why",
+    wanted = ["build: 6 tests ran, 2 repeated, 3 skipped", "  repeated: bad: failed, then failed again: it does not say why",
               "  repeated: flaky: failed, then passed: [  FAILED  ] Part.that_fails_once (3 ms)", "  skipped: absent: skipped: no redis",
+              "  skipped: half, left out: the whole lists",
               "  skipped: in_part, Disk.is_full: no small disk"]
     assert told(build) == (0, wanted), told(build)
     assert told("--no-skips", build) == (1, wanted), told("--no-skips", build)

@@ -24,10 +24,12 @@ namespace fs = std::filesystem;
 
 constexpr int min_window_log = 17, max_window_log = 23;  // what a reader must hold in memory while unpacking: at most 8 MB
 
+using Write = std::function<Result<>(std::string_view)>;
+
 // Receives the tar, hashes it, compresses it, hashes and writes what comes out.
 class Sink {
  public:
-  Sink(int fd, int level, std::uint64_t size_bound) : fd_(fd), stream_(ZSTD_createCCtx()), buffer_(ZSTD_CStreamOutSize(), '\0') {
+  Sink(const Write& write, int level, std::uint64_t size_bound) : write_(write), stream_(ZSTD_createCCtx()), buffer_(ZSTD_CStreamOutSize(), '\0') {
     ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_windowLog, std::clamp(static_cast<int>(std::bit_width(size_bound)), min_window_log, max_window_log));
   }
@@ -43,7 +45,7 @@ class Sink {
       const std::string_view made(buffer_.data(), out.pos);
       target_.update(made);
       packed_.length += made.size();
-      PICKET_TRY(write_all(fd_, made));
+      PICKET_TRY(write_(made));
       if (end ? left == 0 : in.pos == in.size) return {};
     }
   }
@@ -58,7 +60,7 @@ class Sink {
   struct Free {
     void operator()(ZSTD_CCtx* stream) const { ZSTD_freeCCtx(stream); }
   };
-  int fd_;
+  const Write& write_;
   std::unique_ptr<ZSTD_CCtx, Free> stream_;
   std::string buffer_;
   Digest content_, target_;
@@ -66,14 +68,17 @@ class Sink {
 };
 
 // Runs `fill` on a new file beside `out` and gives it its name only when everything went well.
-Result<Packed> create(const fs::path& out, const std::function<Result<Packed>(int)>& fill) {
+Result<Packed> create(const fs::path& out, const std::function<Result<Packed>(const Write&)>& fill) {
   PICKET_TRY(make_folders(out.parent_path()));
   remove_leftovers(out.parent_path());  // of one that was killed: they may be large
   const auto temporary = temporary_beside(out);
   const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return fail_errno(cat("create ", temporary.native()));
   if (::fchmod(fd.get(), 0644) != 0) return fail_errno(cat("set mode of ", temporary.native()));  // a web server reads it, whatever our umask
-  auto packed = fill(fd.get());
+  auto packed = fill([&](std::string_view bytes) -> Result<> {
+    if (auto put = write_all(fd.get(), bytes); !put) return fail(std::move(put).error(), out.native());
+    return {};
+  });
   if (packed && ::fsync(fd.get()) != 0) packed = fail_errno(cat("fsync ", temporary.native()));
   if (packed && ::rename(temporary.c_str(), out.c_str()) != 0) packed = fail_errno(cat("rename to ", out.native()));
   if (!packed) {
@@ -90,8 +95,8 @@ Result<Packed> pack_folder(const fs::path& folder, const fs::path& out, int leve
   PICKET_LET(found, content::list(folder));
   if (found.files == 0) return fail(Code::invalid, cat(folder.native(), ": holds no file"));
   progress.set_total(found.bytes);
-  return create(out, [&](int fd) -> Result<Packed> {
-    Sink sink(fd, level, found.bytes + 2048 * found.entries.size());
+  return create(out, [&](const Write& write) -> Result<Packed> {
+    Sink sink(write, level, found.bytes + 2048 * found.entries.size());
     PICKET_TRY(content::write_tar(folder, found, [&](std::string_view bytes) {
       progress.add(bytes.size());
       return sink.put(bytes, false);
@@ -112,7 +117,7 @@ Result<Packed> pack_file(const fs::path& file, const fs::path& out, Progress& pr
   if (::fstat(in.get(), &info) != 0) return fail_errno(cat("stat ", file.native()));
   if (!S_ISREG(info.st_mode)) return fail(Code::invalid, cat(file.native(), ": is neither a folder nor a regular file"));
   progress.set_total(static_cast<std::uint64_t>(info.st_size));
-  return create(out, [&](int fd) -> Result<Packed> {
+  return create(out, [&](const Write& write) -> Result<Packed> {
     Packed packed;
     Digest digest;
     std::string buffer(1 << 18, '\0');
@@ -124,7 +129,7 @@ Result<Packed> pack_file(const fs::path& file, const fs::path& out, Progress& pr
       const auto bytes = std::string_view(buffer).substr(0, static_cast<std::size_t>(got));
       digest.update(bytes);
       packed.length += bytes.size();
-      PICKET_TRY(write_all(fd, bytes));
+      PICKET_TRY(write(bytes));
       progress.update(packed.length);
     }
     if (packed.length == 0) return fail(Code::invalid, cat(file.native(), ": is empty"));
