@@ -31,7 +31,7 @@ Result<> RedisNodes::launch(Node& node) {
   else
     words.insert(words.end(), {"--port", port});
   if (!options_.password.empty()) words.insert(words.end(), {"--requirepass", options_.password, "--masterauth", options_.password});
-  return node.process.start(words, node.folder + "/log", [&] { return accepts(node.port); });
+  return node.process.start(words, node.folder + "/log", [&] { return accepts(node.port) && accepts(node.bus); });  // it ends when only the second is taken
 }
 
 Result<std::unique_ptr<RedisNodes>> RedisNodes::start(std::size_t masters, Options options) {
