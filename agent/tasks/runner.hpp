@@ -65,8 +65,8 @@ class Runner final : public Tasks, private bus::Handler {
   void answer_watch(bus::RequestId id, const v1::WatchRequest& request);
   void answer_cancel(bus::RequestId id, const v1::CancelRequest& request);
   void answer_history(bus::RequestId id, const v1::HistoryRequest& request);
-  [[nodiscard]] v1::Task describe(const Entry& entry) const;
-  [[nodiscard]] std::vector<std::string> types() const;
+  [[nodiscard]] v1::Task describe(const Entry& entry, const std::vector<std::string>& offered) const;
+  [[nodiscard]] std::vector<std::string> types() const;  // that somebody offers now, in order: asks the router for every topic that there is
   template <class Message>
   void answer(bus::RequestId id, const Message& message);
   void refuse(bus::RequestId id, Code code, std::string_view text);

@@ -6,6 +6,20 @@ namespace {
 
 constexpr std::string_view kByHand = R"({"tasks":{"x":{"type":"test","options":{"a":1}}}})";
 
+class CountingRouter final : public bus::Router {
+ public:
+  explicit CountingRouter(std::unique_ptr<bus::Router> router) : router_(std::move(router)) {}
+  Result<std::unique_ptr<bus::Peer>> attach(bus::PeerOptions options, bus::Handler& handler) override { return router_->attach(std::move(options), handler); }
+  void withdraw(std::string_view topic, std::string_view publisher) override { router_->withdraw(topic, publisher); }
+  void forget(std::string_view topic, std::string_view key) override { router_->forget(topic, key); }
+  void set_tap(Tap tap) override { router_->set_tap(std::move(tap)); }
+  std::vector<TopicInfo> topics() const override { return ++asked, router_->topics(); }
+  mutable std::atomic<int> asked{0};
+
+ private:
+  const std::unique_ptr<bus::Router> router_;
+};
+
 TEST_F(TasksTest, run_by_hand_and_say_what_came_of_it) {
   open(kByHand);
   plugin_->say("partial", "half of it");
@@ -225,6 +239,21 @@ TEST_F(TasksTest, a_type_that_nobody_offers_fails_with_one_line) {
   ASSERT_TRUE(done);
   EXPECT_EQ(done->result(), "failed");
   EXPECT_EQ(done->text(), "no plugin that runs offers tasks of type 'colour'");
+}
+
+TEST_F(TasksTest, a_list_asks_once_who_offers_which_type_however_many_tasks_there_are) {
+  auto counting = std::make_unique<CountingRouter>(std::move(router_));
+  const auto& asked = counting->asked;
+  router_ = std::move(counting);
+  open(R"({"tasks":{"a":{"type":"test"},"b":{"type":"colour"},"c":{"type":"copy","options":{"folders":["/srv"]}},"d":{"type":"colour"}}})");
+  const int before = asked;
+  const auto reply = ask<v1::ListReply>("picket.task.list", v1::ListRequest());
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(asked - before, 1);
+  std::vector<std::string> hindered;
+  for (const auto& task : reply->tasks())
+    if (!task.text().empty()) hindered.push_back(task.id());
+  EXPECT_THAT(hindered, testing::ElementsAre("b", "d"));
 }
 
 TEST_F(TasksTest, a_plugin_that_goes_or_answers_nonsense_is_a_failure) {
