@@ -31,6 +31,7 @@ struct Remembered {
 class Records {
  public:
   static constexpr std::size_t kMaxRuns = 500, kMaxText = 2000;  // of texts: bytes
+  static constexpr std::size_t kMostOfRun = 80'000;              // of the 128 KiB of the bus: an answer holds a task's definition, too
   static constexpr std::uint64_t kMaxJournal = 128 * 1024;
 
   using Steps = std::function<void(std::string_view step)>;
@@ -50,6 +51,8 @@ class Records {
   [[nodiscard]] Result<> read(const std::function<bool(task::v1::Run)>& take) const;  // newest first
   [[nodiscard]] std::uint64_t damaged_bytes() const { return journal_.replayed().damaged_bytes; }
 
+  // Small enough to be kept, and told in one message: texts are cut, and of too many parts the last go, what went well first; the text says how many.
+  [[nodiscard]] static task::v1::Run in_one_message(task::v1::Run run);
   [[nodiscard]] static std::string to_line(const task::v1::Run& run);
   [[nodiscard]] static std::optional<task::v1::Run> run_of(std::string_view line);
 

@@ -56,6 +56,33 @@ TEST_F(TaskRecords, a_run_survives_as_a_line) {
   EXPECT_FALSE(Records::run_of("rubbish"));
 }
 
+TEST_F(TaskRecords, a_run_with_too_many_parts_for_one_message_keeps_those_that_failed_and_says_how_many_are_left_out) {
+  EXPECT_EQ(Records::in_one_message(run(7)).SerializeAsString(), run(7).SerializeAsString());
+  auto big = run(8);
+  big.set_text(std::string(3000, 't'));
+  big.clear_parts();
+  for (int i = 0; i < 3000; ++i) {
+    auto& part = *big.add_parts();
+    part.set_name(std::to_string(i));
+    part.set_result(i % 1000 == 999 ? "failed" : "updated");
+    part.set_text(std::string(i == 2999 ? 5000 : 30, 'x'));
+  }
+  const auto told = Records::in_one_message(big);
+  EXPECT_LE(told.ByteSizeLong(), Records::kMostOfRun);
+  EXPECT_GT(told.ByteSizeLong(), Records::kMostOfRun / 2);
+  std::vector<std::string> failed;
+  for (const auto& part : told.parts())
+    if (part.result() == "failed") failed.push_back(part.name());
+  EXPECT_EQ(failed, (std::vector<std::string>{"999", "1999", "2999"}));
+  EXPECT_EQ(told.parts(0).name(), "0");
+  EXPECT_EQ(told.parts(told.parts_size() - 1).text().size(), Records::kMaxText);
+  EXPECT_EQ(told.text().size(), Records::kMaxText);
+  EXPECT_TRUE(told.text().ends_with(cat("; ", std::to_string(3000 - told.parts_size()), " of 3000 parts are left out: one message does not hold them all"))) << told.text();
+  const auto kept = Records::run_of(Records::to_line(told));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->SerializeAsString(), told.SerializeAsString());
+}
+
 TEST_F(TaskRecords, are_there_after_a_restart) {
   {
     auto records = open();

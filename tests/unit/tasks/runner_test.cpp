@@ -198,6 +198,43 @@ TEST_F(TasksTest, one_that_never_ran_has_no_last_run_in_the_list) {
   for (const auto& task : reply->tasks()) EXPECT_FALSE(task.has_last()) << task.id();
 }
 
+class Listener final : public bus::Handler {
+ public:
+  void on_message(const bus::MessagePtr& message) override {
+    v1::Run run;
+    if (run.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()))) heard = run.run();
+  }
+  std::atomic<std::uint64_t> heard{0};
+};
+
+TEST_F(TasksTest, a_reply_that_just_fits_the_bus_is_told_kept_and_shown_all_the_same) {
+  Listener listener;
+  const auto peer = router_->attach({.name = "listener", .allow = {.subscribes = {"picket.task.finished"}}}, listener).value();
+  open(kByHand);
+  ASSERT_EQ(peer->subscribe("picket.task.finished"), bus::kOk);
+  v1::WorkReply reply;
+  reply.set_result("partial");
+  for (int i = 0; i < 1500; ++i) {
+    auto& part = *reply.add_parts();
+    part.set_name(std::to_string(i));
+    part.set_result("ok");
+    part.set_text(std::string(60, 'x'));
+  }
+  auto& last = *reply.add_parts();
+  last.set_name("last");
+  last.set_result("failed");
+  last.set_text(std::string(bus::kMaxPayload - 16 - reply.ByteSizeLong(), 'y'));
+  ASSERT_LE(reply.ByteSizeLong(), bus::kMaxPayload);
+  plugin_->say_bytes(reply.SerializeAsString());
+  const auto done = run("x");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->parts(done->parts_size() - 1).name(), "last");
+  EXPECT_THAT(done->text(), HasSubstr("parts are left out"));
+  EXPECT_TRUE(comes_true([&] { return listener.heard == done->run(); }));
+  EXPECT_EQ(show("x").last().run(), done->run());
+  EXPECT_EQ(history().size(), 1u);
+}
+
 TEST_F(TasksTest, an_end_of_the_agent_is_recorded) {
   open(kByHand);
   plugin_->holds = true;
