@@ -71,6 +71,7 @@ void Runner::take_settings(Settings settings) {
   for (const auto& going : going_)
     if (auto* entry = find(going.run.task())) entry->running = true;
   records_.keep_only(std::move(names));
+  if (configured_ && settings.outbreak && !outbreak_) outbreak_since_ = now;
   outbreak_ = settings.outbreak;
   at_once_ = settings.at_once;
   for (auto& [id, entry] : entries_) calculate(entry, now);

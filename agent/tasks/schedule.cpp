@@ -56,7 +56,10 @@ std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& mome
   const auto reference = has_run ? moment.last_start : moment.first_seen;
   switch (schedule.kind) {
     case Kind::every: return period_after(reference, schedule.every, moment);
-    case Kind::automatic: return period_after(reference, moment.outbreak ? schedule.outbreak : schedule.every, moment);
+    case Kind::automatic:
+      if (!moment.outbreak) return period_after(reference, schedule.every, moment);
+      // What its declaration makes overdue on all devices at once is spread from there.
+      return std::max(period_after(reference, schedule.outbreak, moment), moment.outbreak_since);
     case Kind::at_start: return moment.ran_since_start ? std::nullopt : std::optional(moment.agent_start + schedule.delay.count());
     case Kind::daily:
     case Kind::weekly:

@@ -44,6 +44,7 @@ struct Moment {
   std::uint64_t spread = 0;       // spread_of(device, task)
   bool ran_since_start = false;   // since agent_start, however the clock went; or was not there in time for it
   bool outbreak = false;
+  std::int64_t outbreak_since = 0;  // when it was declared to the running agent; 0: before its start, or not at all
 };
 
 struct Due {

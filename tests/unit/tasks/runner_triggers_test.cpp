@@ -1,4 +1,5 @@
 // What makes a task run, and when: the clock, a start, another task, something new, a drive.
+#include "tasks/schedule.hpp"
 #include "unit/tasks/runner_fixture.hpp"
 
 namespace picket::tasks {
@@ -173,6 +174,22 @@ TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an
   update_interval_ = std::chrono::seconds(0);
   tasks_->update_interval_changed();
   ASSERT_TRUE(comes_true([&] { return update_at_ == 0; }));
+}
+
+TEST_F(TasksTest, an_outbreak_starts_what_it_makes_overdue_after_the_delay_of_this_device) {
+  const auto settings = [](std::string_view outbreak) { return cat(R"({"outbreak":)", outbreak, R"(,"tasks":{"x":{"type":"test","random_delay":{"minutes":10},"schedule":{"automatic":{}}}}})"); };
+  open(settings("false"));
+  ASSERT_TRUE(run("x"));
+  clock_.pass(3600);
+  ASSERT_TRUE(tasks_->apply_settings(settings("true")));
+  const auto delay = static_cast<std::int64_t>(spread_of("pc-1", "x") % 601);
+  ASSERT_GT(delay, 0);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + delay);
+  EXPECT_EQ(show("x").state(), "idle");
+  ASSERT_TRUE(tasks_->apply_settings(settings("true")));
+  clock_.pass(delay);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "schedule");
 }
 
 // It is 08:00.

@@ -189,6 +189,36 @@ TEST(Schedule, automatic_asks_more_often_in_an_outbreak_and_not_all_devices_at_o
   EXPECT_GT(quiet.size(), 100U);
 }
 
+TEST(Schedule, an_outbreak_that_is_declared_makes_overdue_tasks_run_soon_and_not_all_devices_at_once) {
+  Schedule schedule;
+  schedule.kind = Kind::automatic;
+  schedule.every = hours(2);
+  schedule.outbreak = minutes(15);
+  for (const bool run_missed : {true, false})
+    for (const auto delay : {seconds(0), seconds(600)}) {
+      schedule.run_missed = run_missed;
+      schedule.random_delay = delay;
+      const auto most = delay.count() == 0 ? 90 : delay.count();
+      std::set<std::int64_t> soon;
+      for (int device = 0; device < 200; ++device) {
+        auto state = moment(100'000, 95'000);
+        state.spread = spread_of("device-" + std::to_string(device), "update");
+        state.outbreak = true;
+        state.outbreak_since = 100'000;
+        const auto due = next_run(schedule, state, utc);
+        EXPECT_FALSE(due.missed);
+        EXPECT_GE(due.at, 100'000);
+        EXPECT_LE(due.at, 100'000 + most);
+        soon.insert(due.at);
+        state.now = due.at + 30;
+        EXPECT_EQ(next_run(schedule, state, utc).at, due.at) << "also when somebody looks later";
+        state.last_start = due.at;
+        EXPECT_EQ(next_run(schedule, state, utc).at, due.at + 900 + (due.at - 100'000)) << "from then on by its period";
+      }
+      EXPECT_GT(soon.size(), 60U);
+    }
+}
+
 TEST(Schedule, a_random_delay_is_the_same_every_time_on_one_device) {
   auto schedule = daily(hours(3));
   schedule.random_delay = minutes(30);
