@@ -26,7 +26,7 @@ std::optional<json::object> object_of(std::string_view text) {
 }
 
 std::string record_of(std::string_view task, const Remembered& what) {
-  json::object out{{"task", task}, {"first_seen", what.first_seen}, {"last_start", what.last_start}};
+  json::object out{{"task", task}, {"first_seen", what.first_seen}, {"last_start", what.last_start}, {"schedule", what.schedule}};
   if (what.pending_at != 0) {
     out["pending_at"] = what.pending_at;
     out["pending_why"] = what.pending_why;
@@ -55,7 +55,7 @@ Result<Records> Records::open(const std::filesystem::path& folder, Steps steps) 
     if (!record) return;
     auto& task = tasks[text_of(*record, "task")];
     task = {number_of(*record, "first_seen"), number_of(*record, "last_start"), number_of(*record, "pending_at"), text_of(*record, "pending_why"),
-            number_of<std::uint64_t>(*record, "running"), text_of(*record, "type"), text_of(*record, "trigger")};
+            number_of<std::uint64_t>(*record, "running"), text_of(*record, "type"), text_of(*record, "trigger"), number_of(*record, "schedule")};
   }));
   Records out(std::move(journal), storage::LineFile(folder / "history.jsonl", {kMaxRuns, 2u << 20}));
   out.tasks_ = std::move(tasks);

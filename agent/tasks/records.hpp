@@ -25,6 +25,7 @@ struct Remembered {
   std::string pending_why;
   std::uint64_t running = 0;        // the run that is under way
   std::string type, trigger;        // of that run
+  std::int64_t schedule = 0;        // digest_of() what first_seen and pending_at belong to; 0: not known
   bool operator==(const Remembered&) const = default;
 };
 

@@ -50,10 +50,12 @@ void Runner::take_settings(Settings settings) {
       if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
     }
     const bool is_new = entry.definition.id.empty();
-    const bool is_on_again = definition.enabled && !entry.definition.enabled;
-    const bool changed = !is_new && (is_on_again || !entry.definition.schedule.begins_as(definition.schedule));
     entry.definition = std::move(definition);
     auto what = entry.remembered;
+    // While it is off it has none. Against what was recorded: it may have changed while the agent was stopped.
+    const auto schedule = digest_of(entry.definition.enabled ? entry.definition.schedule : Schedule());
+    const bool changed = what.schedule != 0 && what.schedule != schedule;
+    what.schedule = schedule;
     // A new schedule counts from now: what it would have said earlier was not missed.
     if (what.first_seen == 0 || changed) what.first_seen = now;
     if (changed) what.pending_at = 0;

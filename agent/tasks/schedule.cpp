@@ -1,6 +1,7 @@
 #include "tasks/schedule.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "base/result.hpp"
@@ -115,6 +116,16 @@ std::uint64_t spread_of(std::string_view device, std::string_view task) {
   hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccdU;
   return hash ^ (hash >> 33);
+}
+
+std::int64_t digest_of(const Schedule& schedule) {
+  std::string text;
+  for (const std::int64_t number : std::initializer_list<std::int64_t>{static_cast<std::int64_t>(schedule.kind), schedule.every.count(), schedule.outbreak.count(), schedule.every_days,
+                                                                       schedule.day, schedule.time_of_day.count(), schedule.delay.count(), schedule.only_after_success,
+                                                                       schedule.run_missed, schedule.random_delay.count()})
+    text += cat(std::to_string(number), " ");
+  for (const bool day : schedule.weekdays) text += day ? '1' : '0';
+  return static_cast<std::int64_t>(spread_of(text, schedule.after) >> 1);  // JSON's numbers have a sign
 }
 
 Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {

@@ -86,13 +86,13 @@ TEST_F(TaskRecords, a_run_with_too_many_parts_for_one_message_keeps_those_that_f
 TEST_F(TaskRecords, are_there_after_a_restart) {
   {
     auto records = open();
-    ASSERT_TRUE(records.set("a", {1, 2, 3, "after b", 4, "update", "schedule"}));
+    ASSERT_TRUE(records.set("a", {1, 2, 3, "after b", 4, "update", "schedule", 5}));
     ASSERT_TRUE(records.set("b", {10, 20, 0, "", 0, "", ""}));
     ASSERT_TRUE(records.set("b", {10, 21, 0, "", 0, "", ""}));
     for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(records.add(run(i)));
   }
   const auto records = open();
-  EXPECT_EQ(records.of("a"), (Remembered{1, 2, 3, "after b", 4, "update", "schedule"}));
+  EXPECT_EQ(records.of("a"), (Remembered{1, 2, 3, "after b", 4, "update", "schedule", 5}));
   EXPECT_EQ(records.of("b").last_start, 21);
   EXPECT_EQ(records.of("c"), Remembered());
   std::vector<std::uint64_t> numbers;

@@ -254,5 +254,20 @@ TEST_F(TasksTest, a_shorter_interval_makes_no_missed_run_of_one_that_was_long_ag
   EXPECT_EQ(show("x").next_run(), clock_.wall + 180) << "and one that is still to come counts from the last start";
 }
 
+TEST_F(TasksTest, a_schedule_that_was_changed_while_the_agent_was_stopped_counts_from_its_start) {
+  open(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"days":30}}}}})");
+  ASSERT_TRUE(run("x"));
+  tasks_.reset();
+  clock_.pass(5 * 86400);
+  open(kEvery);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nothing was missed";
+  open(R"({"tasks":{"x":{"type":"test","enabled":false,"schedule":{"every":{"minutes":10}}}}})");
+  tasks_.reset();
+  clock_.pass(5 * 86400);
+  open(kEvery);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nor while it was switched off";
+  EXPECT_EQ(plugin_->asked().size(), 1U);
+}
+
 }  // namespace
 }  // namespace picket::tasks
