@@ -78,7 +78,7 @@ Result<> Records::set(const std::string& task, Remembered what) {
 }
 
 Result<> Records::write_anew() {
-  std::erase_if(tasks_, [&](const auto& task) { return !wanted_.empty() && !wanted_.contains(task.first) && task.second.running == 0; });
+  std::erase_if(tasks_, [&](const auto& task) { return !wanted_.empty() && !wanted_.contains(task.first) && !before_.contains(task.first) && task.second.running == 0; });
   std::vector<std::string> records;
   for (const auto& [task, what] : tasks_) records.push_back(record_of(task, what));
   return journal_.rewrite(records);

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <picket/task/v1/task.pb.h>
 
@@ -42,8 +43,10 @@ class Records {
   [[nodiscard]] Remembered of(std::string_view task) const;
   // On disk when it returns OK. Kept in memory also when it cannot be written: a full disk must not make a task run without end.
   [[nodiscard]] Result<> set(const std::string& task, Remembered what);
-  // Forgets all others, the next time that the journal is written anew.
-  void keep_only(std::set<std::string, std::less<>> tasks) { wanted_ = std::move(tasks); }
+  // Forgets all others, the next time that the journal is written anew; but not those of the call before, which a policy that is refused brings back.
+  void keep_only(std::set<std::string, std::less<>> tasks) {
+    if (tasks != wanted_) before_ = std::exchange(wanted_, std::move(tasks));
+  }
 
   [[nodiscard]] Result<> add(const task::v1::Run& run) {
     step("history.add");
@@ -68,7 +71,7 @@ class Records {
   storage::Journal journal_;
   storage::LineFile history_;
   std::map<std::string, Remembered, std::less<>> tasks_;
-  std::set<std::string, std::less<>> wanted_;
+  std::set<std::string, std::less<>> wanted_, before_;
 };
 
 }  // namespace picket::tasks

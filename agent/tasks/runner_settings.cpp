@@ -1,4 +1,6 @@
 // What the settings say: the tasks, and what becomes of those that were there before.
+#include <algorithm>
+
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -33,7 +35,8 @@ void Runner::update_interval_changed() {
 void Runner::take_settings(Settings settings) {
   const auto now = parts_.clock.wall_seconds();
   std::map<std::string, v1::Run, std::less<>> last;
-  if (!configured_)
+  // Not only at the start: a policy that is refused brings back what it had taken out.
+  if (std::ranges::any_of(settings.tasks, [&](const auto& definition) { return find(definition.id) == nullptr; }))
     (void)records_.read([&](v1::Run run) {
       last.try_emplace(run.task(), run);
       return true;

@@ -134,5 +134,22 @@ TEST_F(TaskRecords, stay_small_and_forget_what_is_no_task_any_more) {
   EXPECT_FALSE(again.all().contains("gone"));
 }
 
+TEST_F(TaskRecords, what_the_settings_before_had_is_not_forgotten_until_others_follow) {
+  auto records = open();
+  const auto write_anew = [&] {
+    for (std::int64_t i = 0; i < 2'500; ++i) ASSERT_TRUE(records.set("a", {1, i + 1, 7, std::string(60, 'x'), 0, "", ""}));
+  };
+  ASSERT_TRUE(records.set("out", {1, 5, 0, "", 0, "", ""}));
+  records.keep_only({"a", "out"});
+  records.keep_only({"a"});
+  records.keep_only({"a"});
+  write_anew();
+  EXPECT_EQ(records.of("out").last_start, 5);
+  EXPECT_EQ(open().of("out").last_start, 5) << "nor on disk";
+  records.keep_only({"a", "b"});
+  write_anew();
+  EXPECT_FALSE(records.all().contains("out"));
+}
+
 }  // namespace
 }  // namespace picket::tasks

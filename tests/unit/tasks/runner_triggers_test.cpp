@@ -269,5 +269,20 @@ TEST_F(TasksTest, a_schedule_that_was_changed_while_the_agent_was_stopped_counts
   EXPECT_EQ(plugin_->asked().size(), 1U);
 }
 
+TEST_F(TasksTest, a_policy_that_is_refused_brings_back_what_it_took_out_with_its_last_run_and_what_is_to_come) {
+  constexpr std::string_view both = R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":10}}},"y":{"type":"test","schedule":{"after":{"task":"x","delay":{"minutes":5}}}}}})";
+  open(both);
+  const auto done = run("x");
+  ASSERT_TRUE(done) << done.error().message;
+  const auto began = clock_.wall.load();
+  clock_.pass(5);
+  ASSERT_TRUE(tasks_->apply_settings("{}"));
+  tasks_->update_interval_changed();
+  ASSERT_TRUE(tasks_->apply_settings(both));
+  EXPECT_EQ(show("x").last().SerializeAsString(), done->SerializeAsString());
+  EXPECT_EQ(show("x").next_run(), began + 600);
+  EXPECT_EQ(show("y").next_run(), began + 300);
+}
+
 }  // namespace
 }  // namespace picket::tasks
