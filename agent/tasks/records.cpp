@@ -26,7 +26,7 @@ std::optional<json::object> object_of(std::string_view text) {
 }
 
 std::string record_of(std::string_view task, const Remembered& what) {
-  json::object out{{"task", task}, {"first_seen", what.first_seen}, {"last_start", what.last_start}};
+  json::object out{{"task", task}, {"first_seen", what.first_seen}, {"last_start", what.last_start}, {"schedule", what.schedule}};
   if (what.pending_at != 0) {
     out["pending_at"] = what.pending_at;
     out["pending_why"] = what.pending_why;
@@ -39,6 +39,13 @@ std::string record_of(std::string_view task, const Remembered& what) {
   return json::serialize(out);
 }
 
+bool is_trouble(const v1::Part& part) {
+  const auto& result = part.result();
+  return result == "failed" || result == "partial" || result == "unsupported" || result == "cancelled";
+}
+
+void cut(std::string& text, std::size_t most) { text.resize(whole_characters(text, most).size()); }
+
 }  // namespace
 
 Result<Records> Records::open(const std::filesystem::path& folder, Steps steps) {
@@ -48,7 +55,7 @@ Result<Records> Records::open(const std::filesystem::path& folder, Steps steps) 
     if (!record) return;
     auto& task = tasks[text_of(*record, "task")];
     task = {number_of(*record, "first_seen"), number_of(*record, "last_start"), number_of(*record, "pending_at"), text_of(*record, "pending_why"),
-            number_of<std::uint64_t>(*record, "running"), text_of(*record, "type"), text_of(*record, "trigger")};
+            number_of<std::uint64_t>(*record, "running"), text_of(*record, "type"), text_of(*record, "trigger"), number_of(*record, "schedule")};
   }));
   Records out(std::move(journal), storage::LineFile(folder / "history.jsonl", {kMaxRuns, 2u << 20}));
   out.tasks_ = std::move(tasks);
@@ -71,7 +78,7 @@ Result<> Records::set(const std::string& task, Remembered what) {
 }
 
 Result<> Records::write_anew() {
-  std::erase_if(tasks_, [&](const auto& task) { return !wanted_.empty() && !wanted_.contains(task.first) && task.second.running == 0; });
+  std::erase_if(tasks_, [&](const auto& task) { return !wanted_.empty() && !wanted_.contains(task.first) && !before_.contains(task.first) && task.second.running == 0; });
   std::vector<std::string> records;
   for (const auto& [task, what] : tasks_) records.push_back(record_of(task, what));
   return journal_.rewrite(records);
@@ -82,6 +89,30 @@ Result<> Records::read(const std::function<bool(v1::Run)>& take) const {
     auto run = run_of(line);
     return run ? take(std::move(*run)) : true;
   });
+}
+
+v1::Run Records::in_one_message(v1::Run run) {
+  cut(*run.mutable_text(), kMaxText);
+  for (auto& part : *run.mutable_parts()) cut(*part.mutable_text(), kMaxText);
+  if (run.ByteSizeLong() <= kMostOfRun) return run;
+  google::protobuf::RepeatedPtrField<v1::Part> parts;
+  parts.Swap(run.mutable_parts());
+  constexpr std::size_t around = 8;  // a part's own bytes in the message
+  auto bytes = run.ByteSizeLong() + kMaxText;
+  std::vector<bool> stays(static_cast<std::size_t>(parts.size()));
+  for (const bool trouble : {true, false})
+    for (int i = 0; i < parts.size(); ++i) {
+      const auto more = parts[i].ByteSizeLong() + around;
+      if (is_trouble(parts[i]) != trouble || bytes + more > kMostOfRun) continue;
+      bytes += more;
+      stays[static_cast<std::size_t>(i)] = true;
+    }
+  for (int i = 0; i < parts.size(); ++i)
+    if (stays[static_cast<std::size_t>(i)]) *run.add_parts() = std::move(parts[i]);
+  const auto left_out = cat(std::to_string(parts.size() - run.parts_size()), " of ", std::to_string(parts.size()), " parts are left out: one message does not hold them all");
+  cut(*run.mutable_text(), kMaxText - left_out.size() - 2);
+  run.set_text(cat(run.text(), run.text().empty() ? "" : "; ", left_out));
+  return run;
 }
 
 std::string Records::to_line(const v1::Run& run) {

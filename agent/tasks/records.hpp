@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <picket/task/v1/task.pb.h>
 
@@ -25,12 +26,14 @@ struct Remembered {
   std::string pending_why;
   std::uint64_t running = 0;        // the run that is under way
   std::string type, trigger;        // of that run
+  std::int64_t schedule = 0;        // digest_of() what first_seen and pending_at belong to; 0: not known
   bool operator==(const Remembered&) const = default;
 };
 
 class Records {
  public:
   static constexpr std::size_t kMaxRuns = 500, kMaxText = 2000;  // of texts: bytes
+  static constexpr std::size_t kMostOfRun = 80'000;              // of the 128 KiB of the bus: an answer holds a task's definition, too
   static constexpr std::uint64_t kMaxJournal = 128 * 1024;
 
   using Steps = std::function<void(std::string_view step)>;
@@ -40,8 +43,10 @@ class Records {
   [[nodiscard]] Remembered of(std::string_view task) const;
   // On disk when it returns OK. Kept in memory also when it cannot be written: a full disk must not make a task run without end.
   [[nodiscard]] Result<> set(const std::string& task, Remembered what);
-  // Forgets all others, the next time that the journal is written anew.
-  void keep_only(std::set<std::string, std::less<>> tasks) { wanted_ = std::move(tasks); }
+  // Forgets all others, the next time that the journal is written anew; but not those of the call before, which a policy that is refused brings back.
+  void keep_only(std::set<std::string, std::less<>> tasks) {
+    if (tasks != wanted_) before_ = std::exchange(wanted_, std::move(tasks));
+  }
 
   [[nodiscard]] Result<> add(const task::v1::Run& run) {
     step("history.add");
@@ -50,6 +55,8 @@ class Records {
   [[nodiscard]] Result<> read(const std::function<bool(task::v1::Run)>& take) const;  // newest first
   [[nodiscard]] std::uint64_t damaged_bytes() const { return journal_.replayed().damaged_bytes; }
 
+  // Small enough to be kept, and told in one message: texts are cut, and of too many parts the last go, what went well first; the text says how many.
+  [[nodiscard]] static task::v1::Run in_one_message(task::v1::Run run);
   [[nodiscard]] static std::string to_line(const task::v1::Run& run);
   [[nodiscard]] static std::optional<task::v1::Run> run_of(std::string_view line);
 
@@ -64,7 +71,7 @@ class Records {
   storage::Journal journal_;
   storage::LineFile history_;
   std::map<std::string, Remembered, std::less<>> tasks_;
-  std::set<std::string, std::less<>> wanted_;
+  std::set<std::string, std::less<>> wanted_, before_;
 };
 
 }  // namespace picket::tasks

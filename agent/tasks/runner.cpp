@@ -135,6 +135,7 @@ void Runner::notice_clock_jumps() {
   if (jump >= -kJump && jump <= kJump) return;
   agent_start_ += jump;
   awake_since_ = wall;  // asleep, or set forward: what was to run in between was missed; set back: nothing lies before now
+  outbreak_since_ = std::min(outbreak_since_, wall);
   for (auto& [id, entry] : entries_) {
     auto what = entry.remembered;
     what.first_seen = std::min(what.first_seen, wall);
@@ -156,7 +157,8 @@ void Runner::calculate(Entry& entry, std::int64_t now) {
                         remembered.last_start,
                         spread_of(options_.device, definition.id),
                         entry.ran_since_start,
-                        outbreak_};
+                        outbreak_,
+                        outbreak_since_};
     entry.due = next_run(definition.schedule, moment, parts_.zone);
   }
   if (definition.id == kUpdateTask && entry.due.at != told_update_at_ && parts_.update_runs_at) parts_.update_runs_at(told_update_at_ = entry.due.at);

@@ -65,8 +65,8 @@ class Runner final : public Tasks, private bus::Handler {
   void answer_watch(bus::RequestId id, const v1::WatchRequest& request);
   void answer_cancel(bus::RequestId id, const v1::CancelRequest& request);
   void answer_history(bus::RequestId id, const v1::HistoryRequest& request);
-  [[nodiscard]] v1::Task describe(const Entry& entry) const;
-  [[nodiscard]] std::vector<std::string> types() const;
+  [[nodiscard]] v1::Task describe(const Entry& entry, const std::vector<std::string>& offered) const;
+  [[nodiscard]] std::vector<std::string> types() const;  // that somebody offers now, in order: asks the router for every topic that there is
   template <class Message>
   void answer(bus::RequestId id, const Message& message);
   void refuse(bus::RequestId id, Code code, std::string_view text);
@@ -130,7 +130,7 @@ class Runner final : public Tasks, private bus::Handler {
   std::list<Going> going_;
   std::vector<v1::Run> concluded_halfway_;  // by a run of the agent that was killed
   std::map<bus::RequestId, std::string> watchers_;  // whose id; empty: all
-  std::int64_t agent_start_ = 0, awake_since_ = 0, seen_wall_ = 0, seen_monotonic_ms_ = 0, told_update_at_ = -1;
+  std::int64_t agent_start_ = 0, awake_since_ = 0, outbreak_since_ = 0, seen_wall_ = 0, seen_monotonic_ms_ = 0, told_update_at_ = -1;
   std::thread thread_;
 };
 

@@ -63,8 +63,9 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
   } else if (topic == "picket.task.show") {
     const auto request = parse(v1::ShowRequest());
     if (!request) return;
+    const auto offered = types();
     const std::lock_guard lock(mutex_);
-    if (const auto* entry = find(request->id())) answer(id, describe(*entry));
+    if (const auto* entry = find(request->id())) answer(id, describe(*entry, offered));
     else refuse_unknown(id, request->id());
   } else if (topic == "picket.task.run") {
     if (const auto request = parse(v1::StartRequest())) answer_start(id, *request);
@@ -81,14 +82,14 @@ void Runner::on_request(bus::RequestId id, const bus::MessagePtr& message) {
 
 void Runner::answer_list(bus::RequestId id, const v1::ListRequest& request) {
   const bool is_first = request.after().empty();
+  const auto offered = types();
   v1::ListReply reply;
-  if (is_first)
-    for (auto& type : types()) reply.add_types(std::move(type));
+  if (is_first) reply.mutable_types()->Add(offered.begin(), offered.end());
   const std::lock_guard lock(mutex_);
   reply.set_outbreak(is_first && outbreak_);
   auto bytes = reply.ByteSizeLong();
   for (auto at = entries_.upper_bound(request.after()); at != entries_.end(); ++at) {
-    auto task = describe(at->second);
+    auto task = describe(at->second, offered);
     if (task.has_last()) task.mutable_last()->clear_parts();  // picket.task.show has all
     task.clear_definition_json();
     bytes += task.ByteSizeLong() + 8;
@@ -209,7 +210,7 @@ void Runner::give_up_waiting(Entry& entry, Code code, std::string_view why) {
   }
 }
 
-v1::Task Runner::describe(const Entry& entry) const {
+v1::Task Runner::describe(const Entry& entry, const std::vector<std::string>& offered) const {
   v1::Task out;
   const auto& definition = entry.definition;
   out.set_id(definition.id);
@@ -222,8 +223,7 @@ v1::Task Runner::describe(const Entry& entry) const {
   out.set_next_run(pending == 0 || (entry.due.at != 0 && entry.due.at < pending) ? entry.due.at : pending);
   if (entry.last.run() != 0) *out.mutable_last() = entry.last;
   out.set_definition_json(definition.json);
-  const auto offered = types();
-  if (std::ranges::find(offered, definition.type) == offered.end()) out.set_text(cat("no plugin that runs offers tasks of type '", definition.type, "'"));
+  if (!std::ranges::binary_search(offered, definition.type)) out.set_text(cat("no plugin that runs offers tasks of type '", definition.type, "'"));
   return out;
 }
 

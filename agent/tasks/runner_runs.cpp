@@ -1,7 +1,6 @@
 // From a task that is due to what came of it.
 #include <algorithm>
 
-#include "base/bytes.hpp"
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -60,18 +59,19 @@ void Runner::work(Going& going, v1::WorkRequest request) {
   auto& run = going.run;
   if (reply) {
     run.set_result(reply->result());
-    run.set_text(std::string(whole_characters(reply->text(), Records::kMaxText)));
+    run.set_text(reply->text());
     *run.mutable_parts() = reply->parts();
     run.set_news(reply->news());
   } else {
     run.set_result(reply.error().code == Code::cancelled ? "cancelled" : reply.error().code == Code::unsupported ? "unsupported" : "failed");
-    run.set_text(std::string(whole_characters(reply.error().message, Records::kMaxText)));
+    run.set_text(reply.error().message);
   }
   // Who told it to end says what that means; what ended all the same before it heard of it keeps its own result.
   if (run.result() == "cancelled" && !going.why_ended.empty()) {
     run.set_result(going.why_ended);
     run.set_text(going.why_ended == "timed-out" ? "it took longer than stop_after" : going.why_ended == "interrupted" ? "the agent was stopped" : "cancelled");
   }
+  run = Records::in_one_message(std::move(run));
   going.done = true;
   wake_.notify_all();
 }
@@ -140,8 +140,9 @@ void Runner::conclude(Going& going) {
     }
   }
   const auto type = cat("application/x-protobuf; messageType=", run.GetTypeName());
-  if (own_peer().publish("picket.task.finished", "", type, run.SerializeAsString()) != bus::kOk)
-    say(true, "picket.task.finished could not be delivered: a subscriber's queue is full");
+  if (const auto status = own_peer().publish("picket.task.finished", "", type, run.SerializeAsString()); status != bus::kOk)
+    say(true, cat("run ", std::to_string(run.run()), " of task ", run.task(), " could not be told by picket.task.finished: ",
+                  status == bus::status_of(Code::busy) ? "a subscriber's queue is full" : cat("the bus says ", to_string(static_cast<Code>(-status)))));
   if (stopping_) return;
   // What an update, a verification or a distribution point brought is told by themselves, whoever started it.
   if (run.news() && run.type() != "update" && run.type() != "verification" && run.type() != "distribution-point") new_updates(run.task(), run.type());

@@ -1,4 +1,6 @@
 // What the settings say: the tasks, and what becomes of those that were there before.
+#include <algorithm>
+
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
@@ -33,7 +35,8 @@ void Runner::update_interval_changed() {
 void Runner::take_settings(Settings settings) {
   const auto now = parts_.clock.wall_seconds();
   std::map<std::string, v1::Run, std::less<>> last;
-  if (!configured_)
+  // Not only at the start: a policy that is refused brings back what it had taken out.
+  if (std::ranges::any_of(settings.tasks, [&](const auto& definition) { return find(definition.id) == nullptr; }))
     (void)records_.read([&](v1::Run run) {
       last.try_emplace(run.task(), run);
       return true;
@@ -50,10 +53,12 @@ void Runner::take_settings(Settings settings) {
       if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
     }
     const bool is_new = entry.definition.id.empty();
-    const bool is_on_again = definition.enabled && !entry.definition.enabled;
-    const bool changed = !is_new && (is_on_again || !entry.definition.schedule.begins_as(definition.schedule));
     entry.definition = std::move(definition);
     auto what = entry.remembered;
+    // While it is off it has none. Against what was recorded: it may have changed while the agent was stopped.
+    const auto schedule = digest_of(entry.definition.enabled ? entry.definition.schedule : Schedule());
+    const bool changed = what.schedule != 0 && what.schedule != schedule;
+    what.schedule = schedule;
     // A new schedule counts from now: what it would have said earlier was not missed.
     if (what.first_seen == 0 || changed) what.first_seen = now;
     if (changed) what.pending_at = 0;
@@ -71,6 +76,7 @@ void Runner::take_settings(Settings settings) {
   for (const auto& going : going_)
     if (auto* entry = find(going.run.task())) entry->running = true;
   records_.keep_only(std::move(names));
+  if (configured_ && settings.outbreak && !outbreak_) outbreak_since_ = now;
   outbreak_ = settings.outbreak;
   at_once_ = settings.at_once;
   for (auto& [id, entry] : entries_) calculate(entry, now);

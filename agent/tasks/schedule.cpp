@@ -1,6 +1,7 @@
 #include "tasks/schedule.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "base/result.hpp"
@@ -56,7 +57,10 @@ std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& mome
   const auto reference = has_run ? moment.last_start : moment.first_seen;
   switch (schedule.kind) {
     case Kind::every: return period_after(reference, schedule.every, moment);
-    case Kind::automatic: return period_after(reference, moment.outbreak ? schedule.outbreak : schedule.every, moment);
+    case Kind::automatic:
+      if (!moment.outbreak) return period_after(reference, schedule.every, moment);
+      // What its declaration makes overdue on all devices at once is spread from there.
+      return std::max(period_after(reference, schedule.outbreak, moment), moment.outbreak_since);
     case Kind::at_start: return moment.ran_since_start ? std::nullopt : std::optional(moment.agent_start + schedule.delay.count());
     case Kind::daily:
     case Kind::weekly:
@@ -112,6 +116,16 @@ std::uint64_t spread_of(std::string_view device, std::string_view task) {
   hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccdU;
   return hash ^ (hash >> 33);
+}
+
+std::int64_t digest_of(const Schedule& schedule) {
+  std::string text;
+  for (const std::int64_t number : std::initializer_list<std::int64_t>{static_cast<std::int64_t>(schedule.kind), schedule.every.count(), schedule.outbreak.count(), schedule.every_days,
+                                                                       schedule.day, schedule.time_of_day.count(), schedule.delay.count(), schedule.only_after_success,
+                                                                       schedule.run_missed, schedule.random_delay.count()})
+    text += cat(std::to_string(number), " ");
+  for (const bool day : schedule.weekdays) text += day ? '1' : '0';
+  return static_cast<std::int64_t>(spread_of(text, schedule.after) >> 1);  // JSON's numbers have a sign
 }
 
 Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {

@@ -28,11 +28,6 @@ struct Schedule {
 
   [[nodiscard]] bool is_by_clock() const { return kind != Kind::by_hand && kind != Kind::new_updates && kind != Kind::after; }
   bool operator==(const Schedule&) const = default;
-  // How long a run may take says nothing of when it begins.
-  [[nodiscard]] bool begins_as(Schedule other) const {
-    other.stop_after = stop_after;
-    return *this == other;
-  }
 };
 
 struct Moment {
@@ -44,6 +39,7 @@ struct Moment {
   std::uint64_t spread = 0;       // spread_of(device, task)
   bool ran_since_start = false;   // since agent_start, however the clock went; or was not there in time for it
   bool outbreak = false;
+  std::int64_t outbreak_since = 0;  // when it was declared to the running agent; 0: before its start, or not at all
 };
 
 struct Due {
@@ -62,6 +58,9 @@ constexpr std::int64_t kMissedGrace = 60;
 
 // The same on one device for one task for ever, and different between devices.
 [[nodiscard]] std::uint64_t spread_of(std::string_view device, std::string_view task);
+
+// Tells a schedule from another also after a restart: the same on every platform, for ever. How long a run may take says nothing of when it begins.
+[[nodiscard]] std::int64_t digest_of(const Schedule& schedule);
 
 // "every 2 h", "Mondays and Fridays at 03:00, up to 10 min later": for people.
 [[nodiscard]] std::string in_words(const Schedule& schedule);

@@ -196,7 +196,7 @@ void Run::carry_out(Turn& turn) {
 
 // The planned release; when its files are nowhere to be had, as in a copy that lacks them, the next lower one that may be taken and is newer
 // than what is in force. A drive that another computer filled may hold the other variant only: better that than nothing, or than an older release
-// of it; but it takes the place of no release of the wanted one.
+// of it; but while the wanted one is in force, a file that is missing is no reason to leave it, whichever release the other is of.
 void Run::install_best(Turn& turn) {
   const bool other_may_do = !turn.active || turn.active->variant != variant_;
   const int most_missing = other_may_do ? 6 : 3;   // three releases
@@ -220,7 +220,7 @@ void Run::install_best(Turn& turn) {
     }
     const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= most_missing;
     if (lacks) {
-      std::erase_if(offered, [&](const auto& each) { return each.release == release.release && (!other_may_do || each.variant == release.variant); });
+      std::erase_if(offered, [&](const auto& each) { return other_may_do ? each.release == release.release && each.variant == release.variant : each.release == release.release || each.variant != variant_; });
       plan = plan_of(component, offered);
     }
     if (!lacks || plan.what != Plan::What::install) {

@@ -56,16 +56,43 @@ TEST_F(TaskRecords, a_run_survives_as_a_line) {
   EXPECT_FALSE(Records::run_of("rubbish"));
 }
 
+TEST_F(TaskRecords, a_run_with_too_many_parts_for_one_message_keeps_those_that_failed_and_says_how_many_are_left_out) {
+  EXPECT_EQ(Records::in_one_message(run(7)).SerializeAsString(), run(7).SerializeAsString());
+  auto big = run(8);
+  big.set_text(std::string(3000, 't'));
+  big.clear_parts();
+  for (int i = 0; i < 3000; ++i) {
+    auto& part = *big.add_parts();
+    part.set_name(std::to_string(i));
+    part.set_result(i % 1000 == 999 ? "failed" : "updated");
+    part.set_text(std::string(i == 2999 ? 5000 : 30, 'x'));
+  }
+  const auto told = Records::in_one_message(big);
+  EXPECT_LE(told.ByteSizeLong(), Records::kMostOfRun);
+  EXPECT_GT(told.ByteSizeLong(), Records::kMostOfRun / 2);
+  std::vector<std::string> failed;
+  for (const auto& part : told.parts())
+    if (part.result() == "failed") failed.push_back(part.name());
+  EXPECT_EQ(failed, (std::vector<std::string>{"999", "1999", "2999"}));
+  EXPECT_EQ(told.parts(0).name(), "0");
+  EXPECT_EQ(told.parts(told.parts_size() - 1).text().size(), Records::kMaxText);
+  EXPECT_EQ(told.text().size(), Records::kMaxText);
+  EXPECT_TRUE(told.text().ends_with(cat("; ", std::to_string(3000 - told.parts_size()), " of 3000 parts are left out: one message does not hold them all"))) << told.text();
+  const auto kept = Records::run_of(Records::to_line(told));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->SerializeAsString(), told.SerializeAsString());
+}
+
 TEST_F(TaskRecords, are_there_after_a_restart) {
   {
     auto records = open();
-    ASSERT_TRUE(records.set("a", {1, 2, 3, "after b", 4, "update", "schedule"}));
+    ASSERT_TRUE(records.set("a", {1, 2, 3, "after b", 4, "update", "schedule", 5}));
     ASSERT_TRUE(records.set("b", {10, 20, 0, "", 0, "", ""}));
     ASSERT_TRUE(records.set("b", {10, 21, 0, "", 0, "", ""}));
     for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(records.add(run(i)));
   }
   const auto records = open();
-  EXPECT_EQ(records.of("a"), (Remembered{1, 2, 3, "after b", 4, "update", "schedule"}));
+  EXPECT_EQ(records.of("a"), (Remembered{1, 2, 3, "after b", 4, "update", "schedule", 5}));
   EXPECT_EQ(records.of("b").last_start, 21);
   EXPECT_EQ(records.of("c"), Remembered());
   std::vector<std::uint64_t> numbers;
@@ -105,6 +132,23 @@ TEST_F(TaskRecords, stay_small_and_forget_what_is_no_task_any_more) {
   const auto again = open();
   EXPECT_EQ(again.of("a").last_start, 2500);
   EXPECT_FALSE(again.all().contains("gone"));
+}
+
+TEST_F(TaskRecords, what_the_settings_before_had_is_not_forgotten_until_others_follow) {
+  auto records = open();
+  const auto write_anew = [&] {
+    for (std::int64_t i = 0; i < 2'500; ++i) ASSERT_TRUE(records.set("a", {1, i + 1, 7, std::string(60, 'x'), 0, "", ""}));
+  };
+  ASSERT_TRUE(records.set("out", {1, 5, 0, "", 0, "", ""}));
+  records.keep_only({"a", "out"});
+  records.keep_only({"a"});
+  records.keep_only({"a"});
+  write_anew();
+  EXPECT_EQ(records.of("out").last_start, 5);
+  EXPECT_EQ(open().of("out").last_start, 5) << "nor on disk";
+  records.keep_only({"a", "b"});
+  write_anew();
+  EXPECT_FALSE(records.all().contains("out"));
 }
 
 }  // namespace

@@ -6,6 +6,20 @@ namespace {
 
 constexpr std::string_view kByHand = R"({"tasks":{"x":{"type":"test","options":{"a":1}}}})";
 
+class CountingRouter final : public bus::Router {
+ public:
+  explicit CountingRouter(std::unique_ptr<bus::Router> router) : router_(std::move(router)) {}
+  Result<std::unique_ptr<bus::Peer>> attach(bus::PeerOptions options, bus::Handler& handler) override { return router_->attach(std::move(options), handler); }
+  void withdraw(std::string_view topic, std::string_view publisher) override { router_->withdraw(topic, publisher); }
+  void forget(std::string_view topic, std::string_view key) override { router_->forget(topic, key); }
+  void set_tap(Tap tap) override { router_->set_tap(std::move(tap)); }
+  std::vector<TopicInfo> topics() const override { return ++asked, router_->topics(); }
+  mutable std::atomic<int> asked{0};
+
+ private:
+  const std::unique_ptr<bus::Router> router_;
+};
+
 TEST_F(TasksTest, run_by_hand_and_say_what_came_of_it) {
   open(kByHand);
   plugin_->say("partial", "half of it");
@@ -184,6 +198,43 @@ TEST_F(TasksTest, one_that_never_ran_has_no_last_run_in_the_list) {
   for (const auto& task : reply->tasks()) EXPECT_FALSE(task.has_last()) << task.id();
 }
 
+class Listener final : public bus::Handler {
+ public:
+  void on_message(const bus::MessagePtr& message) override {
+    v1::Run run;
+    if (run.ParseFromArray(message->payload().data(), static_cast<int>(message->payload().size()))) heard = run.run();
+  }
+  std::atomic<std::uint64_t> heard{0};
+};
+
+TEST_F(TasksTest, a_reply_that_just_fits_the_bus_is_told_kept_and_shown_all_the_same) {
+  Listener listener;
+  const auto peer = router_->attach({.name = "listener", .allow = {.subscribes = {"picket.task.finished"}}}, listener).value();
+  open(kByHand);
+  ASSERT_EQ(peer->subscribe("picket.task.finished"), bus::kOk);
+  v1::WorkReply reply;
+  reply.set_result("partial");
+  for (int i = 0; i < 1500; ++i) {
+    auto& part = *reply.add_parts();
+    part.set_name(std::to_string(i));
+    part.set_result("ok");
+    part.set_text(std::string(60, 'x'));
+  }
+  auto& last = *reply.add_parts();
+  last.set_name("last");
+  last.set_result("failed");
+  last.set_text(std::string(bus::kMaxPayload - 16 - reply.ByteSizeLong(), 'y'));
+  ASSERT_LE(reply.ByteSizeLong(), bus::kMaxPayload);
+  plugin_->say_bytes(reply.SerializeAsString());
+  const auto done = run("x");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->parts(done->parts_size() - 1).name(), "last");
+  EXPECT_THAT(done->text(), HasSubstr("parts are left out"));
+  EXPECT_TRUE(comes_true([&] { return listener.heard == done->run(); }));
+  EXPECT_EQ(show("x").last().run(), done->run());
+  EXPECT_EQ(history().size(), 1u);
+}
+
 TEST_F(TasksTest, an_end_of_the_agent_is_recorded) {
   open(kByHand);
   plugin_->holds = true;
@@ -225,6 +276,21 @@ TEST_F(TasksTest, a_type_that_nobody_offers_fails_with_one_line) {
   ASSERT_TRUE(done);
   EXPECT_EQ(done->result(), "failed");
   EXPECT_EQ(done->text(), "no plugin that runs offers tasks of type 'colour'");
+}
+
+TEST_F(TasksTest, a_list_asks_once_who_offers_which_type_however_many_tasks_there_are) {
+  auto counting = std::make_unique<CountingRouter>(std::move(router_));
+  const auto& asked = counting->asked;
+  router_ = std::move(counting);
+  open(R"({"tasks":{"a":{"type":"test"},"b":{"type":"colour"},"c":{"type":"copy","options":{"folders":["/srv"]}},"d":{"type":"colour"}}})");
+  const int before = asked;
+  const auto reply = ask<v1::ListReply>("picket.task.list", v1::ListRequest());
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(asked - before, 1);
+  std::vector<std::string> hindered;
+  for (const auto& task : reply->tasks())
+    if (!task.text().empty()) hindered.push_back(task.id());
+  EXPECT_THAT(hindered, testing::ElementsAre("b", "d"));
 }
 
 TEST_F(TasksTest, a_plugin_that_goes_or_answers_nonsense_is_a_failure) {

@@ -1,4 +1,5 @@
 // What makes a task run, and when: the clock, a start, another task, something new, a drive.
+#include "tasks/schedule.hpp"
 #include "unit/tasks/runner_fixture.hpp"
 
 namespace picket::tasks {
@@ -175,6 +176,22 @@ TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an
   ASSERT_TRUE(comes_true([&] { return update_at_ == 0; }));
 }
 
+TEST_F(TasksTest, an_outbreak_starts_what_it_makes_overdue_after_the_delay_of_this_device) {
+  const auto settings = [](std::string_view outbreak) { return cat(R"({"outbreak":)", outbreak, R"(,"tasks":{"x":{"type":"test","random_delay":{"minutes":10},"schedule":{"automatic":{}}}}})"); };
+  open(settings("false"));
+  ASSERT_TRUE(run("x"));
+  clock_.pass(3600);
+  ASSERT_TRUE(tasks_->apply_settings(settings("true")));
+  const auto delay = static_cast<std::int64_t>(spread_of("pc-1", "x") % 601);
+  ASSERT_GT(delay, 0);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + delay);
+  EXPECT_EQ(show("x").state(), "idle");
+  ASSERT_TRUE(tasks_->apply_settings(settings("true")));
+  clock_.pass(delay);
+  ASSERT_TRUE(plugin_->wait_for_asked(2));
+  EXPECT_EQ(plugin_->asked()[1].trigger(), "schedule");
+}
+
 // It is 08:00.
 TEST_F(TasksTest, another_stop_after_costs_neither_a_missed_run_nor_one_that_is_to_follow) {
   const auto settings = [](std::string_view more) {
@@ -235,6 +252,36 @@ TEST_F(TasksTest, a_shorter_interval_makes_no_missed_run_of_one_that_was_long_ag
   clock_.pass(300);
   ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":8}}}}})"));
   EXPECT_EQ(show("x").next_run(), clock_.wall + 180) << "and one that is still to come counts from the last start";
+}
+
+TEST_F(TasksTest, a_schedule_that_was_changed_while_the_agent_was_stopped_counts_from_its_start) {
+  open(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"days":30}}}}})");
+  ASSERT_TRUE(run("x"));
+  tasks_.reset();
+  clock_.pass(5 * 86400);
+  open(kEvery);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nothing was missed";
+  open(R"({"tasks":{"x":{"type":"test","enabled":false,"schedule":{"every":{"minutes":10}}}}})");
+  tasks_.reset();
+  clock_.pass(5 * 86400);
+  open(kEvery);
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nor while it was switched off";
+  EXPECT_EQ(plugin_->asked().size(), 1U);
+}
+
+TEST_F(TasksTest, a_policy_that_is_refused_brings_back_what_it_took_out_with_its_last_run_and_what_is_to_come) {
+  constexpr std::string_view both = R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":10}}},"y":{"type":"test","schedule":{"after":{"task":"x","delay":{"minutes":5}}}}}})";
+  open(both);
+  const auto done = run("x");
+  ASSERT_TRUE(done) << done.error().message;
+  const auto began = clock_.wall.load();
+  clock_.pass(5);
+  ASSERT_TRUE(tasks_->apply_settings("{}"));
+  tasks_->update_interval_changed();
+  ASSERT_TRUE(tasks_->apply_settings(both));
+  EXPECT_EQ(show("x").last().SerializeAsString(), done->SerializeAsString());
+  EXPECT_EQ(show("x").next_run(), began + 600);
+  EXPECT_EQ(show("y").next_run(), began + 300);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <set>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -189,6 +190,36 @@ TEST(Schedule, automatic_asks_more_often_in_an_outbreak_and_not_all_devices_at_o
   EXPECT_GT(quiet.size(), 100U);
 }
 
+TEST(Schedule, an_outbreak_that_is_declared_makes_overdue_tasks_run_soon_and_not_all_devices_at_once) {
+  Schedule schedule;
+  schedule.kind = Kind::automatic;
+  schedule.every = hours(2);
+  schedule.outbreak = minutes(15);
+  for (const bool run_missed : {true, false})
+    for (const auto delay : {seconds(0), seconds(600)}) {
+      schedule.run_missed = run_missed;
+      schedule.random_delay = delay;
+      const auto most = delay.count() == 0 ? 90 : delay.count();
+      std::set<std::int64_t> soon;
+      for (int device = 0; device < 200; ++device) {
+        auto state = moment(100'000, 95'000);
+        state.spread = spread_of("device-" + std::to_string(device), "update");
+        state.outbreak = true;
+        state.outbreak_since = 100'000;
+        const auto due = next_run(schedule, state, utc);
+        EXPECT_FALSE(due.missed);
+        EXPECT_GE(due.at, 100'000);
+        EXPECT_LE(due.at, 100'000 + most);
+        soon.insert(due.at);
+        state.now = due.at + 30;
+        EXPECT_EQ(next_run(schedule, state, utc).at, due.at) << "also when somebody looks later";
+        state.last_start = due.at;
+        EXPECT_EQ(next_run(schedule, state, utc).at, due.at + 900 + (due.at - 100'000)) << "from then on by its period";
+      }
+      EXPECT_GT(soon.size(), 60U);
+    }
+}
+
 TEST(Schedule, a_random_delay_is_the_same_every_time_on_one_device) {
   auto schedule = daily(hours(3));
   schedule.random_delay = minutes(30);
@@ -209,6 +240,25 @@ TEST(Schedule, a_random_delay_is_the_same_every_time_on_one_device) {
   EXPECT_GT(*delays.rbegin(), 1740);
   EXPECT_NE(spread_of("pc", "a"), spread_of("pc", "b"));
   EXPECT_EQ(spread_of("pc", "a"), 5562490919760383753U) << "on every platform, for ever";
+}
+
+TEST(Schedule, a_digest_tells_when_a_schedule_begins_otherwise) {
+  EXPECT_EQ(digest_of(daily(hours(3))), 8073368088418942168) << "on every platform, for ever";
+  auto longer = daily(hours(3));
+  longer.stop_after = hours(1);
+  EXPECT_EQ(digest_of(longer), digest_of(daily(hours(3)))) << "it begins as before";
+  const std::vector<void (*)(Schedule&)> changes{
+      [](Schedule& of) { of.kind = Kind::every; }, [](Schedule& of) { of.every = hours(1); }, [](Schedule& of) { of.outbreak = hours(1); }, [](Schedule& of) { of.every_days = 2; },
+      [](Schedule& of) { of.weekdays[0] = true; }, [](Schedule& of) { of.weekdays[6] = true; }, [](Schedule& of) { of.day = 1; }, [](Schedule& of) { of.time_of_day = hours(4); },
+      [](Schedule& of) { of.delay = hours(1); }, [](Schedule& of) { of.after = "x"; }, [](Schedule& of) { of.only_after_success = false; }, [](Schedule& of) { of.run_missed = false; },
+      [](Schedule& of) { of.random_delay = hours(1); }};
+  std::set<std::int64_t> digests{digest_of(daily(hours(3)))};
+  for (const auto change : changes) {
+    auto other = daily(hours(3));
+    change(other);
+    digests.insert(digest_of(other));
+  }
+  EXPECT_EQ(digests.size(), changes.size() + 1);
 }
 
 TEST(Schedule, a_missed_run_is_made_up_for_once_and_as_soon_as_possible) {

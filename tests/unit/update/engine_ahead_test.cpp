@@ -225,6 +225,24 @@ TEST_F(UpdateLacking, the_other_variant_takes_the_place_of_no_release_of_the_wan
   EXPECT_EQ(rule(), "rule of 1 full");
 }
 
+TEST_F(UpdateLacking, a_lower_release_of_which_there_is_only_the_other_variant_takes_its_place_neither) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  publish(release(3, "light"));
+  publish(release(4));
+  source_->files.erase("targets/" + last_path_);
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "ok") << result.text();
+  EXPECT_EQ(rule(), "rule of 2 full") << "the next of the wanted variant";
+  publish(release(5, "light"));
+  publish(release(6));
+  source_->make_trouble({"rules/full/", What::missing, 0, 1000});
+  EXPECT_EQ(world_->run().result(), "failed") << "there is none";
+  EXPECT_EQ(rule(), "rule of 2 full");
+}
+
 TEST_F(UpdateLacking, nothing_lower_than_what_is_in_force_is_taken_and_no_other_trouble_leads_there) {
   publish(release(1));
   publish(release(2));
