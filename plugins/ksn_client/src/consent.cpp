@@ -43,12 +43,7 @@ Result<Consent::Decision> decision_of(const json::value& value) {
   return out;
 }
 
-std::string one_line(std::string text, std::size_t most = 200) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  text.resize(picket::whole_characters(text, most).size());
-  return text;
-}
+std::string one_line(std::string_view text) { return picket::plain_line(text, 200); }
 
 }  // namespace
 
@@ -63,7 +58,7 @@ Result<Statement> Statement::load(const std::string& folder, const std::string& 
   const auto end = text->find('\n');
   if (!text->starts_with(kVersion) || end == std::string::npos || end == kVersion.size() || end > 60)
     return fail(Code::invalid, cat(path.native(), ": its first line is not 'Version: ...'"));
-  out.version = one_line(text->substr(kVersion.size(), end - kVersion.size()));
+  out.version = one_line(std::string_view(*text).substr(kVersion.size(), end - kVersion.size()));
   out.language = language;
   out.digest = picket::sha256_hex(*text);
   out.text = std::move(*text);

@@ -78,11 +78,8 @@ Result<Directives> Directives::parse(std::string_view text) {
       out.allow.emplace_back(item.get_string());
     }
   }
-  if (const auto* reason = members.if_contains("reason"); reason != nullptr && reason->is_string()) {
-    out.reason = picket::whole_characters(reason->get_string(), 200);
-    for (char& c : out.reason)
-      if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
+  if (const auto* reason = members.if_contains("reason"); reason != nullptr && reason->is_string())
+    out.reason = picket::plain_line(reason->get_string(), 200);
   return out;
 }
 

@@ -11,13 +11,6 @@ constexpr std::chrono::milliseconds kWorthTrying(20);
 constexpr std::uint32_t kLongestAskedRest = 24 * 3600;
 constexpr std::chrono::seconds kLicenceRest(60), kTooManyRest(10);
 
-std::string clean(std::string_view text) {
-  std::string out(picket::whole_characters(text, 200));
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return out;
-}
-
 }  // namespace
 
 struct Line::Message {
@@ -37,7 +30,7 @@ struct Line::Message {
 Refused refused_by(const ksn_channel::Answer& answer, const Way& way) {
   v1::Refusal refusal;
   const bool readable = refusal.ParseFromString(answer.body);
-  const std::string text = readable ? clean(refusal.text()) : std::string();
+  const std::string text = readable ? picket::plain_line(refusal.text(), 200) : std::string();
   const auto asked = std::chrono::seconds(std::min(readable ? refusal.retry_after_seconds() : 0, kLongestAskedRest));
   const auto said = [&](Code code, std::string_view what, std::chrono::seconds rest) {
     return Refused{{code, cat(way.name, ": ", what, text.empty() ? "" : ": ", text)}, asked.count() > 0 ? asked : rest};
