@@ -85,7 +85,8 @@ def main():
         if "cannot see what it writes: the kernel refuses" in told_where:
             print(f"not tried: {told_where}")
         else:
-            for name, words in (("writes_a_file", "openat /nonexistent/bad/log.txt: outside its storage"), ("removes_as_it_loads", "/nonexistent/picket.lock: outside its storage")):
+            for name, words in (("writes_a_file", "openat /nonexistent/bad/log.txt: outside its storage"), ("removes_as_it_loads", "/nonexistent/picket.lock: outside its storage"),
+                                ("changes_modes", "fchmodat2 /nonexistent/picket.lock and 2 more: outside its storage")):
                 expect(1, words, "run", library.with_name(f"{name}.so"), "--manifest", manifest, "--only", "no-write-outside")
             expect(0, "pass     no-write-outside", "run", library.with_name("writes_a_file.so"), "--manifest", manifests / "may_write.json", "--only", "no-write-outside")
 
