@@ -101,6 +101,7 @@ Result<Arguments> parse_arguments(int argc, char** argv) {
   }
   out.fuzz.call_limit = out.timeout;
   out.fuzz.in_process = out.in_process;
+  out.subject.case_limit = out.in_process ? std::chrono::hours(24) : out.timeout;
   PICKET_TRY(hold_together(out));
   return out;
 }

@@ -175,8 +175,7 @@ Transcript Transcript::of_text(std::string_view text) {
   return out;
 }
 
-Conversation converse(const Subject& subject, Home home) {
-  constexpr milliseconds limit(15'000);
+Conversation converse(const Subject& subject, Home home, milliseconds limit) {
   const UniqueFd page(::memfd_create("transcript", MFD_CLOEXEC));
   if (!page) return {skipped("no memory for what it says"), {}};
   Conversation out;

@@ -36,6 +36,6 @@ struct Conversation {
   Transcript transcript;
 };
 // In a process of its own: start, the same settings again, every topic that it answers or hears with no bytes, JSON and garbage, two minutes of timers, stop.
-[[nodiscard]] Conversation converse(const Subject& subject, Home home);
+[[nodiscard]] Conversation converse(const Subject& subject, Home home, std::chrono::milliseconds limit);
 
 }  // namespace picket::check

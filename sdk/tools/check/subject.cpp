@@ -37,6 +37,7 @@ Result<std::string> find_settings(const Subject& subject, const SubjectOptions& 
 Result<Subject> open_subject(const SubjectOptions& options) {
   Subject out;
   out.seed = options.seed;
+  out.case_limit = options.case_limit;
   std::error_code error;
   const auto path = std::filesystem::absolute(options.path, error);
   out.is_package = std::filesystem::is_directory(path, error);

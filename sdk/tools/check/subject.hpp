@@ -23,6 +23,7 @@ struct Subject {
   std::string id;                             // empty: unknown
   Result<std::string> settings = std::string("{}");  // defaults of the schema, valid; or the reason why there are none
   std::uint64_t seed = 1;
+  std::chrono::seconds case_limit{20};  // after it a case is cut off
 
   // Named by the manifest, or false when there is none.
   [[nodiscard]] bool in_process() const { return manifest && manifest->preferred == package::Isolation::in_process; }
@@ -36,6 +37,7 @@ struct SubjectOptions {
   std::filesystem::path settings;  // a file; empty: the schema's defaults
   std::string id;
   std::uint64_t seed = 1;
+  std::chrono::seconds case_limit{20};
 };
 
 // An error only when there is nothing to check at all.
