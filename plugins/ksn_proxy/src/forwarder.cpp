@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "ksn/limits.hpp"
-#include "outbox_folders.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_proxy {
@@ -50,8 +49,8 @@ Forwarder::Part Forwarder::part_of(const Message& message) {
   return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size(), {}, 0};
 }
 
-Forwarder::Forwarder(ForwarderSettings settings, Parts parts, std::filesystem::path own, Outbox outbox)
-    : settings_(std::move(settings)), parts_(std::move(parts)), own_(std::move(own)), others_wait_(!settings_.ksn.empty()), outbox_(std::move(outbox)) {}
+Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, std::deque<OtherOutbox> others)
+    : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), others_(std::move(others)) {}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
@@ -59,7 +58,8 @@ Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, 
   if (!earlier) parts.warn(cat("messages that an earlier version left in ", settings.folder.native(), " wait for the next start: ", earlier.error().message));
   PICKET_LET(own, outbox_folder(settings.folder, settings.ksn));
   PICKET_LET(outbox, Outbox::open(own, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
-  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(own), std::move(outbox)));
+  auto others = other_outboxes(settings.folder, own);
+  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox), std::move(others)));
   for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
   for (const auto& found : {earlier.value_or(Outbox::Counters()), out->counters_.outbox})
@@ -250,9 +250,9 @@ void Forwarder::run() {
       continue;
     }
     if (over_) return;
-    if (is_taken_ && std::exchange(others_wait_, false)) {
+    if (is_taken_ && !settings_.ksn.empty() && !others_.empty()) {
       lock.unlock();
-      give_up_others();
+      give_up_others(others_.size(), "another KSN has taken what came since");
       lock.lock();
       continue;
     }
@@ -282,14 +282,24 @@ void Forwarder::taken() {
   if (!std::exchange(is_taken_, true)) wakes_.notify_one();
 }
 
-void Forwarder::give_up_others() {
-  const auto count = remove_other_outboxes(settings_.folder, own_);
-  if (count == 0) return;
+void Forwarder::give_up_others(std::size_t count, std::string_view why) {
+  std::uint64_t messages = 0;
+  for (; count > 0; --count, others_.pop_front()) messages += remove_outbox(others_.front().folder);
+  if (messages == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    counters_.expired += count;
+    counters_.expired += messages;
   }
-  parts_.warn(cat("another KSN has taken what came since: messages that waited for the one before are given up (", std::to_string(count), ")"));
+  parts_.warn(cat(why, ": messages that waited for the one before are given up (", std::to_string(messages), ")"));
+}
+
+// All KSNs' messages share one room. What waits for another one gives way, unless that would not help.
+void Forwarder::make_room(const Message& message) {
+  const auto most = settings_.limits.bytes, wanted = outbox_.bytes_with(message);
+  std::uint64_t others = 0;
+  for (const auto& other : others_) others += other.bytes;
+  for (; !others_.empty() && wanted <= most && wanted + others > most; give_up_others(1, "what waits for this KSN needs the room (outbox_mb)")) others -= others_.front().bytes;
+  outbox_.set_limit(most - std::min(most, others));
 }
 
 void Forwarder::write(std::vector<Queued> queued) {
@@ -311,6 +321,7 @@ void Forwarder::write(std::vector<Queued> queued) {
       answers.push_back({std::move(one.from.reply), std::move(answer), {}, true});  // what it has may have come just now
       continue;
     }
+    make_room(one.message);
     if (auto appended = outbox_.append(one.message); !appended) {
       last = appended;
       ++refused;

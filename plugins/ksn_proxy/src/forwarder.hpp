@@ -15,13 +15,14 @@
 
 #include "ksn_server/server.hpp"
 #include "outbox.hpp"
+#include "outbox_folders.hpp"
 #include "upstream.hpp"
 
 namespace ksn_proxy {
 
 struct ForwarderSettings {
   std::filesystem::path folder;
-  Outbox::Limits limits;
+  Outbox::Limits limits;                            // bytes: of all folders together
   std::uint64_t most_per_address = 32u << 20;       // bytes that wait of one address: no device takes the room of all
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
@@ -78,7 +79,7 @@ class Forwarder {
     Message message;
     From from;
   };
-  Forwarder(ForwarderSettings settings, Parts parts, std::filesystem::path own, Outbox outbox);
+  Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, std::deque<OtherOutbox> others);
   void pass_on(MessageKind kind, std::string body, From from);
   void store(MessageKind kind, std::string body, From from);
   void run();
@@ -86,7 +87,8 @@ class Forwarder {
   void send_oldest();
   void on_sent(picket::Result<Posted> posted);
   void taken();           // something, by the KSN; under the lock
-  void give_up_others();
+  void give_up_others(std::size_t count, std::string_view why);
+  void make_room(const Message& message);
   [[nodiscard]] static Part part_of(const Message& message);
   void remember(Part part);
   void forget_oldest(bool arrived);
@@ -98,7 +100,6 @@ class Forwarder {
 
   const ForwarderSettings settings_;
   Parts parts_;
-  const std::filesystem::path own_;                 // of this KSN, in settings_.folder
   mutable std::mutex mutex_;
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
@@ -107,13 +108,14 @@ class Forwarder {
   std::map<Piece, Held> held_;
   std::map<std::string, std::uint64_t, std::less<>> shares_;  // by address: bytes that wait
   ForwarderCounters counters_;
-  bool is_taken_ = false, others_wait_;              // others_wait_: messages for another KSN may, until this one has taken something
+  bool is_taken_ = false;
   bool over_ = false, sends_ = true, in_flight_ = false;
   std::unique_ptr<picket::Result<Posted>> sent_;    // the answer to the one that was in flight
   std::chrono::steady_clock::time_point next_try_{};
   std::chrono::steady_clock::time_point next_word_{};  // warnings are not repeated every second
   // The thread's own:
   Outbox outbox_;
+  std::deque<OtherOutbox> others_;                  // of other KSNs, until this one has taken something, or needs the room
   Message oldest_;                                  // the one in flight
   std::thread thread_;
 };

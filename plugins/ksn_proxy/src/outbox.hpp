@@ -42,6 +42,9 @@ class Outbox {
   Outbox(Outbox&&) = default;
   Outbox& operator=(Outbox&&) = default;
 
+  // Of the files, when this message were in them too.
+  [[nodiscard]] std::uint64_t bytes_with(const Message& message) const;
+  void set_limit(std::uint64_t bytes) { limits_.bytes = bytes; }
   // In memory and in the file, not yet promised: sync() does that. Code::no_space: the bound, or the disk; nothing has changed then.
   [[nodiscard]] picket::Result<> append(const Message& message);
   // When it fails, all that was appended since the last time is gone again: after an error the kernel may forget what it could not write, and call the

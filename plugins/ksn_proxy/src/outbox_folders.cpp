@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string_view>
 
 #include "base/digest.hpp"
@@ -73,15 +74,33 @@ Result<Outbox::Counters> take_in_earlier(const fs::path& all, const std::vector<
   return from.counters();
 }
 
-std::uint64_t remove_other_outboxes(const fs::path& all, const fs::path& own) {
-  std::uint64_t out = 0;
+std::deque<OtherOutbox> other_outboxes(const fs::path& all, const fs::path& own) {
+  std::multimap<fs::file_time_type, OtherOutbox> by_age;
   for (const auto& folder : folders_in(all)) {
     if (folder == own) continue;
-    if (const auto outbox = Outbox::open(folder, {}, [](const Message&) {})) out += outbox->counters().waiting;
-    std::error_code error;  // one that cannot be removed is tried again after the next start
-    fs::remove_all(folder, error);
+    OtherOutbox other{folder};
+    auto written = fs::file_time_type::min();
+    std::error_code error;
+    for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+      std::error_code ignored;
+      if (!it->is_regular_file(ignored)) continue;
+      const auto size = it->file_size(ignored);
+      if (!ignored) other.bytes += size;
+      const auto when = it->last_write_time(ignored);
+      if (!ignored) written = std::max(written, when);
+    }
+    by_age.emplace(written, std::move(other));
   }
+  std::deque<OtherOutbox> out;
+  for (auto& [written, other] : by_age) out.push_back(std::move(other));
   return out;
+}
+
+std::uint64_t remove_outbox(const fs::path& folder) {
+  const auto outbox = Outbox::open(folder, {}, [](const Message&) {});
+  std::error_code error;  // one that cannot be removed is tried again after the next start
+  fs::remove_all(folder, error);
+  return outbox ? outbox->counters().waiting : 0;
 }
 
 }  // namespace ksn_proxy

@@ -1,7 +1,9 @@
-// Where messages wait: each KSN has a folder of its own. So none gets what was given for another, and settings that are taken back lose nothing.
+// Where messages wait: each KSN has a folder of its own. So none gets what was given for another, and settings that are taken back lose nothing
+// that there is room for.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -18,7 +20,14 @@ namespace ksn_proxy {
 // or a kill, what is still there waits for the next start; what went twice counts once. Says what could not be read.
 [[nodiscard]] picket::Result<Outbox::Counters> take_in_earlier(const std::filesystem::path& all, const std::vector<std::string>& keys, Outbox::Limits limits);
 
-// Throws away what waits for others than the one whose folder is `own`. Says how many messages that were.
-[[nodiscard]] std::uint64_t remove_other_outboxes(const std::filesystem::path& all, const std::filesystem::path& own);
+struct OtherOutbox {
+  std::filesystem::path folder;
+  std::uint64_t bytes = 0;  // of its files
+};
+// All but the one whose folder is `own`; first the one that was not written to for longest.
+[[nodiscard]] std::deque<OtherOutbox> other_outboxes(const std::filesystem::path& all, const std::filesystem::path& own);
+
+// Throws away what waits there. Says how many messages that were.
+[[nodiscard]] std::uint64_t remove_outbox(const std::filesystem::path& folder);
 
 }  // namespace ksn_proxy

@@ -171,11 +171,15 @@ Result<> Outbox::open_segment() {
   return {};
 }
 
+std::uint64_t Outbox::bytes_with(const Message& message) const {
+  std::uint64_t out = kHeadBytes + message.body.size();
+  for (const auto& segment : segments_) out += segment.bytes;
+  return out;
+}
+
 Result<> Outbox::append(const Message& message) {
   if (message.body.size() > kMostMessage) return fail(Code::too_large, "a message of more than 2 MiB");
-  std::uint64_t used = 0;
-  for (const auto& segment : segments_) used += segment.bytes;
-  if (used + kHeadBytes + message.body.size() > limits_.bytes) return fail(Code::no_space, "the messages that wait have filled their room");
+  if (bytes_with(message) > limits_.bytes) return fail(Code::no_space, "the messages that wait have filled their room");
   if (!out_ || segments_.empty() || segments_.back().bytes >= limits_.segment_bytes) {
     flush();
     if (!flushed_) return flushed_;  // nothing more is taken before sync() has told

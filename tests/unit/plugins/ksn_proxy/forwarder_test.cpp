@@ -168,6 +168,45 @@ TEST_F(ForwarderTest, what_waits_for_one_ksn_goes_to_no_other) {
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
 }
 
+TEST_F(ForwarderTest, what_waits_for_other_ksns_shares_the_room_and_gives_way_the_oldest_first) {
+  const std::string file(1000, 'f');
+  const auto serve = [&](const std::string& key) {
+    forwarder_.reset();
+    keys_ = {key};
+    open({6000, 1000});
+  };
+  const auto store = [&](unsigned first, unsigned count, int expected = 200) {
+    for (unsigned i = first; i < first + count; ++i) EXPECT_EQ(content(digest_of(i), file, 0, 1000).wait(), expected) << i;
+  };
+  const auto on_disk = [&] {
+    std::uintmax_t out = 0;
+    for (const auto& one : std::filesystem::recursive_directory_iterator(folder_.path()))
+      if (one.path().extension() == ".messages") out += one.file_size();
+    return out;
+  };
+  ksn_.mode = FakeKsn::Mode::away;
+  serve("key 2");
+  store(0, 2);
+  for (const auto& one : std::filesystem::recursive_directory_iterator(folder_.path())) std::filesystem::last_write_time(one, std::filesystem::file_time_type::clock::now() - 1h);
+  serve("key 1");
+  store(10, 1);
+  serve("key 3");
+  store(20, 1);
+  EXPECT_TRUE(warnings().empty()) << "there is room for all";
+  store(30, 2);
+  EXPECT_EQ(forwarder_->counters().expired, 2u) << "of key 2";
+  EXPECT_EQ(warnings(), std::vector<std::string>{"what waits for this KSN needs the room (outbox_mb): messages that waited for the one before are given up (2)"});
+  EXPECT_LE(on_disk(), 6000u);
+  store(40, 2);
+  EXPECT_EQ(forwarder_->counters().expired, 3u);
+  store(50, 1, 503);
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 5u);
+  EXPECT_EQ(forwarder_->counters().no_room, 1u) << "its own are never given up for room";
+  EXPECT_LE(on_disk(), 6000u);
+  serve("key 2");
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+}
+
 // It had one folder for all, with the keys of whose messages wait in it; where none stand there, of any KSN.
 TEST_F(ForwarderTest, what_waits_of_a_version_that_had_no_folders_goes_to_the_ksn_that_it_was_for) {
   const auto leave = [&](std::string_view ksn) {
