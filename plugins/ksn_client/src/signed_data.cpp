@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <cstring>
+#include <ctime>
 
 namespace ksn_client {
 namespace {
@@ -55,7 +56,7 @@ std::optional<SignedData> SignedData::parse(std::string_view der) {
   const ErrorsStay errors;
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   SignedData out;
-  out.pkcs7_.reset(::d2i_PKCS7(nullptr, &at, static_cast<long>(der.size())));
+  out.pkcs7_.reset(::d2i_PKCS7(nullptr, &at, static_cast<long>(der.size())), ::PKCS7_free);
   PKCS7* pkcs7 = out.pkcs7_.get();
   if (pkcs7 == nullptr || PKCS7_type_is_signed(pkcs7) == 0 || pkcs7->d.sign == nullptr || pkcs7->d.sign->contents == nullptr || pkcs7->d.sign->contents->type == nullptr) return std::nullopt;
   STACK_OF(PKCS7_SIGNER_INFO)* infos = ::PKCS7_get_signer_info(pkcs7);
@@ -63,7 +64,7 @@ std::optional<SignedData> SignedData::parse(std::string_view der) {
   STACK_OF(X509)* signers = ::PKCS7_get0_signers(pkcs7, nullptr, 0);
   if (signers != nullptr && sk_X509_num(signers) == 1) out.signer_ = sk_X509_value(signers, 0);
   sk_X509_free(signers);
-  out.info_ = sk_PKCS7_SIGNER_INFO_value(infos, 0);
+  out.info_ = {out.pkcs7_, sk_PKCS7_SIGNER_INFO_value(infos, 0)};
   if (out.signer_ == nullptr || out.info_->digest_alg == nullptr || out.info_->auth_attr == nullptr || out.info_->enc_digest == nullptr) return std::nullopt;
   return out;
 }
@@ -99,8 +100,10 @@ bool SignedData::covers(std::string_view covered) const {
   const ErrorsStay errors;
   const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(info_->digest_alg->algorithm));
   const ASN1_OCTET_STRING* said = ::PKCS7_digest_from_attributes(info_->auth_attr);
-  const ASN1_TYPE* type = ::PKCS7_get_signed_attribute(info_, NID_pkcs9_contentType);
-  if (algorithm == nullptr || said == nullptr || type == nullptr || type->type != V_ASN1_OBJECT || ::OBJ_cmp(type->value.object, pkcs7_->d.sign->contents->type) != 0) return false;
+  const ASN1_TYPE* type = ::PKCS7_get_signed_attribute(info_.get(), NID_pkcs9_contentType);
+  // A counter signature has none (RFC 5652, 11.4), or one that says "data": it is about no content, and must not pass for a signature that is.
+  const ASN1_OBJECT* expected = is_counter_ ? ::OBJ_nid2obj(NID_pkcs7_data) : pkcs7_->d.sign->contents->type;
+  if (algorithm == nullptr || said == nullptr || (type == nullptr && !is_counter_) || (type != nullptr && (type->type != V_ASN1_OBJECT || ::OBJ_cmp(type->value.object, expected) != 0))) return false;
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   if (::EVP_Digest(covered.data(), covered.size(), digest, &size, algorithm, nullptr) != 1) return false;
@@ -114,6 +117,27 @@ bool SignedData::covers(std::string_view covered) const {
                     ::EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()), signature.size(), attributes, static_cast<std::size_t>(length)) == 1;
   OPENSSL_free(attributes);
   return good;
+}
+
+std::optional<SignedData> SignedData::counter_signature() const {
+  const ErrorsStay errors;
+  const auto der = unsigned_attribute("1.2.840.113549.1.9.6");
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  SignedData out;
+  out.pkcs7_ = pkcs7_;
+  out.is_counter_ = true;
+  out.info_.reset(der.empty() ? nullptr : ::d2i_PKCS7_SIGNER_INFO(nullptr, &at, static_cast<long>(der.size())), ::PKCS7_SIGNER_INFO_free);
+  if (!out.info_ || out.info_->digest_alg == nullptr || out.info_->auth_attr == nullptr || out.info_->enc_digest == nullptr) return std::nullopt;
+  out.signer_ = ::PKCS7_cert_from_signer_info(pkcs7_.get(), out.info_.get());
+  return out.signer_ != nullptr ? std::optional(std::move(out)) : std::nullopt;
+}
+
+std::optional<std::int64_t> SignedData::signing_time() const {
+  const ErrorsStay errors;
+  const ASN1_TYPE* said = ::PKCS7_get_signed_attribute(info_.get(), NID_pkcs9_signingTime);
+  std::tm when{};
+  if (said == nullptr || (said->type != V_ASN1_UTCTIME && said->type != V_ASN1_GENERALIZEDTIME) || ::ASN1_TIME_to_tm(said->value.asn1_string, &when) != 1) return std::nullopt;
+  return ::timegm(&when);
 }
 
 bool SignedData::leads_to(const std::string& authorities, Use use, std::int64_t when, std::string& why) const {

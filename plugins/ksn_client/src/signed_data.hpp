@@ -31,20 +31,22 @@ class SignedData {
   // The signature is good, and what it covers is `covered`.
   [[nodiscard]] bool covers(std::string_view covered) const;
 
+  // PKCS #9's: another signer's word about this signature. nullopt: none that can be read, or its certificate does not lie here.
+  [[nodiscard]] std::optional<SignedData> counter_signature() const;
+  [[nodiscard]] std::optional<std::int64_t> signing_time() const;  // as the signer says; Unix seconds
+
   enum class Use { code, time };
   // The signer's certificate is for this use and was valid at `when`, as were those that lead to one of the authorities: PEM file, empty: the
   // system's. Else `why`.
   [[nodiscard]] bool leads_to(const std::string& authorities, Use use, std::int64_t when, std::string& why) const;
 
  private:
-  struct Free {
-    void operator()(PKCS7* object) const { ::PKCS7_free(object); }
-  };
   SignedData() = default;
   static std::string_view attribute(const STACK_OF(X509_ATTRIBUTE) * attributes, const char* oid);
-  std::unique_ptr<PKCS7, Free> pkcs7_;
-  PKCS7_SIGNER_INFO* info_ = nullptr;
+  std::shared_ptr<PKCS7> pkcs7_;              // a counter signature's: that of what it signs
+  std::shared_ptr<PKCS7_SIGNER_INFO> info_;
   X509* signer_ = nullptr;
+  bool is_counter_ = false;
 };
 
 }  // namespace ksn_client

@@ -44,12 +44,21 @@ std::optional<Said> read_info(std::string_view der, std::string_view signature) 
 }  // namespace
 
 std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::string& authorities, std::int64_t now, std::string& why) {
-  const auto der = signature.unsigned_attribute(kAttribute);
-  if (der.empty()) return std::nullopt;
   const auto bad = [&](std::string_view reason) {
     why = picket::cat("its time stamp does not count: ", reason);
     return std::nullopt;
   };
+  const auto der = signature.unsigned_attribute(kAttribute);
+  if (der.empty()) {
+    const auto older = signature.counter_signature();
+    if (!older) return std::nullopt;
+    const auto when = older->signing_time();
+    if (!when) return bad("it does not say when");
+    if (*when > now + kClockSkewSeconds) return bad("it is of the future");
+    if (!older->covers(signature.signature())) return bad("its signature is not good");
+    if (std::string reason; !older->leads_to(authorities, SignedData::Use::time, *when, reason)) return bad(reason);
+    return when;
+  }
   const auto token = SignedData::parse(der);
   if (!token || token->content_type() != kTstInfo) return bad("it cannot be read");
   const auto content = token->content(V_ASN1_OCTET_STRING);

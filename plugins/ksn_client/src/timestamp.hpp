@@ -1,4 +1,4 @@
-// The time stamp (RFC 3161) that a signature carries: somebody else's word that it was there at that time.
+// The time stamp that a signature carries (RFC 3161, else a counter signature of PKCS #9): somebody else's word that it was there at that time.
 #pragma once
 
 #include <cstdint>

@@ -137,14 +137,21 @@ struct KsnTimestamp : KsnAuthenticode {
     run("cat " + base + "/signer.pem " + base + "/stamps.pem > " + base + "/both.pem");
     run("cat " + base + "/signer.pem " + base + "/other.pem > " + base + "/wrong.pem");
     ASSERT_TRUE(picket::write_file_atomic(base + "/ts.conf", "[stamps]\nserial = " + base + "/serial\nsigner_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\n"));
-    ASSERT_TRUE(picket::write_file_atomic(base + "/stamp.py", R"(import http.server, subprocess, sys, threading
-base, when, key, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+    ASSERT_TRUE(picket::write_file_atomic(base + "/stamp.py", R"(import base64, http.server, subprocess, sys, threading
+base, when, key, kind, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]
 class Stamps(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        open(base + "/query", "wb").write(self.rfile.read(int(self.headers["Content-Length"])))
-        subprocess.check_call(["faketime", when, "openssl", "ts", "-reply", "-config", base + "/ts.conf", "-section", "stamps", "-queryfile", base + "/query",
-                               "-signer", base + "/" + key + ".pem", "-inkey", base + "/" + key + ".key", "-out", base + "/reply"])
+        query = self.rfile.read(int(self.headers["Content-Length"]))
+        if kind == "-t":  # a signature in an envelope, of which it is the end
+            query = base64.b64decode(query)[-256:]
+            work = ["cms", "-sign", "-binary", "-nodetach", "-md", "sha256", "-outform", "DER", "-in", base + "/query"]
+        else:
+            work = ["ts", "-reply", "-config", base + "/ts.conf", "-section", "stamps", "-queryfile", base + "/query"]
+        open(base + "/query", "wb").write(query)
+        subprocess.check_call(["faketime", when, "openssl"] + work + ["-signer", base + "/" + key + ".pem", "-inkey", base + "/" + key + ".key", "-out", base + "/reply"])
         reply = open(base + "/reply", "rb").read()
+        if kind == "-t":
+            reply = base64.encodebytes(reply)
         self.send_response(200)
         self.send_header("Content-Type", "application/timestamp-reply")
         self.send_header("Content-Length", str(len(reply)))
@@ -152,12 +159,13 @@ class Stamps(http.server.BaseHTTPRequestHandler):
         self.wfile.write(reply)
 server = http.server.HTTPServer(("127.0.0.1", 0), Stamps)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-sys.exit(subprocess.call(command + ["-ts", "http://127.0.0.1:%d/" % server.server_port]))
+sys.exit(subprocess.call(command + [kind, "http://127.0.0.1:%d/" % server.server_port]))
 )"));
   }
-  void sign(const std::string& out, const std::string& when, const std::string& stamps = "stamps") const {
+  // kind: -ts of RFC 3161, -t of PKCS #9
+  void sign(const std::string& out, const std::string& when, const std::string& stamps = "stamps", const std::string& kind = "-ts") const {
     const std::string sign = "osslsigncode sign -h sha256 -certs " + base + "/signer.pem -key " + base + "/signer.key -in " + base + "/plain.exe -out " + base + "/" + out;
-    run(when.empty() ? sign : "python3 " + base + "/stamp.py " + base + " '" + when + "' " + stamps + " " + sign);
+    run(when.empty() ? sign : "python3 " + base + "/stamp.py " + base + " '" + when + "' " + stamps + " " + kind + " " + sign);
   }
 };
 
@@ -201,6 +209,35 @@ TEST_F(KsnTimestamp, that_was_changed_anywhere_does_not_count_and_ends_in_words)
   }
   EXPECT_GT(refused, all * 9 / 10);
   for (std::size_t size = token; size < good.size(); size += 13) EXPECT_FALSE(pe_signature(std::string_view(good).substr(0, size), base + "/both.pem"));
+}
+
+TEST_F(KsnTimestamp, may_be_a_counter_signature_of_the_older_kind) {
+  sign("stamped.exe", "2021-01-15 12:00:00", "stamps", "-t");
+  sign("late.exe", "2021-01-31 18:00:00", "stamps", "-t");
+  sign("code.exe", "2021-01-15 12:00:00", "signer", "-t");
+  const auto stamped = signature_of("stamped.exe", "both.pem");
+  EXPECT_TRUE(stamped.trusted) << stamped.note;
+  EXPECT_FALSE(signature_of("late.exe", "both.pem").trusted) << "both had expired";
+  const auto by_itself = signature_of("code.exe", "both.pem");
+  EXPECT_FALSE(by_itself.trusted);
+  EXPECT_THAT(by_itself.note, HasSubstr("the certificate is not for time stamps"));
+  EXPECT_THAT(signature_of("stamped.exe", "wrong.pem").note, HasSubstr("its time stamp does not count: "));
+
+  const auto good = read("stamped.exe");
+  const auto counter = good.find("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x06");
+  const auto when = good.find("210115120000Z", counter), signer = good.find("Stamps", counter);
+  ASSERT_TRUE(counter != good.npos && when != good.npos && signer != good.npos);
+  for (const auto at : {when + 5, signer, good.size() - 64}) {
+    auto bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    const auto signature = pe_signature(bad, base + "/both.pem");
+    EXPECT_FALSE(signature && *signature && (*signature)->trusted) << at - counter;
+  }
+  for (std::size_t at = counter; at < good.size(); at += 3) {
+    auto bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x41);
+    (void)pe_signature(bad, base + "/both.pem");
+  }
 }
 
 TEST_F(KsnAuthenticode, damaged_signatures_end_in_words) {
