@@ -2,7 +2,6 @@
 #include "mirror_rig.hpp"
 
 #include <fstream>
-#include <set>
 
 #include "base/digest.hpp"
 
@@ -276,56 +275,6 @@ TEST_F(PointMirror, takes_the_only_variant_there_is) {
   EXPECT_EQ(mirror_->release_of({"a", "light"}), 3u);
 }
 
-TEST_F(PointMirror, keeps_to_the_quota_and_drops_what_fewest_want) {
-  for (const char* component : {"a", "b", "c"}) offer(component, 1, "full", 400'000);
-  publish();
-  want("c");
-  settings_.quota_bytes = 1'000'000;
-  const auto result = run({{{"a", "full"}, {"d1"}}, {{"b", "full"}, {"d1", "d2"}}});
-  EXPECT_EQ(result.result_class(), "partial");
-  ASSERT_EQ(result.missing_size(), 1);
-  EXPECT_NE(result.missing(0).find("a/full: its 400 kB do not fit into the quota"), std::string::npos) << result.missing(0);
-  EXPECT_EQ(seen("c").value_or(0), 1);
-  EXPECT_EQ(seen("b").value_or(0), 1);
-}
-
-TEST_F(PointMirror, gives_up_older_releases_and_deltas_before_it_gives_up_a_component) {
-  for (const std::int64_t release : {1, 2, 3}) offer("a", release, "full", 400'000);
-  offer("b", 1, "full", 400'000);
-  publish();
-  want("a");
-  settings_.releases = 3;
-  settings_.quota_bytes = 1'300'000;
-  const auto result = run({{{"b", "full"}, {"d1"}}});
-  EXPECT_EQ(result.result_class(), "partial");
-  ASSERT_EQ(result.missing_size(), 1);
-  EXPECT_EQ(result.missing(0), "a/full: 1 of its older releases do not fit into the quota of 1.3 MB: the newest release is served");
-  EXPECT_EQ(seen("a").value_or(0), 3);
-  EXPECT_EQ(seen("b").value_or(0), 1) << "although more important ones would have liked to keep their past";
-  EXPECT_EQ(count("files"), 3u);
-
-  const auto delta = repository_.offer_delta(2, 3, {}, "a");
-  publish();
-  settings_.releases = 1;
-  settings_.quota_bytes = 800'020;
-  const auto without = run({{{"b", "full"}, {"d1"}}});
-  EXPECT_EQ(without.result_class(), "ok") << "nobody lacks a delta: " << without.reason();
-  EXPECT_EQ(served_->find("/targets/" + delta), nullptr);
-}
-
-TEST_F(PointMirror, serves_the_newest_release_although_no_source_has_the_older_ones) {
-  const auto older = repository_.offer({.component = "a", .release = 1, .single = pattern(1000)});
-  offer("a", 2);
-  publish();
-  upstream_.files.erase(cat("targets/", older));
-  want("a");
-  settings_.releases = 2;
-  const auto result = run();
-  EXPECT_EQ(result.result_class(), "partial");
-  EXPECT_NE(result.reason().find("a/full: an older release: "), std::string::npos) << result.reason();
-  EXPECT_EQ(seen("a").value_or(0), 2);
-}
-
 TEST_F(PointMirror, ranks_what_the_administrator_and_the_agent_want_as_the_administrators) {
   for (const char* component : {"a", "b"}) offer(component, 1, "full", 400'000);
   publish();
@@ -376,110 +325,6 @@ TEST_F(PointMirror, shortens_what_sources_say_to_what_fits_into_an_answer) {
   EXPECT_EQ(result.result_class(), "failed");
   EXPECT_NE(result.reason().find("no source worked: "), std::string::npos);
   EXPECT_LT(result.ByteSizeLong(), 10'000u);
-}
-
-TEST_F(PointMirror, keeps_as_many_releases_as_told) {
-  for (int release = 1; release <= 4; ++release) offer("a", release);
-  publish();
-  want("a");
-  settings_.releases = 2;
-  EXPECT_EQ(run().files(), 2u);
-}
-
-TEST_F(PointMirror, keeps_the_deltas_that_lead_to_the_newest_release_while_they_spare_something) {
-  std::string content = pattern(200'000);
-  for (int release = 1; release <= 3; ++release) {
-    content.replace(1000, 4, "r" + std::to_string(release) + "xx");
-    repository_.offer({.component = "a", .release = release, .single = content});
-  }
-  const auto one = repository_.offer_delta(1, 2, {}, "a"), two = repository_.offer_delta(2, 3, {}, "a");
-  publish();
-  want("a");
-  EXPECT_EQ(run().files(), 3u);  // the newest release, and two ways to it
-  for (const auto& way : {one, two}) EXPECT_NE(served_->find("/targets/" + way), nullptr) << way;
-  // One that is broken everywhere is no reason to do without the release.
-  const auto three = repository_.offer_delta(1, 3, [](std::string& bytes) { bytes += "different"; }, "a");
-  publish();
-  upstream_.files["targets/" + three][0] ^= 1;
-  EXPECT_EQ(run().result_class(), "ok");
-  EXPECT_EQ(served_->find("/targets/" + three), nullptr);
-  settings_.deltas = false;
-  settings_.grace = std::chrono::seconds(0);
-  EXPECT_EQ(run().result_class(), "ok");
-  EXPECT_EQ(count("files"), 1u);
-}
-
-TEST_F(PointMirror, serves_the_roots_from_the_first_on_to_clients_of_any_age) {
-  offer("a", 1);
-  publish();
-  want("a");
-  for (int i = 0; i < 3; ++i) {
-    repository_.tuf.rotate("root");
-    repository_.tuf.publish({"root"});
-  }
-  repository_.tuf.publish_all();
-  upstream_.take(repository_);
-  upstream_.root = repository_.tuf.files.at("3.root.json");  // this point was installed late
-  EXPECT_EQ(run().result_class(), "ok");
-  EXPECT_EQ(seen("a").value_or(0), 1);  // the client comes with 1.root.json
-}
-
-TEST_F(PointMirror, leads_every_client_through_all_keys_that_were_rotated_while_it_served) {
-  offer("a", 1);
-  publish();
-  want("a");
-  ASSERT_EQ(run().result_class(), "ok");
-  support::CheckingClient on_its_way(folder_.path() / "on its way", repository_.tuf.first_root(), support::read_folder(folder_.path() / "point/public"));
-  ASSERT_EQ(on_its_way.newest("a").value_or(0), 1);
-  for (int i = 0; i < 3; ++i) {
-    for (const char* role : {"root", "timestamp", "snapshot", "targets"}) repository_.tuf.rotate(role);
-    repository_.tuf.publish({"root"});
-  }
-  offer("a", 2);
-  publish();
-  const auto result = run();
-  EXPECT_EQ(result.result_class(), "ok") << result.reason();
-  EXPECT_TRUE(result.published());
-  EXPECT_EQ(on_its_way.newest("a").value_or(0), 2);
-  EXPECT_EQ(seen("a").value_or(0), 2);
-}
-
-// The client walked over it in a run that failed later; an export for a removable drive holds no more than its device needs.
-TEST_F(PointMirror, hands_on_a_root_that_it_has_seen_and_no_source_has_any_more) {
-  offer("a", 1);
-  publish();
-  want("a");
-  for (int i = 0; i < 3; ++i) {
-    repository_.tuf.rotate("root");
-    repository_.tuf.publish({"root"});
-  }
-  publish();
-  upstream_.trouble = [](const std::string&, const std::string& path, std::string&) -> Result<> { return path.starts_with("targets/") ? fail(Code::unavailable, "gone") : Result<>(); };
-  ASSERT_EQ(run().result_class(), "failed");
-  upstream_.trouble = {};
-  upstream_.files.erase("metadata/2.root.json");
-  upstream_.files.erase("metadata/3.root.json");
-  EXPECT_EQ(run().result_class(), "ok");
-  EXPECT_EQ(seen("a").value_or(0), 1);
-}
-
-TEST_F(PointMirror, tells_nobody_of_a_new_root_before_the_timestamp_that_its_keys_signed) {
-  offer("a", 1);
-  publish();
-  want("a");
-  ASSERT_EQ(run().result_class(), "ok");
-  const auto old_stamp = served_->find("/metadata/timestamp.json")->etag;
-  repository_.tuf.rotate("timestamp");
-  repository_.tuf.publish({"root"});
-  publish();
-  std::vector<std::pair<bool, bool>> steps;   // whether the timestamp is the old one, whether the new root is there
-  mirror_ = std::make_unique<Mirror>(Mirror::Parts{*store_, upstream_,
-                                                   [&](const std::shared_ptr<const Catalogue>& catalogue) {
-                                                     steps.emplace_back(catalogue->find("/metadata/timestamp.json")->etag == old_stamp, catalogue->find("/metadata/2.root.json") != nullptr);
-                                                   },
-                                                   [this] { return now_; }, [](std::string_view) {}});
-  ASSERT_TRUE(run().published());
-  EXPECT_EQ(steps, (std::vector<std::pair<bool, bool>>{{true, false}, {false, true}}));
 }
 
 TEST_F(PointMirror, tells_why_nothing_came) {
