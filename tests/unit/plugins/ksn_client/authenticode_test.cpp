@@ -153,7 +153,7 @@ class Stamps(http.server.BaseHTTPRequestHandler):
         if kind == "-t":
             reply = base64.encodebytes(reply)
         self.send_response(200)
-        self.send_header("Content-Type", "application/timestamp-reply")
+        self.send_header("Content-Type", "application/octet-stream" if kind == "-t" else "application/timestamp-reply")
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
         self.wfile.write(reply)
