@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kWindow = 1u << 20;             // bytes in flight: enough for a busy disk, little enough for memory
-constexpr std::size_t kMostWords = 1000;                  // of a plugin's own words, which go into all that is told of the run
+constexpr std::size_t kMostWords = 1000;                // of a plugin's own words, which go into all that is told of the run
 constexpr milliseconds kWhole{86'400'000};              // the bus's longest; a transfer that moves may take its time
 
 std::string in_seconds(milliseconds time) { return cat(std::to_string(time.count() / 1000), " s"); }
