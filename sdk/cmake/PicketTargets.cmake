@@ -25,19 +25,39 @@ target_compile_options(picket_flags INTERFACE
 target_compile_definitions(picket_flags INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE PICKET_VERSION="${PROJECT_VERSION}")
 
+# picket_headers(TARGET HEADERS...): what many read first is compiled once, for this target; picket_headers_of(OTHER TARGET) takes it over, where both are
+# compiled with the same flags. Only where clang builds all of the tree (preset dev): the other presets build a part, for which it does not pay, and see
+# whether a file includes what it uses.
+function(picket_headers target)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT PICKET_FUZZ)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # ccache compares by content
+    set_target_properties(${target} PROPERTIES PICKET_HAS_HEADERS ON)
+  endif()
+endfunction()
+function(picket_headers_of other target)
+  if(TARGET ${target} AND NOT other STREQUAL target)
+    get_target_property(has_headers ${target} PICKET_HAS_HEADERS)
+    if(has_headers)
+      target_precompile_headers(${other} REUSE_FROM ${target})
+    endif()
+  endif()
+endfunction()
+
 # picket_library(NAME ROOT dir SOURCES ... DEPS ...): a static library with PUBLIC include root.
 function(picket_library name)
   cmake_parse_arguments(A "" "ROOT" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(${name} STATIC ${A_SOURCES})
   target_include_directories(${name} PUBLIC ${A_ROOT})
   target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE picket_flags ${A_PRIVATE_DEPS})
+  picket_headers_of(${name} picket_base)
 endfunction()
 
 # picket_generated(TARGET...): code that protoc wrote is not what the sanitizers look for, and half of the cost of a sanitizer build is their checks.
 function(picket_generated)
   foreach(target ${ARGN})
     target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-fno-sanitize=address,undefined -g0>)
-    set_target_properties(${target} PROPERTIES COMPILE_WARNING_AS_ERROR OFF)
+    set_target_properties(${target} PROPERTIES COMPILE_WARNING_AS_ERROR OFF DISABLE_PRECOMPILE_HEADERS ON)
   endforeach()
 endfunction()
 
@@ -57,9 +77,7 @@ function(picket_test name)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE picket_flags ${A_DEPS} GTest::gmock GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  if(TARGET picket_test_headers)
-    target_precompile_headers(${name} REUSE_FROM picket_test_headers)
-  endif()
+  picket_headers_of(${name} picket_test_headers)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} COST ${A_TIMEOUT})
@@ -85,6 +103,7 @@ function(picket_fuzz name)
   endif()
   add_dependencies(fuzz_all ${name})
   target_link_libraries(${name} PRIVATE picket_flags ${A_DEPS})
+  picket_headers_of(${name} picket_test_headers)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   if(PICKET_FUZZ)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)

@@ -1,1 +1,1 @@
-// Nothing of its own: the precompiled headers of all test programs (tests/CMakeLists.txt) need a target.
+// Nothing of its own: the precompiled headers of tests and fuzz targets (tests/CMakeLists.txt) need a target.
