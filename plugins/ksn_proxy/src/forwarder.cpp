@@ -54,17 +54,14 @@ Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, std
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
-  const auto earlier = take_in_earlier(settings.folder, settings.ksn, settings.limits);
-  if (!earlier) parts.warn(cat("messages that an earlier version left in ", settings.folder.native(), " wait for the next start: ", earlier.error().message));
   PICKET_LET(own, outbox_folder(settings.folder, settings.ksn));
   PICKET_LET(outbox, Outbox::open(own, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
   auto others = other_outboxes(settings.folder, own);
   std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox), std::move(others)));
   for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
-  for (const auto& found : {earlier.value_or(Outbox::Counters()), out->counters_.outbox})
-    if (found.damaged > 0)
-      out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
+  if (const auto& found = out->counters_.outbox; found.damaged > 0)
+    out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
   out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });
   return out;
 }

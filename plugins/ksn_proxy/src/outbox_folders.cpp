@@ -1,7 +1,6 @@
 #include "outbox_folders.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <string_view>
 
@@ -26,12 +25,6 @@ std::vector<fs::path> folders_in(const fs::path& all) {
   return out;
 }
 
-std::vector<std::string> ids_of(std::string_view text) {
-  std::vector<std::string> out;
-  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) out.emplace_back(text.substr(0, end));
-  return out;
-}
-
 }  // namespace
 
 Result<fs::path> outbox_folder(const fs::path& all, const std::vector<std::string>& keys) {
@@ -50,28 +43,6 @@ Result<fs::path> outbox_folder(const fs::path& all, const std::vector<std::strin
   PICKET_TRY(picket::make_folders(own, 0750));
   if (before != ids) PICKET_TRY(picket::write_file_atomic(own / kKeys, ids, 0640));
   return own;
-}
-
-Result<Outbox::Counters> take_in_earlier(const fs::path& all, const std::vector<std::string>& keys, Outbox::Limits limits) {
-  constexpr std::string_view kDelivered = "delivered";  // which every outbox has
-  std::error_code error;
-  if (keys.empty() || !fs::exists(all / kDelivered, error)) return Outbox::Counters();
-  const auto text = picket::read_file(all / kKeys, kMostKeysBytes);
-  if (!text && text.error().code != picket::Code::not_found) return picket::fail(text.error());
-  const auto whose = text ? ids_of(*text) : std::vector<std::string>();
-  PICKET_LET(folder, outbox_folder(all, whose.empty() ? keys : whose));
-  limits.bytes = std::numeric_limits<std::uint64_t>::max();  // it was taken, whatever the bound is by now
-  PICKET_LET(into, Outbox::open(folder, limits, [](const Message&) {}));
-  Result<> taken;
-  PICKET_LET(from, Outbox::open(all, limits, [&](const Message& message) {
-    if (taken) taken = into.append(message);
-  }));
-  PICKET_TRY(into.sync());
-  if (!taken) return picket::fail(std::move(taken).error());
-  while (from.counters().waiting > 0) PICKET_TRY(from.drop());
-  PICKET_TRY(picket::remove_file(all / kKeys));
-  PICKET_TRY(picket::remove_file(all / kDelivered));
-  return from.counters();
 }
 
 std::deque<OtherOutbox> other_outboxes(const fs::path& all, const fs::path& own) {

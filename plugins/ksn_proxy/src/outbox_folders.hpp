@@ -16,10 +16,6 @@ namespace ksn_proxy {
 // The folder in `all` of the KSN that has or had one of these keys (their ids), made when there is none. No keys: any KSN's, `all` itself.
 [[nodiscard]] picket::Result<std::filesystem::path> outbox_folder(const std::filesystem::path& all, const std::vector<std::string>& keys);
 
-// Versions before this one let all wait in `all` itself: gives that the folder of the KSN whose keys stand beside it; of none: that of `keys`. After an error,
-// or a kill, what is still there waits for the next start; what went twice counts once. Says what could not be read.
-[[nodiscard]] picket::Result<Outbox::Counters> take_in_earlier(const std::filesystem::path& all, const std::vector<std::string>& keys, Outbox::Limits limits);
-
 struct OtherOutbox {
   std::filesystem::path folder;
   std::uint64_t bytes = 0;  // of its files

@@ -207,37 +207,6 @@ TEST_F(ForwarderTest, what_waits_for_other_ksns_shares_the_room_and_gives_way_th
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
 }
 
-// It had one folder for all, with the keys of whose messages wait in it; where none stand there, of any KSN.
-TEST_F(ForwarderTest, what_waits_of_a_version_that_had_no_folders_goes_to_the_ksn_that_it_was_for) {
-  const auto leave = [&](std::string_view ksn) {
-    auto outbox = Outbox::open(folder_.path(), {}, [](const Message&) {});
-    v1::StatisticsRequest request;
-    request.set_id(std::string(16, 'e'));
-    ASSERT_TRUE(outbox && outbox->append({MessageKind::statistics, ksn_.now, request.SerializeAsString()}) && outbox->sync());
-    if (!ksn.empty()) std::ofstream(folder_.path() / "ksn") << ksn << "\n";
-  };
-  const auto serve = [&](const std::string& key) {
-    forwarder_.reset();
-    keys_ = {key};
-    open();
-    return forwarder_->counters().outbox.waiting;
-  };
-  ksn_.mode = FakeKsn::Mode::away;
-  leave("key 1");
-  EXPECT_EQ(serve("key 2"), 0u) << "for another one";
-  EXPECT_EQ(serve("key 1"), 1u);
-  for (const auto& one : std::filesystem::directory_iterator(folder_.path())) EXPECT_TRUE(one.is_directory()) << one.path();
-  forwarder_.reset();
-  leave("key 1");
-  EXPECT_EQ(serve("key 1"), 2u) << "beside what came since";
-  forwarder_.reset();
-  leave("");
-  EXPECT_EQ(serve("key 2"), 1u);
-  EXPECT_TRUE(warnings().empty());
-  ksn_.mode = FakeKsn::Mode::answers;
-  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 1 && forwarder_->counters().expired == 2; })) << "those of the other KSN are given up";
-}
-
 TEST_F(ForwarderTest, goes_on_after_a_restart_with_what_waited) {
   open();
   ksn_.mode = FakeKsn::Mode::away;
