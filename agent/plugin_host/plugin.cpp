@@ -48,7 +48,7 @@ void Plugin::stop() {
 
 void Plugin::restart() {
   end_beside("the plugin was restarted");
-  failures_.clear();
+  back_off_.forget();
   settings_.reset();
   again_ = true;
   take(Event::restart_wanted, "");
@@ -166,19 +166,12 @@ void Plugin::drop() {
 void Plugin::back_off_or_give_up(const std::string& text) {
   if (std::exchange(is_hung_, false))
     return take(Event::too_many, cat(text, "; inside picketd it cannot be ended, only a restart of picketd gets rid of it"));
-  const auto& rule = all_.options.restart;
-  const auto now = all_.parts.clock.monotonic();
-  failures_.push_back(now);
-  while (now - failures_.front() > rule.window) failures_.pop_front();
-  if (failures_.size() > rule.tries)
-    return take(Event::too_many, cat(text, " (given up after ", std::to_string(failures_.size()), " failures)"));
-  auto delay = rule.first;
-  for (std::size_t i = 1; i < failures_.size() && delay < rule.most; ++i) delay *= 2;
-  delay = std::min(delay, rule.most);
+  const auto delay = back_off_.failed(all_.parts.clock.monotonic());
+  if (!delay) return take(Event::too_many, cat(text, " (given up after ", std::to_string(back_off_.failures()), " failures)"));
   change([&](Status& status) {
-    status.next_attempt = all_.parts.clock.wall_seconds() + (delay.count() + 999) / 1000;
+    status.next_attempt = all_.parts.clock.wall_seconds() + (delay->count() + 999) / 1000;
   });
-  arm(delay, Event::retry_due, "");
+  arm(*delay, Event::retry_due, "");
 }
 
 void Plugin::arm(milliseconds delay, Event event, std::string text) {

@@ -1,7 +1,6 @@
 // One supervised plugin: finds its newest verified version, gives it a home, starts it again when it falls, gives up when it falls too often.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 
 #include <picket/plugin.h>
 
+#include "plugin_host/back_off.hpp"
 #include "plugin_host/instance.hpp"
 #include "plugin_host/lifecycle.hpp"
 #include "plugin_host/plugin_host.hpp"
@@ -143,7 +143,7 @@ class Plugin {
   std::optional<Settings> settings_;  // in force, or for the next start
   std::optional<Applying> applying_;
   std::vector<PluginHost::OnSettled> when_settled_;
-  std::deque<std::chrono::milliseconds> failures_;  // monotonic times, within the window
+  BackOff back_off_{all_.options.restart};
   std::string loaded_sha256_;         // what entry_ was loaded from (in process)
   const picket_entry* entry_ = nullptr;
   SelfReport said_;                   // of the present instance

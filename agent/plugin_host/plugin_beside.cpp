@@ -194,7 +194,7 @@ Result<> Plugin::take_over() {
   leaving_ = Leaving{std::exchange(events_, next.events), nullptr, all_.parts.clock.monotonic() + all_.options.replacing.drain};
   if (leaving_->events != nullptr) leaving_->events->become(Events::Role::leaving);
   events_->become(Events::Role::present);
-  failures_.clear();
+  back_off_.forget();
   again_ = false;
   settings_ = next.settings;
   said_ = next.said;

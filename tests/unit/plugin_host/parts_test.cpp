@@ -14,6 +14,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "isolation/frames.hpp"
+#include "plugin_host/back_off.hpp"
 #include "plugin_host/call_watch.hpp"
 #include "plugin_host/host_tables.hpp"
 #include "plugin_host/lifecycle.hpp"
@@ -193,6 +194,30 @@ TEST(Lifecycle, waits_nowhere_without_a_deadline) {
 
 TEST(Lifecycle, does_not_try_again_what_was_refused) {
   for (const auto event : {Event::retry_due, Event::ended, Event::started, Event::accepted}) EXPECT_EQ(find_transition(State::refused, event), nullptr);
+}
+
+TEST(BackOff, doubles_up_to_its_most_and_gives_up_after_so_many_tries) {
+  BackOff back_off({milliseconds(500), milliseconds(3000), 5, std::chrono::seconds(600)});
+  milliseconds now = std::chrono::hours(1);
+  for (const int delay : {500, 1000, 2000, 3000, 3000}) {
+    EXPECT_EQ(back_off.failed(now), milliseconds(delay));
+    now += milliseconds(delay);
+  }
+  EXPECT_EQ(back_off.failed(now), std::nullopt);
+  EXPECT_EQ(back_off.failures(), 6u);
+  back_off.forget();
+  EXPECT_EQ(back_off.failed(now), milliseconds(500)) << "taken back by hand";
+}
+
+TEST(BackOff, begins_anew_after_a_window_without_a_failure) {
+  BackOff back_off({milliseconds(500), milliseconds(60'000), 2, std::chrono::seconds(600)});
+  milliseconds now = std::chrono::hours(1);
+  const auto after = [&](milliseconds passed) { return back_off.failed(now += passed); };
+  EXPECT_EQ(after(milliseconds(0)), milliseconds(500));
+  EXPECT_EQ(after(std::chrono::seconds(600)), milliseconds(1000)) << "just within it";
+  EXPECT_EQ(after(milliseconds(1)), milliseconds(1000)) << "the first is too long ago";
+  EXPECT_EQ(after(std::chrono::minutes(11)), milliseconds(500));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(after(std::chrono::minutes(11)), milliseconds(500)) << "a failure now and then is never too many";
 }
 
 TEST(CleanLine, is_one_line_of_utf8) {
