@@ -63,7 +63,8 @@ class Client {
 
   // Trusts this root from now on: no network. The root must be signed by its own threshold. Its expiry does not matter here.
   [[nodiscard]] virtual Result<> init(std::string_view root_bytes) = 0;
-  // root, timestamp, snapshot, targets: 5.3 to 5.6. What was verified is persisted, each role after all its checks.
+  // root, timestamp, snapshot, targets: 5.3 to 5.6. What was verified is persisted, each role after all its checks. Where what came is not signed by the
+  // newest root's keys, a newer root is asked for once more, and counts.
   [[nodiscard]] virtual Result<> refresh() = 0;
   // As refresh, from the stored files only: the time passed counts, no request is made.
   [[nodiscard]] virtual Result<> load_local() = 0;

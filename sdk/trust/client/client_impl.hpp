@@ -35,6 +35,7 @@ class ClientImpl final : public Client {
   };
 
   [[nodiscard]] Result<> run(bool online);
+  [[nodiscard]] Result<> below_root();
   // Root
   [[nodiscard]] Result<> load_root();
   [[nodiscard]] Result<> load_pinned_root();
@@ -51,11 +52,13 @@ class ClientImpl final : public Client {
   // Targets and what it delegates to
   [[nodiscard]] Result<const Metadata<Targets>*> targets_role(std::string_view name, std::string_view delegator, const RoleKeys& role_keys, const KeyMap& keys);
   [[nodiscard]] Result<Metadata<Targets>> check_targets(std::string_view name, std::string_view bytes, const MetaFile& expected, const RoleKeys& role_keys,
-                                                        const KeyMap& keys) const;
+                                                        const KeyMap& keys);
   [[nodiscard]] Result<Metadata<Targets>> get_targets(std::string_view name, const RoleKeys& role_keys, const KeyMap& keys);
   [[nodiscard]] Result<std::optional<Target>> search(std::string_view path);
   [[nodiscard]] Result<> check_ready() const;
   // All
+  template <class Body>
+  [[nodiscard]] Result<Metadata<Body>> parse_and_verify(std::string_view role, std::string_view bytes, const RoleKeys& role_keys, const KeyMap& keys);
   [[nodiscard]] Result<> keep();
   template <class Body>
   [[nodiscard]] Result<> check_expiry(std::string_view role, const Metadata<Body>& metadata) const;
@@ -70,6 +73,7 @@ class ClientImpl final : public Client {
   UnixTime now_ = 0;
   bool online_ = false;  // of the last run: may find_target fetch?
   bool ready_ = false;
+  bool unsigned_ = false;  // what was fetched last is not signed by enough of its keys
   Metadata<Root> root_;
   Metadata<Timestamp> timestamp_;
   Metadata<Snapshot> snapshot_;
@@ -84,10 +88,12 @@ Result<> ClientImpl::check_expiry(std::string_view role, const Metadata<Body>& m
 
 // Parsed, then signed by enough of its keys: the two steps that never go alone.
 template <class Body>
-[[nodiscard]] Result<Metadata<Body>> parse_and_verify(std::string_view role, std::string_view bytes, const RoleKeys& role_keys, const KeyMap& keys) {
+Result<Metadata<Body>> ClientImpl::parse_and_verify(std::string_view role, std::string_view bytes, const RoleKeys& role_keys, const KeyMap& keys) {
   auto metadata = Metadata<Body>::parse(bytes);
   if (!metadata) return fail(std::move(metadata).error(), role);
-  PICKET_TRY(verify_threshold(role, role_keys, keys, metadata->signed_bytes, metadata->signatures));
+  auto verified = verify_threshold(role, role_keys, keys, metadata->signed_bytes, metadata->signatures);
+  unsigned_ = !verified;
+  PICKET_TRY(std::move(verified));
   return metadata;
 }
 

@@ -5,7 +5,7 @@ namespace picket::trust {
 
 // All checks of a targets role, top-level or delegated: the same ones (CVE-2026-6967).
 Result<Metadata<Targets>> ClientImpl::check_targets(std::string_view name, std::string_view bytes, const MetaFile& expected, const RoleKeys& role_keys,
-                                                    const KeyMap& keys) const {
+                                                    const KeyMap& keys) {
   PICKET_TRY(verify_file(name, bytes, expected));
   PICKET_LET(metadata, parse_and_verify<Targets>(name, bytes, role_keys, keys));
   if (metadata.version != expected.version)

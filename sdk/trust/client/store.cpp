@@ -84,6 +84,7 @@ Result<> Store::flush(std::optional<NewFile> last) {
 
 Result<> Store::remove(std::string_view role) {
   PICKET_LET(name, file_of(role));
+  std::erase_if(kept_, [&](const NewFile& file) { return file.path == folder_ / name; });
   return disk_->remove(folder_ / name);
 }
 

@@ -1,4 +1,6 @@
 // 5.2, 5.3: from a trusted root to the newest.
+#include <algorithm>
+
 #include <boost/json/array.hpp>
 
 #include "support/tuf_client_fixture.hpp"
@@ -189,6 +191,51 @@ TEST_F(ClientRoot, a_clock_before_the_program_existed_is_an_error_of_its_own) {
   ASSERT_OK(init());
   now_ = 1'000'000'000;
   EXPECT_FAILS(refresh(), Code::conflict, "clock");
+}
+
+// --- A root that is published between the question for it and the next one
+
+struct RootMeanwhile : ClientRoot {
+  // Who asks for root 2 is told that there is none, until the timestamp has been asked for.
+  void serve_root_late() {
+    repo_.tamper = [this](std::string_view path, Result<std::string> answer) -> Result<std::string> {
+      const bool is_early = std::find(repo_.requests.begin(), repo_.requests.end(), "timestamp.json") == repo_.requests.end();
+      if (path == "2.root.json" && is_early) return fail(Code::not_found, "not yet there");
+      return answer;
+    };
+  }
+};
+struct RotatedMeanwhile : RootMeanwhile, testing::WithParamInterface<const char*> {};
+
+TEST_P(RotatedMeanwhile, is_found_when_what_its_key_signed_comes) {
+  keep_marks_ = true;
+  ASSERT_OK(init_and_refresh());
+  repo_.rotate(GetParam());
+  repo_.publish({"root", "targets", "snapshot", "timestamp"});
+  serve_root_late();
+  EXPECT_OK(refresh());
+  for (const char* role : {"root", "timestamp", "snapshot", "targets"}) EXPECT_EQ(version(role), 2) << role;
+  EXPECT_EQ(std::count(repo_.requests.begin(), repo_.requests.end(), "2.root.json"), 2);
+  repo_.tamper = {};
+  EXPECT_OK(refresh());
+  EXPECT_EQ(repo_.requests, (Requests{"3.root.json", "timestamp.json"}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Roles, RotatedMeanwhile, testing::Values("timestamp", "snapshot", "targets"),
+                         [](const testing::TestParamInfo<const char*>& role) { return std::string(role.param); });
+
+TEST_F(RootMeanwhile, is_looked_for_once_and_its_keys_count) {
+  ASSERT_OK(init_and_refresh());
+  repo_.signers["timestamp"] = {TufRepo::new_key()};
+  repo_.publish({"timestamp"});
+  EXPECT_FAILS(refresh(), Code::untrusted, "timestamp is signed by 0 of its keys");
+  EXPECT_EQ(repo_.requests, (Requests{"2.root.json", "timestamp.json", "2.root.json"}));
+  repo_.publish({"root"});
+  serve_root_late();
+  EXPECT_FAILS(refresh(), Code::untrusted, "timestamp is signed by 0 of its keys");
+  EXPECT_EQ(repo_.requests, (Requests{"2.root.json", "timestamp.json", "2.root.json", "3.root.json", "timestamp.json"})) << "and that was it";
+  EXPECT_EQ(version("root"), 2);
+  EXPECT_EQ(version("timestamp"), 1);
 }
 
 // --- 5.3.11
