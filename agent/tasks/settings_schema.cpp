@@ -10,7 +10,7 @@ std::string_view settings_schema_text() {
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "outbreak": {"description": "Automatic tasks run more often.", "type": "boolean", "default": false},
+    "outbreak": {"description": "Automatic tasks run more often. Those that this makes overdue begin within a tenth of their interval (90 s of 15 minutes) or, where a task has one, its random_delay: with thousands of devices a longer one spares the servers.", "type": "boolean", "default": false},
     "at_once": {"description": "How many tasks run at a time; the others wait.", "type": "integer", "minimum": 1, "maximum": 16, "default": 2},
     "tasks": {
       "description": "By id. The task update is built in; what is said of it here replaces its schedule and options.",
@@ -56,7 +56,7 @@ std::string_view settings_schema_text() {
                 }
               },
               "automatic": {
-                "description": "Every two hours, every 15 minutes in an outbreak, or as said; up to a tenth later, so that not all devices ask at once.",
+                "description": "Every two hours, every 15 minutes in an outbreak, or as said; up to a tenth later, so that not all devices ask at once, or up to random_delay.",
                 "type": "object", "additionalProperties": false,
                 "properties": {"every": {"$ref": "#/definitions/duration"}, "outbreak": {"$ref": "#/definitions/duration"}}
               }

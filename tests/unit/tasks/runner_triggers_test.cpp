@@ -192,6 +192,16 @@ TEST_F(TasksTest, an_outbreak_starts_what_it_makes_overdue_after_the_delay_of_th
   EXPECT_EQ(plugin_->asked()[1].trigger(), "schedule");
 }
 
+TEST_F(TasksTest, a_random_delay_alone_spreads_the_built_in_update_of_an_outbreak_over_more_than_a_tenth) {
+  const auto settings = [](std::string_view outbreak) { return cat(R"({"outbreak":)", outbreak, R"(,"tasks":{"update":{"random_delay":{"minutes":20}}}})"); };
+  open(settings("false"));
+  clock_.pass(3600);
+  ASSERT_TRUE(tasks_->apply_settings(settings("true")));
+  const auto delay = static_cast<std::int64_t>(spread_of("pc-1", "update") % 1201);
+  ASSERT_GT(delay, 90) << "a tenth of 15 minutes";
+  EXPECT_TRUE(comes_true([&] { return update_at_ == clock_.wall + delay; }));
+}
+
 // It is 08:00.
 TEST_F(TasksTest, another_stop_after_costs_neither_a_missed_run_nor_one_that_is_to_follow) {
   const auto settings = [](std::string_view more) {
