@@ -40,6 +40,18 @@ Result<std::string> digest_of_file(int fd) {
 
 bool share_one(const std::vector<std::string>& a, const std::vector<std::string>& b) { return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end(); }
 
+// Statistics and files in these records.
+std::size_t waiting_in(const std::deque<std::string>& records) {
+  std::size_t out = 0;
+  for (const auto& record : records) {
+    boost::system::error_code error;
+    const auto value = json::parse(record, error);
+    for (const auto* name : {"/statistics", "/wishes"})
+      if (const auto* list = value.find_pointer(name, error); list != nullptr && list->is_array()) out += list->get_array().size();
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view kind_of_content(std::string_view head) {
@@ -103,12 +115,10 @@ Result<> Outbox::take_up(const std::string& record) {
     period_began_ = members.at("period_began").as_int64();
     day_ = members.at("day").as_int64();
     day_bytes_ = members.at("day_bytes").to_number<std::uint64_t>();
-    if (const auto* ksn = members.if_contains("ksn"))  // older records have none, nor the next two
-      for (const auto& id : ksn->as_array()) ksn_.emplace_back(id.as_string());
-    if (const auto* former = members.if_contains("former")) former_ = std::string(former->as_string());
-    if (const auto* counted = members.if_contains("counted"))
-      for (const auto& [name, sum] : counted->as_object())
-        if (period_counted_.size() < kMostCounters) period_counted_[std::string(name)] = sum.to_number<std::uint64_t>();
+    for (const auto& id : members.at("ksn").as_array()) ksn_.emplace_back(id.as_string());
+    for (const auto& other : members.at("aside").as_array()) aside_.emplace_back(other.as_string());
+    for (const auto& [name, sum] : members.at("counted").as_object())
+      if (period_counted_.size() < kMostCounters) period_counted_[std::string(name)] = sum.to_number<std::uint64_t>();
   } catch (const std::exception& e) {
     forget();
     return picket::fail(Code::invalid, e.what());
@@ -116,7 +126,7 @@ Result<> Outbox::take_up(const std::string& record) {
   return {};
 }
 
-std::string Outbox::record(std::string_view former) const {
+std::string Outbox::record(const std::deque<std::string>& aside) const {
   json::array statistics, wishes, done;
   json::object counted;
   for (const auto& [name, sum] : period_counted_) counted[name] = sum;
@@ -132,13 +142,13 @@ std::string Outbox::record(std::string_view former) const {
                                       {"done", std::move(done)},
                                       {"counted", std::move(counted)},
                                       {"ksn", std::move(ksn)},
-                                      {"former", former},
+                                      {"aside", json::array(aside.begin(), aside.end())},
                                       {"period_began", period_began_},
                                       {"day", day_},
                                       {"day_bytes", day_bytes_}});
 }
 
-void Outbox::save() { unsaved_ = !keep_.store(kRecord, record(former_)); }
+void Outbox::save() { unsaved_ = !keep_.store(kRecord, record(aside_)); }
 
 void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
   const std::lock_guard lock(mutex_);
@@ -154,33 +164,52 @@ void Outbox::use(Limits limits, const Sums& sums, std::int64_t now) {
 }
 
 std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums) {
-  const std::lock_guard lock(mutex_);
-  if (ksn == ksn_) return 0;
+  std::deque<std::string> lost;
   std::size_t out = 0;
-  if (!ksn_.empty() && !share_one(ksn_, ksn)) {
-    if (limits_.extended) (void)add(sums);
-    limits_.extended = false;
-    out = statistics_.size() + wishes_.size();
-    auto before = record({});
-    const auto again = std::exchange(former_, {});
-    const auto day = day_;
-    const auto day_bytes = day_bytes_;  // whoever got them
-    const auto drop = [this] {
-      forget();
-      done_.clear();
-      ksn_.clear();
-    };
-    drop();
-    const bool is_back = !again.empty() && take_up(again) && share_one(ksn_, ksn);
-    if (!is_back) drop();
-    day_ = day;
-    day_bytes_ = day_bytes;
-    // One of which nothing waits, and that took nothing either, was a mistake: it takes no other's place.
-    former_ = out == 0 && !is_back && !again.empty() ? again : std::move(before);
+  {
+    const std::lock_guard lock(mutex_);
+    if (ksn == ksn_) return 0;
+    if (!ksn_.empty() && !share_one(ksn_, ksn)) {
+      if (limits_.extended) (void)add(sums);
+      limits_.extended = false;
+      out = statistics_.size() + wishes_.size();
+      lost = put_aside(ksn);
+    }
+    ksn_ = std::move(ksn);
+    if (!lost.empty() || !aside_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
   }
-  ksn_ = std::move(ksn);
-  if (!former_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
+  say_given_up("there is no room for all that waits for KSNs that were set before: what was left first", lost);
   return out;
+}
+
+// Under the lock. Takes up what waits for `ksn`. Says what there is no room for.
+std::deque<std::string> Outbox::put_aside(const std::vector<std::string>& ksn) {
+  const auto day = day_;
+  const auto day_bytes = day_bytes_;  // whoever got them
+  auto all = std::exchange(aside_, {});
+  // One of which nothing waits, and that took nothing either, was a mistake: it needs no room.
+  if (!statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) all.push_back(record({}));
+  const auto drop = [this] {
+    forget();
+    done_.clear();
+    ksn_.clear();
+  };
+  drop();
+  const auto back = std::find_if(all.begin(), all.end(), [&](const std::string& one) {
+    if (take_up(one) && share_one(ksn_, ksn)) return true;
+    drop();
+    return false;
+  });
+  if (back != all.end()) all.erase(back);
+  day_ = day;
+  day_bytes_ = day_bytes;
+  std::size_t bytes = 0;
+  while (!all.empty() && bytes + all.back().size() <= kMostAsideBytes) {
+    bytes += all.back().size();
+    aside_.push_front(std::move(all.back()));
+    all.pop_back();
+  }
+  return all;
 }
 
 void Outbox::seen(std::string_view digest, std::string_view path) {
@@ -214,6 +243,11 @@ bool Outbox::wish(const v1::Wish& wanted) {
 std::int64_t Outbox::counts_at() const {
   const std::lock_guard lock(mutex_);
   return limits_.extended ? std::min(period_began_ + std::chrono::seconds(limits_.period).count(), kept_at_ + kKeepSeconds) : 0;
+}
+
+void Outbox::say_given_up(std::string_view what, const std::deque<std::string>& records) const {
+  if (const auto count = waiting_in(records); count > 0 && warn_)
+    warn_(cat(what, " is given up (statistics and files: ", std::to_string(count), ")"));
 }
 
 // Under the lock.
@@ -368,12 +402,21 @@ void Outbox::first_is_done() {
 }
 
 void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
-  const std::lock_guard lock(mutex_);
-  if (message.emptied != emptied_) return;
-  former_.clear();  // this KSN is really in use
+  std::deque<std::string> others;
+  {
+    const std::lock_guard lock(mutex_);
+    if (message.emptied != emptied_) return;
+    others = std::exchange(aside_, {});  // this KSN is really in use
+    note_sent(message, reply, now);
+    save();
+  }
+  say_given_up("another KSN has taken what came since: what waited for those before", others);
+}
+
+void Outbox::note_sent(const Message& message, const v1::ContentReply* reply, std::int64_t now) {
   if (!message.is_content()) {
     if (!statistics_.empty() && statistics_.front().id() == message.statistics.id()) statistics_.pop_front();
-    return save();
+    return;
   }
   if (!is_first(message.content)) return;
   auto& wish = wishes_.front();
@@ -387,7 +430,6 @@ void Outbox::sent(const Message& message, const v1::ContentReply* reply, std::in
     if (wish.part.bytes >= message.content.size() - wish.part.first) wish.part.bytes = 0;  // to its end
     first_is_done();
   }
-  save();
 }
 
 void Outbox::given_up(const Message& message) {
@@ -419,10 +461,10 @@ std::size_t Outbox::clear() {
 
 // Under the lock.
 std::size_t Outbox::empty() {
-  const auto count = statistics_.size() + wishes_.size();
-  const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0 || !former_.empty();
+  const auto count = statistics_.size() + wishes_.size() + waiting_in(aside_);
+  const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0 || !aside_.empty();
   forget();
-  former_.clear();
+  aside_.clear();
   if (any || unsaved_) save();
   return count;
 }

@@ -34,10 +34,11 @@ class Outbox {
     bool operator==(const Limits&) const = default;
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
+  static constexpr std::size_t kMostAsideBytes = 2u << 20;  // of the records of all KSNs that were set before, of the 4 MB that the plugin may keep
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
   // What is kept is read here. A record that cannot be read is dropped with one line.
-  // `warn`: why a file that KSN wishes for is not sent though it could be; not under a lock.
+  // `warn`: why a file that KSN wishes for is not sent though it could be, and what is given up; not under a lock of the outbox.
   using Warn = std::function<void(std::string_view)>;
   Outbox(Keep keep, std::string& told, Warn warn = {});
   // The counters' sums since the start.
@@ -46,8 +47,8 @@ class Outbox {
   void use(Limits limits, const Sums& sums, std::int64_t now);
 
   // The ids of the keys whose answers count. What waits for a KSN that has none of them is put aside: no other gets it. It is back with one of its keys,
-  // should the settings go back before the other KSN has taken something. Says how much was put aside, and then takes and gives nothing before use() is
-  // called again.
+  // should the settings go back before another KSN has taken something, however many were set meanwhile; where there is no room for all of them, the one
+  // that was left first is given up. Says how much was put aside, and then takes and gives nothing before use() is called again.
   std::size_t belong_to(std::vector<std::string> ksn, const Sums& sums = {});
 
   // Where a file lies that was asked about: so a wish for it can be fulfilled.
@@ -117,19 +118,22 @@ class Outbox {
   [[nodiscard]] bool add(const Sums& sums);  // false: nothing new
   [[nodiscard]] bool is_first(const v1::ContentRequest& content) const;
   void first_is_done();
+  void say_given_up(std::string_view what, const std::deque<std::string>& records) const;  // not under the lock
   std::size_t empty();
   void forget();
-  // All that waits, as it is kept; taken up where nothing waits.
-  [[nodiscard]] std::string record(std::string_view former) const;
+  void note_sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
+  // All that waits for one KSN, as it is kept, with what is put aside; taken up where nothing waits.
+  [[nodiscard]] std::string record(const std::deque<std::string>& aside) const;
   [[nodiscard]] Result<> take_up(const std::string& record);
+  [[nodiscard]] std::deque<std::string> put_aside(const std::vector<std::string>& ksn);
   void save();
 
   mutable std::mutex mutex_;
   const Keep keep_;
   const Warn warn_;
   Limits limits_;
-  std::vector<std::string> ksn_;  // the ids of its keys; none: not known yet
-  std::string former_;            // the record of the KSN before, put aside; empty: none
+  std::vector<std::string> ksn_;   // the ids of its keys; none: not known yet
+  std::deque<std::string> aside_;  // the records of KSNs that were set before, the one left last at the end
   std::deque<v1::StatisticsRequest> statistics_;
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too

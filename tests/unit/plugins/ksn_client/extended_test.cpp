@@ -30,7 +30,7 @@ struct KsnExtended : KsnClientPlugin {
   }
   // As if the last statistics had been sent long ago.
   void statistics_are_due() {
-    host.put_stored("outbox", R"({"statistics":[],"wishes":[],"done":[],"period_began":1000000,"day":0,"day_bytes":0})");
+    host.put_stored("outbox", R"({"statistics":[],"wishes":[],"done":[],"counted":{},"ksn":[],"aside":[],"period_began":1000000,"day":0,"day_bytes":0})");
   }
   // The same of a record that is there. Only while the plugin is stopped: a running one writes it too.
   void period_began_long_ago() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -30,10 +31,11 @@ struct KsnOutbox : testing::Test {
               return true;
             }};
   std::string told;
+  std::vector<std::string> warnings;
   picket::support::ServerFolder folder;
   static Outbox::Limits limits() { return {true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}; }
   std::unique_ptr<Outbox> make(std::int64_t now = kToday) {
-    auto out = std::make_unique<Outbox>(keep, told);
+    auto out = std::make_unique<Outbox>(keep, told, [this](std::string_view text) { warnings.emplace_back(text); });
     out->use(limits(), {}, now);
     return out;
   }

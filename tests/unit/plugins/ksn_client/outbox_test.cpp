@@ -205,16 +205,64 @@ TEST_F(KsnOutbox, what_waits_for_one_ksn_waits_until_another_has_taken_something
   EXPECT_EQ(outbox->waiting(), 0U) << "the other one was in use";
 }
 
-TEST_F(KsnOutbox, what_is_put_aside_stays_while_settings_are_tried_that_nothing_comes_of) {
-  auto outbox = make();
-  outbox->belong_to({"key 1"});
-  outbox->counted({{"files", 5}}, kToday + 86400);
-  for (const char* tried : {"key 2", "key 3"}) {
-    outbox->belong_to({tried});
-    outbox->use(limits(), {}, kToday + 86400);
+TEST_F(KsnOutbox, what_waits_for_each_of_several_ksns_stays_until_another_has_taken_something) {
+  auto now = kToday;
+  std::unique_ptr<Outbox> outbox;
+  const auto set = [&](const char* key) {  // over a restart
+    outbox = make(now);
+    outbox->belong_to({key});
+    outbox->use(limits(), {}, now);
+    return outbox->waiting();
+  };
+  for (const auto& [key, files] : {std::pair("key 1", 1U), std::pair("key 2", 2U), std::pair("key 3", 3U)}) {
+    EXPECT_EQ(set(key), 0U);
+    outbox->counted({{"files", files}}, now += 86400);
+    EXPECT_EQ(outbox->waiting(), 1U);
   }
-  outbox->belong_to({"key 1"});
-  EXPECT_EQ(outbox->waiting(), 1U);
+  set("key 4");  // a mistake
+  for (const auto& [key, files] : {std::pair("key 1", 1U), std::pair("key 3", 3U), std::pair("key 2", 2U)}) {
+    EXPECT_EQ(set(key), 1U) << key;
+    const auto message = outbox->next(true, true, now);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->statistics.counters().at("files"), files);
+  }
+  EXPECT_TRUE(warnings.empty());
+  outbox->sent(*outbox->next(true, true, now), nullptr, now);
+  EXPECT_EQ(warnings, std::vector<std::string>{"another KSN has taken what came since: what waited for those before is given up (statistics and files: 2)"});
+  EXPECT_EQ(set("key 1"), 0U);
+  EXPECT_EQ(set("key 3"), 0U);
+  EXPECT_EQ(warnings.size(), 1U);
+}
+
+TEST_F(KsnOutbox, what_waits_for_several_ksns_shares_the_room_and_what_was_left_first_gives_way) {
+  const std::string path = "/" + std::string(3000, 'p');
+  const auto fill = [&](Outbox& outbox, char ksn) {
+    outbox.belong_to({std::string(1, ksn)});
+    outbox.use(limits(), {}, kToday);
+    for (unsigned i = 0; i < Outbox::kMostWishes; ++i) {
+      std::string digest(32, ksn);
+      digest[0] = static_cast<char>(i);
+      outbox.seen(digest, path);
+      ASSERT_TRUE(outbox.wish(wish_for(digest)));
+    }
+  };
+  auto outbox = make();
+  const std::size_t each = Outbox::kMostWishes * path.size();  // and a little
+  const auto fit = Outbox::kMostAsideBytes / each;
+  ASSERT_GE(fit, 1U);
+  for (unsigned i = 0; i <= fit; ++i) {
+    EXPECT_TRUE(warnings.empty());
+    fill(*outbox, static_cast<char>('a' + i));
+  }
+  outbox->belong_to({"another"});
+  EXPECT_EQ(warnings, std::vector<std::string>{
+                          "there is no room for all that waits for KSNs that were set before: what was left first is given up (statistics and files: 256)"});
+  EXPECT_LT(kept["outbox"].size(), Outbox::kMostAsideBytes * 11 / 10) << "of the 4 MB that the plugin may keep";
+  outbox = make();
+  outbox->belong_to({"b"});
+  EXPECT_EQ(outbox->waiting(), Outbox::kMostWishes);
+  outbox->belong_to({"a"});
+  EXPECT_EQ(outbox->waiting(), 0U) << "it was left first";
 }
 
 TEST_F(KsnOutbox, what_is_put_aside_is_cleared_with_the_rest) {
@@ -222,7 +270,7 @@ TEST_F(KsnOutbox, what_is_put_aside_is_cleared_with_the_rest) {
   outbox->belong_to({"key 1"});
   outbox->counted({{"files", 5}}, kToday + 86400);
   EXPECT_EQ(outbox->belong_to({"key 2"}), 1U);
-  outbox->clear();
+  EXPECT_EQ(outbox->clear(), 1U);
   EXPECT_EQ(kept["outbox"].find("key 1"), std::string::npos);
   outbox->belong_to({"key 1"});
   EXPECT_EQ(outbox->waiting(), 0U);
