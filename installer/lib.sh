@@ -37,7 +37,7 @@ need() {
 follow() {
   if [ ! -t 1 ] || [ "${TERM:-dumb}" = dumb ]; then cat >"$1"; return; fi
   local line cells full=######################################## empty=........................................
-  while IFS= read -r line; do
+  while IFS= read -r line || [ -n "$line" ]; do
     printf '%s\n' "$line" >&3
     [[ $line =~ ^\[([0-9]+)/([1-9][0-9]*)\] ]] || continue
     cells=$((${#full} * BASH_REMATCH[1] / BASH_REMATCH[2]))

@@ -39,6 +39,8 @@ namespace picket::bus {
 using Status = std::int32_t;
 constexpr Status kOk = 0;
 [[nodiscard]] constexpr Status status_of(Code code) { return -static_cast<Status>(code); }
+// Of a plugin, it may be any number: what is no failure that has a name is an internal one.
+[[nodiscard]] constexpr Code code_of(Status status) { return status < kOk && status >= status_of(Code::internal) ? static_cast<Code>(-status) : Code::internal; }
 
 using Token = std::uint64_t;      // the asker's name for its open request
 using RequestId = std::uint64_t;  // the answerer's name for it

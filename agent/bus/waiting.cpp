@@ -8,7 +8,7 @@ namespace picket::bus {
 
 // A plugin's word: it goes into messages that hold no other text than UTF-8, and are refused whole with it.
 Error error_of(Status status, std::string_view text, bool of_stream) {
-  auto code = status <= -1 && status >= -static_cast<Status>(Code::internal) ? static_cast<Code>(-status) : Code::internal;
+  auto code = code_of(status);
   if (of_stream && code == Code::timeout) code = Code::expired;
   return {code, text.empty() ? std::string(to_string(code)) : as_utf8(text)};
 }

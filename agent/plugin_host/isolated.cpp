@@ -182,7 +182,7 @@ class Core final : public std::enable_shared_from_this<Core> {
   static Result<> result_of(const Frame& frame) {
     if (frame.status == bus::kOk) return {};
     const auto text = clean_line(frame.payload);
-    return fail(code_of(frame.status), text.empty() ? status_text(frame.status) : text);
+    return fail(bus::code_of(frame.status), text.empty() ? status_text(frame.status) : text);
   }
 
   void ready(const Frame& frame) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "bus/bus.hpp"
 #include "plugin_host/immortal.hpp"
 
 namespace picket::plugin_host {
@@ -17,12 +18,8 @@ picket_message message_of(const Incoming& in) {
 
 }  // namespace
 
-Code code_of(picket_status status) {
-  return status <= PICKET_E_INVALID && status >= PICKET_E_INTERNAL ? static_cast<Code>(-status) : Code::internal;
-}
-
 std::string status_text(picket_status status) {
-  if (status <= PICKET_E_INVALID && status >= PICKET_E_INTERNAL) return std::string(to_string(code_of(status)));
+  if (status <= PICKET_E_INVALID && status >= PICKET_E_INTERNAL) return std::string(to_string(bus::code_of(status)));
   return cat("status ", std::to_string(status));
 }
 
@@ -45,7 +42,7 @@ Result<> PluginCalls::guarded(const char* what, Call&& call) {
   if (status == PICKET_OK) return {};
   if (!thrown.empty()) why = std::move(thrown);
   if (why.empty()) why = status > 0 ? cat("answered ", std::to_string(status), ", which is neither success nor a failure") : status_text(status);
-  return fail(status > 0 ? Code::internal : code_of(status), cat(what, ": ", why));
+  return fail(bus::code_of(status), cat(what, ": ", why));
 }
 
 template <class Call>

@@ -70,6 +70,5 @@ class PluginCalls {
 
 // The text for a status without one: "denied", "status -77".
 [[nodiscard]] std::string status_text(picket_status status);
-[[nodiscard]] Code code_of(picket_status status);
 
 }  // namespace picket::plugin_host

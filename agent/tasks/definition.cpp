@@ -145,7 +145,11 @@ Result<Settings> parse_settings(std::string_view text, seconds update_every) {
     update.schedule.every = update_every;
     update.schedule.outbreak = std::min(kOutbreak, update_every);
   }
-  for (auto& [id, task] : tasks) out.tasks.push_back(std::move(task));
+  for (auto& [id, task] : tasks) {
+    if (task.options_json.size() > kMaxOptions)
+      return fail(Code::invalid, cat("tasks.", id, ".options: they have ", std::to_string(task.options_json.size()), " bytes, at most ", std::to_string(kMaxOptions), " are taken"));
+    out.tasks.push_back(std::move(task));
+  }
   PICKET_TRY(check_order(out.tasks));
   return out;
 }

@@ -1,5 +1,7 @@
 #include "tasks/records.hpp"
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include <boost/json/parse.hpp>
@@ -39,9 +41,10 @@ std::string record_of(std::string_view task, const Remembered& what) {
   return json::serialize(out);
 }
 
-bool is_trouble(const v1::Part& part) {
-  const auto& result = part.result();
-  return result == "failed" || result == "partial" || result == "unsupported" || result == "cancelled";
+// All other words, also those of a plugin that are not known here, are what somebody wants to hear first.
+bool went_well(const v1::Part& part) {
+  constexpr std::array<std::string_view, 6> good{"ok", "updated", "current", "fetched", "exported", "confirmed"};
+  return std::ranges::find(good, part.result()) != good.end();
 }
 
 void cut(std::string& text, std::size_t most) { text.resize(whole_characters(text, most).size()); }
@@ -100,10 +103,10 @@ v1::Run Records::in_one_message(v1::Run run) {
   constexpr std::size_t around = 8;  // a part's own bytes in the message
   auto bytes = run.ByteSizeLong() + kMaxText;
   std::vector<bool> stays(static_cast<std::size_t>(parts.size()));
-  for (const bool trouble : {true, false})
+  for (const bool good : {false, true})
     for (int i = 0; i < parts.size(); ++i) {
       const auto more = parts[i].ByteSizeLong() + around;
-      if (is_trouble(parts[i]) != trouble || bytes + more > kMostOfRun) continue;
+      if (went_well(parts[i]) != good || bytes + more > kMostOfRun) continue;
       bytes += more;
       stays[static_cast<std::size_t>(i)] = true;
     }

@@ -44,6 +44,10 @@ class Runner final : public Tasks, private bus::Handler {
     bool ran_since_start = false;      // or this start is none of its
     bool running = false;
     Due due;                           // by the clock
+    // Of the schedule before this one: a policy that is refused brings it back.
+    Remembered before;
+    bool ran_before = false;           // its ran_since_start
+    std::int64_t changed_at = 0;
   };
   struct Going {
     v1::Run run;

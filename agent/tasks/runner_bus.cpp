@@ -10,6 +10,7 @@ namespace picket::tasks {
 namespace {
 
 constexpr std::size_t kMaxReply = 120'000;
+static_assert(kMaxOptions + Records::kMostOfRun <= kMaxReply, "picket.task.show answers with both");
 
 }  // namespace
 

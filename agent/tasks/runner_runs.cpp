@@ -142,7 +142,7 @@ void Runner::conclude(Going& going) {
   const auto type = cat("application/x-protobuf; messageType=", run.GetTypeName());
   if (const auto status = own_peer().publish("picket.task.finished", "", type, run.SerializeAsString()); status != bus::kOk)
     say(true, cat("run ", std::to_string(run.run()), " of task ", run.task(), " could not be told by picket.task.finished: ",
-                  status == bus::status_of(Code::busy) ? "a subscriber's queue is full" : cat("the bus says ", to_string(static_cast<Code>(-status)))));
+                  status == bus::status_of(Code::busy) ? "a subscriber's queue is full" : cat("the bus says ", to_string(bus::code_of(status)))));
   if (stopping_) return;
   // What an update, a verification or a distribution point brought is told by themselves, whoever started it.
   if (run.news() && run.type() != "update" && run.type() != "verification" && run.type() != "distribution-point") new_updates(run.task(), run.type());

@@ -4,6 +4,12 @@
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
+namespace {
+
+// Longer than it takes until the last plugin has refused a policy; shorter than anybody needs to think better of a schedule.
+constexpr std::int64_t kRefusedWithin = 300;
+
+}  // namespace
 
 std::string_view Tasks::settings_schema() { return settings_schema_text(); }
 
@@ -58,14 +64,26 @@ void Runner::take_settings(Settings settings) {
     // While it is off it has none. Against what was recorded: it may have changed while the agent was stopped.
     const auto schedule = digest_of(entry.definition.enabled ? entry.definition.schedule : Schedule());
     const bool changed = what.schedule != 0 && what.schedule != schedule;
+    // As if it had never been another, unless it ran by that.
+    const bool is_back = changed && entry.before.schedule == schedule && entry.before.last_start == what.last_start && now - entry.changed_at <= kRefusedWithin;
+    if (is_back) {
+      what.first_seen = entry.before.first_seen;
+      what.pending_at = entry.before.pending_at;
+      what.pending_why = entry.before.pending_why;
+      entry.ran_since_start = entry.ran_before;
+    } else if (changed) {
+      entry.before = what;
+      entry.ran_before = entry.ran_since_start;
+      entry.changed_at = now;
+      what.pending_at = 0;
+    }
     what.schedule = schedule;
     // A new schedule counts from now: what it would have said earlier was not missed.
-    if (what.first_seen == 0 || changed) what.first_seen = now;
-    if (changed) what.pending_at = 0;
+    if (what.first_seen == 0 || (changed && !is_back)) what.first_seen = now;
     what.first_seen = std::min(what.first_seen, now);
     what.last_start = settled(what.last_start, now);
     remember(entry, what);
-    if (configured_ && (is_new || changed)) leave_out_past_start(entry, now);
+    if (configured_ && (is_new || (changed && !is_back))) leave_out_past_start(entry, now);
     if (!entry.definition.enabled && !entry.waiting.empty() && entry.waiting != kByHand) give_up_waiting(entry, Code::cancelled, "was switched off");
     fresh.emplace(entry.definition.id, std::move(entry));
   }

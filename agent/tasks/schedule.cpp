@@ -119,13 +119,14 @@ std::uint64_t spread_of(std::string_view device, std::string_view task) {
 }
 
 std::int64_t digest_of(const Schedule& schedule) {
+  // All members by name: one that is added does not compile before somebody has said here whether it counts.
+  const auto& [kind, every, outbreak, every_days, weekdays, day, time_of_day, delay, after, only_after_success, run_missed, random_delay, stop_after] = schedule;
   std::string text;
-  for (const std::int64_t number : std::initializer_list<std::int64_t>{static_cast<std::int64_t>(schedule.kind), schedule.every.count(), schedule.outbreak.count(), schedule.every_days,
-                                                                       schedule.day, schedule.time_of_day.count(), schedule.delay.count(), schedule.only_after_success,
-                                                                       schedule.run_missed, schedule.random_delay.count()})
+  for (const std::int64_t number : std::initializer_list<std::int64_t>{static_cast<std::int64_t>(kind), every.count(), outbreak.count(), every_days, day, time_of_day.count(), delay.count(),
+                                                                       only_after_success, run_missed, random_delay.count()})
     text += cat(std::to_string(number), " ");
-  for (const bool day : schedule.weekdays) text += day ? '1' : '0';
-  return static_cast<std::int64_t>(spread_of(text, schedule.after) >> 1);  // JSON's numbers have a sign
+  for (const bool is_on : weekdays) text += is_on ? '1' : '0';
+  return static_cast<std::int64_t>(spread_of(text, after) >> 1);  // JSON's numbers have a sign
 }
 
 Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {

@@ -20,7 +20,7 @@ std::string_view settings_schema_text() {
         "type": "object", "additionalProperties": false,
         "properties": {
           "type": {"description": "What it does: update, rollback, or what picketctl task list shows; the task's id when absent.", "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"},
-          "options": {"description": "As its type knows them. components of a distribution-point are for that download only: what is to stay belongs in the setting components of the point.", "type": "object", "maxProperties": 64},
+          "options": {"description": "As its type knows them, at most 40000 bytes. components of a distribution-point are for that download only: what is to stay belongs in the setting components of the point.", "type": "object", "maxProperties": 64},
           "enabled": {"description": "Off: it only runs by hand.", "type": "boolean"},
           "schedule": {
             "description": "When it runs; one of these. None: by hand.",

@@ -174,11 +174,11 @@ def report(name, found):
     ours = [tools["ours"] for tools in found]
     sums = {tool: sum(tools[tool][0] for tools in found) for tool in MAKE}
     row(f"delta bytes, {name}, {steps}", sums["ours"], sum(size for size, _ in best), "best tool of each step", "B", "at most the best tool", 1.0)
-    row(f"delta bytes, {name}, worst step", round(max(mine[0] / peer[0] for mine, peer in zip(ours, best)), 3), 1, "best tool", "ratio", "at most the best tool", 1.0)
+    row(f"delta bytes, {name}, worst step", max(mine[0] / peer[0] for mine, peer in zip(ours, best)), 1, "best tool", "ratio", "at most the best tool", 1.0)
     for peer in (*PEERS, "zsync", "full"):
         row(f"delta bytes, {name}, {steps}, to {peer}", sums["ours"], sums[peer], peer, "B")
-    row(f"delta apply, {name}, {steps}", round(1000 * sum(seconds for _, seconds in ours), 1), round(1000 * sum(seconds for _, seconds in best), 1), "that tool", "ms CPU", "at least as fast", 1.0)
-    row(f"delta apply, {name}, worst step", round(max(mine[1] / peer[1] for mine, peer in zip(ours, best)), 3), 1, "that tool", "ratio", "at least as fast", 1.0)
+    row(f"delta apply, {name}, {steps}", 1000 * sum(seconds for _, seconds in ours), 1000 * sum(seconds for _, seconds in best), "that tool", "ms CPU", "at least as fast", 1.0)
+    row(f"delta apply, {name}, worst step", max(mine[1] / peer[1] for mine, peer in zip(ours, best)), 1, "that tool", "ratio", "at least as fast", 1.0)
 
 
 def table(found):

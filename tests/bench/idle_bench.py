@@ -62,10 +62,10 @@ def main(work):
             if peer.process.poll() is not None:
                 sys.exit(f"freshclam did not stay: exit status {peer.process.returncode}: {peer.log()}")
             _, peer_private = memory(peer.process.pid)
-    row("idle private memory", round(private, 2), "MB", "lower", "less than freshclam", peer=round(peer_private, 2), peer_name="freshclam", goal_ratio=1.0)
-    row("idle resident memory", round(resident, 2), "MB", "lower", "under 25 MB", goal_value=25)
+    row("idle private memory", private, "MB", "lower", "less than freshclam", peer=peer_private, peer_name="freshclam", goal_ratio=1.0)
+    row("idle resident memory", resident, "MB", "lower", "under 25 MB", goal_value=25)
     row("idle wake-ups", wakeups, "1/s", "lower", "under 1", goal_value=1)
-    row("start until ready", round(sorted(ready)[2], 1), "ms", "lower", "under 100 ms", goal_value=100)
+    row("start until ready", sorted(ready)[2], "ms", "lower", "under 100 ms", goal_value=100)
 
 
 with workplace("idle") as place:

@@ -1,4 +1,4 @@
-// One JSON line per figure; `installer/bench` gathers them from every program of tests/bench.
+// One JSON line per figure, not rounded: table.py judges it, and rounds for people; `installer/bench` gathers them from every program of tests/bench.
 #pragma once
 
 #include <cstdio>
@@ -17,7 +17,7 @@ struct Figure {
 };
 
 inline void report(const Figure& f) {
-  std::printf(R"({"name":"%s","ours":%.4g,"peer":%.4g,"peer_name":"%s","unit":"%s","better":"%s","goal":"%s","goal_ratio":%.4g})" "\n",
+  std::printf(R"({"name":"%s","ours":%.9g,"peer":%.9g,"peer_name":"%s","unit":"%s","better":"%s","goal":"%s","goal_ratio":%.4g})" "\n",
               f.name, f.ours, f.peer, f.peer_name, f.unit, f.better, f.goal, f.goal_ratio);
   std::fflush(stdout);
 }

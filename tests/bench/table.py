@@ -9,8 +9,9 @@ import sys
 
 
 def judge(row):
-    row["ratio"] = round(row["ours"] / row["peer"], 3) if row.get("peer") else None
-    measured, goal = (row["ratio"], row["goal_ratio"]) if row.get("goal_ratio") is not None else (row["ours"], row.get("goal_value"))
+    ratio = row["ours"] / row["peer"] if row.get("peer") else None
+    row["ratio"] = None if ratio is None else round(ratio, 3)  # to look at; judged is what was measured
+    measured, goal = (ratio, row["goal_ratio"]) if row.get("goal_ratio") is not None else (row["ours"], row.get("goal_value"))
     if goal is None or measured is None:
         row["result"] = "-"
     else:

@@ -99,7 +99,7 @@ void measure(int targets, double goal_ms, const fs::path& folder) {
     ours.push_back(one);
     peer.push_back(two);
   }
-  std::printf("{\"name\":\"tuf: cold refresh and 1 MiB, %d target%s listed\",\"ours\":%.1f,\"peer\":%.1f,\"peer_name\":\"curl of the same 5 files + sha256sum\",\"unit\":\"ms\","
+  std::printf("{\"name\":\"tuf: cold refresh and 1 MiB, %d target%s listed\",\"ours\":%.4f,\"peer\":%.4f,\"peer_name\":\"curl of the same 5 files + sha256sum\",\"unit\":\"ms\","
               "\"better\":\"lower\",\"goal\":\"under %.0f ms\",\"goal_ratio\":null,\"goal_value\":%.0f}\n",
               targets, targets == 1 ? "" : "s", median(ours), median(peer), goal_ms, goal_ms);
   std::fflush(stdout);

@@ -125,7 +125,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
 
   void tell_result(const Frame& frame, Status status) {
     if (frame.token == 0) return;
-    const auto text = status == kOk ? std::string_view() : to_string(static_cast<Code>(-status));
+    const auto text = status == kOk ? std::string_view() : to_string(code_of(status));
     (void)send({.type = Type::result, .status = status, .token = frame.token, .text = text});
   }
 
@@ -164,7 +164,7 @@ class SocketBridge final : public Bridge, private Handler, private Channel::List
       const auto answerers = frame.text.empty() ? peer_->answerers(frame.topic) : std::vector<std::string>();
       return cat(what, answerers.size() > 1 ? cat("several answer it (", listed(answerers), "); name one") : "its token is in use by another request that is open");
     }
-    return cat(what, to_string(static_cast<Code>(-status)));
+    return cat(what, to_string(code_of(status)));
   }
 
   void end_on_loop() {

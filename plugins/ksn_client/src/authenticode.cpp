@@ -145,10 +145,7 @@ picket::Result<PeSignature> read_signature(std::string_view der, std::string_vie
     out.note = "the image was changed after it was signed";
     return out;
   }
-  if (!message->covers(said.signed_part)) {
-    out.note = "the signature is not good";
-    return out;
-  }
+  if (!message->covers(said.signed_part, out.note)) return out;
   out.image_matches = true;
   out.product = program_name(message->signed_attribute(kOpusInfo));
   // A program outlives the certificate it was signed with. When it was signed only a time stamp says; without one the certificate counts as of today.

@@ -96,18 +96,21 @@ std::string SignedData::publisher() const {
 
 // The digest of what is signed and its type stand among the attributes, and the signature is over these. PKCS7_verify would do the same; it
 // leaks memory for some malformed signatures (OpenSSL 3.0), and whoever brings files could spend ours with it.
-bool SignedData::covers(std::string_view covered) const {
+bool SignedData::covers(std::string_view covered, std::string& why) const {
   const ErrorsStay errors;
   const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(info_->digest_alg->algorithm));
+  const auto bad = [&](std::string_view reason) { return why = reason, false; };
+  if (algorithm == nullptr) return bad("the signature's digest is of a kind that counts no more");
+  constexpr std::string_view not_good = "the signature is not good";
   const ASN1_OCTET_STRING* said = ::PKCS7_digest_from_attributes(info_->auth_attr);
   const ASN1_TYPE* type = ::PKCS7_get_signed_attribute(info_.get(), NID_pkcs9_contentType);
   // A counter signature has none (RFC 5652, 11.4), or one that says "data": it is about no content, and must not pass for a signature that is.
   const ASN1_OBJECT* expected = is_counter_ ? ::OBJ_nid2obj(NID_pkcs7_data) : pkcs7_->d.sign->contents->type;
-  if (algorithm == nullptr || said == nullptr || (type == nullptr && !is_counter_) || (type != nullptr && (type->type != V_ASN1_OBJECT || ::OBJ_cmp(type->value.object, expected) != 0))) return false;
+  if (said == nullptr || (type == nullptr && !is_counter_) || (type != nullptr && (type->type != V_ASN1_OBJECT || ::OBJ_cmp(type->value.object, expected) != 0))) return bad(not_good);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  if (::EVP_Digest(covered.data(), covered.size(), digest, &size, algorithm, nullptr) != 1) return false;
-  if (bytes_of(said) != std::string_view(reinterpret_cast<const char*>(digest), size)) return false;
+  if (::EVP_Digest(covered.data(), covered.size(), digest, &size, algorithm, nullptr) != 1) return bad(not_good);
+  if (bytes_of(said) != std::string_view(reinterpret_cast<const char*>(digest), size)) return bad(not_good);
   unsigned char* attributes = nullptr;
   const int length = ::ASN1_item_i2d(reinterpret_cast<ASN1_VALUE*>(info_->auth_attr), &attributes, ASN1_ITEM_rptr(PKCS7_ATTR_VERIFY));
   const DigestContext context(::EVP_MD_CTX_new());
@@ -116,7 +119,7 @@ bool SignedData::covers(std::string_view covered) const {
   const bool good = length > 0 && context && key != nullptr && ::EVP_DigestVerifyInit(context.get(), nullptr, algorithm, nullptr, key) == 1 &&
                     ::EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()), signature.size(), attributes, static_cast<std::size_t>(length)) == 1;
   OPENSSL_free(attributes);
-  return good;
+  return good || bad(not_good);
 }
 
 std::optional<SignedData> SignedData::counter_signature() const {

@@ -28,8 +28,8 @@ class SignedData {
   [[nodiscard]] std::string_view unsigned_attribute(const char* oid) const { return attribute(info_->unauth_attr, oid); }
   [[nodiscard]] std::string publisher() const;             // organisation of the signer's certificate, else its common name
 
-  // The signature is good, and what it covers is `covered`.
-  [[nodiscard]] bool covers(std::string_view covered) const;
+  // The signature is good, over a strong digest, and what it covers is `covered`. Else `why`.
+  [[nodiscard]] bool covers(std::string_view covered, std::string& why) const;
 
   // PKCS #9's: another signer's word about this signature. nullopt: none that can be read, or its certificate does not lie here.
   [[nodiscard]] std::optional<SignedData> counter_signature() const;

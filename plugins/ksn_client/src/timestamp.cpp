@@ -16,29 +16,29 @@ constexpr char kAttribute[] = "1.3.6.1.4.1.311.3.3.1";         // szOID_RFC3161_
 constexpr char kTstInfo[] = "1.2.840.113549.1.9.16.1.4";       // id-ct-TSTInfo
 constexpr std::int64_t kClockSkewSeconds = 300;
 
-struct Said {
-  std::int64_t when = 0;
-  bool about_it = false;  // about this signature
-};
-std::optional<Said> read_info(std::string_view der, std::string_view signature) {
+// Unix seconds; an error says why it is no word about this signature.
+picket::Result<std::int64_t> read_info(std::string_view der, std::string_view signature) {
   struct Free {
     void operator()(TS_TST_INFO* object) const { ::TS_TST_INFO_free(object); }
   };
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   const std::unique_ptr<TS_TST_INFO, Free> info(::d2i_TS_TST_INFO(nullptr, &at, static_cast<long>(der.size())));
   std::tm when{};
-  if (!info || ::ASN1_TIME_to_tm(::TS_TST_INFO_get_time(info.get()), &when) != 1) return std::nullopt;
+  const auto bad = [](const char* reason) { return fail(picket::Code::invalid, reason); };
+  if (!info || ::ASN1_TIME_to_tm(::TS_TST_INFO_get_time(info.get()), &when) != 1) return bad("it cannot be read");
   TS_MSG_IMPRINT* imprint = ::TS_TST_INFO_get_msg_imprint(info.get());
   const ASN1_OBJECT* object = nullptr;
   ::X509_ALGOR_get0(&object, nullptr, nullptr, ::TS_MSG_IMPRINT_get_algo(imprint));
   const EVP_MD* algorithm = strong_digest(::OBJ_obj2nid(object));
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  if (algorithm == nullptr || ::EVP_Digest(signature.data(), signature.size(), digest, &size, algorithm, nullptr) != 1) return std::nullopt;
+  if (algorithm == nullptr) return bad("the digest of what it stamps is of a kind that counts no more");
+  if (::EVP_Digest(signature.data(), signature.size(), digest, &size, algorithm, nullptr) != 1) return bad("it cannot be read");
   const ASN1_OCTET_STRING* said = ::TS_MSG_IMPRINT_get_msg(imprint);
   const std::string_view wanted(reinterpret_cast<const char*>(digest), size),
       got(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(said)), static_cast<std::size_t>(::ASN1_STRING_length(said)));
-  return Said{::timegm(&when), got == wanted};
+  if (got != wanted) return bad("it is about another signature");
+  return ::timegm(&when);
 }
 
 }  // namespace
@@ -55,8 +55,7 @@ std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::s
     const auto when = older->signing_time();
     if (!when) return bad("it does not say when");
     if (*when > now + kClockSkewSeconds) return bad("it is of the future");
-    if (!older->covers(signature.signature())) return bad("its signature is not good");
-    if (std::string reason; !older->leads_to(authorities, SignedData::Use::time, *when, reason)) return bad(reason);
+    if (std::string reason; !older->covers(signature.signature(), reason) || !older->leads_to(authorities, SignedData::Use::time, *when, reason)) return bad(reason);
     return when;
   }
   const auto token = SignedData::parse(der);
@@ -65,12 +64,10 @@ std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::s
   ::ERR_set_mark();
   const auto said = read_info(content, signature.signature());
   ::ERR_pop_to_mark();
-  if (!said) return bad("it cannot be read");
-  if (!said->about_it) return bad("it is about another signature");
-  if (said->when > now + kClockSkewSeconds) return bad("it is of the future");
-  if (!token->covers(content)) return bad("its signature is not good");
-  if (std::string reason; !token->leads_to(authorities, SignedData::Use::time, said->when, reason)) return bad(reason);
-  return said->when;
+  if (!said) return bad(said.error().message);
+  if (*said > now + kClockSkewSeconds) return bad("it is of the future");
+  if (std::string reason; !token->covers(content, reason) || !token->leads_to(authorities, SignedData::Use::time, *said, reason)) return bad(reason);
+  return *said;
 }
 
 }  // namespace ksn_client

@@ -9,7 +9,7 @@
 
 namespace ksn_client {
 
-// Unix seconds. nullopt: it has none, or `why` it does not count. `authorities`: as for SignedData::leads_to.
+// Unix seconds. nullopt: it has none, or `why` it does not count, e.g. that it is over SHA-1, as many counter signatures are. `authorities`: as for SignedData::leads_to.
 [[nodiscard]] std::optional<std::int64_t> stamped_at(const SignedData& signature, const std::string& authorities, std::int64_t now, std::string& why);
 
 }  // namespace ksn_client

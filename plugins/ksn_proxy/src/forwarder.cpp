@@ -49,19 +49,19 @@ Forwarder::Part Forwarder::part_of(const Message& message) {
   return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size(), {}, 0};
 }
 
-Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, std::deque<OtherOutbox> others)
-    : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), others_(std::move(others)) {}
+Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, const std::filesystem::path& own)
+    : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), others_(other_outboxes(settings_.folder, own)), aside_(put_aside(settings_.folder)) {}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
   PICKET_LET(own, outbox_folder(settings.folder, settings.ksn));
   PICKET_LET(outbox, Outbox::open(own, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
-  auto others = other_outboxes(settings.folder, own);
-  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox), std::move(others)));
+  std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox), own));
   for (auto& part : parts_that_wait) out->remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
+  out->keep_aside(out->outbox_.bytes_with({}) + out->bytes_of_others());
   out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });
   return out;
 }
@@ -281,7 +281,11 @@ void Forwarder::taken() {
 
 void Forwarder::give_up_others(std::size_t count, std::string_view why) {
   std::uint64_t messages = 0;
-  for (; count > 0; --count, others_.pop_front()) messages += remove_outbox(others_.front().folder);
+  for (; count > 0; --count, others_.pop_front()) {
+    const auto& folder = others_.front().folder;
+    messages += remove_outbox(folder);
+    std::erase_if(aside_, [&](const auto& one) { return one.file.parent_path() == folder; });
+  }
   if (messages == 0) return;
   {
     const std::lock_guard lock(mutex_);
@@ -290,13 +294,30 @@ void Forwarder::give_up_others(std::size_t count, std::string_view why) {
   parts_.warn(cat(why, ": messages that waited for the one before are given up (", std::to_string(messages), ")"));
 }
 
-// All KSNs' messages share one room. What waits for another one gives way, unless that would not help.
+std::uint64_t Forwarder::bytes_of_others() const {
+  std::uint64_t out = 0;
+  for (const auto& other : others_) out += other.bytes;
+  return out;
+}
+
+std::uint64_t Forwarder::keep_aside(std::uint64_t needed) {
+  std::uint64_t bytes = 0, gone = 0;
+  for (const auto& one : aside_) bytes += one.bytes;
+  for (; !aside_.empty() && needed + bytes > settings_.limits.bytes; aside_.pop_front(), ++gone) {
+    bytes -= aside_.front().bytes;
+    (void)picket::remove_file(aside_.front().file);  // one that cannot be removed is tried again after the next start
+  }
+  if (gone > 0) parts_.warn(cat("what waits needs the room (outbox_mb): files that were put aside as *.damaged are removed (", std::to_string(gone), ")"));
+  return bytes;
+}
+
+// All share one room. What nobody can read gives way first, then what waits for another KSN, unless that would not help.
 void Forwarder::make_room(const Message& message) {
   const auto most = settings_.limits.bytes, wanted = outbox_.bytes_with(message);
-  std::uint64_t others = 0;
-  for (const auto& other : others_) others += other.bytes;
+  auto others = bytes_of_others();
+  const auto aside = keep_aside(wanted + others);
   for (; !others_.empty() && wanted <= most && wanted + others > most; give_up_others(1, "what waits for this KSN needs the room (outbox_mb)")) others -= others_.front().bytes;
-  outbox_.set_limit(most - std::min(most, others));
+  outbox_.set_limit(most - std::min(most, others + aside));
 }
 
 void Forwarder::write(std::vector<Queued> queued) {

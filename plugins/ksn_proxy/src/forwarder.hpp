@@ -79,7 +79,7 @@ class Forwarder {
     Message message;
     From from;
   };
-  Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, std::deque<OtherOutbox> others);
+  Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, const std::filesystem::path& own);
   void pass_on(MessageKind kind, std::string body, From from);
   void store(MessageKind kind, std::string body, From from);
   void run();
@@ -88,6 +88,8 @@ class Forwarder {
   void on_sent(picket::Result<Posted> posted);
   void taken();           // something, by the KSN; under the lock
   void give_up_others(std::size_t count, std::string_view why);
+  [[nodiscard]] std::uint64_t bytes_of_others() const;
+  std::uint64_t keep_aside(std::uint64_t needed);  // as much as fits beside so many bytes, and that is how many
   void make_room(const Message& message);
   [[nodiscard]] static Part part_of(const Message& message);
   void remember(Part part);
@@ -116,6 +118,7 @@ class Forwarder {
   // The thread's own:
   Outbox outbox_;
   std::deque<OtherOutbox> others_;                  // of other KSNs, until this one has taken something, or needs the room
+  std::deque<PutAside> aside_;                      // until anybody's messages need the room
   Message oldest_;                                  // the one in flight
   std::thread thread_;
 };

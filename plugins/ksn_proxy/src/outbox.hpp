@@ -37,7 +37,7 @@ class Outbox {
   };
 
   // Reads what is there; each whole message is shown once, oldest first. What is torn at the end of the last file was never promised to anybody and
-  // is cut off; what is damaged elsewhere is counted, and put aside as NAME.damaged.
+  // is cut off; what is damaged elsewhere is counted, and put aside as NAME.damaged, for people only.
   [[nodiscard]] static picket::Result<Outbox> open(const std::filesystem::path& folder, Limits limits, const std::function<void(const Message&)>& show);
   Outbox(Outbox&&) = default;
   Outbox& operator=(Outbox&&) = default;

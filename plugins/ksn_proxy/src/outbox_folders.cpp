@@ -14,6 +14,7 @@ using picket::Result;
 namespace fs = std::filesystem;
 
 constexpr std::string_view kKeys = "ksn";  // in each folder: whose it is, an id a line
+constexpr std::string_view kPutAside = ".damaged";
 constexpr std::uint64_t kMostKeysBytes = 64u << 10;
 
 std::vector<fs::path> folders_in(const fs::path& all) {
@@ -23,6 +24,20 @@ std::vector<fs::path> folders_in(const fs::path& all) {
     if (it->symlink_status(error).type() == fs::file_type::directory) out.push_back(it->path());
   std::sort(out.begin(), out.end());
   return out;
+}
+
+// take(path, bytes, when it was written)
+template <class Take>
+void each_file_in(const fs::path& folder, const Take& take) {
+  std::error_code error;
+  for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+    std::error_code gone;
+    if (!it->is_regular_file(gone)) continue;
+    const auto bytes = it->file_size(gone);
+    if (gone) continue;
+    const auto when = it->last_write_time(gone);
+    if (!gone) take(it->path(), bytes, when);
+  }
 }
 
 }  // namespace
@@ -51,19 +66,28 @@ std::deque<OtherOutbox> other_outboxes(const fs::path& all, const fs::path& own)
     if (folder == own) continue;
     OtherOutbox other{folder};
     auto written = fs::file_time_type::min();
-    std::error_code error;
-    for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
-      std::error_code ignored;
-      if (!it->is_regular_file(ignored)) continue;
-      const auto size = it->file_size(ignored);
-      if (!ignored) other.bytes += size;
-      const auto when = it->last_write_time(ignored);
-      if (!ignored) written = std::max(written, when);
-    }
+    each_file_in(folder, [&](const fs::path& file, std::uint64_t bytes, fs::file_time_type when) {
+      if (file.extension() == kPutAside) return;
+      other.bytes += bytes;
+      written = std::max(written, when);
+    });
     by_age.emplace(written, std::move(other));
   }
   std::deque<OtherOutbox> out;
   for (auto& [written, other] : by_age) out.push_back(std::move(other));
+  return out;
+}
+
+std::deque<PutAside> put_aside(const fs::path& all) {
+  std::multimap<fs::file_time_type, PutAside> by_age;
+  auto folders = folders_in(all);
+  folders.push_back(all);
+  for (const auto& folder : folders)
+    each_file_in(folder, [&](const fs::path& file, std::uint64_t bytes, fs::file_time_type when) {
+      if (file.extension() == kPutAside) by_age.emplace(when, PutAside{file, bytes});
+    });
+  std::deque<PutAside> out;
+  for (auto& [when, one] : by_age) out.push_back(std::move(one));
   return out;
 }
 

@@ -18,10 +18,17 @@ namespace ksn_proxy {
 
 struct OtherOutbox {
   std::filesystem::path folder;
-  std::uint64_t bytes = 0;  // of its files
+  std::uint64_t bytes = 0;  // of its files, without what is put aside
 };
 // All but the one whose folder is `own`; first the one that was not written to for longest.
 [[nodiscard]] std::deque<OtherOutbox> other_outboxes(const std::filesystem::path& all, const std::filesystem::path& own);
+
+struct PutAside {
+  std::filesystem::path file;
+  std::uint64_t bytes = 0;
+};
+// What could not be read, of all KSNs; the oldest first.
+[[nodiscard]] std::deque<PutAside> put_aside(const std::filesystem::path& all);
 
 // Throws away what waits there. Says how many messages that were.
 [[nodiscard]] std::uint64_t remove_outbox(const std::filesystem::path& folder);

@@ -97,6 +97,12 @@ TEST(TaskSettings, tasks_that_wait_for_nothing_or_for_each_other_are_refused) {
   EXPECT_THAT(why_not("{"), HasSubstr("not JSON"));
 }
 
+TEST(TaskSettings, options_that_no_message_could_hold_are_refused_in_one_line) {
+  const auto with = [](std::size_t bytes) { return cat(R"({"tasks":{"x":{"options":{"a":")", std::string(bytes - 8, 'a'), R"("}}}})"); };
+  EXPECT_EQ(read(with(kMaxOptions)).tasks.back().options_json.size(), kMaxOptions);
+  EXPECT_EQ(why_not(with(kMaxOptions + 1)), "tasks.x.options: they have 40001 bytes, at most 40000 are taken");
+}
+
 TEST(TaskSettings, the_schema_refuses_what_is_malformed) {
   EXPECT_EQ(against_schema("{}"), "");
   EXPECT_EQ(against_schema(R"({"outbreak":true,"tasks":{"nightly":{"type":"update","schedule":{"daily":{"at":"03:00"}},"random_delay":{"minutes":10}}}})"), "");

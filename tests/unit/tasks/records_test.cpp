@@ -56,6 +56,26 @@ TEST_F(TaskRecords, a_run_survives_as_a_line) {
   EXPECT_FALSE(Records::run_of("rubbish"));
 }
 
+TEST_F(TaskRecords, of_too_many_parts_every_one_with_a_bad_result_stays_also_with_a_word_that_only_a_plugin_knows) {
+  const std::vector<std::string> bad{"failed", "partial", "unsupported", "cancelled", "timed-out", "interrupted", "refused", "rolled-back", "removed", "quarantined", ""};
+  auto big = run(9);
+  big.clear_parts();
+  const auto add = [&](std::string_view result) {
+    auto& part = *big.add_parts();
+    part.set_result(std::string(result));
+    part.set_text(std::string(100, 'x'));
+  };
+  for (const auto* good : {"ok", "updated", "current", "fetched", "exported", "confirmed"})
+    for (int i = 0; i < 500; ++i) add(good);
+  for (const auto& result : bad) add(result);
+  const auto told = Records::in_one_message(big);
+  ASSERT_LT(told.parts_size(), big.parts_size());
+  ASSERT_GT(told.parts_size(), static_cast<int>(bad.size())) << "what is left of the room is for what went well";
+  std::vector<std::string> last;
+  for (auto i = told.parts_size() - static_cast<int>(bad.size()); i < told.parts_size(); ++i) last.push_back(told.parts(i).result());
+  EXPECT_EQ(last, bad);
+}
+
 TEST_F(TaskRecords, a_run_with_too_many_parts_for_one_message_keeps_those_that_failed_and_says_how_many_are_left_out) {
   EXPECT_EQ(Records::in_one_message(run(7)).SerializeAsString(), run(7).SerializeAsString());
   auto big = run(8);

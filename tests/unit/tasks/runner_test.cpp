@@ -1,4 +1,5 @@
 // What becomes of a run: asked for, waiting, cancelled, stopped, watched, refused, recorded.
+#include "tasks/definition.hpp"
 #include "unit/tasks/runner_fixture.hpp"
 
 namespace picket::tasks {
@@ -291,6 +292,24 @@ TEST_F(TasksTest, a_list_asks_once_who_offers_which_type_however_many_tasks_ther
   for (const auto& task : reply->tasks())
     if (!task.text().empty()) hindered.push_back(task.id());
   EXPECT_THAT(hindered, testing::ElementsAre("b", "d"));
+}
+
+TEST_F(TasksTest, the_longest_options_and_the_longest_run_are_shown_in_one_message) {
+  const auto options = cat(R"({"a":")", std::string(kMaxOptions - 8, 'a'), R"("})");
+  open(cat(R"({"tasks":{"x":{"type":"test","options":)", options, "}}}"));
+  v1::WorkReply reply;
+  reply.set_result("partial");
+  while (reply.ByteSizeLong() < 120'000) {
+    auto& part = *reply.add_parts();
+    part.set_result("failed");
+    part.set_text(std::string(1000, 'x'));
+  }
+  plugin_->say_bytes(reply.SerializeAsString());
+  ASSERT_TRUE(run("x"));
+  EXPECT_EQ(plugin_->asked().front().options_json(), options);
+  const auto shown = show("x");
+  EXPECT_THAT(shown.definition_json(), HasSubstr(options));
+  EXPECT_THAT(shown.last().text(), HasSubstr("parts are left out"));
 }
 
 TEST_F(TasksTest, a_plugin_that_goes_or_answers_nonsense_is_a_failure) {

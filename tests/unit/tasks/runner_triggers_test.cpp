@@ -279,6 +279,54 @@ TEST_F(TasksTest, a_schedule_that_was_changed_while_the_agent_was_stopped_counts
   EXPECT_EQ(plugin_->asked().size(), 1U);
 }
 
+// It is 08:00.
+TEST_F(TasksTest, a_policy_that_is_refused_costs_no_run_of_the_schedules_that_it_had_changed) {
+  const auto settings = [](std::string_view daily, std::string_view delay, std::string_view start) {
+    return cat(R"({"tasks":{"first":{"type":"test"},"next":{"type":"test","schedule":{"after":{"task":"first","delay":{"minutes":)", delay, R"(}}}},"start":{"type":"test","schedule":{"at_start":{"delay":{"minutes":)",
+               start, R"(}}}},"x":{"type":"test","schedule":{"daily":{"at":")", daily, R"("}},"random_delay":{"minutes":30}}}})");
+  };
+  const auto good = settings("09:00", "40", "50"), refused = settings("21:00", "5", "1");
+  open(good);
+  tasks_.reset();
+  clock_.pass(7200);
+  open(good);
+  ASSERT_TRUE(run("first"));
+  const auto missed = show("x").next_run(), next = show("next").next_run(), start = show("start").next_run();
+  ASSERT_GT(missed, clock_.wall + 90);
+  clock_.pass(70);
+  ASSERT_TRUE(tasks_->apply_settings(refused));
+  EXPECT_EQ(show("next").next_run(), 0);
+  EXPECT_EQ(show("start").next_run(), 0);
+  clock_.pass(20);
+  ASSERT_TRUE(tasks_->apply_settings(good));
+  EXPECT_EQ(show("x").next_run(), missed);
+  EXPECT_EQ(show("next").next_run(), next);
+  EXPECT_EQ(show("start").next_run(), start);
+  clock_.pass(3600);
+  ASSERT_TRUE(comes_true([&] { return !history("x").empty() && !history("next").empty() && !history("start").empty(); }));
+  EXPECT_EQ(history("x").front().trigger(), "missed");
+}
+
+TEST_F(TasksTest, a_schedule_that_comes_back_later_or_after_a_run_is_a_new_one) {
+  open(kEvery);
+  clock_.pass(500);
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":7}}}}})"));
+  clock_.pass(301);
+  ASSERT_TRUE(tasks_->apply_settings(kEvery));
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nothing was missed";
+
+  const auto after = [](std::string_view delay) {
+    return cat(R"({"tasks":{"first":{"type":"test"},"next":{"type":"test","schedule":{"after":{"task":"first","delay":{"minutes":)", delay, "}}}}}}");
+  };
+  ASSERT_TRUE(tasks_->apply_settings(after("40")));
+  ASSERT_TRUE(run("first"));
+  ASSERT_TRUE(tasks_->apply_settings(after("5")));
+  clock_.pass(10);
+  ASSERT_TRUE(run("next"));
+  ASSERT_TRUE(tasks_->apply_settings(after("40")));
+  EXPECT_EQ(show("next").next_run(), 0) << "it has followed already";
+}
+
 TEST_F(TasksTest, a_policy_that_is_refused_brings_back_what_it_took_out_with_its_last_run_and_what_is_to_come) {
   constexpr std::string_view both = R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":10}}},"y":{"type":"test","schedule":{"after":{"task":"x","delay":{"minutes":5}}}}}})";
   open(both);

@@ -173,9 +173,7 @@ TEST_F(UpdateAhead, waits_for_a_plugin_that_serves_one_file_at_a_time) {
 class UpdateLacking : public UpdateTest {};
 
 TEST_F(UpdateLacking, a_lower_release_is_taken_when_a_copy_lacks_the_files_of_the_newest) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   publish(release(3));
   const auto newest = "targets/" + last_path_;
@@ -215,9 +213,7 @@ TEST_F(UpdateLacking, the_other_variant_is_better_than_nothing_and_only_until_th
 }
 
 TEST_F(UpdateLacking, the_other_variant_takes_the_place_of_no_release_of_the_wanted_one) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   publish(release(2, "light"));
   source_->make_trouble({"rules/full/", What::missing, 0, 1000});
@@ -226,9 +222,7 @@ TEST_F(UpdateLacking, the_other_variant_takes_the_place_of_no_release_of_the_wan
 }
 
 TEST_F(UpdateLacking, a_lower_release_of_which_there_is_only_the_other_variant_takes_its_place_neither) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   publish(release(3, "light"));
   publish(release(4));

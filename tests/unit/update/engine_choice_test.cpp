@@ -246,9 +246,7 @@ TEST_F(UpdateTest, progress_is_streamed_to_who_asked) {
 }
 
 TEST_F(UpdateTest, freshness_is_measured_from_publication) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   EXPECT_TRUE(world_->engine->problems().empty());
   world_->clock.wall = support::TufRepo::start + 73 * 3600;
   EXPECT_EQ(world_->status_of("rules").freshness(), "warning");

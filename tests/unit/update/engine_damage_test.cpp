@@ -24,9 +24,7 @@ class UpdateDamage : public UpdateTest {
 };
 
 TEST_F(UpdateDamage, a_flipped_bit_in_the_set_in_force_is_found_and_repaired) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   flip(folder_ / "data/sets/rules/current/a.yar");
   ASSERT_NE(rule(), "rule of 1 full");
   const auto result = world_->run();
@@ -37,9 +35,7 @@ TEST_F(UpdateDamage, a_flipped_bit_in_the_set_in_force_is_found_and_repaired) {
 }
 
 TEST_F(UpdateDamage, a_flipped_bit_in_a_kept_set_is_not_rolled_back_to) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   const auto first = world_->status_of("rules").path();
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
@@ -65,9 +61,7 @@ TEST_F(UpdateDamage, a_flipped_bit_in_a_partial_download_costs_one_more_download
 }
 
 TEST_F(UpdateDamage, a_flipped_bit_in_any_other_stored_file_loses_no_set) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
   world_->close();
@@ -85,9 +79,7 @@ TEST_F(UpdateDamage, a_flipped_bit_in_any_other_stored_file_loses_no_set) {
 }
 
 TEST_F(UpdateDamage, a_damaged_description_of_the_set_in_force_brings_the_earlier_back_until_the_next_update) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
   const auto set = std::filesystem::read_symlink(folder_ / "data/sets/rules/current").native();

@@ -53,9 +53,7 @@ class UpdateExport : public UpdateTest {
 };
 
 TEST_F(UpdateExport, is_a_source_for_others_as_it_is) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   const auto result = export_to({stick()});
   EXPECT_EQ(result.result(), "ok") << result.text();
   EXPECT_EQ(result.kind(), "export");
@@ -66,9 +64,7 @@ TEST_F(UpdateExport, is_a_source_for_others_as_it_is) {
 }
 
 TEST_F(UpdateExport, holds_the_state_of_the_last_update_not_what_was_published_since) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(export_to({stick()}).result(), "ok");
   EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 1|rule of 1 full");
@@ -100,9 +96,7 @@ TEST_F(UpdateExport, needs_no_source_when_archives_are_kept) {
 }
 
 TEST_F(UpdateExport, goes_to_several_folders_and_says_which_one_failed) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   std::filesystem::create_directories(folder_ / "home");
   std::ofstream(folder_ / "home" / "letter.txt") << "dear";
   const auto result = export_to({stick(), folder_ / "home", folder_ / "none" / "deep"});
@@ -114,9 +108,7 @@ TEST_F(UpdateExport, goes_to_several_folders_and_says_which_one_failed) {
 }
 
 TEST_F(UpdateExport, brings_nothing_for_folders_that_cannot_take_it) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   std::filesystem::create_directories(folder_ / "served" / "metadata");
   std::ofstream(folder_ / "file") << "x";
   source_->forget_asked();
@@ -132,9 +124,7 @@ TEST_F(UpdateExport, brings_nothing_for_folders_that_cannot_take_it) {
 }
 
 TEST_F(UpdateExport, that_fails_leaves_the_earlier_copy) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   ASSERT_EQ(export_to({stick()}).result(), "ok");
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
@@ -167,9 +157,7 @@ TEST_F(UpdateExport, says_what_cannot_be_exported) {
 }
 
 TEST_F(UpdateExport, fetched_in_advance_it_is_put_in_force_without_a_network) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   const auto fetched = prefetch();
   EXPECT_EQ(fetched.result(), "ok") << fetched.text();
@@ -186,9 +174,7 @@ TEST_F(UpdateExport, fetched_in_advance_it_is_put_in_force_without_a_network) {
 }
 
 TEST_F(UpdateExport, fetched_in_advance_it_is_not_fetched_again) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(prefetch().result(), "ok");
   ASSERT_EQ(prefetch().result(), "ok") << "and stays until it is taken";
@@ -199,9 +185,7 @@ TEST_F(UpdateExport, fetched_in_advance_it_is_not_fetched_again) {
 }
 
 TEST_F(UpdateExport, fetched_in_advance_it_outlives_a_restart) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(prefetch().result(), "ok");
   reopen();
@@ -238,9 +222,7 @@ TEST_F(UpdateExport, a_declined_release_is_left_for_an_earlier_one_that_is_offer
 }
 
 TEST_F(UpdateExport, a_declined_release_is_left_for_one_that_was_kept) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   repository_.withdraw(release(1));
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
@@ -251,9 +233,7 @@ TEST_F(UpdateExport, a_declined_release_is_left_for_one_that_was_kept) {
 }
 
 TEST_F(UpdateExport, a_declined_release_stays_when_nothing_else_is_at_hand) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   ASSERT_TRUE(world_->settings({"source.a"}, R"("declined":[{"component":"rules"}])"));
   const auto result = world_->run();
   EXPECT_EQ(result.components(0).result(), "current");

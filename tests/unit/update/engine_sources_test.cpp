@@ -152,9 +152,7 @@ TEST_F(UpdateTest, without_a_source_it_says_so) {
 
 TEST_F(UpdateTest, a_source_with_older_metadata_than_is_known_is_passed_over) {
   add_second();
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   repository_.offer(release(2));
   repository_.publish();
   source_->serve(repository_);  // b stays at release 1
@@ -167,9 +165,7 @@ TEST_F(UpdateTest, a_source_with_older_metadata_than_is_known_is_passed_over) {
 }
 
 TEST_F(UpdateTest, a_tampered_repository_is_refused_and_names_the_role) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   repository_.offer(release(2));
   repository_.publish();
   source_->serve(repository_);
@@ -273,9 +269,7 @@ TEST_F(UpdateTest, what_a_source_says_at_length_does_not_keep_the_status_from_be
 // As a drive with a copy of other components: its timestamp, snapshot and targets are as good as anybody's.
 TEST_F(UpdateTest, a_source_that_holds_other_components_only_hides_none_that_the_next_one_has) {
   add_second();
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   source_->make_trouble({".rules.json", What::missing, 0, 1000});
   source_->make_trouble({"targets/rules", What::missing, 0, 1000});

@@ -69,9 +69,7 @@ TEST_F(UpdateTest, a_plugin_that_starts_is_handed_the_set_in_force) {
 }
 
 TEST_F(UpdateTest, a_set_that_nobody_has_confirmed_and_a_starting_plugin_refuses_goes_back) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   world_->demands[0].running = false;
   ASSERT_EQ(world_->run().result(), "ok");
@@ -84,9 +82,7 @@ TEST_F(UpdateTest, a_set_that_nobody_has_confirmed_and_a_starting_plugin_refuses
 }
 
 TEST_F(UpdateTest, a_set_that_was_confirmed_stays_when_a_starting_plugin_has_trouble) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
   consumer_->judge = [](const auto&) { return std::string("no memory"); };
@@ -96,9 +92,7 @@ TEST_F(UpdateTest, a_set_that_was_confirmed_stays_when_a_starting_plugin_has_tro
 }
 
 TEST_F(UpdateTest, a_set_that_was_confirmed_and_is_over_all_the_same_goes_back) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_EQ(world_->run().result(), "ok");
   consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("over") : std::string(); };
@@ -109,9 +103,7 @@ TEST_F(UpdateTest, a_set_that_was_confirmed_and_is_over_all_the_same_goes_back) 
 }
 
 TEST_F(UpdateTest, a_plugin_that_hangs_while_it_loads_is_a_refusal) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   ASSERT_TRUE(world_->settings({"source.a"}, R"("confirm_timeout_seconds":1)"));
   consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("hang") : std::string(); };
@@ -136,9 +128,7 @@ TEST_F(UpdateTest, a_first_release_that_is_refused_leaves_nothing_in_force) {
 }
 
 TEST_F(UpdateTest, the_bus_knows_what_is_in_force_also_after_a_restart) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   world_->close();
   world_->router->forget("picket.component.active", "rules");
   open();

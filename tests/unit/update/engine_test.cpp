@@ -36,9 +36,7 @@ TEST_F(UpdateTest, brings_a_component_and_asks_the_plugin_to_load_it) {
 }
 
 TEST_F(UpdateTest, a_newer_release_replaces_and_the_earlier_is_kept) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   const auto result = world_->run();
   ASSERT_EQ(result.result(), "ok") << result.text();
@@ -49,9 +47,7 @@ TEST_F(UpdateTest, a_newer_release_replaces_and_the_earlier_is_kept) {
 }
 
 TEST_F(UpdateTest, a_refused_release_is_taken_back_and_not_tried_again_until_something_newer_appears) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   consumer_->judge = [](const auto& request) { return request.set().release() == 2 ? std::string("rule 7 does not compile") : std::string(); };
   publish(release(2));
   const auto refused = world_->run();
@@ -74,9 +70,7 @@ TEST_F(UpdateTest, a_refused_release_is_taken_back_and_not_tried_again_until_som
 }
 
 TEST_F(UpdateTest, tells_its_results_and_remembers_them_over_a_restart) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   reopen();
   v1::HistoryRequest question;
   const auto history = world_->ask<v1::HistoryReply>("picket.update.history", question).value();

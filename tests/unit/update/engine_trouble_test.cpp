@@ -137,9 +137,7 @@ TEST_F(UpdateTrouble, metadata_that_are_missing_in_the_middle) {
 }
 
 TEST_F(UpdateTrouble, content_that_is_signed_but_not_acceptable) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   trust::Release bad;
   bad.component = "rules";
   bad.cls = "databases";
@@ -195,9 +193,7 @@ TEST_F(UpdateTrouble, a_component_whose_metadata_every_source_keeps_back_fails_a
 }
 
 TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   Offer offer;
   offer.release = 2;
   offer.files = {{"a.yar", std::string(150'000, 'r')}, {"b.yar", "x"}};
@@ -229,9 +225,7 @@ TEST_F(UpdateTrouble, a_disk_that_is_full_at_any_size) {
 
 // Every file that this step takes, each at places all over it.
 TEST_F(UpdateTrouble, a_flipped_bit_in_any_fetched_byte) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   publish(release(2));
   source_->forget_asked();
   ASSERT_EQ(world_->run().result(), "ok");  // to see what it takes
@@ -267,9 +261,7 @@ TEST_F(UpdateTrouble, a_flipped_bit_in_any_fetched_byte) {
 }
 
 TEST_F(UpdateTrouble, metadata_of_two_publications_mixed) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   world_->close();
   const auto first_state = folder_ / "first";
   std::filesystem::copy(folder_ / "data", first_state, std::filesystem::copy_options::recursive | std::filesystem::copy_options::copy_symlinks);
@@ -316,9 +308,7 @@ TEST_F(UpdateTrouble, metadata_of_two_publications_mixed) {
 }
 
 TEST_F(UpdateTrouble, a_clock_that_is_set_forward_and_back) {
-  publish(release(1));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_release_1();
   const auto now = world_->clock.wall.load();
   publish(release(2));
   world_->clock.wall = now + 20 * 365 * 86400LL;

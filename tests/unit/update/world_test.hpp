@@ -49,6 +49,11 @@ class UpdateTest : public ::testing::Test {
     auto taken = world_->settings(names, more);
     ASSERT_TRUE(taken) << taken.error().message;
   }
+  void start_with_release_1() {
+    publish(release(1));
+    open();
+    ASSERT_EQ(world_->run().result(), "ok");
+  }
   void reopen(std::string_view more = "") {
     world_->close();
     open(more);

@@ -1,17 +1,23 @@
 // Which roots a point serves, while keys are rotated.
 #include "mirror_rig.hpp"
 
+#include <initializer_list>
+
 namespace distribution_point {
 namespace {
+
+void rotate_thrice(support::TufRepo& tuf, std::initializer_list<const char*> roles = {"root"}) {
+  for (int i = 0; i < 3; ++i) {
+    for (const char* role : roles) tuf.rotate(role);
+    tuf.publish({"root"});
+  }
+}
 
 TEST_F(PointMirror, serves_the_roots_from_the_first_on_to_clients_of_any_age) {
   offer("a", 1);
   publish();
   want("a");
-  for (int i = 0; i < 3; ++i) {
-    repository_.tuf.rotate("root");
-    repository_.tuf.publish({"root"});
-  }
+  rotate_thrice(repository_.tuf);
   repository_.tuf.publish_all();
   upstream_.take(repository_);
   upstream_.root = repository_.tuf.files.at("3.root.json");  // this point was installed late
@@ -26,10 +32,7 @@ TEST_F(PointMirror, leads_every_client_through_all_keys_that_were_rotated_while_
   ASSERT_EQ(run().result_class(), "ok");
   support::CheckingClient on_its_way(folder_.path() / "on its way", repository_.tuf.first_root(), support::read_folder(folder_.path() / "point/public"));
   ASSERT_EQ(on_its_way.newest("a").value_or(0), 1);
-  for (int i = 0; i < 3; ++i) {
-    for (const char* role : {"root", "timestamp", "snapshot", "targets"}) repository_.tuf.rotate(role);
-    repository_.tuf.publish({"root"});
-  }
+  rotate_thrice(repository_.tuf, {"root", "timestamp", "snapshot", "targets"});
   offer("a", 2);
   publish();
   const auto result = run();
@@ -44,10 +47,7 @@ TEST_F(PointMirror, hands_on_a_root_that_it_has_seen_and_no_source_has_any_more)
   offer("a", 1);
   publish();
   want("a");
-  for (int i = 0; i < 3; ++i) {
-    repository_.tuf.rotate("root");
-    repository_.tuf.publish({"root"});
-  }
+  rotate_thrice(repository_.tuf);
   publish();
   upstream_.trouble = [](const std::string&, const std::string& path, std::string&) -> Result<> { return path.starts_with("targets/") ? fail(Code::unavailable, "gone") : Result<>(); };
   ASSERT_EQ(run().result_class(), "failed");

@@ -136,19 +136,19 @@ struct KsnTimestamp : KsnAuthenticode {
     certificate("other", "/O=Other/CN=Other", "critical,timeStamping");
     run("cat " + base + "/signer.pem " + base + "/stamps.pem > " + base + "/both.pem");
     run("cat " + base + "/signer.pem " + base + "/other.pem > " + base + "/wrong.pem");
-    ASSERT_TRUE(picket::write_file_atomic(base + "/ts.conf", "[stamps]\nserial = " + base + "/serial\nsigner_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\n"));
+    ASSERT_TRUE(picket::write_file_atomic(base + "/ts.conf", "[stamps]\nserial = " + base + "/serial\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\nsigner_digest = $ENV::STAMP_DIGEST\n"));
     ASSERT_TRUE(picket::write_file_atomic(base + "/stamp.py", R"(import base64, http.server, subprocess, sys, threading
-base, when, key, kind, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]
+base, when, key, kind, digest, command = *sys.argv[1:6], sys.argv[6:]
 class Stamps(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         query = self.rfile.read(int(self.headers["Content-Length"]))
         if kind == "-t":  # a signature in an envelope, of which it is the end
             query = base64.b64decode(query)[-256:]
-            work = ["cms", "-sign", "-binary", "-nodetach", "-md", "sha256", "-outform", "DER", "-in", base + "/query"]
+            work = ["cms", "-sign", "-binary", "-nodetach", "-md", digest, "-outform", "DER", "-in", base + "/query"]
         else:
             work = ["ts", "-reply", "-config", base + "/ts.conf", "-section", "stamps", "-queryfile", base + "/query"]
         open(base + "/query", "wb").write(query)
-        subprocess.check_call(["faketime", when, "openssl"] + work + ["-signer", base + "/" + key + ".pem", "-inkey", base + "/" + key + ".key", "-out", base + "/reply"])
+        subprocess.check_call(["env", "STAMP_DIGEST=" + digest, "faketime", when, "openssl"] + work + ["-signer", base + "/" + key + ".pem", "-inkey", base + "/" + key + ".key", "-out", base + "/reply"])
         reply = open(base + "/reply", "rb").read()
         if kind == "-t":
             reply = base64.encodebytes(reply)
@@ -163,9 +163,9 @@ sys.exit(subprocess.call(command + [kind, "http://127.0.0.1:%d/" % server.server
 )"));
   }
   // kind: -ts of RFC 3161, -t of PKCS #9
-  void sign(const std::string& out, const std::string& when, const std::string& stamps = "stamps", const std::string& kind = "-ts") const {
+  void sign(const std::string& out, const std::string& when, const std::string& stamps = "stamps", const std::string& kind = "-ts", const std::string& digest = "sha256") const {
     const std::string sign = "osslsigncode sign -h sha256 -certs " + base + "/signer.pem -key " + base + "/signer.key -in " + base + "/plain.exe -out " + base + "/" + out;
-    run(when.empty() ? sign : "python3 " + base + "/stamp.py " + base + " '" + when + "' " + stamps + " " + kind + " " + sign);
+    run(when.empty() ? sign : "python3 " + base + "/stamp.py " + base + " '" + when + "' " + stamps + " " + kind + " " + digest + " " + sign);
   }
 };
 
@@ -237,6 +237,17 @@ TEST_F(KsnTimestamp, may_be_a_counter_signature_of_the_older_kind) {
     auto bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x41);
     (void)pe_signature(bad, base + "/both.pem");
+  }
+}
+
+// As many of the older kind are: anybody might have made one, for another time, with the same digest.
+TEST_F(KsnTimestamp, over_a_digest_that_can_be_collided_does_not_count_and_is_called_so) {
+  for (const char* kind : {"-ts", "-t"}) {
+    sign("weak.exe", "2021-01-15 12:00:00", "stamps", kind, "sha1");
+    const auto weak = signature_of("weak.exe", "both.pem");
+    EXPECT_TRUE(weak.image_matches) << kind;
+    EXPECT_FALSE(weak.trusted) << kind;
+    EXPECT_THAT(weak.note, HasSubstr("its time stamp does not count: the signature's digest is of a kind that counts no more")) << kind;
   }
 }
 

@@ -54,6 +54,22 @@ class ForwarderTest : public ::testing::Test {
     forwarder_->content(request.SerializeAsString(), peer_, out.reply());
     return out;
   }
+  // With room for five contents of store().
+  void serve_with_little_room(const std::string& key) {
+    forwarder_.reset();
+    keys_ = {key};
+    open({6000, 1000});
+  }
+  void store(unsigned first, unsigned count, int expected = 200) {
+    const std::string file(1000, 'f');
+    for (unsigned i = first; i < first + count; ++i) EXPECT_EQ(content(digest_of(i), file, 0, 1000).wait(), expected) << i;
+  }
+  [[nodiscard]] std::uintmax_t on_disk() const {
+    std::uintmax_t out = 0;
+    for (const auto& one : std::filesystem::recursive_directory_iterator(folder_.path()))
+      if (one.path().extension() == ".messages" || one.path().extension() == ".damaged") out += one.file_size();
+    return out;
+  }
   template <class Condition>
   bool wait_for(Condition is_so) {
     for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end; std::this_thread::yield())
@@ -169,28 +185,13 @@ TEST_F(ForwarderTest, what_waits_for_one_ksn_goes_to_no_other) {
 }
 
 TEST_F(ForwarderTest, what_waits_for_other_ksns_shares_the_room_and_gives_way_the_oldest_first) {
-  const std::string file(1000, 'f');
-  const auto serve = [&](const std::string& key) {
-    forwarder_.reset();
-    keys_ = {key};
-    open({6000, 1000});
-  };
-  const auto store = [&](unsigned first, unsigned count, int expected = 200) {
-    for (unsigned i = first; i < first + count; ++i) EXPECT_EQ(content(digest_of(i), file, 0, 1000).wait(), expected) << i;
-  };
-  const auto on_disk = [&] {
-    std::uintmax_t out = 0;
-    for (const auto& one : std::filesystem::recursive_directory_iterator(folder_.path()))
-      if (one.path().extension() == ".messages") out += one.file_size();
-    return out;
-  };
   ksn_.mode = FakeKsn::Mode::away;
-  serve("key 2");
+  serve_with_little_room("key 2");
   store(0, 2);
   for (const auto& one : std::filesystem::recursive_directory_iterator(folder_.path())) std::filesystem::last_write_time(one, std::filesystem::file_time_type::clock::now() - 1h);
-  serve("key 1");
+  serve_with_little_room("key 1");
   store(10, 1);
-  serve("key 3");
+  serve_with_little_room("key 3");
   store(20, 1);
   EXPECT_TRUE(warnings().empty()) << "there is room for all";
   store(30, 2);
@@ -203,8 +204,41 @@ TEST_F(ForwarderTest, what_waits_for_other_ksns_shares_the_room_and_gives_way_th
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 5u);
   EXPECT_EQ(forwarder_->counters().no_room, 1u) << "its own are never given up for room";
   EXPECT_LE(on_disk(), 6000u);
-  serve("key 2");
+  serve_with_little_room("key 2");
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+}
+
+TEST_F(ForwarderTest, what_was_put_aside_as_damaged_shares_the_room_and_gives_way_before_any_message) {
+  namespace fs = std::filesystem;
+  const auto put_aside = [&](const fs::path& file, std::size_t bytes, std::chrono::hours ago) {
+    std::ofstream(file) << std::string(bytes, 'x');
+    fs::last_write_time(file, fs::file_time_type::clock::now() - ago);
+  };
+  ksn_.mode = FakeKsn::Mode::away;
+  serve_with_little_room("key 2");
+  store(0, 1);
+  forwarder_.reset();
+  const auto of_key_2 = fs::directory_iterator(folder_.path())->path();
+  const auto newer = of_key_2 / "000000000009.messages.damaged", older = folder_.path() / "000000000001.messages.damaged", oldest = of_key_2 / "000000000008.messages.damaged";
+  put_aside(newer, 1500, 1h);
+  put_aside(older, 1500, 2h);
+  put_aside(oldest, 4000, 3h);
+  serve_with_little_room("key 1");
+  EXPECT_FALSE(fs::exists(oldest)) << "more than there is room for";
+  store(10, 1);
+  EXPECT_TRUE(fs::exists(older)) << "there is room for all";
+  store(11, 1);
+  EXPECT_FALSE(fs::exists(older));
+  EXPECT_TRUE(fs::exists(newer));
+  EXPECT_LE(on_disk(), 6000u);
+  store(12, 2);
+  EXPECT_FALSE(fs::exists(newer));
+  EXPECT_EQ(forwarder_->counters().expired, 0u) << "no message has given way";
+  EXPECT_LE(on_disk(), 6000u);
+  EXPECT_EQ(warnings(), (std::vector<std::string>(3, "what waits needs the room (outbox_mb): files that were put aside as *.damaged are removed (1)")));
+  store(14, 1);
+  EXPECT_EQ(forwarder_->counters().expired, 1u);
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 5u);
 }
 
 TEST_F(ForwarderTest, goes_on_after_a_restart_with_what_waited) {
