@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 
 from picket_servers import PASSWORD, PACKAGES, Dnsmasq, Smbd, Sshd, Vsftpd, skip_without
-from picket_site import BUILD, Agent, Nginx, Publisher, run, workplace
+from picket_site import BUILD, Agent, Explained, Nginx, Publisher, run, workplace
 
 DOMAIN = "picket-test.invalid"  # never resolved elsewhere (RFC 6761)
 WHY = {"stranger": "is not the one in known_hosts"}  # the others do not answer, which is said with their address
@@ -21,20 +21,6 @@ def publish(publisher, release):
     publisher.add("rules", release, files, "--level", 1, "--deltas", 0)
     publisher.publish()
     return (files / "rules.txt").read_bytes()
-
-
-class Explained:
-    """What `update explain` says of the last update."""
-
-    def __init__(self, agent):
-        self.steps = agent.json("update", "explain")["steps"]
-
-    def of(self, source, file=""):
-        """The decisions about a source, or about a file of it: of those that were read, the name's end."""
-        return [step["decision"] for step in self.steps if step["source"] == source and step["file"].endswith(file) and bool(step["file"]) == bool(file)]
-
-    def __str__(self):
-        return "\n".join(f"{step['source']} | {step['file']} | {step['decision']}" for step in self.steps)
 
 
 def check(agent, sources, at, release, content, ended):

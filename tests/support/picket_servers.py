@@ -1,5 +1,6 @@
 """Real servers for tests that are scripts, beside the nginx of picket_site: vsftpd, OpenSSH's sshd, Samba's smbd and dnsmasq, set up as their C++
 neighbours are. Each on a port of its own on loopback; users and passwords are in files of the test only, nothing of the system's is touched."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ import sys
 from picket_site import LIMIT, Running, free_port, run
 
 PACKAGES = {"vsftpd": "vsftpd", "sshd": "openssh-server", "ssh-keygen": "openssh-client", "smbd": "samba", "smbpasswd": "samba-common-bin", "dnsmasq": "dnsmasq-base", "nginx": "nginx-light",
-            "openssl": "openssl"}
+            "openssl": "openssl", "smbnetfs": "smbnetfs", "fusermount": "fuse3"}
 PASSWORD = "hunter2"  # of the user tester
 
 
@@ -44,16 +45,18 @@ def family_of(oldest):
 
 
 class Server(Running):
+    def tell(self, what):
+        """A signal for the server and for whoever serves a client that stays connected."""
+        for pid in family_of(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, what)
+
     def end(self, by=signal.SIGKILL):
-        """At once, with whoever serves a client that stays connected: as a computer that was switched off."""
+        """At once: as a computer that was switched off."""
         if self.process is None:
             return
+        self.tell(by)
         process, self.process = self.process, None
-        for pid in family_of(process.pid):
-            try:
-                os.kill(pid, by)
-            except ProcessLookupError:
-                pass
         process.wait(LIMIT)
 
     def __exit__(self, failure, *rest):

@@ -257,3 +257,17 @@ class Agent(Running):
     def current(self, component):
         """The folder of the files that are in force."""
         return (self.folder / "data" / "update" / "sets" / component / "current").resolve()
+
+
+class Explained:
+    """What `update explain` says of the last update."""
+
+    def __init__(self, agent):
+        self.steps = agent.json("update", "explain")["steps"]
+
+    def of(self, source, file=""):
+        """The decisions about a source, or about a file of it: of those that were read, the name's end."""
+        return [step["decision"] for step in self.steps if step["source"] == source and step["file"].endswith(file) and bool(step["file"]) == bool(file)]
+
+    def __str__(self):
+        return "\n".join(f"{step['source']} | {step['file']} | {step['decision']}" for step in self.steps)

@@ -1,7 +1,9 @@
 #include "file_source/desk.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "file_source/jobs.hpp"
@@ -9,31 +11,48 @@
 namespace file_source {
 namespace {
 
-constexpr std::size_t kQueue = 64;
+constexpr std::size_t kQueue = 64;  // of each lane
+constexpr std::size_t kMostLanes = 64;
 
 }  // namespace
 
-void Desk::start(std::size_t threads) { workers_ = std::make_unique<Workers>(threads, kQueue); }
+Desk::Job* Desk::Open::job_of(const Answer& answer) {
+  const auto found = jobs.find(answer.id());
+  return found == jobs.end() || found->second.answer.get() != &answer ? nullptr : &found->second;
+}
 
 void Desk::stop() {
   {
     const std::lock_guard lock(open_->mutex);
-    for (auto& [id, answer] : open_->answers) answer->refuse(PICKET_E_UNAVAILABLE, "the " + kind_ + " source is stopping");
-    open_->answers.clear();
+    for (auto& [id, job] : open_->jobs) job.answer->refuse(PICKET_E_UNAVAILABLE, "the " + kind_ + " source is stopping");
+    open_->jobs.clear();
     open_->missing.clear();
     open_->missing_one = nullptr;
   }
-  if (!workers_) return;
-  const bool all_ended = workers_->stop(stop_patience_);
-  workers_.reset();
+  const auto until = Clock::now() + patience_;
+  bool all_ended = true;
+  for (auto& [name, lane] : lanes_)
+    if (!lane.stop(std::max(std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()), std::chrono::milliseconds(0)))) all_ended = false;
+  lanes_.clear();
   // Whoever hangs calls the host no more (its Answer is done) and ends with the mount or the server. The status says so.
   if (!all_ended) throw std::runtime_error("a " + kind_ + " does not answer (a dead mount or server?): a read is still waiting");
 }
 
-std::shared_ptr<picket::plugin::Answer> Desk::find(std::uint64_t request_id) const {
+std::string Desk::why_it_hangs(const std::string& location) const {
+  const auto now = Clock::now();
   const std::lock_guard lock(open_->mutex);
-  const auto found = open_->answers.find(request_id);
-  return found == open_->answers.end() ? nullptr : found->second;
+  for (const auto& [id, job] : open_->jobs)
+    if (job.location == location && job.began && job.given_up && now - *job.given_up >= patience_)
+      return kind_ + " " + location + " does not answer (a dead mount or server?): a read has been waiting for " +
+             std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - *job.began).count()) + " s";
+  return {};
+}
+
+Workers* Desk::lane_of(const picket::source::v1::Source& source) {
+  std::erase_if(lanes_, [](const auto& each) { return each.second.is_idle(); });
+  const auto name = store_->lane(source);
+  if (lanes_.size() >= kMostLanes && !lanes_.contains(name)) return nullptr;
+  return &lanes_.try_emplace(name, threads_, kQueue).first->second;
 }
 
 template <class Request, class Run>
@@ -47,25 +66,33 @@ void Desk::accept(std::uint64_t request_id, std::string_view payload, Run run) {
     host_.refuse(request_id, good.error().status, good.error().text);
     return;
   }
+  if (const auto why = why_it_hangs(request.source().location()); !why.empty()) {
+    host_.respond(request_id, PICKET_E_UNAVAILABLE, "text/plain; retry-after=0", why);  // costs nothing: the source need not rest
+    return;
+  }
   auto answer = std::make_shared<Answer>(host_, request_id);
   {
     const std::lock_guard lock(open_->mutex);
-    open_->answers.emplace(request_id, answer);
+    open_->jobs.emplace(request_id, Job{answer, request.source().location(), {}, {}});
   }
-  const bool accepted = workers_ && workers_->submit([run, answer, request = std::move(request), store = store_, open = open_] {
+  Workers* const lane = lane_of(request.source());
+  const bool accepted = lane != nullptr && lane->submit([run, answer, request = std::move(request), store = store_, open = open_] {
+    {
+      const std::lock_guard lock(open->mutex);
+      if (auto* job = open->job_of(*answer)) job->began = Clock::now();
+    }
     try {
       if (!answer->is_done()) run(*store, request, *answer, *open);
     } catch (const std::exception& e) {
       answer->refuse(PICKET_E_INTERNAL, e.what());
     }
     const std::lock_guard lock(open->mutex);
-    const auto own = open->answers.find(answer->id());
-    if (own != open->answers.end() && own->second == answer) open->answers.erase(own);
+    if (open->job_of(*answer) != nullptr) open->jobs.erase(answer->id());
   });
   if (accepted) return;
   answer->refuse(PICKET_E_BUSY, "too many files are asked for at once: try later");
   const std::lock_guard lock(open_->mutex);
-  open_->answers.erase(request_id);
+  open_->jobs.erase(request_id);
 }
 
 void Desk::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {
@@ -75,7 +102,7 @@ void Desk::on_request(std::uint64_t request_id, const picket::plugin::Message& r
       const std::lock_guard lock(open.mutex);  // which the stop takes too: the host is not called after it
       if (!open.missing_one) return;
       if (is_there) return (void)open.missing.erase(fetch.source().location());
-      if (open.missing.size() < kMaxMissing) open.missing[fetch.source().location()] = fetch.source();
+      if (open.missing.size() < kMaxMissing) open.missing[fetch.source().location()].source = fetch.source();
       open.missing_one();
     });
   else if (request.topic == "picket.source.probe")
@@ -89,12 +116,12 @@ bool Desk::look_again(const std::function<void(const picket::source::v1::Source&
   {
     const std::lock_guard lock(open_->mutex);
     if (open_->missing.empty()) return false;
-    if (open_->looking || !workers_) return true;  // one that hangs is not asked again and again
-    open_->looking = true;
-    for (const auto& [location, source] : open_->missing) missing.push_back(source);
+    for (auto& [location, each] : open_->missing)
+      if (!std::exchange(each.is_looked_for, true)) missing.push_back(each.source);  // one that hangs is not asked again and again
   }
-  const bool accepted = workers_->submit([missing = std::move(missing), appeared, store = store_, open = open_] {
-    for (const auto& source : missing) {
+  for (const auto& source : missing) {
+    Workers* const lane = lane_of(source);
+    const bool accepted = lane != nullptr && lane->submit([source, appeared, store = store_, open = open_] {
       bool is_there = false;
       try {
         is_there = store->probe(source).has_value();
@@ -103,24 +130,31 @@ bool Desk::look_again(const std::function<void(const picket::source::v1::Source&
       }
       const std::lock_guard lock(open->mutex);
       // Not after the stop, which forgets what was missing.
-      if (is_there && open->missing.erase(source.location()) > 0) appeared(source);
-    }
-    const std::lock_guard lock(open->mutex);
-    open->looking = false;
-  });
-  if (!accepted) {
+      const auto found = open->missing.find(source.location());
+      if (found == open->missing.end()) return;
+      found->second.is_looked_for = false;
+      if (!is_there) return;
+      open->missing.erase(found);
+      appeared(source);
+    });
+    if (accepted) continue;
     const std::lock_guard lock(open_->mutex);
-    open_->looking = false;
+    if (const auto found = open_->missing.find(source.location()); found != open_->missing.end()) found->second.is_looked_for = false;
   }
   return true;
 }
 
 void Desk::on_credit(std::uint64_t request_id, std::uint64_t bytes) {
-  if (const auto answer = find(request_id)) answer->on_credit(bytes);
+  const std::lock_guard lock(open_->mutex);
+  if (const auto found = open_->jobs.find(request_id); found != open_->jobs.end()) found->second.answer->on_credit(bytes);
 }
 
 void Desk::on_cancel(std::uint64_t request_id) {
-  if (const auto answer = find(request_id)) answer->abandon();
+  const std::lock_guard lock(open_->mutex);
+  const auto found = open_->jobs.find(request_id);
+  if (found == open_->jobs.end()) return;
+  found->second.given_up = Clock::now();
+  found->second.answer->abandon();
 }
 
 }  // namespace file_source

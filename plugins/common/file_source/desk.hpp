@@ -1,4 +1,5 @@
 // What every source with blocking reads does with the bus: gives each request to a worker thread, passes on credit and cancellation. Plugin thread.
+// Each source has threads of its own, and one that hangs is refused: a dead mount keeps no other source waiting, and no more threads than its own.
 #pragma once
 
 #include <picket/plugin.hpp>
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,11 +23,11 @@ namespace file_source {
 
 class Desk {
  public:
-  // kind: "folder", for texts. stop_patience: how long stop waits for a read that hangs.
-  Desk(picket::plugin::Host host, std::string kind, std::shared_ptr<Store> store, std::chrono::milliseconds stop_patience = std::chrono::seconds(2))
-      : host_(host), kind_(std::move(kind)), store_(std::move(store)), stop_patience_(stop_patience) {}
+  // kind: "folder", for texts. patience: how long a read that nobody waits for any more may take to come back before it is said to hang.
+  Desk(picket::plugin::Host host, std::string kind, std::shared_ptr<Store> store, std::chrono::milliseconds patience = std::chrono::seconds(2))
+      : host_(host), kind_(std::move(kind)), store_(std::move(store)), patience_(patience) {}
 
-  void start(std::size_t threads);
+  void start(std::size_t threads) { threads_ = threads; }  // of each lane
   void stop();  // throws what the status shall say when a read hangs all the same
   void on_request(std::uint64_t request_id, const picket::plugin::Message& request);
   void on_credit(std::uint64_t request_id, std::uint64_t bytes);
@@ -39,25 +41,39 @@ class Desk {
  private:
   static constexpr std::size_t kMaxMissing = 16;
   using Answer = picket::plugin::Answer;
-  // The open requests; shared with the workers, which take theirs out when it is answered.
+  using Clock = std::chrono::steady_clock;
+  struct Job {
+    std::shared_ptr<Answer> answer;
+    std::string location;
+    std::optional<Clock::time_point> began, given_up;  // by its worker; by who asked
+  };
+  struct Missing {
+    picket::source::v1::Source source;
+    bool is_looked_for = false;
+  };
+  // The open requests; shared with the workers, which take theirs out when they come back.
   struct Open {
     std::mutex mutex;
-    std::unordered_map<std::uint64_t, std::shared_ptr<Answer>> answers;
-    std::map<std::string, picket::source::v1::Source> missing;  // by location
-    bool looking = false;
-    std::function<void()> missing_one;  // set before the first request
+    std::unordered_map<std::uint64_t, Job> jobs;
+    std::map<std::string, Missing> missing;  // by location
+    std::function<void()> missing_one;       // set before the first request
+    [[nodiscard]] Job* job_of(const Answer& answer);  // under the mutex
   };
 
   template <class Request, class Run>
   void accept(std::uint64_t request_id, std::string_view payload, Run run);
-  [[nodiscard]] std::shared_ptr<Answer> find(std::uint64_t request_id) const;
+  // Empty: nothing hangs there.
+  [[nodiscard]] std::string why_it_hangs(const std::string& location) const;
+  // nullptr: there are too many.
+  [[nodiscard]] Workers* lane_of(const picket::source::v1::Source& source);
 
   picket::plugin::Host host_;
   const std::string kind_;
   const std::shared_ptr<Store> store_;
-  const std::chrono::milliseconds stop_patience_;
+  const std::chrono::milliseconds patience_;
   std::shared_ptr<Open> open_ = std::make_shared<Open>();
-  std::unique_ptr<Workers> workers_;
+  std::size_t threads_ = 1;
+  std::map<std::string, Workers> lanes_;  // those with work
 };
 
 }  // namespace file_source

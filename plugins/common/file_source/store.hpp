@@ -29,6 +29,8 @@ class Store {
   virtual ~Store() = default;
   // Pure text, on the plugin's thread: what is wrong with location or options.
   [[nodiscard]] virtual Outcome<> check(const picket::source::v1::Source& source) const = 0;
+  // Requests of one lane share threads, and wait for each other only.
+  [[nodiscard]] virtual std::string lane(const picket::source::v1::Source& source) const { return source.location(); }
   // UNAVAILABLE: it is not there now. NOT_FOUND: it is there but holds no repository.
   [[nodiscard]] virtual Outcome<> probe(const picket::source::v1::Source& source) = 0;
   // UNAVAILABLE: it is not there. NOT_FOUND: it is, the file is not. DENIED: no permission, or a link that leads out of it.

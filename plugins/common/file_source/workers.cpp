@@ -66,6 +66,11 @@ bool Workers::submit(std::function<void()> work) {
   return true;
 }
 
+bool Workers::is_idle() const {
+  const std::lock_guard lock(shared_->mutex);
+  return std::ranges::all_of(shared_->workers, [](const auto& worker) { return worker->ended; });
+}
+
 bool Workers::stop(std::chrono::milliseconds patience) {
   std::vector<std::shared_ptr<Shared::Worker>> workers;
   bool all_ended = false;

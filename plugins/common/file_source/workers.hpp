@@ -18,6 +18,9 @@ class Workers {
   // false: the queue is full, or stopped. The work must not throw.
   [[nodiscard]] bool submit(std::function<void()> work);
 
+  // No work runs or waits.
+  [[nodiscard]] bool is_idle() const;
+
   // Drops what waits and joins all threads. false: some are still inside the kernel after `patience`. These are let go: they own all
   // they use, and end when the kernel returns. No way exists to end such a thread; the caller reports it.
   [[nodiscard]] bool stop(std::chrono::milliseconds patience);

@@ -162,6 +162,8 @@ Outcome<> SmbStore::check(const source::Source& wanted) const {
   return {};
 }
 
+std::string SmbStore::lane(const source::Source& wanted) const { return is_smb(wanted) ? "smb://" : local_->lane(wanted); }
+
 Outcome<> SmbStore::probe(const source::Source& wanted) {
   if (!is_smb(wanted)) return local_->probe(wanted);
   auto session = connect(wanted, allow_guest_, 0);

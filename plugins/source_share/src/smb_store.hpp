@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "file_source/store.hpp"
 #include "share_target.hpp"
@@ -15,6 +17,7 @@ class SmbStore final : public file_source::Store {
   void allow_guest(bool allowed) { allow_guest_ = allowed; }
 
   [[nodiscard]] file_source::Outcome<> check(const picket::source::v1::Source& source) const override;
+  [[nodiscard]] std::string lane(const picket::source::v1::Source& source) const override;  // one for all of libsmbclient
   [[nodiscard]] file_source::Outcome<> probe(const picket::source::v1::Source& source) override;
   [[nodiscard]] file_source::Outcome<std::unique_ptr<file_source::File>> open(const picket::source::v1::Source& source, const std::vector<std::string>& parts,
                                                                               file_source::Wait wait) override;

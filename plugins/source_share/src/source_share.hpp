@@ -1,4 +1,4 @@
-// The plugin: its settings; the rest is file_source's, with one worker, since libsmbclient is not made for threads.
+// The plugin: its settings; the rest is file_source's, with one worker for all of smb://, since libsmbclient is not made for threads.
 #pragma once
 
 #include <picket/plugin.hpp>

@@ -74,7 +74,8 @@ TEST_F(SourceFolderOnHungMount, serves_other_folders_and_stops_in_bounded_time) 
   HungMount mount;
   if (const auto why = mount.begin(hung.path()); !why.empty()) GTEST_SKIP() << why;
   load(PICKET_TEST_LIBRARY, "org.picket.source-folder", "{}");
-  const auto waits = ask(fetch_of(hung.path().string(), "targets/f"), 1000);
+  std::uint64_t waits = 0;
+  for (int i = 0; i < 5; ++i) waits = ask(fetch_of(hung.path().string(), "targets/f"), 1000);  // more than it reads at the same time
   ASSERT_TRUE(mount.is_asked());
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(fetch(fetch_of(good.path().string(), "targets/f")).answer.stream, "good");

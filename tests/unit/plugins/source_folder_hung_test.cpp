@@ -37,6 +37,15 @@ class HungFile final : public File {
 };
 
 struct HungFolder final : Store {
+  static void begin(std::chrono::milliseconds how_patient) {
+    patience = how_patient;
+    hung = released = destroyed = false;
+  }
+  static void release() {
+    const std::lock_guard lock(mutex);
+    released = true;
+    changed.notify_all();
+  }
   Outcome<> check(const picket::source::v1::Source&) const override { return {}; }
   Outcome<> probe(const picket::source::v1::Source&) override { return {}; }
   Outcome<std::unique_ptr<File>> open(const picket::source::v1::Source&, const std::vector<std::string>&, Wait) override {
@@ -47,11 +56,12 @@ struct HungFolder final : Store {
   static inline std::condition_variable changed;
   static inline bool hung = false, released = false;
   static inline std::atomic<bool> destroyed = false;
+  static inline std::chrono::milliseconds patience{};
 };
 
 class OnHungMount : public source_folder::SourceFolder {
  public:
-  explicit OnHungMount(picket::plugin::Host host) : SourceFolder(host, std::make_shared<HungFolder>(), std::chrono::milliseconds(50)) {}
+  explicit OnHungMount(picket::plugin::Host host) : SourceFolder(host, std::make_shared<HungFolder>(), HungFolder::patience) {}
 };
 
 picket_status create(const picket_host* host, const char* wanted, picket_plugin** out) {
@@ -59,22 +69,35 @@ picket_status create(const picket_host* host, const char* wanted, picket_plugin*
 }
 const picket_entry kEntry = {PICKET_ENTRY_MAGIC, sizeof(picket_entry), PICKET_ABI_MAJOR, PICKET_ABI_MINOR, 0, 0, &create};
 
-TEST(SourceFolderOnADeadMount, stops_in_bounded_time_says_so_and_calls_the_host_no_more) {
-  picket::testing::FakeHost host;
-  host.use(kEntry);
-  ASSERT_EQ(host.create("test"), PICKET_OK);
-  ASSERT_EQ(host.start("{}"), PICKET_OK);
-  picket::source::v1::FetchRequest request;
-  request.mutable_source()->set_location("/mnt/dead");
-  request.set_path("f");
-  request.set_max_bytes(10);
-  const auto id = host.request({.topic = "picket.source.fetch", .payload = request.SerializeAsString()}, 100);
-  {
+class SourceFolderOnADeadMount : public ::testing::Test {
+ protected:
+  // Gives back a fetch that hangs.
+  std::uint64_t begin(std::chrono::milliseconds patience) {
+    HungFolder::begin(patience);
+    host.use(kEntry);
+    EXPECT_EQ(host.create("test"), PICKET_OK);
+    EXPECT_EQ(host.start("{}"), PICKET_OK);
+    const auto id = fetch();
     std::unique_lock lock(HungFolder::mutex);
-    ASSERT_TRUE(HungFolder::changed.wait_for(lock, std::chrono::seconds(10), [] { return HungFolder::hung; }));
+    EXPECT_TRUE(HungFolder::changed.wait_for(lock, std::chrono::seconds(10), [] { return HungFolder::hung; }));
+    return id;
   }
+  [[nodiscard]] static std::string request() {
+    picket::source::v1::FetchRequest request;
+    request.mutable_source()->set_location("/mnt/dead");
+    request.set_path("f");
+    request.set_max_bytes(10);
+    return request.SerializeAsString();
+  }
+  std::uint64_t fetch() { return host.request({.topic = "picket.source.fetch", .payload = request()}, 100); }
+
+  picket::testing::FakeHost host;
+};
+
+TEST_F(SourceFolderOnADeadMount, stops_in_bounded_time_says_so_and_calls_the_host_no_more) {
+  const auto id = begin(std::chrono::milliseconds(50));
   // The plugin thread stays free.
-  const auto probe = host.request({.topic = "picket.source.probe", .payload = request.SerializeAsString()});
+  const auto probe = host.request({.topic = "picket.source.probe", .payload = request()});
   ASSERT_TRUE(host.wait_for([&] { return host.answer(probe).done; }));
 
   const auto before = std::chrono::steady_clock::now();
@@ -83,15 +106,33 @@ TEST(SourceFolderOnADeadMount, stops_in_bounded_time_says_so_and_calls_the_host_
   EXPECT_NE(host.error().find("a folder does not answer"), std::string::npos) << host.error();
   EXPECT_EQ(host.answer(id).status, PICKET_E_UNAVAILABLE);
   host.destroy();
-  {
-    const std::lock_guard lock(HungFolder::mutex);
-    HungFolder::released = true;
-  }
-  HungFolder::changed.notify_all();
+  HungFolder::release();
   // The thread lets go of all it held: the file system object goes with its last user.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!HungFolder::destroyed && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_TRUE(HungFolder::destroyed);
+  EXPECT_EQ(host.violations(), std::vector<std::string>{});
+}
+
+TEST_F(SourceFolderOnADeadMount, is_refused_at_once_while_a_read_that_was_given_up_hangs_and_read_again_when_it_came_back) {
+  host.cancel(begin(std::chrono::milliseconds(0)));
+  const auto refused = host.answer(fetch());
+  EXPECT_TRUE(refused.done);
+  EXPECT_EQ(refused.status, PICKET_E_UNAVAILABLE);
+  EXPECT_EQ(refused.payload, "folder /mnt/dead does not answer (a dead mount or server?): a read has been waiting for 0 s");
+  EXPECT_EQ(refused.content_type, "text/plain; retry-after=0");
+
+  HungFolder::release();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  picket_status status = PICKET_E_UNAVAILABLE;
+  while (status == PICKET_E_UNAVAILABLE && std::chrono::steady_clock::now() < end) {
+    const auto id = fetch();
+    ASSERT_TRUE(host.wait_for([&] { return host.answer(id).done; }));
+    status = host.answer(id).status;
+  }
+  EXPECT_EQ(status, PICKET_OK);
+  host.stop();  // with no patience for a thread that is at its end
+  host.destroy();
   EXPECT_EQ(host.violations(), std::vector<std::string>{});
 }
 
