@@ -243,8 +243,9 @@ TEST_F(KsnTimestamp, may_be_a_counter_signature_of_the_older_kind) {
 // As many of the older kind are: anybody might have made one, for another time, with the same digest.
 TEST_F(KsnTimestamp, over_a_digest_that_can_be_collided_does_not_count_and_is_called_so) {
   for (const char* kind : {"-ts", "-t"}) {
-    sign("weak.exe", "2021-01-15 12:00:00", "stamps", kind, "sha1");
-    const auto weak = signature_of("weak.exe", "both.pem");
+    const std::string name = std::string("weak") + kind + ".exe";
+    sign(name, "2021-01-15 12:00:00", "stamps", kind, "sha1");
+    const auto weak = signature_of(name, "both.pem");
     EXPECT_TRUE(weak.image_matches) << kind;
     EXPECT_FALSE(weak.trusted) << kind;
     EXPECT_THAT(weak.note, HasSubstr("its time stamp does not count: the signature's digest is of a kind that counts no more")) << kind;
