@@ -50,6 +50,14 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] std::string certificate() const {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    X509* const given = ::SSL_get1_peer_certificate(tls_);
+    const bool read = given != nullptr && ::X509_digest(given, ::EVP_sha256(), digest, &size) == 1;
+    ::X509_free(given);
+    return read ? std::string(reinterpret_cast<const char*>(digest), size) : std::string();
+  }
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = tls_ != nullptr ? ::SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size())) : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -442,6 +450,20 @@ TEST_F(PointServer, says_of_no_file_that_it_is_not_there_when_the_next_version_m
     EXPECT_EQ(got.header("Connection"), "") << "an answer of the version that leaves";
   }
   leaving.join();
+}
+
+TEST_F(PointServer, serves_a_renewed_certificate_without_being_started_again) {
+  settings_.certificate_look = std::chrono::seconds(1);
+  start(true);
+  Client kept(port(1), true);
+  const auto before = kept.certificate();
+  ASSERT_NE(before, "");
+  ASSERT_TRUE(picket::support::make_certificate(settings_.certificate, settings_.key));
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  auto now = before;
+  while (now == before && std::chrono::steady_clock::now() < until) now = Client(port(1), true).certificate();
+  EXPECT_NE(now, before);
+  EXPECT_TRUE(kept.get("/targets/a/small").body == small_) << "who came earlier goes on";
 }
 
 // As a new version of the plugin takes over from the old one.
