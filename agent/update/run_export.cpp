@@ -78,6 +78,7 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   if (in_force.empty()) return fail(Code::not_found, "nothing of it is in force");
   PICKET_LET(info, shop_.sets.info(component, in_force));
   if (shop_.ledger.record(component).is_on_trial()) return fail(Code::conflict, cat("release ", std::to_string(info.release), " is on trial: handed on when a verification has passed"));
+  note_in_force(info);
   out.set_variant(info.variant);
   out.set_release_before(info.release);
   out.set_release_after(info.release);

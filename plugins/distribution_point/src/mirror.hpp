@@ -72,6 +72,8 @@ class Mirror {
 
   [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
+  // What the point holds back that this one follows, no one behind this one can have.
+  void take_held_back(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);
   // Of the component's role, from the first road that has it right. Code::not_found: the repository offers no such component.

@@ -182,6 +182,7 @@ Result<std::vector<Store::Metadata>> Mirror::metadata_of(Run& run) {
   add_older_roots(run, out);
   take(false);
   out.insert(out.end(), run.kept_roles.begin(), run.kept_roles.end());
+  if (auto held = trust::write_held_back(run.held); !run.held.empty() && held.size() <= trust::kMostHeldBack) out.push_back({std::string(trust::kHeldBackFile), std::move(held)});
   return out;
 }
 

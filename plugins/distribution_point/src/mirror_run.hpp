@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "mirror.hpp"
+#include "trust/held_back.hpp"
 
 namespace distribution_point {
 
@@ -58,6 +59,7 @@ struct Mirror::Run {
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
+  picket::trust::HeldBack held{};               // which clients are told of
   std::vector<Store::Metadata> kept_roles{};    // an earlier version, of those whose metadata no road could give
   std::set<std::string> reported{};             // roads that failed in the middle
   std::string lack{};                           // the first of what is missing that counts
