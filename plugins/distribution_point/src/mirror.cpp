@@ -355,11 +355,16 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     if (!has(variant)) return miss(run, wish, "the repository has no release of it", ours);
     Run::Need need{wish, 0, {}, !is_verified && run.roads.is_any_verified()};
     for (const auto& release : releases) {
-      if (release.variant != variant || need.files.size() >= run.settings.releases) continue;
       const auto key = key_of(release.hashes);
-      if (key.empty()) continue;  // the parser wants one of them
-      need.release = std::max(need.release, static_cast<std::uint64_t>(release.release));
-      need.files.push_back({trust::consistent_target_path(release.path, key), key, release.length, release.hashes});
+      if (release.variant != variant || key.empty()) continue;  // the parser wants one of them
+      const auto number = static_cast<std::uint64_t>(release.release);
+      const File file{trust::consistent_target_path(release.path, key), key, release.length, release.hashes, false, number};
+      if (need.files.size() >= run.settings.releases) {
+        if (!need.at_hand && parts_.store.has(key, release.length)) need.at_hand = file;
+        continue;
+      }
+      need.release = std::max(need.release, number);
+      need.files.push_back(file);
     }
     add_deltas(run.settings, variant, releases, deltas, need.files);
     run.needs.push_back(std::move(need));

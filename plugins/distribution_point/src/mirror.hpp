@@ -66,6 +66,7 @@ class Mirror {
     std::uint64_t length = 0;
     std::map<std::string, std::string> hashes;
     bool spares_only = false;                  // a delta: without it clients fetch more, no less
+    std::uint64_t release = 0;                 // that it is all of
   };
   class Fetcher;
   struct Run;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "mirror.hpp"
@@ -56,6 +57,15 @@ struct Mirror::Run {
     std::uint64_t release = 0;
     std::vector<File> files;                  // the newest release first
     bool is_unverified = false;               // this agent verifies others, but not this
+    std::optional<File> at_hand{};            // the newest of the older releases whose file lies here
+    // No source has the newest: what is here of the others is better than nothing. False: there is none.
+    bool go_on_without_the_newest() {
+      files.erase(files.begin());
+      std::erase_if(files, [](const File& file) { return file.spares_only; });  // they lead to it
+      if (files.empty() && at_hand) files.push_back(*std::exchange(at_hand, std::nullopt));
+      release = files.empty() ? 0 : files.front().release;
+      return !files.empty();
+    }
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
