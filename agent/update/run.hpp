@@ -167,6 +167,7 @@ class Run {
     trust::Release release;
     Wanted wanted;
     trust::TargetCopy copy;
+    std::set<std::int64_t> held;  // newer ones that are not wanted here
   };
   [[nodiscard]] Result<Archive> archive_of(const std::string& component, v1::ComponentResult& out);
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
