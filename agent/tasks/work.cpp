@@ -167,6 +167,20 @@ class RollbackWork final : public EngineWork {
   }
 };
 
+// What a point says of amounts is of all files together: each file has a line with its own size, and their sum moves by itself.
+update::v1::Progress as_progress(const point::DownloadProgress& from) {
+  update::v1::Progress out;
+  out.set_step(from.step());
+  out.set_text(from.text());
+  if (from.step() == "fetch" && from.text().empty()) {
+    out.set_done(from.done());
+    out.set_total(from.total());
+  } else {
+    out.set_component(from.file());
+  }
+  return out;
+}
+
 // Download updates to the repositories of distribution points.
 class PointWork final : public Work {
  public:
@@ -180,14 +194,7 @@ class PointWork final : public Work {
     order.set_run(request.run());
     auto reply = follow(caller, "picket.distribution_point.download", order, [&tell](std::string_view bytes) {
       point::DownloadProgress from;
-      if (!from.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-      update::v1::Progress progress;
-      progress.set_step(from.step());
-      progress.set_component(from.file());
-      progress.set_done(from.done());
-      progress.set_total(from.total());
-      progress.set_text(from.text());
-      tell(progress);
+      if (from.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) tell(as_progress(from));
     }, cancel);
     if (!reply && reply.error().code == Code::unavailable && reply.error().message.starts_with("nobody answers"))
       return fail(Code::unsupported, "this computer is no distribution point: its plugin does not run");

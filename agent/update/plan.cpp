@@ -58,7 +58,7 @@ Plan make_plan(const PlanQuestion& question) {
   const std::uint64_t active = question.active ? question.active->release : 0;
   if (pin != nullptr) plan.notes.push_back(cat("pinned to ", name_of(pin->release)));
 
-  const bool leave = pin == nullptr && question.active && find(question.settings.declined, question.component, active) != nullptr;
+  const bool leave = question.active && find(question.settings.declined, question.component, active) != nullptr;
 
   auto& obstacle = plan.obstacle;
   for (const auto& [number, variants] : offered) {

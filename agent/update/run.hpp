@@ -17,6 +17,7 @@
 #include "core/cancel.hpp"
 #include "storage/counters.hpp"
 #include "trust/folder_repository.hpp"
+#include "trust/held_back.hpp"
 #include "update/activate.hpp"
 #include "update/board.hpp"
 #include "update/catalogue.hpp"
@@ -135,8 +136,20 @@ class Run {
   // These may run on several threads at once, each with readers of its own, never two for the same file.
   [[nodiscard]] Result<std::filesystem::path> fetch(const trust::Release& release, const Wanted& wanted, const Readers& readers);
   [[nodiscard]] Result<std::filesystem::path> fetch_delta(const trust::Delta& delta, const Wanted& wanted, const Readers& readers);
-  // `once`: from the source in use alone, which is not blamed for lacking it. Code::not_found: every source was asked, and none has it.
-  [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, bool once, const Readers& readers);
+  // The full file of a release; or a delta (no release): from the source in use alone, which is not blamed for lacking it. Code::not_found: every source was
+  // asked, and none has it, or one holds the release back.
+  [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, std::optional<std::int64_t> release, const Readers& readers);
+  // Whether the source says that it holds the release back on purpose, and it is not what is in force and damaged, or wanted for a copy; any thread.
+  [[nodiscard]] bool holds_back(SourceReader& reader, const std::string& component, std::int64_t release);
+  void note_in_force(const SetInfo& set) {
+    const std::lock_guard lock(holding_);
+    in_force_[set.component] = set.release;
+  }
+  // Whether that is why it could not be had.
+  [[nodiscard]] bool was_held(std::string_view component, std::int64_t release) {
+    const std::lock_guard lock(holding_);
+    return trust::holds_back(held_, component, release);
+  }
   [[nodiscard]] std::optional<std::filesystem::path> brought_earlier(const std::string& component, const Wanted& wanted);
   [[nodiscard]] Result<> activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out);
   void go_back(const std::string& component, const std::string& bad_set, const std::string& to, const Refusal& refusal);
@@ -154,6 +167,7 @@ class Run {
     trust::Release release;
     Wanted wanted;
     trust::TargetCopy copy;
+    std::set<std::int64_t> held;  // newer ones that are not wanted here
   };
   [[nodiscard]] Result<Archive> archive_of(const std::string& component, v1::ComponentResult& out);
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
@@ -178,6 +192,10 @@ class Run {
   Readers readers_;  // all that may be tried, the one that worked first
   std::mutex blaming_;
   std::set<std::string, std::less<>> failed_;  // sources that were blamed in this run
+  std::mutex holding_;             // of the next three
+  std::map<std::string, std::uint64_t, std::less<>> in_force_;   // component -> release
+  std::map<std::string, trust::HeldBack, std::less<>> held_by_;  // sources, as far as they were asked
+  trust::HeldBack held_;           // what could not be had for that
   std::uint64_t bytes_ahead_ = 0;  // received by other readers
   std::deque<std::unique_ptr<Turn>> turns_;  // the first one's turn it is
   std::set<std::string, std::less<>> wanted_keys_;

@@ -57,6 +57,7 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
     out.set_release_before(active->release);
     out.set_release_after(active->release);
     out.set_variant(active->variant);
+    note_in_force(*active);
     turn->active = std::move(*active);
   }
   tell("plan", component, "");
@@ -205,6 +206,7 @@ void Run::install_best(Turn& turn) {
   auto offered = turn.offer.releases;
   auto plan = *turn.plan;
   std::string missing;
+  bool are_held = true;   // all that is missing
   for (int tries = 1;; ++tries) {
     const auto release = *plan.release;
     const auto number = std::to_string(release.release);
@@ -220,8 +222,14 @@ void Run::install_best(Turn& turn) {
     }
     const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= most_missing;
     if (lacks) {
+      are_held = are_held && was_held(component, release.release);
       std::erase_if(offered, [&](const auto& each) { return other_may_do ? each.release == release.release && each.variant == release.variant : each.release == release.release || each.variant != variant_; });
       plan = plan_of(component, offered);
+    }
+    if (lacks && are_held && plan.what != Plan::What::install && (turn.active || is_optional(component))) {
+      out.set_result("current");
+      out.set_text(turn.note = cat(missing, turn.active ? cat("release ", std::to_string(turn.active->release), " stays; ") : "", "release ", number, ": ", done.error().message));
+      return;
     }
     if (!lacks || plan.what != Plan::What::install) {
       if (out.result().empty()) out.set_result("failed");

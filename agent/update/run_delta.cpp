@@ -22,7 +22,7 @@ Road Run::road_of(const trust::Release& release, const Catalogue::Offer& offer, 
 Result<std::filesystem::path> Run::fetch_delta(const trust::Delta& delta, const Wanted& wanted, const Readers& readers) {
   tell("fetch", delta.component, cat("delta from release ", std::to_string(delta.base), ", ", human_bytes(wanted.length)), 0, wanted.length);
   if (auto earlier = brought_earlier(delta.component, wanted)) return std::move(*earlier);
-  return bring(delta.component, wanted, true, readers);
+  return bring(delta.component, wanted, std::nullopt, readers);
 }
 
 std::optional<SetInfo> Run::install_by_deltas(const trust::Release& release, const Catalogue::Offer& offer, const Wanted& full) {

@@ -78,6 +78,7 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   if (in_force.empty()) return fail(Code::not_found, "nothing of it is in force");
   PICKET_LET(info, shop_.sets.info(component, in_force));
   if (shop_.ledger.record(component).is_on_trial()) return fail(Code::conflict, cat("release ", std::to_string(info.release), " is on trial: handed on when a verification has passed"));
+  note_in_force(info);
   out.set_variant(info.variant);
   out.set_release_before(info.release);
   out.set_release_after(info.release);
@@ -86,7 +87,12 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   if (release == nullptr) return fail(Code::not_found, cat("release ", std::to_string(info.release), " is in force, but the repository does not offer it any more"));
   const auto wanted = catalogue_->wanted(*release);
   out.set_bytes(wanted.length);
-  return Archive{*release, wanted, {wanted.path, {}}};
+  Archive archive{*release, wanted, {wanted.path, {}}, {}};
+  // Declined, rolled back, not approved, pinned: who takes the copy is not to miss them. One that merely has not come yet is another matter.
+  if (plan_of(component, offer.releases).what == Plan::What::keep)
+    for (const auto& other : offer.releases)
+      if (other.release > archive.release.release) archive.held.insert(other.release);
+  return archive;
 }
 
 Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result) {
@@ -123,7 +129,12 @@ Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& a
   }
   PICKET_LET(metadata, catalogue_->metadata_files(components));
   std::vector<trust::TargetCopy> copies;
-  for (const auto& archive : archives) copies.push_back(archive.copy);
+  trust::HeldBack held;
+  for (const auto& archive : archives) {
+    copies.push_back(archive.copy);
+    if (!archive.held.empty()) held.emplace(archive.release.component, archive.held);
+  }
+  if (!held.empty()) metadata.push_back({std::string(trust::kHeldBackFile), trust::write_held_back(held)});
   PICKET_TRY(to.keep_those(shop_.explain, [&](const auto& folder) -> Result<> {
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     tell("copy", "", folder.native());

@@ -67,10 +67,25 @@ Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wa
   std::uint64_t need = wanted.length - std::min(have, wanted.length);
   if (release.format != "file") need += release.unpacked + release.files * 4096;
   PICKET_TRY(storage::require_space(shop_.options.data_dir, need, cat(component, " release ", std::to_string(release.release))));
-  return bring(component, wanted, false, readers);
+  return bring(component, wanted, release.release, readers);
 }
 
-Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, bool once, const Readers& readers) {
+bool Run::holds_back(SourceReader& reader, const std::string& component, std::int64_t release) {
+  const std::lock_guard lock(holding_);
+  if (const auto own = in_force_.find(component); own != in_force_.end() && own->second == static_cast<std::uint64_t>(release)) return false;
+  auto known = held_by_.find(reader.source().name);
+  if (known == held_by_.end()) {
+    const auto bytes = reader.fetch_metadata(trust::kHeldBackFile, trust::kMostHeldBack);
+    auto held = bytes ? trust::parse_held_back(*bytes) : Result<trust::HeldBack>();
+    if (!held) shop_.explain.say({.source = reader.source().name, .file = trust::kHeldBackFile}, held.error().message);
+    known = held_by_.emplace(reader.source().name, held ? std::move(*held) : trust::HeldBack()).first;
+  }
+  if (!trust::holds_back(known->second, component, release)) return false;
+  held_[component].insert(release);
+  return true;
+}
+
+Result<std::filesystem::path> Run::bring(const std::string& component, const Wanted& wanted, std::optional<std::int64_t> release, const Readers& readers) {
   std::string failures;
   bool missing = true;
   std::chrono::milliseconds told{};
@@ -93,8 +108,13 @@ Result<std::filesystem::path> Run::bring(const std::string& component, const Wan
     }
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     shop_.explain.say(about, cat("failed: ", got.error().message));
-    if (ours || once) return fail(std::move(got).error());
+    if (ours || !release) return fail(std::move(got).error());
     const bool lacks = got.error().code == Code::not_found;
+    if (lacks && holds_back(*reader, component, *release)) {
+      // Another source would give what this site's administrator does not want to be handed on, or not yet.
+      shop_.explain.say(about, "held back there on purpose: no other source is asked");
+      return fail(Code::not_found, cat(source, " holds it back on purpose, as declined or not verified yet"));
+    }
     if (!lacks) blame(*reader, got.error().message);
     missing = missing && lacks;
     add_failure(failures, source, got.error().message);

@@ -30,7 +30,7 @@ Result<> copy_bytes(int from, int to, std::string_view what) {
     if (count == 0) return {};
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail_errno(what);
-    PICKET_TRY(write_all(to, std::string_view(piece).substr(0, static_cast<std::size_t>(count))));
+    if (auto written = write_all(to, std::string_view(piece).substr(0, static_cast<std::size_t>(count))); !written) return fail(std::move(written).error(), what);
   }
 }
 
@@ -74,8 +74,8 @@ Result<> replace_folder(const fs::path& fresh, const fs::path& folder) {
     return sync_folder(parent);
   }
   if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return fail_errno(cat("put ", fresh.native(), " in the place of ", folder.native()));
-  // Drives that are formatted for everybody's computer.
-  const auto old = cat(folder.native(), ".old");
+  // Drives that are formatted for everybody's computer. Out of sight: NAME.old may be somebody's own.
+  const auto old = parent / cat(".", folder.filename().native(), ".old");
   fs::remove_all(old, ignored);
   if (::rename(folder.c_str(), old.c_str()) != 0) return fail_errno(cat("rename ", folder.native()));
   if (::rename(fresh.c_str(), folder.c_str()) != 0) {

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -46,6 +47,12 @@ Result<> check_replaceable(const fs::path& folder) {
   return fail(Code::conflict, cat(folder.native(), " is a repository without ", kMarker, ", and is left alone: name another folder, or remove this one if an earlier version exported it"));
 }
 
+// Something else than what its parent lies on: nothing beside it could take its place by a rename.
+bool is_mounted(const Place& place) {
+  struct stat own {}, around {};
+  return ::lstat(place.folder.c_str(), &own) == 0 && ::stat(place.parent.c_str(), &around) == 0 && own.st_dev != around.st_dev;
+}
+
 Result<> fill(const std::vector<MetadataFile>& metadata, const std::vector<TargetCopy>& targets, const fs::path& fresh) {
   PICKET_TRY(make_folders(fresh / "metadata"));
   PICKET_TRY(make_folders(fresh / "targets"));
@@ -67,6 +74,7 @@ Result<> check_export_folder(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(place.parent, error)) return fail(Code::not_found, cat(place.parent.native(), " is no folder"));
   if (fs::exists(place.parent / "picket-repo.json", error)) return fail(Code::conflict, cat(place.folder.native(), " lies in a publisher's own folder (picket-repo.json is there): name one elsewhere"));
+  if (is_mounted(place)) return fail(Code::conflict, cat(place.folder.native(), " is where a drive or share is mounted, which cannot be replaced as a whole: name a folder on it, as ", (place.folder / "picket").native()));
   PICKET_TRY(check_replaceable(place.folder));
   // Written beside it and renamed: so the right to write is the parent's.
   if (::faccessat(AT_FDCWD, place.parent.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return fail_errno(cat("write in ", place.parent.native()));

@@ -15,7 +15,7 @@ struct TargetCopy {
   std::filesystem::path file;     // its bytes
 };
 // May an export go there? Into no folder yet, an empty one, or an earlier export, which picket-export.txt in it tells: any other is left alone
-// (Code::conflict), and so is what lies in a publisher's own folder. Its parent must exist and be writable.
+// (Code::conflict), and so are what lies in a publisher's own folder and where a drive is mounted. Its parent must exist and be writable.
 [[nodiscard]] Result<> check_export_folder(const std::filesystem::path& folder);
 // Makes <folder>/{metadata,targets,picket-export.txt} of these and nothing else, where check_export_folder agrees: whole by one rename.
 [[nodiscard]] Result<> write_repository(const std::vector<MetadataFile>& metadata, const std::vector<TargetCopy>& targets, const std::filesystem::path& folder);

@@ -234,6 +234,12 @@ PICKET_REPO=$work/other "$repo" init >/dev/null && PICKET_REPO=$work/other "$rep
 cp "$work/other/repository/metadata/1.root.json" other-root.json
 refuses 1 "root" verify --root other-root.json --now "$much_later" "$PICKET_REPO/repository"
 
+# --- one release kept: no delta can start from it, which is said
+PICKET_REPO=$work/other ok add --component rules --release 1 v1
+PICKET_REPO=$work/other ok --says "No deltas: --keep 1 leaves no earlier release" add --component rules --release 2 --keep 1 v2
+PICKET_REPO=$work/other ok add --component rules --release 3 --keep 1 --deltas 0 v1
+! grep -q "No deltas" "$work/out" || complain "whoever wants no deltas need not hear of it"
+
 # --- export: what a removable drive carries
 ok --says "an update source as it is" export --now "$much_later" yara-rules "$work/stick-export"
 refuses 1 "the repository offers no component colours" export --now "$much_later" colours "$work/stick-none"

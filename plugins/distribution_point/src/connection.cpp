@@ -35,15 +35,15 @@ void Connection::enter(State state, std::chrono::seconds limit) {
   deadline_ = worker_.now() + limit + std::chrono::seconds(1);  // now() may be a second old
 }
 
-void Connection::start(Worker::Members::iterator self, SSL_CTX* tls) {
+void Connection::start(Worker::Members::iterator self, bool tls) {
   self_ = self;
   const auto& settings = worker_.shared().settings;
-  if (tls == nullptr) {
+  if (!tls) {
     enter(State::idle, settings.head_timeout);  // who connects has something to ask
     read();
     return;
   }
-  tls_.reset(::SSL_new(tls));
+  tls_ = worker_.shared().certificate->connection();
   if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.native_handle()) != 1) return close();
   ::SSL_set_accept_state(tls_.get());
   enter(State::handshake, settings.head_timeout);

@@ -19,7 +19,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(Worker& worker, asio::ip::tcp::socket socket, const picket::Address& from);
   ~Connection();
 
-  void start(Worker::Members::iterator self, SSL_CTX* tls);
+  void start(Worker::Members::iterator self, bool tls);
   void close();           // at once; pending operations end with an error and do nothing
   void close_if_idle();   // between requests, with nothing more of the client at hand
   void check_deadline();  // each second

@@ -124,7 +124,8 @@ Result<> DistributionPoint::open_server(picket::plugin::Sockets inherited) {
   server_.reset();  // its ports must be free first
   PICKET_LET(server, Server::start(settings_.server, {[this](const picket::Address& from, std::string_view path, std::string_view body) { return on_post(from, path, body); },
                                                        [this](std::string_view text) { host_.warning(text); }, served_,
-                                                       [this](const picket::Address& from) { demand_->note_fetch(from); }}, std::move(inherited)));
+                                                       [this](const picket::Address& from) { demand_->note_fetch(from); },
+                                                       nullptr, [this](std::string_view text) { host_.info(text); }}, std::move(inherited)));
   server_ = std::move(server);
   for (const auto& address : server_->addresses()) host_.info(cat("listens: ", address));
   return {};

@@ -252,6 +252,7 @@ Result<> Mirror::check(Run& run) {
       run.fetcher->road = &run.roads.roads.front();
       if (!run.client->versions().consistent_snapshot)
         return fail(Code::invalid, cat(run.result.source(), " offers a repository without consistent snapshots: it could not be exchanged in one step"));
+      if (!run.follows->empty()) take_held_back(run);
       return {};
     }
     parts_.log(cat("source ", road.name, ": ", done.error().message));
@@ -272,6 +273,15 @@ Result<> Mirror::check(Run& run) {
   // Whoever comes round to this point must see itself, too: it may know a way out, and its id is another one since it was started again.
   if (run.follows) follow(std::move(*run.follows));
   return fail(Code::unavailable, cat("no source worked: ", failures));
+}
+
+void Mirror::take_held_back(Run& run) {
+  const auto bytes = run.fetcher->fetch_metadata(trust::kHeldBackFile, trust::kMostHeldBack);
+  if (!bytes) return;  // most hold nothing back
+  const auto held = trust::parse_held_back(*bytes);
+  if (!held) return run.say(run.result.source(), cat("what it holds back cannot be read: ", held.error().message));
+  for (const auto& [component, releases] : *held)
+    for (const auto release : releases) run.roads.declined.push_back({component, static_cast<std::uint64_t>(release)});
 }
 
 Result<> Mirror::plan(Run& run) {
@@ -323,13 +333,17 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
   std::ranges::sort(releases, std::greater(), &trust::Release::release);
   // What the administrator declined, or the agent here holds back, is not offered to those behind this point: they go on with the newest of the others.
   const bool any = !releases.empty();
-  std::erase_if(releases, [&](const auto& release) { return run.roads.declines(component, static_cast<std::uint64_t>(release.release)); });
+  const bool is_verified = run.roads.are_verified(component);
+  std::erase_if(releases, [&](const auto& release) {
+    const bool is_declined = run.roads.declines(component, static_cast<std::uint64_t>(release.release));
+    if (is_declined || (!is_verified && run.settings.hold_unverified)) run.held[component].insert(release.release);
+    return is_declined;
+  });
   if (any && releases.empty()) {
     of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "every release of it is declined or held back", false); });
     return {};
   }
   // Only devices want it, or the verification leaves it out: nobody tried it here.
-  const bool is_verified = run.roads.are_verified(component);
   if (!is_verified && run.settings.hold_unverified) {
     of_component([&](const ComponentVariant& wish, bool) { miss(run, wish, "no verification of this agent tries it, and setting unverified is hold", false); });
     return {};
@@ -341,11 +355,16 @@ Result<> Mirror::plan_component(Run& run, const std::string& component) {
     if (!has(variant)) return miss(run, wish, "the repository has no release of it", ours);
     Run::Need need{wish, 0, {}, !is_verified && run.roads.is_any_verified()};
     for (const auto& release : releases) {
-      if (release.variant != variant || need.files.size() >= run.settings.releases) continue;
       const auto key = key_of(release.hashes);
-      if (key.empty()) continue;  // the parser wants one of them
-      need.release = std::max(need.release, static_cast<std::uint64_t>(release.release));
-      need.files.push_back({trust::consistent_target_path(release.path, key), key, release.length, release.hashes});
+      if (release.variant != variant || key.empty()) continue;  // the parser wants one of them
+      const auto number = static_cast<std::uint64_t>(release.release);
+      const File file{trust::consistent_target_path(release.path, key), key, release.length, release.hashes, false, number};
+      if (need.files.size() >= run.settings.releases) {
+        if (!need.at_hand && parts_.store.has(key, release.length)) need.at_hand = file;
+        continue;
+      }
+      need.release = std::max(need.release, number);
+      need.files.push_back(file);
     }
     add_deltas(run.settings, variant, releases, deltas, need.files);
     run.needs.push_back(std::move(need));

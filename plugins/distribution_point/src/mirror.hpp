@@ -66,12 +66,15 @@ class Mirror {
     std::uint64_t length = 0;
     std::map<std::string, std::string> hashes;
     bool spares_only = false;                  // a delta: without it clients fetch more, no less
+    std::uint64_t release = 0;                 // that it is all of
   };
   class Fetcher;
   struct Run;
 
   [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
+  // What the point holds back that this one follows, no one behind this one can have.
+  void take_held_back(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);
   // Of the component's role, from the first road that has it right. Code::not_found: the repository offers no such component.

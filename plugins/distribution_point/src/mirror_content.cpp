@@ -86,8 +86,9 @@ Result<> Mirror::fetch_all(Run& run) {
     // What every source has wrong or lacks will not come by waiting; the others must not wait for it. All else ends the run, and the
     // set that is in force stays, as the next run goes on where this one ended.
     if (!is_hopeless(all.error().code)) return fail(std::move(all).error());
-    miss(run, need.wish, all.error().message, true);
-    run.needs.erase(run.needs.begin() + static_cast<std::ptrdiff_t>(i));
+    const bool goes_on = need.go_on_without_the_newest();
+    miss(run, need.wish, cat(goes_on ? cat("release ", std::to_string(need.release), " is served as long as the newer one is lacking: ") : "", all.error().message), true);
+    if (!goes_on) run.needs.erase(run.needs.begin() + static_cast<std::ptrdiff_t>(i));
   }
   return {};
 }
@@ -182,6 +183,7 @@ Result<std::vector<Store::Metadata>> Mirror::metadata_of(Run& run) {
   add_older_roots(run, out);
   take(false);
   out.insert(out.end(), run.kept_roles.begin(), run.kept_roles.end());
+  if (auto held = trust::write_held_back(run.held); !run.held.empty() && held.size() <= trust::kMostHeldBack) out.push_back({std::string(trust::kHeldBackFile), std::move(held)});
   return out;
 }
 

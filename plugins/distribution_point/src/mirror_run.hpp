@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "mirror.hpp"
+#include "trust/held_back.hpp"
 
 namespace distribution_point {
 
@@ -55,9 +57,19 @@ struct Mirror::Run {
     std::uint64_t release = 0;
     std::vector<File> files;                  // the newest release first
     bool is_unverified = false;               // this agent verifies others, but not this
+    std::optional<File> at_hand{};            // the newest of the older releases whose file lies here
+    // No source has the newest: what is here of the others is better than nothing. False: there is none.
+    bool go_on_without_the_newest() {
+      files.erase(files.begin());
+      std::erase_if(files, [](const File& file) { return file.spares_only; });  // they lead to it
+      if (files.empty() && at_hand) files.push_back(*std::exchange(at_hand, std::nullopt));
+      release = files.empty() ? 0 : files.front().release;
+      return !files.empty();
+    }
   };
   std::vector<Need> needs{};
   std::vector<std::string> roles{};             // whose metadata is served
+  picket::trust::HeldBack held{};               // which clients are told of
   std::vector<Store::Metadata> kept_roles{};    // an earlier version, of those whose metadata no road could give
   std::set<std::string> reported{};             // roads that failed in the middle
   std::string lack{};                           // the first of what is missing that counts

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <optional>
 #include <thread>
 
 #include "worker.hpp"
@@ -29,15 +30,16 @@ class ServerImpl final : public Server {
     for (auto& worker : workers_) worker->stop();
     for (auto& thread : threads_) thread.join();
     listeners_.clear();
+    certificate_timer_.reset();
     workers_.clear();
   }
 
   [[nodiscard]] Result<> open(picket::plugin::Sockets inherited) {
     const auto& settings = shared_.settings;
     if (settings.https_port >= 0) {
-      auto context = tls_server::make_context(settings.certificate, settings.key);
-      if (!context) return fail(std::move(context).error(), "setting https_port");
-      shared_.tls = std::move(*context);
+      auto certificate = tls_server::ServedCertificate::open(settings.certificate, settings.key);
+      if (!certificate) return fail(std::move(certificate).error(), "setting https_port");
+      shared_.certificate = std::move(*certificate);
     }
     const std::size_t threads = settings.threads != 0 ? settings.threads : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
     for (std::size_t i = 0; i < threads; ++i) {
@@ -61,6 +63,10 @@ class ServerImpl final : public Server {
     inherited.clear();  // what is not wanted any more must not hold a port
     for (auto& wish : wishes) PICKET_TRY(listen(wish.name, wish.address, wish.port, wish.tls, std::move(wish.socket)));
     for (auto& listener : listeners_) accept(*listener);
+    if (shared_.certificate) {
+      certificate_timer_.emplace(workers_.front()->io());
+      look_at_certificate();
+    }
     for (auto& worker : workers_) threads_.emplace_back([&worker = *worker] { worker.run(); });
     return {};
   }
@@ -142,6 +148,18 @@ class ServerImpl final : public Server {
     return {};
   }
 
+  void look_at_certificate() {
+    certificate_timer_->expires_after(shared_.settings.certificate_look);
+    certificate_timer_->async_wait([this](const boost::system::error_code& stopped) {
+      if (stopped) return;
+      const auto renewed = shared_.certificate->look();
+      const auto& parts = shared_.parts;
+      if (!renewed && parts.warn) parts.warn(cat("the certificate was replaced by what cannot be used, and the former one is served on: ", renewed.error().message));
+      if (renewed && *renewed && parts.inform) parts.inform(cat("serves the renewed certificate ", shared_.settings.certificate.native()));
+      look_at_certificate();
+    });
+  }
+
   void accept(Listener& listener) {
     auto& worker = *workers_[next_++ % workers_.size()];
     listener.acceptor.async_accept(worker.io(), [this, &listener, &worker](const boost::system::error_code& error, tcp::socket socket) {
@@ -173,6 +191,7 @@ class ServerImpl final : public Server {
   Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::optional<asio::steady_timer> certificate_timer_;  // of the first worker
   std::vector<std::thread> threads_;
   std::vector<std::string> addresses_;
   std::size_t next_ = 0;

@@ -23,6 +23,7 @@ struct ServerSettings {
   std::vector<std::string> addresses = {"0.0.0.0"};
   int http_port = 0, https_port = -1;             // 0: any free one, -1: off
   std::filesystem::path certificate, key;         // PEM, for https
+  std::chrono::seconds certificate_look{30};      // how often to see whether it was renewed
   std::size_t threads = 0;                        // 0: one for each processor, at most 4
   std::size_t most_connections = 12'000, most_per_address = 1'000;
   std::chrono::seconds head_timeout{10};          // from a request's first byte to its last, and for the TLS handshake
@@ -56,6 +57,7 @@ class Server {
     std::shared_ptr<const Catalogue> catalogue = nullptr;  // served from the first request on; none: nothing yet
     std::function<void(const picket::Address& from)> on_file = nullptr;  // a GET or HEAD of what is in the catalogue; any of the threads, must not block
     std::function<std::time_t()> clock = nullptr;          // by which the windows of bandwidth rules open; none: the system's. Any of the threads
+    std::function<void(std::string_view)> inform = nullptr;
   };
   // Listens when it returns; on those of the inherited sockets that the settings want, which are named as listening() does. The text of an error
   // names the address and the setting.

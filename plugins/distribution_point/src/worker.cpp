@@ -94,7 +94,7 @@ void Worker::tick() {
 
 void Worker::adopt(asio::ip::tcp::socket socket, const picket::Address& from, bool tls) {
   auto connection = std::make_shared<Connection>(*this, std::move(socket), from);
-  connection->start(members_.insert(members_.end(), connection), tls ? shared_.tls.get() : nullptr);
+  connection->start(members_.insert(members_.end(), connection), tls);
 }
 
 void Worker::turn_away(asio::ip::tcp::socket socket, bool tls) {

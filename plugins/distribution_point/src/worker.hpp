@@ -15,7 +15,7 @@
 
 #include "base/files.hpp"
 #include "server.hpp"
-#include "tls_server/context.hpp"
+#include "tls_server/served_certificate.hpp"
 
 namespace distribution_point {
 
@@ -34,7 +34,7 @@ struct Shared {
   Server::Parts parts;
   ServerCounters counters;
   Bandwidth bandwidth;
-  tls_server::Context tls;
+  std::unique_ptr<tls_server::ServedCertificate> certificate;   // of https
 
   explicit Shared(const ServerSettings& s, Server::Parts p) : settings(s), parts(std::move(p)), bandwidth(s.bandwidth) {}
   // False: too many from this address, or in all.

@@ -60,6 +60,8 @@ Result<> add(const Options& options) {
               human_bytes(release.unpacked).c_str(), human_bytes(release.length).c_str());
   if (added.is_new_component) std::printf("New component %s: targets.json delegates to it, and has to be signed again.\n", release.component.c_str());
   for (const auto& path : added.dropped) std::printf("No longer offered: %s\n", path.c_str());
+  if (wanted.keep == 1 && !added.dropped.empty() && wanted.deltas.value_or(workspace.settings().deltas) > 0)
+    std::printf("No deltas: --keep 1 leaves no earlier release to start them from, and agents fetch the whole; --keep 2 or more lets them fetch what changed.\n");
   return {};
 }
 
@@ -74,7 +76,7 @@ int run_add(const CommandText& text, const Arguments& arguments) {
       .value("class", "CLASS", "databases (default), agent or application: when agents install it")
       .value("minimum-agent", "X.Y.Z", "older agents keep what they have (default: as the release before, else 0.1.0)")
       .value("level", "1..19", "of compression of a folder (default 19)")
-      .value("keep", "N", "offer only the N newest releases of this variant")
+      .value("keep", "N", "offer only the N newest releases of this variant; deltas start from those")
       .value("deltas", "N", "make deltas from the N releases before (default: \"deltas\" in picket-repo.json, 4); 0: none")
       .list("key", "KEY", "of a new component: who signs it (a name or a .pub.json file; default: the keys of targets); may be given again")
       .positional("PATH", 1, 1);

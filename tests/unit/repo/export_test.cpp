@@ -155,6 +155,15 @@ TEST_F(Export, says_before_all_work_that_nothing_may_be_written_there) {
   EXPECT_THAT(done.error().message, HasSubstr("write in "));
 }
 
+// /media/stick itself: what takes its place would be written beside it, on another disk.
+TEST_F(Export, says_before_all_work_that_a_mounted_drive_needs_a_folder_on_it) {
+  const auto done = trust::check_export_folder("/proc");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::conflict);
+  EXPECT_THAT(done.error().message, HasSubstr("/proc is where a drive or share is mounted"));
+  EXPECT_THAT(done.error().message, HasSubstr("name a folder on it, as /proc/picket"));
+}
+
 TEST_F(Export, a_variant_that_a_component_lacks_is_the_other) {
   published(1);
   const auto report = try_export({{"yara-rules", "light"}}, stick());

@@ -37,12 +37,14 @@ class Answerer final : private bus::Handler {
     for (const auto& [topic, payload] : asked()) out.push_back(topic);
     return out;
   }
+  std::vector<std::string> progress;   // said before each answer
 
  private:
   void on_request(bus::RequestId id, const bus::MessagePtr& message) override {
     const std::lock_guard lock(mutex_);
     const std::string topic(message->topic());
     asked_.emplace_back(topic, std::string(message->payload()));
+    for (const auto& one : progress) EXPECT_EQ(peer_->stream_write(id, one), bus::kOk);
     peer_->respond(id, bus::kOk, "", answers_.at(topic));
   }
   std::mutex mutex_;
@@ -252,6 +254,36 @@ TEST_F(WorkTest, a_distribution_point_says_what_each_point_did) {
   ASSERT_TRUE(order.ParseFromString(engine_->asked()[0].second));
   EXPECT_EQ(order.run(), 9u);
   EXPECT_EQ(order.overall_rule(), "strict");
+}
+
+point::DownloadProgress point_says(const std::string& step, const std::string& file, const std::string& text, std::uint64_t done) {
+  point::DownloadProgress out;
+  out.set_step(step);
+  out.set_file(file);
+  out.set_text(text);
+  out.set_done(done);
+  out.set_total(410'000);   // of all files
+  return out;
+}
+
+TEST_F(WorkTest, a_distribution_point_tells_each_files_own_size_and_how_it_ended) {
+  point::DownloadResult result;
+  result.set_overall("ok");
+  engine_ = std::make_unique<Answerer>(*router_, std::map<std::string, std::string>{{"picket.distribution_point.download", result.SerializeAsString()}});
+  for (const auto& said : {point_says("fetch", "rules.delta", "31 B", 0), point_says("fetch", "rules.delta", "", 20), point_says("done", "", "ok", 410'000)})
+    engine_->progress.push_back(said.SerializeAsString());
+  std::vector<update::v1::Progress> told;
+  v1::WorkRequest request;
+  request.set_options_json("{}");
+  ASSERT_TRUE(of("distribution-point").run(*caller_, request, [&](const auto& one) { told.push_back(one); }, {}));
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[0].component() + ": " + told[0].text(), "rules.delta: 31 B");
+  EXPECT_EQ(told[0].total(), 0u) << "else the sum of all would stand for it";
+  EXPECT_EQ(told[1].component(), "");
+  EXPECT_EQ(told[1].done(), 20u);
+  EXPECT_EQ(told[1].total(), 410'000u);
+  EXPECT_EQ(told[2].text(), "ok");
+  EXPECT_EQ(told[2].total(), 0u);
 }
 
 TEST_F(WorkTest, a_computer_that_is_no_point_is_unsupported) {

@@ -70,6 +70,20 @@ TEST_F(UpdateExport, holds_the_state_of_the_last_update_not_what_was_published_s
   EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 1|rule of 1 full");
 }
 
+TEST_F(UpdateExport, says_which_newer_releases_it_does_not_hold_on_purpose) {
+  publish(release(1));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  publish(release(2));
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_FALSE(std::filesystem::exists(stick() / "metadata/held.json")) << "what has not come yet is not held back";
+  ASSERT_EQ(world_->run().result(), "ok");
+  ASSERT_EQ(world_->rollback("rules").result(), "ok");
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_EQ(read_file(stick() / "metadata/held.json", 1000).value(), R"({"held":{"rules":[2]}})");
+  EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 1|rule of 1 full");
+}
+
 TEST_F(UpdateExport, asks_a_source_with_its_own_timeouts) {
   publish(release(1));
   open();

@@ -99,6 +99,21 @@ TEST(Plan, a_pin_also_goes_back_and_ends_an_administrators_own_refusal_but_not_a
   EXPECT_THAT(c.plan().why, HasSubstr("pinned release 9 is not offered"));
 }
 
+TEST(Plan, a_pin_keeps_nothing_in_force_that_is_declined) {
+  Case c{{release(1), release(2), release(3)}, {}, {}, {}, "full"};
+  c.in_force(3);
+  c.settings.declined = {{"rules", 3}};
+  c.settings.pinned = {{"rules", 3}};
+  EXPECT_TRUE(c.plan().leave);
+  c.settings.pinned = {{"rules", 9}};
+  EXPECT_TRUE(c.plan().leave) << "which is not offered";
+  c.settings.pinned = {{"rules", 1}};
+  EXPECT_EQ(chosen(c.plan()), 1);
+  c.settings.declined = {{"rules", 2}};
+  c.settings.pinned = {{"rules", 2}};
+  EXPECT_FALSE(c.plan().leave) << "it is not the one in force";
+}
+
 TEST(Plan, application_modules_wait_for_approval_and_agent_components_only_if_asked) {
   Case c{{release(1, "full", "0.0.0", "application")}, {}, {}, {}, "full"};
   EXPECT_EQ(chosen(c.plan()), -1);

@@ -85,6 +85,22 @@ class PointsInARow : public ::testing::Test {
   std::map<std::string, std::unique_ptr<Point>> points;
 };
 
+TEST_F(PointsInARow, hand_on_what_the_first_of_them_holds_back_and_serve_the_newest_of_the_others) {
+  for (const std::int64_t release : {1, 2}) offer(release);
+  auto &first = add("first", {"web"}), &second = add("second", {"first"});
+  first.declined = {{"a", 2, true}};
+  ASSERT_EQ(first.run().result_class(), "ok");
+  const auto result = second.run();
+  EXPECT_EQ(result.result_class(), "ok") << result.reason();
+  EXPECT_EQ(second.mirror->release_of({"a", "full"}), 1u);
+  EXPECT_NE(second.served->find("/metadata/held.json"), nullptr);
+  first.declined.clear();
+  ASSERT_EQ(first.run().result_class(), "ok");
+  ASSERT_EQ(second.run().result_class(), "ok");
+  EXPECT_EQ(second.mirror->release_of({"a", "full"}), 2u);
+  EXPECT_EQ(second.served->find("/metadata/held.json"), nullptr);
+}
+
 TEST_F(PointsInARow, take_from_the_web_again_when_they_find_that_they_follow_each_other) {
   offer(1);
   auto &north = add("north", {"south", "web"}), &south = add("south", {"north", "web"});

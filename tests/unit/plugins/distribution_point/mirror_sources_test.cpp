@@ -276,6 +276,35 @@ TEST_F(PartialSource, is_told_from_a_repository_that_does_not_offer_the_componen
   EXPECT_EQ(result.missing(0), "no-such/full: the repository does not offer it");
 }
 
+// As while a mirror of the servers is being filled: its metadata are newer than its files.
+TEST_F(PointMirror, goes_on_serving_the_release_that_it_has_while_no_source_has_the_newer_one) {
+  for (const std::int64_t release : {1, 2}) offer("a", release);
+  publish();
+  want("a");
+  ASSERT_EQ(run().result_class(), "ok");
+  offer("a", 3);
+  publish();
+  bool is_wrong = false;
+  upstream_.trouble = [&](const std::string&, const std::string& path, std::string& bytes) -> Result<> {
+    if (!path.ends_with(".3.bin")) return {};
+    if (!is_wrong) return fail(Code::not_found, "no such file");
+    bytes[0] = static_cast<char>(bytes[0] ^ 1);
+    return {};
+  };
+  for (const bool wrong : {false, true, false}) {
+    is_wrong = wrong;
+    const auto result = run();
+    EXPECT_EQ(result.result_class(), "partial");
+    EXPECT_NE(result.reason().find("a/full: release 2 is served as long as the newer one is lacking: "), std::string::npos) << result.reason();
+    EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
+    EXPECT_EQ(count("public/targets/a"), 1u);
+    now_ += 1000;  // the set that was served before goes
+  }
+  upstream_.trouble = nullptr;
+  EXPECT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(seen("a").value_or(0), 3);
+}
+
 TEST_F(PointMirror, lacks_nothing_when_no_source_holds_what_the_agent_can_do_without) {
   offer("a", 1);
   offer("extra", 1);

@@ -67,6 +67,7 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   now_ += 1000;  // what was served before is gone too
   (void)run();
   EXPECT_EQ(count("files"), 2u);
+  EXPECT_EQ(picket::read_file(folder_.path() / "point/public/metadata/held.json", 1000).value(), R"({"held":{"a":[2]}})") << "for who would miss it";
   const auto client = seen("a");
   ASSERT_FALSE(client);  // it is signed, and not to be had here
   EXPECT_EQ(client.error().code, Code::not_found) << client.error().message;
@@ -77,6 +78,7 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   upstream_.declined.clear();
   EXPECT_EQ(run().result_class(), "ok");
   EXPECT_EQ(seen("a").value_or(0), 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "point/public/metadata/held.json"));
 }
 
 // Where the agent verifies what is handed on, only what passed goes out.

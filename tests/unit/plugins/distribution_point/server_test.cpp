@@ -352,6 +352,20 @@ TEST_F(PointServer, says_of_no_file_that_it_is_not_there_when_the_next_version_m
   leaving.join();
 }
 
+TEST_F(PointServer, serves_a_renewed_certificate_without_being_started_again) {
+  settings_.certificate_look = std::chrono::seconds(1);
+  start(true);
+  Client kept(port(1), true);
+  const auto before = kept.certificate();
+  ASSERT_NE(before, "");
+  ASSERT_TRUE(picket::support::make_certificate(settings_.certificate, settings_.key));
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  auto now = before;
+  while (now == before && std::chrono::steady_clock::now() < until) now = Client(port(1), true).certificate();
+  EXPECT_NE(now, before);
+  EXPECT_TRUE(kept.get("/targets/a/small").body == small_) << "who came earlier goes on";
+}
+
 // As a new version of the plugin takes over from the old one.
 TEST_F(PointServer, gives_its_sockets_away_and_ends_what_is_under_way) {
   start(true);

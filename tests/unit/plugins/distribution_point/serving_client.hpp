@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +43,15 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   [[nodiscard]] bool connected() const { return connected_; }
+  // The digest of the server's.
+  [[nodiscard]] std::string certificate() const {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    X509* const given = ::SSL_get1_peer_certificate(tls_);
+    const bool read = given != nullptr && ::X509_digest(given, ::EVP_sha256(), digest, &size) == 1;
+    ::X509_free(given);
+    return read ? std::string(reinterpret_cast<const char*>(digest), size) : std::string();
+  }
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = tls_ != nullptr ? write_tls(bytes) : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
