@@ -318,7 +318,7 @@ void Client::name_asker() {
     }
   }
   // A new number now and then: what was asked long ago cannot be joined to what is asked today.
-  if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || installation_made_ > now + 86400) {
+  if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || is_of_later(installation_made_, now)) {
     installation_ = picket::random_bytes(16);
     installation_made_ = now;
     (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now)));

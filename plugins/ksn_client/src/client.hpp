@@ -75,6 +75,7 @@ class Client {
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
+  void mind_the_clock(std::int64_t now);                       // it may have been set back; under the lock
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
   void begin_anew();                                           // other roads, another licence or KSN: it is asked at once
@@ -83,6 +84,8 @@ class Client {
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
+  // A clock that was a day ahead or more: an id made by it would be kept for so much longer.
+  [[nodiscard]] static bool is_of_later(std::int64_t made, std::int64_t now) { return made > now + 86'400; }
   [[nodiscard]] std::string next_message();                    // waits for the disk
 
   void run();                                                  // the ticker

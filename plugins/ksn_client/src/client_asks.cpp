@@ -82,6 +82,7 @@ void Client::run() {
     const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
     lock.lock();
     const auto now = host_.now();
+    mind_the_clock(now);
     const bool on = situation_.is_on() && situation_.has_provider;
     const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
@@ -92,7 +93,7 @@ void Client::run() {
     const auto soon = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), kLooksSeconds));
     if (greets || comes_later) greet_at_ = soon;
     if (looks_again) look_at_ = soon;
-    const bool name_expired = now - installation_made_ >= std::chrono::seconds(settings_.installation).count();
+    const bool name_expired = now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || is_of_later(installation_made_, now);
     lock.unlock();
     if (name_expired) name_asker();
     if (looks_again || (!file.empty() && picket::stamp_of(file) != seen)) look_at_provider();

@@ -8,6 +8,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
@@ -100,6 +101,27 @@ TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   client = start();
   ASSERT_TRUE(wait_for_disk([&] { return !ksn.seen().statistics.empty(); }));
   EXPECT_EQ(ksn.seen().statistics.at(0).counters().at("files"), 5U);
+}
+
+TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
+  auto client = start();
+  accept(*client);
+  check(*client, 1);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  // The question and the greeting: nothing is under way any more.
+  while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);
+  ksn.mood(picket::support::KsnServiceFake::Mood::silent);
+  now -= 365 * 86'400;
+  EXPECT_LE(client->status().last_exchange(), now.load());
+  EXPECT_EQ(client->status().status(), "Enabled");
+  now += kAvailableSeconds;
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  ksn.answer_held();  // it may have been greeted meanwhile
+  ASSERT_TRUE(client->apply(settings));  // wakes the ticker, which greets
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
 }
 
 // A package of the test's own, whose publisher and product KSN knows.
