@@ -59,6 +59,7 @@ Result<Statement> Statement::load(const std::string& folder, const std::string& 
   const auto end = text->find('\n');
   if (!text->starts_with(kVersion) || end == std::string::npos || end == kVersion.size() || end > 60)
     return fail(Code::invalid, cat(path.native(), ": its first line is not 'Version: ...'"));
+  if (!picket::is_valid_utf8(*text)) return fail(Code::invalid, cat(path.native(), ": not UTF-8"));
   out.version = one_line(std::string_view(*text).substr(kVersion.size(), end - kVersion.size()));
   out.language = language;
   out.digest = picket::sha256_hex(*text);
