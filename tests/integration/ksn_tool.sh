@@ -21,6 +21,8 @@ a=$(printf 'a%.0s' {1..64}) b=$(printf 'b%.0s' {1..64})
 expect "Usage" "$ksn" --help
 refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
+refuse 2 "an empty name" "$ksn" run ""
+refuse 2 "an empty name" "$ksn" key rotate --ksn ""
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd

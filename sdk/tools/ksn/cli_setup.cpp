@@ -23,9 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kMostFileBytes = 256u << 10;
 
+Result<Folder> folder_at(const std::string& path) {
+  if (path.empty()) return fail(Code::invalid, "an empty name is no FOLDER");
+  return Folder{fs::absolute(path).lexically_normal().native()};
+}
+
 Result<Folder> folder_of(const Arguments& arguments) {
   if (arguments.words.size() != 1) return fail(Code::invalid, "one FOLDER is needed");
-  return Folder{fs::absolute(arguments.words[0]).lexically_normal().native()};
+  return folder_at(arguments.words[0]);
 }
 
 Result<> init(const Folder& folder, const Arguments& arguments) {
@@ -132,7 +137,7 @@ Result<> run_key(const std::vector<std::string>& text) {
   }
   if ((action != "rotate" && action != "change" && action != "retire") || arguments.words.size() != 1 || !arguments.has("ksn"))
     return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json | key rotate|change|retire --ksn FOLDER [--provider-key FILE] [--at-once yes]");
-  const Folder folder{fs::absolute(arguments.get("ksn")).lexically_normal().native()};
+  PICKET_LET(folder, folder_at(arguments.get("ksn")));
   const Rotation rotation{arguments.get("provider-key"), arguments.get("at-once") == "yes"};
   const auto now = std::time(nullptr);
   if (action == "rotate") {
