@@ -240,6 +240,15 @@ TEST_F(KsnCommands, proxy_status_says_that_none_runs) {
   EXPECT_THAT(ran.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
 }
 
+TEST_F(KsnCommands, name_what_to_look_at_where_no_client_runs) {
+  picketd.start();
+  for (const auto& words : {std::vector<std::string>{"ksn", "status"}, {"ksn", "disable"}, {"scan", "/"}}) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("nobody answers it: its plugin is not there, or does not run (picketctl plugin list)")) << words[0];
+  }
+}
+
 TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {
   answer_everything(picketd);
   picketd.start();
