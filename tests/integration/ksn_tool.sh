@@ -66,6 +66,11 @@ expect "untrusted  category: malware  threat: Test.Threat" "$ksn" show "$a" --ks
 expect "trusted  publisher: Example  trust group: low-restricted  signature: valid" "$ksn" show "$b" --ksn "$folder/k"
 expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.example/x?y" --ksn "$folder/k"
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
+# A list is anybody's: what it says is shown in one line, and commands no terminal.
+printf 'sha256,verdict,name\n%s,untrusted,"red \033[31m\nline"\n\033[31m,untrusted,x\n' "${a%a}d" >"$folder/esc"$'\n'"ape.csv"
+expect "esc ape.csv: 1 object (" "$ksn" import "$folder/esc"$'\n'"ape.csv" --ksn "$folder/k"
+expect "threat: red  [31m line" "$ksn" show "${a%a}d" --ksn "$folder/k"
+expect "1 of 1 removed" "$ksn" remove "${a%a}d" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
 expect "unknown" "$ksn" show "$b" --ksn "$folder/k"
 refuse 1 "of 'www.evil.example' itself nothing was known" "$ksn" remove www.evil.example --ksn "$folder/k"
