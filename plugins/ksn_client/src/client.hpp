@@ -39,10 +39,11 @@ class Client {
 
   // The old settings stay in force when it fails.
   [[nodiscard]] Result<> apply(Settings settings);
-  // Of the settings in force: objects of local lists and exclusions that nothing would match. Empty: none.
+  // Of the settings in force: objects of local lists and exclusions that nothing would match, and lists that were changed to something that is no
+  // good. Empty: none.
   [[nodiscard]] std::string ignored() const {
     const std::lock_guard lock(mutex_);
-    return local_->ignored();
+    return cat(refused_lists_, refused_lists_.empty() || local_->ignored().empty() ? "" : "; ", local_->ignored());
   }
 
   // ---- asking
@@ -71,6 +72,7 @@ class Client {
   void put_in_force(Derived derived);
   [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
   void look_at_provider();                                     // it came later than we did, or another one lies there
+  void look_at_lists();                                        // one was changed
   [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
@@ -107,6 +109,8 @@ class Client {
   std::shared_ptr<Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
+  std::vector<picket::FileStamp> lists_seen_;                  // the files of it, as they were looked at last
+  std::string refused_lists_;
   std::string cache_owner_, whose_;                            // whose_: the provider's KSN and its keys
   std::string installation_;
   std::int64_t installation_made_ = 0;

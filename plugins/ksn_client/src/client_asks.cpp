@@ -88,6 +88,8 @@ void Client::run() {
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const auto file = settings_.provider_file;
     const auto seen = provider_seen_;
+    const auto lists = settings_.local_files;
+    const auto lists_seen = lists_seen_;
     const bool comes_later = !situation_.has_provider && !file.empty() && now >= greet_at_;
     const bool looks_again = comes_later || (!situation_.refused_file.empty() && now >= look_at_);
     const auto soon = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), kLooksSeconds));
@@ -97,6 +99,7 @@ void Client::run() {
     lock.unlock();
     if (name_expired) name_asker();
     if (looks_again || (!file.empty() && picket::stamp_of(file) != seen)) look_at_provider();
+    if (stamps_of(lists) != lists_seen) look_at_lists();
     if (greets) greet();
     outbox_->counted(sums(), now);
     if (sends) send_from_outbox();

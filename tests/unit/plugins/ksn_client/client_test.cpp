@@ -124,6 +124,40 @@ TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
   }
 }
 
+TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_when_the_new_one_is_no_good) {
+  const auto list = folder.path() / "list";
+  const std::string object(64, '0');
+  const auto write = [&](const std::string& text) { ASSERT_TRUE(picket::write_file_atomic(list, text)); };
+  settings.local_files = {list.native()};
+  write(object + ",trusted\n");
+  auto client = start();
+  const auto verdict = [&] {
+    v1::CheckRequest request;
+    request.add_objects()->set_file_digest(std::string(32, '\0'));
+    std::promise<v1::Verdict> said;
+    client->check(request, 10s, [&](const Result<std::string>& answer) {
+      v1::CheckReply reply;
+      said.set_value(answer && reply.ParseFromString(*answer) ? reply.checked(0).facts().verdict() : v1::VERDICT_UNKNOWN);
+    });
+    return said.get_future().get();
+  };
+  const auto comes = [&](const std::function<bool()>& it) {
+    accept(*client);  // wakes the ticker
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (!it() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return it();
+  };
+  EXPECT_EQ(verdict(), v1::VERDICT_TRUSTED);
+  write(object + ",untrusted\n");
+  EXPECT_TRUE(comes([&] { return verdict() == v1::VERDICT_UNTRUSTED; }));
+  write(object + ",trusted\nx,nonsense\n");
+  EXPECT_TRUE(comes([&] { return client->ignored().find(list.native() + " line 2") != std::string::npos; })) << client->ignored();
+  EXPECT_EQ(verdict(), v1::VERDICT_UNTRUSTED);
+  write(object + ",trusted\n");
+  EXPECT_TRUE(comes([&] { return verdict() == v1::VERDICT_TRUSTED; }));
+  EXPECT_EQ(client->ignored(), "");
+}
+
 // A package of the test's own, whose publisher and product KSN knows.
 struct KsnClientSoftware : KsnClientAlone {
   const std::string base = std::filesystem::canonical(folder.path()).native(), tool = base + "/bin/tool";
