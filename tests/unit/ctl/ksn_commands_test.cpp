@@ -233,11 +233,18 @@ TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {
   EXPECT_FALSE(asked.accept());
 }
 
-TEST_F(KsnCommands, proxy_status_says_that_none_runs) {
+TEST_F(KsnCommands, the_servers_of_this_computer_say_what_they_were_asked) {
+  ksn::v1::ServerStatusReply served;
+  served.set_state("private KSN \"example\": LMDB /srv/store");
+  (*served.mutable_counters())["digests"] = 7;
+  picketd.answer_with("picket.ksn.service.status", served);
   picketd.start();
-  const auto ran = run({"ksn", "proxy", "status"});
-  EXPECT_EQ(ran.code, 1);
-  EXPECT_THAT(ran.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
+  const auto service = run({"ksn", "service", "status"});
+  EXPECT_EQ(service.code, 0);
+  EXPECT_THAT(service.out, AllOf(HasSubstr("private KSN \"example\": LMDB /srv/store"), testing::ContainsRegex("digests +7")));
+  const auto proxy = run({"ksn", "proxy", "status"});
+  EXPECT_EQ(proxy.code, 1);
+  EXPECT_THAT(proxy.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
 }
 
 TEST_F(KsnCommands, name_what_to_look_at_where_no_client_runs) {
