@@ -19,9 +19,9 @@ using testing::Not;
 
 struct KsnCommands : testing::Test {
   CtlPicketd picketd;
-  CtlRan run(std::vector<std::string> arguments) {
+  CtlRan run(std::vector<std::string> arguments, const core::CancelToken& cancel = {}) {
     arguments.insert(arguments.end(), {"--socket", picketd.socket()});
-    return run_ctl(std::move(arguments), {}, sample_now);
+    return run_ctl(std::move(arguments), cancel, sample_now);
   }
 };
 
@@ -55,6 +55,16 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_EQ(asked.objects(3).software().publisher(), "Acme");
   EXPECT_EQ(asked.objects(3).software().product(), "Tool");
   EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("high restricted"), HasSubstr("it is not signed"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+}
+
+TEST_F(KsnCommands, check_of_a_file_that_takes_long_to_read_ends_with_ctrl_c) {
+  picketd.start();
+  const auto file = picketd.folder() / "large";
+  ASSERT_TRUE(write_file_atomic(file, ""));
+  std::filesystem::resize_file(file, std::uint64_t{256} << 30);  // a hole
+  core::CancelSource cancel;
+  cancel.cancel();
+  EXPECT_EQ(run({"ksn", "check", file.native(), "example.org"}, cancel.token()).code, 130);
 }
 
 TEST_F(KsnCommands, check_asks_about_hosts_without_a_dot) {
