@@ -129,6 +129,7 @@ Result<Exit> ksn_statement_decline(Context&);
 Result<Exit> ksn_enable(Context&);
 Result<Exit> ksn_disable(Context&);
 Result<Exit> ksn_proxy_status(Context&);
+Result<Exit> ksn_service_status(Context&);
 Result<Exit> point_status(Context&);
 Result<Exit> bus_watch(Context&);
 Result<Exit> bus_topics(Context&);

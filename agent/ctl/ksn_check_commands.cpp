@@ -65,12 +65,14 @@ std::string_view signature(ksn::v1::Signature value) {
   }
 }
 
-Result<std::string> digest_of_file(const std::string& path) {
+// A large file takes minutes: Ctrl-C ends it in the middle.
+Result<std::string> digest_of_file(const std::string& path, const core::CancelToken& cancel) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(path);
   Digest digest;
   std::string block(1 << 17, '\0');
   while (true) {
+    if (cancel.is_cancelled()) return fail(Code::cancelled, "interrupted");
     const auto got = ::read(fd.get(), block.data(), block.size());
     if (got < 0) return fail_errno(path);
     if (got == 0) break;
@@ -98,13 +100,13 @@ std::string_view no_file(std::filesystem::file_type kind) {
 }
 
 // A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
-Result<ksn::v1::Object> object_of(const std::string& argument) {
+Result<ksn::v1::Object> object_of(const std::string& argument, const core::CancelToken& cancel) {
   ksn::v1::Object out;
   if (argument.empty()) return fail(Code::invalid, "an empty name names nothing");
   std::error_code error;
   const auto kind = std::filesystem::status(argument, error).type();
   if (kind == std::filesystem::file_type::regular) {
-    PICKET_LET(digest, digest_of_file(argument));
+    PICKET_LET(digest, digest_of_file(argument, cancel));
     out.set_file_digest(digest);
     if (const auto path = std::filesystem::canonical(argument, error); !error && is_valid_utf8(path.native())) out.set_path(path.native());
     return out;
@@ -168,8 +170,8 @@ Result<Exit> ksn_check(Context& context) {
   // One that cannot be asked about does not keep the others from their answers.
   ksn::v1::CheckReply reply;
   for (const auto& argument : context.arguments()) {
-    auto object = object_of(argument);
-    if (!object && context.arguments().size() == 1) return fail(std::move(object).error());
+    auto object = object_of(argument, context.cancel);
+    if (!object && (context.arguments().size() == 1 || object.error().code == Code::cancelled)) return fail(std::move(object).error());
     auto* checked = reply.add_checked();
     if (!object) checked->set_why(is_valid_utf8(object.error().message) ? object.error().message : "the name is not UTF-8");
     else *request.add_objects() = std::move(*object);

@@ -110,6 +110,20 @@ void print_payload(Terminal& terminal, const std::string& text) {
   }
 }
 
+Result<Exit> server_status(Context& context, const std::string& role, std::string_view plugin, std::string_view topic) {
+  PICKET_LET(reply, context.session.ask_role<ksn::v1::ServerStatusReply>(role, plugin, topic, ksn::v1::ServerStatusRequest()));
+  if (context.printed_as_json(reply)) return Exit::ok;
+  Table table;
+  table.add({role, reply.state()});
+  for (const auto& address : reply.addresses()) table.add({"Listens on", address});
+  table.add({"Since", cat(date(reply.since()), reply.since() == 0 ? "" : cat(" (", ago(reply.since(), context.now), ")"))});
+  if (!reply.upstream().empty()) table.add({"Upstream", reply.upstream()});
+  std::map<std::string, std::uint64_t> counters(reply.counters().begin(), reply.counters().end());
+  for (const auto& [name, count] : counters) table.add({name, std::to_string(count)});
+  table.print(context.terminal);
+  return Exit::ok;
+}
+
 }  // namespace
 
 Result<Exit> ksn_status(Context& context) {
@@ -237,18 +251,7 @@ Result<Exit> ksn_statement_decline(Context& context) { return decide(context, fa
 Result<Exit> ksn_enable(Context& context) { return turn(context, true); }
 Result<Exit> ksn_disable(Context& context) { return turn(context, false); }
 
-Result<Exit> ksn_proxy_status(Context& context) {
-  PICKET_LET(reply, context.session.ask_role<ksn::v1::ServerStatusReply>("KSN proxy", "org.picket.ksn-proxy", "picket.ksn.proxy.status", ksn::v1::ServerStatusRequest()));
-  if (context.printed_as_json(reply)) return Exit::ok;
-  Table table;
-  table.add({"KSN proxy", reply.state()});
-  for (const auto& address : reply.addresses()) table.add({"Listens on", address});
-  table.add({"Since", cat(date(reply.since()), reply.since() == 0 ? "" : cat(" (", ago(reply.since(), context.now), ")"))});
-  if (!reply.upstream().empty()) table.add({"Upstream", reply.upstream()});
-  std::map<std::string, std::uint64_t> counters(reply.counters().begin(), reply.counters().end());
-  for (const auto& [name, count] : counters) table.add({name, std::to_string(count)});
-  table.print(context.terminal);
-  return Exit::ok;
-}
+Result<Exit> ksn_proxy_status(Context& context) { return server_status(context, "KSN proxy", "org.picket.ksn-proxy", "picket.ksn.proxy.status"); }
+Result<Exit> ksn_service_status(Context& context) { return server_status(context, "Private KSN", "org.picket.ksn-service", "picket.ksn.service.status"); }
 
 }  // namespace picket::ctl

@@ -18,6 +18,11 @@ Result<> parse(std::string_view topic, std::string_view payload, pb::Message& in
   return fail(Code::invalid, cat("the answer to ", topic, " is not a ", into.GetTypeName(), "; are picketctl and picketd of one version?"));
 }
 
+tl::unexpected<Error> explained(Error error) {
+  if (error.message.find("nobody answers it") != error.message.npos) error.message += ": its plugin is not there, or does not run (picketctl plugin list)";
+  return fail(std::move(error));
+}
+
 }  // namespace
 
 // Named in each request: an answer of picketd is then nobody else's, also should another come to answer its topic.
@@ -62,8 +67,8 @@ Result<> Session::ask_within(milliseconds limit, std::string_view topic, const p
   ask.content_type = type;
   ask.payload = payload;
   ask.timeout = limit;
-  PICKET_LET(answer, client_->call(ask, cancel_));
-  return parse(topic, answer.payload, reply);
+  const auto answer = client_->call(ask, cancel_);
+  return answer ? parse(topic, answer->payload, reply) : explained(answer.error());
 }
 
 Result<> Session::follow(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk, const Idle& idle) {
@@ -87,7 +92,7 @@ Result<> Session::follow(std::string_view topic, const pb::Message& request, pb:
       PICKET_TRY(chunk((*next)->payload()));
     } else if (next.error().code != Code::timeout || now - asked < patience / 2 || now >= until) {
       // Code::timeout may mean "nothing yet", after the patience, or be the answer itself, at once.
-      return fail(std::move(next).error());
+      return explained(std::move(next).error());
     } else if (idle) {
       PICKET_TRY(idle());
     }

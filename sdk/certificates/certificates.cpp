@@ -142,6 +142,12 @@ Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& autho
   return to_pem(certificate.get(), key.get());
 }
 
+bool is_for(const std::string& certificate, const std::string& host) {
+  const auto read = read_pem({certificate, {}});
+  if (!read.certificate) return false;
+  return (is_ip(host) ? ::X509_check_ip_asc(read.certificate.get(), host.c_str(), 0) : ::X509_check_host(read.certificate.get(), host.data(), host.size(), 0, nullptr)) == 1;
+}
+
 std::string digest_of(const KeyAndCertificate& pair) {
   const auto [certificate, key] = read_pem(pair);
   if (!certificate || !key || ::X509_check_private_key(certificate.get(), key.get()) != 1 || ::X509_cmp_current_time(::X509_get0_notAfter(certificate.get())) <= 0) return {};

@@ -26,5 +26,7 @@ struct KeyAndCertificate {
 
 // SHA-256 of the certificate (DER), hex: what a person compares. Empty: the pair does not fit together, has expired, or is none.
 [[nodiscard]] std::string digest_of(const KeyAndCertificate& pair);
+// Whether clients that call a server by this host name or IP address take the certificate (PEM) for its.
+[[nodiscard]] bool is_for(const std::string& certificate, const std::string& host);
 
 }  // namespace picket::certificates

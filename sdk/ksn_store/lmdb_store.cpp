@@ -2,11 +2,13 @@
 // the first 16 bytes of their SHA-256. Licences, statistics and seen ids: small databases.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <mutex>
 
+#include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
 
@@ -23,6 +25,9 @@ namespace {
 constexpr std::size_t kMapBytes = std::size_t{16} << 30;  // addresses only: the file grows with what is in it
 constexpr std::size_t kTextCacheRows = 1u << 20, kRowsOfOneTransaction = 200'000;
 constexpr std::size_t kDaysRemembered = 8;
+constexpr unsigned kReaders = 1024;
+constexpr off_t kLockBytes = 128 << 10;  // more than the table of so many readers
+constexpr std::uintmax_t kNoRoom = 64 << 10;
 
 MDB_val val(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 std::string_view view(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
@@ -232,8 +237,22 @@ class LmdbStore final : public Store {
   };
 
   tl::unexpected<Error> broken(std::string_view doing, int status) const {
-    const auto code = status == MDB_MAP_FULL ? Code::no_space : Code::unavailable;
+    std::error_code error;
+    // LMDB calls what a full disk took only a part of an input/output error.
+    if (status == EIO && std::filesystem::space(folder_, error).available < kNoRoom && !error) status = ENOSPC;
+    const auto code = status == MDB_MAP_FULL || status == ENOSPC ? Code::no_space : Code::unavailable;
     return fail(code, cat("store ", folder_, ": ", doing, ": ", mdb_strerror(status)));
+  }
+
+  // LMDB writes its table of readers through a mapping: where the disk is full and the file has a hole, that is a bus error.
+  Result<> make_room_for_readers() const {
+    const UniqueFd file(::open((folder_ + "/lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+    struct stat info {};
+    if (!file || ::fstat(file.get(), &info) != 0 || info.st_size != 0) return {};  // LMDB says why it cannot be opened
+    const int status = ::posix_fallocate(file.get(), 0, kLockBytes);
+    if (status == 0) return {};
+    (void)!::ftruncate(file.get(), 0);
+    return broken("make room for lock.mdb", status);
   }
 
   Result<> open_env(bool create) {
@@ -246,7 +265,8 @@ class LmdbStore final : public Store {
     env_.reset(env);
     mdb_env_set_mapsize(env, kMapBytes);
     mdb_env_set_maxdbs(env, 16);
-    mdb_env_set_maxreaders(env, 1024);
+    mdb_env_set_maxreaders(env, kReaders);
+    PICKET_TRY(make_room_for_readers());
     // Transactions pass from thread to thread; reading ahead in random order only evicts what is wanted.
     if (const int status = mdb_env_open(env, folder_.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0640); status != MDB_SUCCESS) return broken("open", status);
     mdb_reader_check(env, nullptr);  // a killed process left its readers, which keep old pages from being used again

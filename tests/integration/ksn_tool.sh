@@ -21,8 +21,11 @@ a=$(printf 'a%.0s' {1..64}) b=$(printf 'b%.0s' {1..64})
 expect "Usage" "$ksn" --help
 refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
+refuse 2 "an empty name" "$ksn" run ""
+refuse 2 "an empty name" "$ksn" key rotate --ksn ""
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
 (cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
 grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
@@ -64,6 +67,11 @@ expect "untrusted  category: malware  threat: Test.Threat" "$ksn" show "$a" --ks
 expect "trusted  publisher: Example  trust group: low-restricted  signature: valid" "$ksn" show "$b" --ksn "$folder/k"
 expect "(by evil.example/)  address  untrusted" "$ksn" show "http://www.evil.example/x?y" --ksn "$folder/k"
 expect "unknown" "$ksn" show "${a%a}b" --ksn "$folder/k"
+# A list is anybody's: what it says is shown in one line, and commands no terminal.
+printf 'sha256,verdict,name\n%s,untrusted,"red \033[31m\nline"\n\033[31m,untrusted,x\n' "${a%a}d" >"$folder/esc"$'\n'"ape.csv"
+expect "esc ape.csv: 1 object (" "$ksn" import "$folder/esc"$'\n'"ape.csv" --ksn "$folder/k"
+expect "threat: red  [31m line" "$ksn" show "${a%a}d" --ksn "$folder/k"
+expect "1 of 1 removed" "$ksn" remove "${a%a}d" --ksn "$folder/k"
 expect "1 of 1 removed" "$ksn" remove "$b" --ksn "$folder/k"
 expect "unknown" "$ksn" show "$b" --ksn "$folder/k"
 refuse 1 "of 'www.evil.example' itself nothing was known" "$ksn" remove www.evil.example --ksn "$folder/k"

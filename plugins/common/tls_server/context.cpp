@@ -1,6 +1,7 @@
 #include "tls_server/context.hpp"
 
 #include <openssl/err.h>
+#include <openssl/x509err.h>
 
 #include "base/files.hpp"
 
@@ -33,9 +34,11 @@ picket::Result<Context> make_context(const std::filesystem::path& certificate, c
   ::SSL_CTX_set_read_ahead(context.get(), 1);
   if (::SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1)
     return fail(Code::invalid, cat("TLS certificate: ", certificate.native(), " is no certificate in PEM: ", openssl_says()));
-  if (::SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
+  const bool is_read = ::SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) == 1;
+  if (!is_read && ERR_GET_REASON(::ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
     return fail(Code::invalid, cat("TLS key: ", key.native(), " is no private key in PEM: ", openssl_says()));
-  if (::SSL_CTX_check_private_key(context.get()) != 1) return fail(Code::invalid, cat("TLS key: ", key.native(), " does not belong to ", certificate.native()));
+  // One of another kind is read first.
+  if (!is_read || ::SSL_CTX_check_private_key(context.get()) != 1) return fail(Code::invalid, cat("TLS key: ", key.native(), " does not belong to ", certificate.native()));
   return context;
 }
 

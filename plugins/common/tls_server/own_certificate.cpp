@@ -22,7 +22,6 @@ constexpr int kDays = 3650;
 constexpr std::size_t kMostNames = 64;
 
 Result<> make(const CertificateFiles& files, std::vector<std::string> names) {
-  std::erase_if(names, [](const std::string& name) { return !is_host(name); });
   if (names.size() > kMostNames) names.resize(kMostNames);
   PICKET_LET(pair, picket::certificates::make_self_signed(names, kDays));
   picket::remove_leftovers(files.key.parent_path());  // they may hold a key; where the pair is whole there are none
@@ -31,8 +30,8 @@ Result<> make(const CertificateFiles& files, std::vector<std::string> names) {
   return picket::write_file_atomic(files.certificate, pair.certificate);
 }
 
-// Its digest; empty: there is none that can be used.
-Result<std::string> look(const CertificateFiles& files) {
+// Its digest; empty: there is none that can be used. And what it is not for.
+Result<std::string> look(CertificateFiles& files, const std::vector<std::string>& names) {
   auto certificate = picket::read_file(files.certificate, 1u << 16);
   auto key = picket::read_file(files.key, 1u << 16);
   if (!certificate || !key) {
@@ -40,23 +39,24 @@ Result<std::string> look(const CertificateFiles& files) {
     if (error.code == Code::not_found) return std::string();
     return fail(error);
   }
+  for (const auto& name : names)
+    if (!picket::certificates::is_for(*certificate, name)) files.not_for.push_back(name);
   return picket::certificates::digest_of({std::move(*certificate), std::move(*key)});
 }
 
 }  // namespace
 
 Result<CertificateFiles> own_certificate(const std::filesystem::path& folder, const std::vector<std::string>& names) {
-  CertificateFiles files{folder / "server.pem", folder / "server.key", {}, false};
+  CertificateFiles files{folder / "server.pem", folder / "server.key", {}, false, {}};
   PICKET_TRY(picket::make_folders(folder, 0750));
-  PICKET_LET(known, look(files));
-  if (known.empty()) {
-    PICKET_TRY(make(files, names));
-    files.is_new = true;
-    PICKET_LET(made, look(files));
-    files.digest = made;
-  } else {
-    files.digest = known;
-  }
+  PICKET_LET(known, look(files, names));
+  files.digest = known;
+  if (!known.empty()) return files;
+  PICKET_TRY(make(files, names));
+  files.is_new = true;
+  files.not_for.clear();
+  PICKET_LET(made, look(files, {}));
+  files.digest = made;
   return files;
 }
 

@@ -43,6 +43,7 @@ struct Client::Derived {
   std::shared_ptr<const LocalLists> local;
   Result<picket::ksn::Provider> provider;
   picket::FileStamp seen;  // from before the file was read: what is written meanwhile is another one
+  std::vector<picket::FileStamp> lists_seen;
 };
 
 Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
@@ -116,11 +117,12 @@ Client::~Client() {
 // ---- settings
 
 Result<Client::Derived> Client::derive(Settings settings) const {
+  auto lists_seen = stamps_of(settings.local_files);
   auto local = LocalLists::make(settings);
   if (!local) return fail(std::move(local).error());
   const auto seen = picket::stamp_of(settings.provider_file);
   auto provider = load_provider(settings);
-  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local)), std::move(provider), seen};
+  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local)), std::move(provider), seen, std::move(lists_seen)};
 }
 
 Result<> Client::apply(Settings settings) {
@@ -144,16 +146,18 @@ void Client::look_at_provider() {
   const std::lock_guard applying(applying_);
   Settings settings;
   std::shared_ptr<const LocalLists> local;
+  std::vector<picket::FileStamp> lists_seen;
   {
     const std::lock_guard lock(mutex_);
     settings = settings_;
     local = local_;
+    lists_seen = lists_seen_;
   }
   const auto seen = picket::stamp_of(settings.provider_file);
   auto provider = load_provider(settings);
   if (provider) {
     host_.log(false, cat("the provider file is read again: ", settings.provider_file));
-    return put_in_force({std::move(settings), std::move(local), std::move(provider), seen});
+    return put_in_force({std::move(settings), std::move(local), std::move(provider), seen, std::move(lists_seen)});
   }
   std::string text;
   {
@@ -164,6 +168,26 @@ void Client::look_at_provider() {
     if (std::exchange(has_one ? situation_.refused_file : situation_.no_provider, text) == text) return;
   }
   host_.log(true, text);
+}
+
+// As with the provider file: what is no good changes nothing, and is told.
+void Client::look_at_lists() {
+  const std::lock_guard applying(applying_);
+  Settings settings;
+  {
+    const std::lock_guard lock(mutex_);
+    settings = settings_;
+  }
+  auto seen = stamps_of(settings.local_files);
+  auto local = LocalLists::make(settings);
+  {
+    const std::lock_guard lock(mutex_);
+    lists_seen_ = std::move(seen);
+    refused_lists_ = local ? std::string() : cat("what was changed, for it is no good: ", local.error().message);
+    if (local) local_ = std::make_shared<const LocalLists>(std::move(*local));
+  }
+  if (local) host_.log(false, "the local lists are read again: one was changed");
+  refresh();
 }
 
 std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_view owner) {
@@ -261,7 +285,9 @@ void Client::put_in_force(Derived derived) {
     whose_ = owner;
     provider_seen_ = derived.seen;
     situation_.refused_file.clear();
+    if (derived.local != local_) refused_lists_.clear();  // they were read
     local_ = derived.local;
+    lists_seen_ = derived.lists_seen;
     cache_ = cache;
     cache_owner_ = cache_name;
     trust_ = trust;
@@ -318,7 +344,7 @@ void Client::name_asker() {
     }
   }
   // A new number now and then: what was asked long ago cannot be joined to what is asked today.
-  if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || installation_made_ > now + 86400) {
+  if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || is_of_later(installation_made_, now)) {
     installation_ = picket::random_bytes(16);
     installation_made_ = now;
     (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now)));

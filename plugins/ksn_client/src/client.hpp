@@ -39,10 +39,11 @@ class Client {
 
   // The old settings stay in force when it fails.
   [[nodiscard]] Result<> apply(Settings settings);
-  // Of the settings in force: objects of local lists and exclusions that nothing would match. Empty: none.
+  // Of the settings in force: objects of local lists and exclusions that nothing would match, and lists that were changed to something that is no
+  // good. Empty: none.
   [[nodiscard]] std::string ignored() const {
     const std::lock_guard lock(mutex_);
-    return local_->ignored();
+    return cat(refused_lists_, refused_lists_.empty() || local_->ignored().empty() ? "" : "; ", local_->ignored());
   }
 
   // ---- asking
@@ -71,10 +72,12 @@ class Client {
   void put_in_force(Derived derived);
   [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
   void look_at_provider();                                     // it came later than we did, or another one lies there
+  void look_at_lists();                                        // one was changed
   [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
   [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
+  void mind_the_clock(std::int64_t now);                       // it may have been set back; under the lock
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
   void begin_anew();                                           // other roads, another licence or KSN: it is asked at once
@@ -83,6 +86,8 @@ class Client {
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
   void name_asker();
+  // A clock that was a day ahead or more: an id made by it would be kept for so much longer.
+  [[nodiscard]] static bool is_of_later(std::int64_t made, std::int64_t now) { return made > now + 86'400; }
   [[nodiscard]] std::string next_message();                    // waits for the disk
 
   void run();                                                  // the ticker
@@ -104,6 +109,8 @@ class Client {
   std::shared_ptr<Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
+  std::vector<picket::FileStamp> lists_seen_;                  // the files of it, as they were looked at last
+  std::string refused_lists_;
   std::string cache_owner_, whose_;                            // whose_: the provider's KSN and its keys
   std::string installation_;
   std::int64_t installation_made_ = 0;

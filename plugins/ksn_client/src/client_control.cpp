@@ -59,7 +59,7 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
   Result<> decided;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
-    decided = consent_.decide(host_.keep, ships, request.accept(), request.who(), host_.now());
+    decided = consent_.decide(host_.keep, ships, request.accept(), request.who(), host_.now(), settings_.user_may_switch);
     went_off = consent_changed();
   });
   if (went_off) fall_silent("the KSN statement was declined");

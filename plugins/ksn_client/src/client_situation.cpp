@@ -8,6 +8,7 @@
 namespace ksn_client {
 namespace {
 constexpr std::uint64_t kMostDirectives = 64u << 10;
+constexpr std::int64_t kLongestPause = 300;  // seconds, before anything that the ticker does again
 }
 
 bool Client::consent_changed() {
@@ -23,17 +24,25 @@ bool Client::consent_changed() {
   return was_on && !is_on;
 }
 
+// What happened at a time that is yet to come would keep KSN available, and nobody greeted, until then.
+void Client::mind_the_clock(std::int64_t now) {
+  auto& s = situation_;
+  for (auto* happened : {&s.changed, &s.directives_since, &s.last_exchange, &s.available_since, &s.failing_since}) *happened = std::min(*happened, now);
+  for (auto* planned : {&greet_at_, &look_at_, &outbox_rests_until_}) *planned = std::min(*planned, now + kLongestPause);
+}
+
 Situation Client::situation() {
   const auto next = line_->until_next_attempt();
+  const auto now = host_.now();
   Situation out;
   bool is_set = false;
   {
     const std::lock_guard lock(mutex_);
+    mind_the_clock(now);
     out = situation_;
     is_set = !settings_.provider_file.empty();
   }
   out.road = line_->in_force();
-  const auto now = host_.now();
   if (out.has_provider ? out.failing_since == 0 && !is_unavailable(out, now) : !is_set) return out;
   const std::lock_guard lock(mutex_);
   const auto at = std::max({out.has_provider ? greets_at() : greet_at_, now + std::chrono::ceil<std::chrono::seconds>(next).count(), now});

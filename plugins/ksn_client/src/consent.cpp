@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kRecord = "consent";
 constexpr std::uint64_t kMostStatement = 100'000;  // with all else it fits into one message of the bus
 constexpr std::string_view kVersion = "Version: ";
+constexpr std::string_view kForgotten = "its record is removed, and after a restart the statement must be accepted before KSN is used";
 
 json::object json_of(const Consent::Decision& decision) {
   return {{"version", decision.version}, {"language", decision.language}, {"digest", decision.digest},
@@ -58,6 +59,7 @@ Result<Statement> Statement::load(const std::string& folder, const std::string& 
   const auto end = text->find('\n');
   if (!text->starts_with(kVersion) || end == std::string::npos || end == kVersion.size() || end > 60)
     return fail(Code::invalid, cat(path.native(), ": its first line is not 'Version: ...'"));
+  if (!picket::is_valid_utf8(*text)) return fail(Code::invalid, cat(path.native(), ": not UTF-8"));
   out.version = one_line(std::string_view(*text).substr(kVersion.size(), end - kVersion.size()));
   out.language = language;
   out.digest = picket::sha256_hex(*text);
@@ -109,23 +111,24 @@ std::string Consent::to_json() const {
   return json::serialize(json::object{{"accepted", json_of(accepted_)}, {"last", json_of(last_)}, {"on", on_}, {"switched_by", switched_by_}, {"switched_at", switched_at_}});
 }
 
-Result<> Consent::decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now) {
+Result<> Consent::decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now, bool may_switch) {
   Consent next = *this;
   next.last_ = {statement.version, statement.language, statement.digest, one_line(who), now, accept};
   if (accept) {
     next.accepted_ = next.last_;
-    next.on_ = true;
-    next.switched_by_ = next.last_.who;
-    next.switched_at_ = now;
+    if (on_ || may_switch) {
+      next.on_ = true;
+      next.switched_by_ = next.last_.who;
+      next.switched_at_ = now;
+    }
   } else if (accepted_.accepted && (accepted_.digest == statement.digest || accepted_.version == statement.version)) {
     next.accepted_ = {};  // taken back: it is the text under which KSN was used, in whatever language it was read
   }
-  if (keep.store(kRecord, next.to_json())) {
-    *this = std::move(next);
-    return {};
-  }
-  if (accept) return fail(Code::io, "the decision could not be recorded, so it is not in force");
+  const bool stored = keep.store(kRecord, next.to_json());
+  if (!stored && accept) return fail(Code::io, "the decision could not be recorded, so it is not in force");
   *this = std::move(next);
+  if (stored) return {};
+  if (!lets_ask() && keep.forget(kRecord)) return fail(Code::io, cat("the statement is declined, but that could not be recorded: ", kForgotten));
   return fail(Code::io, "the statement is declined, but that could not be recorded: a restart may forget it");
 }
 
@@ -134,12 +137,12 @@ Result<> Consent::switch_to(const Keep& keep, bool on, const std::string& who, s
   next.on_ = on;
   next.switched_by_ = one_line(who);
   next.switched_at_ = now;
-  if (!keep.store(kRecord, next.to_json())) {
-    if (!on) *this = std::move(next);
-    return fail(Code::io, on ? "switching KSN on could not be recorded, so it stays off" : "KSN is off, but that could not be recorded: it may be on again after a restart");
-  }
+  const bool stored = keep.store(kRecord, next.to_json());
+  if (!stored && on) return fail(Code::io, "switching KSN on could not be recorded, so it stays off");
   *this = std::move(next);
-  return {};
+  if (stored) return {};
+  if (keep.forget(kRecord)) return fail(Code::io, cat("KSN is off, but that could not be recorded: ", kForgotten));
+  return fail(Code::io, "KSN is off, but that could not be recorded: it may be on again after a restart");
 }
 
 v1::Statement Consent::shown(const Statement* ships) const {

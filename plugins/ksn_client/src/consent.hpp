@@ -39,8 +39,9 @@ class Consent {
   [[nodiscard]] std::int64_t last_decided_at() const { return last_.when; }
 
   // What lets KSN be used is in force only when it was stored: Code::io otherwise, and everything stays as it was. What ends its use counts
-  // at once, recorded or not, and Code::io says that a restart may forget it.
-  [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now);
+  // at once, recorded or not: where it cannot be recorded the acceptance is forgotten, too, and Code::io says whether a restart may bring KSN back.
+  // may_switch: whether accepting switches on what was switched off.
+  [[nodiscard]] Result<> decide(const Keep& keep, const Statement& statement, bool accept, const std::string& who, std::int64_t now, bool may_switch);
   [[nodiscard]] Result<> switch_to(const Keep& keep, bool on, const std::string& who, std::int64_t now);
 
   // What is shown: the text that ships (nullptr: missing) and what was decided about it, in whatever language this version was read.
@@ -48,6 +49,7 @@ class Consent {
 
  private:
   [[nodiscard]] std::string to_json() const;
+  [[nodiscard]] bool lets_ask() const { return accepted_.accepted && on_; }
 
   Decision accepted_, last_;
   bool on_ = true;  // the user's switch; counts only with an accepted statement

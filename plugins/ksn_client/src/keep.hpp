@@ -11,6 +11,7 @@ namespace ksn_client {
 struct Keep {
   std::function<std::optional<std::string>(std::string_view key)> load;
   std::function<bool(std::string_view key, std::string_view value)> store;  // false: not stored
+  std::function<bool(std::string_view key)> forget = [](std::string_view) { return false; };  // false: it may still be there
 };
 
 }  // namespace ksn_client

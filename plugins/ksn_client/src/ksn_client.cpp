@@ -59,6 +59,7 @@ picket_status KsnClient::start(std::string_view settings_json, std::uint64_t rev
   Client::Host host;
   host.keep.load = [this](std::string_view key) { return host_.load(key); };
   host.keep.store = [this](std::string_view key, std::string_view value) { return host_.store(key, value) == PICKET_OK; };
+  host.keep.forget = [this](std::string_view key) { return host_.forget(key) == PICKET_OK; };
   host.log = [this](bool warning, std::string_view text) { warning ? host_.warning(text) : host_.info(text); };
   host.version = PICKET_PLUGIN_VERSION;
   host.now = [] { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); };

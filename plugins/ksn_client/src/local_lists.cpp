@@ -112,6 +112,12 @@ Result<> LocalLists::add_file(const std::string& path) {
   return {};
 }
 
+std::vector<picket::FileStamp> stamps_of(const std::vector<std::string>& files) {
+  std::vector<picket::FileStamp> out;
+  for (const auto& file : files) out.push_back(picket::stamp_of(file));
+  return out;
+}
+
 Result<LocalLists> LocalLists::make(const Settings& settings) {
   LocalLists out;
   for (const auto& file : settings.local_files)

@@ -8,12 +8,16 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
+#include "base/files.hpp"
 #include "key.hpp"
 #include "objects.hpp"
 #include "settings.hpp"
 
 namespace ksn_client {
+
+[[nodiscard]] std::vector<picket::FileStamp> stamps_of(const std::vector<std::string>& files);
 
 class LocalLists {
  public:

@@ -203,8 +203,10 @@ Result<Settings> parse_settings(std::string_view text_) {
     if (row == table().end()) return fail(Code::invalid, cat("there is no setting '", std::string_view(member.key()), "'"));
     if (auto taken = row->second(member.value(), settings); !taken) return fail(std::move(taken).error(), cat("setting ", std::string_view(member.key())));
   }
-  for (const auto* path : {&settings.folder, &settings.statements_folder, &settings.provider_keys, &settings.provider_file, &settings.proxy_certificate, &settings.code_authorities})
-    if (!path->empty() && path->front() != '/') return fail(Code::invalid, cat("setting: '", path->substr(0, 200), "' is not an absolute path"));
+  for (const auto& [name, path] : std::initializer_list<std::pair<std::string_view, const std::string&>>{
+           {"folder", settings.folder}, {"statements_folder", settings.statements_folder}, {"provider_keys", settings.provider_keys},
+           {"provider_file", settings.provider_file}, {"proxy_certificate", settings.proxy_certificate}, {"code_authorities", settings.code_authorities}})
+    if (!path.empty() && path.front() != '/') return fail(Code::invalid, cat("setting ", name, ": '", path.substr(0, 200), "' is not an absolute path"));
   if (settings.folder.empty()) return fail(Code::invalid, "setting folder: must be an absolute path");
   for (const char c : settings.language)
     if ((c < 'a' || c > 'z') && c != '-') return fail(Code::invalid, "setting language: must be like 'en' or 'pt-br'");

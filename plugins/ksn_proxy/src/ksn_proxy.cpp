@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
+#include "base/listed.hpp"
 #include "ksn/provider.hpp"
 #include "picket/ksn/v1/control.pb.h"
 #include "tls_server/context.hpp"
@@ -148,6 +149,11 @@ Result<> KsnProxy::open_server() {
     settings.certificate_file = own->certificate;
     settings.key_file = own->key;
     certificate_ = own->digest;
+    if (!settings_.names.empty() && !own->not_for.empty()) {
+      const auto not_for = cat(", which is not for ", picket::listed(own->not_for), " (setting names)");
+      certificate_ += not_for;
+      host_.warning(cat("the certificate ", own->certificate.native(), not_for, ": devices that call the proxy so refuse it; remove it and restart the plugin for another, which devices must be given"));
+    }
     if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
   }
   settings.page = [this](std::string_view path) { return page(path); };

@@ -47,7 +47,7 @@ class KsnProxy {
   std::string provider_;               // what stood in the one that is in force
   std::string refused_;                // why another one that lies there is not
   std::int64_t since_ = 0;
-  std::string address_, certificate_;  // where it listens, and the digest of its own certificate
+  std::string address_, certificate_;  // where it listens, and the digest of its own certificate, with what is wrong with it
   // For the page, which the server's threads make.
   mutable std::mutex page_mutex_;
   std::string page_state_;

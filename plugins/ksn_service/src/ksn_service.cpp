@@ -14,7 +14,7 @@ namespace {
 using picket::Result;
 using picket::cat;
 
-constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000;
+constexpr std::uint64_t kLookTimer = 1, kLookMs = 1000, kLooksPerTry = 10;
 constexpr std::size_t kMostWaiting = 1000, kMostKeyBytes = 65536;
 constexpr const char* kOff = "the private KSN is switched off: setting enabled";
 
@@ -95,6 +95,7 @@ Result<> KsnService::open() {
       },
       unix_now);
   service_->look_after_store();  // a store that is away is no reason not to start: it comes back by itself
+  if (const auto good = service_->look_after_samples(); !good) host_.warning(cat("setting samples.folder: no sample can be kept: ", good.error().message));
   workers_ = std::make_unique<Workers>(4u, kMostWaiting);
   ksn_server::Settings server;
   server.address = settings_.address;
@@ -148,6 +149,7 @@ void KsnService::on_timer(std::uint64_t id) {
   if (id == kLookTimer && service_) {
     service_->look_after_store();
     look_after_key();
+    if (service_->is_untried() && looks_++ % kLooksPerTry == 0) static_cast<void>(workers_->add([this] { service_->try_store(); }));
   }
   if (id != kSeatTimer || !seat_.may_open()) return;
   if (auto opened = open(); !opened) {

@@ -40,6 +40,7 @@ class KsnService {
   picket::plugin::Seat seat_;  // another version of this plugin may have the port, and give it to this one
   Settings settings_;
   std::int64_t since_ = 0;
+  std::uint64_t looks_ = 0;
   std::filesystem::file_time_type key_time_{};
   // Destroyed from the last to the first: no request comes, then no job runs, then the service goes.
   std::unique_ptr<Service> service_;

@@ -51,6 +51,13 @@ Result<std::string> digest_of_file(int fd) {
 fs::path Samples::sample_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".sample"); }
 fs::path Samples::piece_of(std::string_view digest) const { return settings_.folder / cat(picket::to_hex(digest), ".0-", std::to_string(settings_.wish_bytes), ".piece"); }
 
+Result<> Samples::look() const {
+  if (!takes_any()) return {};
+  PICKET_TRY(picket::make_folders(settings_.folder, 0700));
+  if (::access(settings_.folder.c_str(), W_OK | X_OK) != 0) return picket::fail_errno(settings_.folder.native());
+  return {};
+}
+
 // What nobody went on with for a week makes room, where there is no more of it for a day.
 void Samples::measure() {
   const auto now = std::chrono::steady_clock::now();

@@ -28,6 +28,8 @@ class Samples {
   explicit Samples(SampleSettings settings) : settings_(std::move(settings)) {}
 
   [[nodiscard]] bool takes_any() const { return !settings_.folder.empty(); }
+  // The folder is made where there is none. Code::io and others: nothing can be kept there.
+  [[nodiscard]] picket::Result<> look() const;
   [[nodiscard]] bool wishes() const { return takes_any() && settings_.wish_unknown; }
   // Whether this file, or its beginning, is not here yet and there is room for some; then `out` says what is wished for.
   [[nodiscard]] bool wants(std::string_view digest, v1::Wish& out);

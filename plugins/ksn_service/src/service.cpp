@@ -34,6 +34,15 @@ void Service::sign_with(Signer signer) {
   signer_ = std::move(next);
 }
 
+void Service::try_store() {
+  const auto store = keeper_.get();
+  if (!store) return;
+  const auto found = (*store)->licence("-");
+  if (!found) return keeper_.failed(found.error());
+  answered_ = true;
+  keeper_.worked();
+}
+
 bool Service::may_wait(std::string_view path) const {
   return path == "/ksn/v1/statistics" || path == "/ksn/v1/content" || ((path == "/ksn/v1/ask" || path == "/ksn/v1/hello") && settings_.store.starts_with("redis:"));
 }
@@ -111,10 +120,12 @@ Response Service::ask(std::string_view body, std::string_view peer) {
   AskCounts counts;
   std::vector<std::string_view> unknown;
   auto reply = asking->answer(request, **store, *signer, now_(), counts, unknown);
-  if (!reply && reply.error().why == v1::Refusal::UNAVAILABLE)
+  if (!reply && reply.error().why == v1::Refusal::UNAVAILABLE) {
     keeper_.failed(asking->last_error());
-  else
+  } else {
+    answered_ = true;
     keeper_.worked();
+  }
   {
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(asking));

@@ -34,6 +34,11 @@ class Service {
   [[nodiscard]] bool may_wait(std::string_view path) const;
   // Opens the store, or says that it cannot: for the start and once a second afterwards.
   void look_after_store() { static_cast<void>(keeper_.get()); }
+  // A store on other machines, none of which has answered since the start: only a question finds out, and the first client may be long in coming.
+  [[nodiscard]] bool is_untried() const { return settings_.store.starts_with("redis:") && !answered_; }
+  void try_store();  // may wait
+  // Why no sample could be kept; what is in its way may go while it runs.
+  [[nodiscard]] picket::Result<> look_after_samples() const { return samples_.look(); }
   [[nodiscard]] std::string store_state() const { return keeper_.state(); }
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
 
@@ -49,6 +54,7 @@ class Service {
   const ServiceSettings settings_;
   const std::function<std::int64_t()> now_;
   Keeper keeper_;
+  std::atomic<bool> answered_{false};
   Limiter by_installation_, by_address_;
   Samples samples_;
   std::mutex mutex_;

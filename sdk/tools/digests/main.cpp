@@ -23,7 +23,7 @@ constexpr const char* usage_text =
     "\n"
     "make   reads the lists and writes OUTPUT/digests.full or OUTPUT/digests.light: a folder for picket-repo add. A LIST without an option is\n"
     "       untrusted. Lists are lines of digests, \"digest;comment\", CSV with a column sha256 (and name, category, verdict), MISP warninglists\n"
-    "       (JSON), or raw 32-byte digests (*.bin). Only SHA-256 is used; the rest is counted and said. light leaves out what is trusted.\n"
+    "       (JSON), or sorted raw 32-byte digests (*.bin). Only SHA-256 is used; the rest is counted and said. light leaves out what is trusted.\n"
     "show   says what a database (a file, or the folder made above) holds.\n"
     "check  reads all of it; with --against, every SHA-256 of the list must be in it (a light one: hit its filter).\n"
     "\n"

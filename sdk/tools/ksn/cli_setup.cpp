@@ -23,9 +23,22 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kMostFileBytes = 256u << 10;
 
+// As a shell takes it: what is printed is there to be copied.
+std::string shell_word(const std::string& text) {
+  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-") == text.npos) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+Result<Folder> folder_at(const std::string& path) {
+  if (path.empty()) return fail(Code::invalid, "an empty name is no FOLDER");
+  return Folder{fs::absolute(path).lexically_normal().native()};
+}
+
 Result<Folder> folder_of(const Arguments& arguments) {
   if (arguments.words.size() != 1) return fail(Code::invalid, "one FOLDER is needed");
-  return Folder{fs::absolute(arguments.words[0]).lexically_normal().native()};
+  return folder_at(arguments.words[0]);
 }
 
 Result<> init(const Folder& folder, const Arguments& arguments) {
@@ -54,8 +67,8 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
   std::printf("Made a private KSN in %s\n", folder.path.c_str());
   std::printf("  for clients   %s (its key, to be trusted: %s)\n", folder.file("provider.json").c_str(), folder.file("provider.pub.json").c_str());
   std::printf("  secret        answers.key.pem signs answers; provider.key.pem signs the provider file: keep that one off line\n");
-  std::printf("  serve it      picket-ksn run %s\n", folder.path.c_str());
-  if (setup.licences_required) std::printf("  first licence picket-ksn licence add ID --ksn %s\n", folder.path.c_str());
+  std::printf("  serve it      picket-ksn run %s\n", shell_word(folder.path).c_str());
+  if (setup.licences_required) std::printf("  first licence picket-ksn licence add ID --ksn %s\n", shell_word(folder.path).c_str());
   return {};
 }
 
@@ -132,16 +145,16 @@ Result<> run_key(const std::vector<std::string>& text) {
   }
   if ((action != "rotate" && action != "change" && action != "retire") || arguments.words.size() != 1 || !arguments.has("ksn"))
     return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json | key rotate|change|retire --ksn FOLDER [--provider-key FILE] [--at-once yes]");
-  const Folder folder{fs::absolute(arguments.get("ksn")).lexically_normal().native()};
+  PICKET_LET(folder, folder_at(arguments.get("ksn")));
   const Rotation rotation{arguments.get("provider-key"), arguments.get("at-once") == "yes"};
   const auto now = std::time(nullptr);
   if (action == "rotate") {
     PICKET_LET(key, begin_rotation(folder, rotation, now));
     std::printf("New answer key %s\n  now           give clients and proxies %s, which names both keys; the old one still signs\n                at its place they find it by themselves, within minutes\n  then          picket-ksn key change --ksn %s\n", key.c_str(), folder.file("provider.json").c_str(),
-                folder.path.c_str());
+                shell_word(folder.path).c_str());
   } else if (action == "change") {
     PICKET_LET(key, change_key(folder));
-    std::printf("Answers are signed by %s from now on; who has not got the new provider file refuses them\n  when answers of the old key have run out: picket-ksn key retire --ksn %s\n", key.c_str(), folder.path.c_str());
+    std::printf("Answers are signed by %s from now on; who has not got the new provider file refuses them\n  when answers of the old key have run out: picket-ksn key retire --ksn %s\n", key.c_str(), shell_word(folder.path).c_str());
   } else {
     PICKET_LET(key, retire_key(folder, rotation, now));
     std::printf("Retired %s: give clients and proxies %s, which does not name it any more\n", key.c_str(), folder.file("provider.json").c_str());

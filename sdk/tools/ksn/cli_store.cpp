@@ -70,15 +70,18 @@ Result<ListResult> import_one(const std::string& file, ListOptions options, ksn_
 
 std::string many(std::uint64_t count, const char* one, const char* more) { return cat(std::to_string(count), " ", count == 1 ? one : more); }
 
+// A list is anybody's: what it says may command a terminal.
+std::string plain(std::string_view text) { return plain_line(text, 4096); }
+
 void print_facts(std::string_view name, const char* kind, std::string_view bytes) {
   ksn::v1::Facts facts;
   if (bytes.empty() || !facts.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    std::printf("%.*s  %s  unknown\n", static_cast<int>(name.size()), name.data(), kind);
+    std::printf("%s  %s  unknown\n", plain(name).c_str(), kind);
     return;
   }
-  std::printf("%.*s  %s  %s", static_cast<int>(name.size()), name.data(), kind, std::string(verdict_name(facts.verdict())).c_str());
+  std::printf("%s  %s  %s", plain(name).c_str(), kind, std::string(verdict_name(facts.verdict())).c_str());
   const auto show = [](const char* label, const std::string& text) {
-    if (!text.empty()) std::printf("  %s: %s", label, text.c_str());
+    if (!text.empty()) std::printf("  %s: %s", label, plain(text).c_str());
   };
   show("category", facts.category());
   show("threat", facts.threat());
@@ -133,14 +136,15 @@ Result<> run_import(const std::vector<std::string>& text) {
     const auto result = import_one(file, options, *store);
     if (!result) {
       std::fflush(stdout);
-      std::fprintf(stderr, "picket-ksn: %s%s%s\n", result.error().message.starts_with(file) ? "" : file.c_str(), result.error().message.starts_with(file) ? "" : ": ", result.error().message.c_str());
+      const auto& message = result.error().message;
+      std::fprintf(stderr, "picket-ksn: %s\n", plain(message.starts_with(file) ? message : cat(file, ": ", message)).c_str());
       failed = true;
       if (result.error().code == Code::unavailable || result.error().code == Code::no_space) break;  // the next list would meet the same
       continue;
     }
-    std::printf("%s: %s (%s, %s, %" PRIu64 " software)", file.c_str(), many(result->rows, "object", "objects").c_str(), many(result->files, "file", "files").c_str(),
+    std::printf("%s: %s (%s, %s, %" PRIu64 " software)", plain(file).c_str(), many(result->rows, "object", "objects").c_str(), many(result->files, "file", "files").c_str(),
                 many(result->addresses, "address", "addresses").c_str(), result->software);
-    if (result->not_understood != 0) std::printf(", %s not understood, the first: %s", many(result->not_understood, "line", "lines").c_str(), result->first.c_str());
+    if (result->not_understood != 0) std::printf(", %s not understood, the first: %s", many(result->not_understood, "line", "lines").c_str(), plain(result->first).c_str());
     if (result->other_digests != 0) std::printf(", %s not used (MD5, SHA-1: KSN knows files by SHA-256)", many(result->other_digests, "other digest", "other digests").c_str());
     std::printf("%s\n", result->rows + result->not_understood + result->other_digests == 0 ? ": the list is empty; did its download fail?" : "");
     failed = failed || result->rows == 0 || result->rows < result->not_understood || (arguments.has("strict") && result->not_understood + result->other_digests != 0);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/output.hpp"
 #include "ksn/arguments.hpp"
 
@@ -47,7 +48,7 @@ int run(const std::vector<std::string>& text) {
     const auto done = command.run({text.begin() + 1, text.end()});
     if (done) return 0;
     std::fflush(stdout);
-    std::fprintf(stderr, "picket-ksn: %s\n", done.error().message.c_str());
+    std::fprintf(stderr, "picket-ksn: %s\n", plain_line(done.error().message, 4096).c_str());
     return done.error().code == Code::invalid ? 2 : 1;
   }
   std::fprintf(stderr, "picket-ksn: unknown %s '%s'; see picket-ksn --help\n", text[0].starts_with("-") ? "option" : "command", text[0].c_str());

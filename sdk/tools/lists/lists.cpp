@@ -33,10 +33,11 @@ Result<> read_pieces(int fd, const std::function<Result<>(std::string_view)>& pa
   }
 }
 
+// Such files are sorted sets. Without that rule every download that is something else would be one, where 32 divides its size.
 Result<> read_raw(int fd, std::uint64_t size, Taker& taker) {
   constexpr std::size_t kDigest = 32;
   if (size % kDigest != 0) return fail(Code::invalid, "is no list of 32-byte digests: its size is no multiple of 32");
-  std::string rest;
+  std::string rest, last;
   Row row;
   return read_pieces(fd, [&](std::string_view piece) -> Result<> {
     rest.append(piece);
@@ -44,6 +45,8 @@ Result<> read_raw(int fd, std::uint64_t size, Taker& taker) {
     for (; rest.size() - at >= kDigest; at += kDigest) {
       ++row.number;
       row.digest = std::string_view(rest).substr(at, kDigest);
+      if (row.number > 1 && row.digest <= last) return fail(Code::invalid, cat("is no sorted set of 32-byte digests: digest ", std::to_string(row.number), " is not above the one before it"));
+      last = row.digest;
       PICKET_TRY(taker.take(row));
     }
     rest.erase(0, at);

@@ -19,9 +19,9 @@ using testing::Not;
 
 struct KsnCommands : testing::Test {
   CtlPicketd picketd;
-  CtlRan run(std::vector<std::string> arguments) {
+  CtlRan run(std::vector<std::string> arguments, const core::CancelToken& cancel = {}) {
     arguments.insert(arguments.end(), {"--socket", picketd.socket()});
-    return run_ctl(std::move(arguments), {}, sample_now);
+    return run_ctl(std::move(arguments), cancel, sample_now);
   }
 };
 
@@ -55,6 +55,16 @@ TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_
   EXPECT_EQ(asked.objects(3).software().publisher(), "Acme");
   EXPECT_EQ(asked.objects(3).software().product(), "Tool");
   EXPECT_THAT(ran.out, AllOf(HasSubstr("untrusted"), HasSubstr("42 users (very rare)"), HasSubstr("high restricted"), HasSubstr("it is not signed"), HasSubstr("DE"), HasSubstr("proxy, Our KSN (Private KSN)"), Not(HasSubstr("\x1b[31m"))));
+}
+
+TEST_F(KsnCommands, check_of_a_file_that_takes_long_to_read_ends_with_ctrl_c) {
+  picketd.start();
+  const auto file = picketd.folder() / "large";
+  ASSERT_TRUE(write_file_atomic(file, ""));
+  std::filesystem::resize_file(file, std::uint64_t{256} << 30);  // a hole
+  core::CancelSource cancel;
+  cancel.cancel();
+  EXPECT_EQ(run({"ksn", "check", file.native(), "example.org"}, cancel.token()).code, 130);
 }
 
 TEST_F(KsnCommands, check_asks_about_hosts_without_a_dot) {
@@ -233,11 +243,27 @@ TEST_F(KsnCommands, accepting_names_the_text_that_is_shown_and_who_accepts) {
   EXPECT_FALSE(asked.accept());
 }
 
-TEST_F(KsnCommands, proxy_status_says_that_none_runs) {
+TEST_F(KsnCommands, the_servers_of_this_computer_say_what_they_were_asked) {
+  ksn::v1::ServerStatusReply served;
+  served.set_state("private KSN \"example\": LMDB /srv/store");
+  (*served.mutable_counters())["digests"] = 7;
+  picketd.answer_with("picket.ksn.service.status", served);
   picketd.start();
-  const auto ran = run({"ksn", "proxy", "status"});
-  EXPECT_EQ(ran.code, 1);
-  EXPECT_THAT(ran.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
+  const auto service = run({"ksn", "service", "status"});
+  EXPECT_EQ(service.code, 0);
+  EXPECT_THAT(service.out, AllOf(HasSubstr("private KSN \"example\": LMDB /srv/store"), testing::ContainsRegex("digests +7")));
+  const auto proxy = run({"ksn", "proxy", "status"});
+  EXPECT_EQ(proxy.code, 1);
+  EXPECT_THAT(proxy.err, AllOf(HasSubstr("no KSN proxy runs here"), Not(HasSubstr("picket.ksn.proxy.status"))));
+}
+
+TEST_F(KsnCommands, name_what_to_look_at_where_no_client_runs) {
+  picketd.start();
+  for (const auto& words : {std::vector<std::string>{"ksn", "status"}, {"ksn", "disable"}, {"scan", "/"}}) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("nobody answers it: its plugin is not there, or does not run (picketctl plugin list)")) << words[0];
+  }
 }
 
 TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {

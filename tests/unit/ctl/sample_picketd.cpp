@@ -48,6 +48,7 @@ void answer_ksn(CtlPicketd& picketd) {
   proxy.set_since(sample_now - 60);
   (*proxy.mutable_counters())["requests"] = 7;
   picketd.answer_with("picket.ksn.proxy.status", proxy);
+  picketd.answer_with("picket.ksn.service.status", proxy);
   distribution_point::v1::StatusReply point;
   point.set_state("idle");
   point.set_set(7);

@@ -131,6 +131,17 @@ url-list    databases                -                 -          none       org
 )");
 }
 
+TEST_F(Tables, a_component_whose_only_variant_is_in_force_is_not_shown_as_changing) {
+  auto updates = sample_updates();
+  updates.set_change_pending(false);
+  picketd.answer_with("picket.update.status", updates);
+  shows({"component", "list"}, R"(
+COMPONENT   CLASS      VARIANT  RELEASE  VERSION  PUBLISHED  FRESHNESS  DEMANDED BY         KEPT    TEXT
+yara-rules  databases  full     12       2027.1   2 h ago    ok         org.picket.scanner  10, 11
+url-list    databases           -                 -          none       org.acme.bad
+)");
+}
+
 TEST_F(Tables, update_run_shows_lines_and_the_result) {
   const auto ran = run({"update", "run"});
   EXPECT_EQ(ran.code, 5) << "partial";

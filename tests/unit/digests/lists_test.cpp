@@ -1,6 +1,8 @@
 // What is read from lists as they are found in the world.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "digests/lists.hpp"
 #include "unit/digests/digests_fixture.hpp"
 
@@ -92,8 +94,10 @@ TEST_F(Lists, misp_warninglists) {
 }
 
 TEST_F(Lists, raw_digests) {
+  std::set<std::string> sorted;
+  for (std::uint64_t i = 0; i < 20'000; ++i) sorted.emplace(reinterpret_cast<const char*>(digest_of(i).data()), 32);
   std::string bytes;
-  for (std::uint64_t i = 0; i < 20'000; ++i) bytes.append(reinterpret_cast<const char*>(digest_of(i).data()), 32);
+  for (const auto& digest : sorted) bytes += digest;
   EXPECT_EQ(taken("set.bin", bytes).sha256, 20'000u);
   EXPECT_EQ(known(19'999).verdict, Verdict::untrusted);
 }
@@ -107,6 +111,8 @@ TEST_F(Lists, that_are_none_are_refused_with_the_reason) {
   EXPECT_THAT(refused("a.json", "{}").message, HasSubstr("without a \"list\""));
   EXPECT_THAT(refused("a.json", "[{\"md5\":\"x\"}]").message, HasSubstr("entry 1: is no string"));
   EXPECT_THAT(refused("a.bin", std::string(33, 'x')).message, HasSubstr("no multiple of 32"));
+  // Any file whose size is right, like one that a download put there, would else be a list.
+  EXPECT_THAT(refused("a.bin", std::string(32, 'b') + std::string(32, 'c') + std::string(32, 'a')).message, HasSubstr("no sorted set of 32-byte digests: digest 3 is not above"));
   EXPECT_THAT(refused("a.txt", std::string(700'000, 'x')).message, HasSubstr("line 1 is longer than"));
   EXPECT_EQ(read_list(file("gone"), Verdict::trusted, collection_).error().code, Code::not_found);
   EXPECT_THAT(read_list(folder_, Verdict::trusted, collection_).error().message, HasSubstr("not a regular file"));

@@ -11,6 +11,7 @@
 
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/reputation.pb.h"
+#include "support/small_disk.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace picket::ksn_store {
@@ -62,6 +63,41 @@ TEST_F(LmdbStore, finds_what_was_put_by_digest_and_kind) {
   EXPECT_EQ(batch.of[0].size, 0u);
   EXPECT_EQ(store->objects(OBJECT_FILE).value(), 5000u);
   EXPECT_EQ(store->look_up(9, digest(1), batch).error().code, Code::invalid);
+}
+
+TEST_F(LmdbStore, a_full_disk_is_told_and_loses_nothing) {
+  const fs::path small = folder_ + "/small", filler = small / "filler", locks = small / "store/lock.mdb";
+  const auto disk = support::SmallDisk::mount(small, 1u << 20);
+  if (!disk) GTEST_SKIP() << disk.error().message;
+  const auto where = (small / "store").native();
+  std::vector<Row> first{row(1, 3)}, many;
+  for (std::uint64_t i = 0; i < 40'000; ++i) many.push_back(row(100 + i, 3));
+  {
+    auto store = open_store(where, true);
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE((*store)->put(OBJECT_FILE, first));
+    const auto put = (*store)->put(OBJECT_FILE, many);
+    ASSERT_FALSE(put);
+    EXPECT_EQ(put.error().code, Code::no_space);
+    EXPECT_NE(put.error().message.find("write: No space left on device"), std::string::npos) << put.error().message;
+  }
+  // A copy of a store brings data.mdb only; and in a file that LMDB makes by itself the table of readers is a hole.
+  fs::remove(locks);
+  support::SmallDisk::fill(filler);
+  const auto full = open_store(where);
+  ASSERT_FALSE(full);
+  EXPECT_NE(full.error().message.find("lock.mdb: No space left on device"), std::string::npos) << full.error().message;
+  fs::remove(filler);
+  {
+    auto store = open_store(where);
+    ASSERT_TRUE(store) << store.error().message;
+    Batch batch;
+    ASSERT_TRUE((*store)->look_up(OBJECT_FILE, digest(1) + digest(100), batch));
+    EXPECT_NE(batch.of[0].size, 0u);
+    EXPECT_EQ(batch.of[1].size, 0u);
+  }
+  support::SmallDisk::fill(filler);
+  EXPECT_TRUE(open_store(where)) << "what is there needs no room";
 }
 
 TEST_F(LmdbStore, replaces_removes_and_survives) {

@@ -8,6 +8,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
@@ -100,6 +101,61 @@ TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   client = start();
   ASSERT_TRUE(wait_for_disk([&] { return !ksn.seen().statistics.empty(); }));
   EXPECT_EQ(ksn.seen().statistics.at(0).counters().at("files"), 5U);
+}
+
+TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
+  auto client = start();
+  accept(*client);
+  check(*client, 1);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  // The question and the greeting: nothing is under way any more.
+  while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);
+  ksn.mood(picket::support::KsnServiceFake::Mood::silent);
+  now -= 365 * 86'400;
+  EXPECT_LE(client->status().last_exchange(), now.load());
+  EXPECT_EQ(client->status().status(), "Enabled");
+  now += kAvailableSeconds;
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  ksn.answer_held();  // it may have been greeted meanwhile
+  ASSERT_TRUE(client->apply(settings));  // wakes the ticker, which greets
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_when_the_new_one_is_no_good) {
+  const auto list = folder.path() / "list";
+  const std::string object(64, '0');
+  const auto write = [&](const std::string& text) { ASSERT_TRUE(picket::write_file_atomic(list, text)); };
+  settings.local_files = {list.native()};
+  write(object + ",trusted\n");
+  auto client = start();
+  const auto verdict = [&] {
+    v1::CheckRequest request;
+    request.add_objects()->set_file_digest(std::string(32, '\0'));
+    std::promise<v1::Verdict> said;
+    client->check(request, 10s, [&](const Result<std::string>& answer) {
+      v1::CheckReply reply;
+      said.set_value(answer && reply.ParseFromString(*answer) ? reply.checked(0).facts().verdict() : v1::VERDICT_UNKNOWN);
+    });
+    return said.get_future().get();
+  };
+  const auto comes = [&](const std::function<bool()>& it) {
+    accept(*client);  // wakes the ticker
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (!it() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return it();
+  };
+  EXPECT_EQ(verdict(), v1::VERDICT_TRUSTED);
+  write(object + ",untrusted\n");
+  EXPECT_TRUE(comes([&] { return verdict() == v1::VERDICT_UNTRUSTED; }));
+  write(object + ",trusted\nx,nonsense\n");
+  EXPECT_TRUE(comes([&] { return client->ignored().find(list.native() + " line 2") != std::string::npos; })) << client->ignored();
+  EXPECT_EQ(verdict(), v1::VERDICT_UNTRUSTED);
+  write(object + ",trusted\n");
+  EXPECT_TRUE(comes([&] { return verdict() == v1::VERDICT_TRUSTED; }));
+  EXPECT_EQ(client->ignored(), "");
 }
 
 // A package of the test's own, whose publisher and product KSN knows.

@@ -185,11 +185,32 @@ TEST_F(KsnClientPlugin, a_decision_that_cannot_be_recorded_is_not_in_force) {
   EXPECT_EQ(ksn.messages(), 0U);
 }
 
+TEST_F(KsnClientPlugin, what_ends_the_use_of_ksn_outlives_a_restart_even_when_it_cannot_be_recorded) {
+  start();
+  for (const bool declines : {true, false}) {
+    accept();
+    host.fail_call("put", PICKET_E_NO_SPACE);
+    const auto ended = declines ? decide(false) : turn(false);
+    EXPECT_EQ(ended.status, PICKET_E_IO);
+    EXPECT_THAT(ended.payload, AllOf(StartsWith(declines ? "the statement is declined, but" : "KSN is off, but"), HasSubstr("after a restart the statement must be accepted")));
+    EXPECT_EQ(status().status(), "Disabled");
+    host.stop();
+    host.destroy();
+    const auto before = ksn.messages();
+    start();
+    EXPECT_EQ(status().cause(), "the KSN statement is not accepted");
+    EXPECT_EQ(check_one(digest_number(3)).from(), v1::Checked::NOBODY);
+    EXPECT_EQ(ksn.messages(), before);
+    host.fail_nothing();
+  }
+}
+
 TEST_F(KsnClientPlugin, a_consent_that_is_taken_back_counts_even_when_that_cannot_be_recorded) {
   start();
   accept();
   ASSERT_TRUE(wait([&] { return ksn.messages() > 0; }));
   host.fail_call("put", PICKET_E_NO_SPACE);
+  host.fail_call("remove", PICKET_E_IO);
   const auto declined = decide(false);
   EXPECT_EQ(declined.status, PICKET_E_IO);
   EXPECT_EQ(declined.payload, "the statement is declined, but that could not be recorded: a restart may forget it");

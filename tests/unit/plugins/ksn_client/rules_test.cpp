@@ -215,7 +215,7 @@ TEST(KsnStanding, has_a_quarter_of_an_hour_after_requests_were_stopped) {
 TEST(KsnConsent, needs_a_version_and_bounds_the_text) {
   picket::support::ServerFolder folder;
   EXPECT_EQ(Statement::load(folder.path().native(), "en").error().code, Code::not_found);
-  for (const std::string& bad : {std::string("no version\n"), std::string("Version: \n"), std::string("Version: 1"), std::string()}) {
+  for (const std::string& bad : {std::string("no version\n"), std::string("Version: \n"), std::string("Version: 1"), std::string("Version: 1\nErkl\xe4rung\n"), std::string()}) {
     ASSERT_TRUE(picket::write_file_atomic(folder / "ksn_en.txt", bad));
     EXPECT_EQ(Statement::load(folder.path().native(), "en").error().code, Code::invalid) << bad;
   }

@@ -21,6 +21,15 @@ TEST_F(KsnClientPlugin, policy_forbids_and_takes_the_switch_away) {
   ASSERT_EQ(apply(), PICKET_OK);
   EXPECT_EQ(turn(false).status, PICKET_E_DENIED);
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::CACHE);
+
+  settings["user_may_switch"] = true;
+  ASSERT_EQ(apply(), PICKET_OK);
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  settings["user_may_switch"] = false;
+  ASSERT_EQ(apply(), PICKET_OK);
+  accept();
+  EXPECT_EQ(status().cause(), "switched off by bob") << "to accept the statement once more is no way around policy";
+  EXPECT_EQ(statement().statement().decision(), "accepted");
 }
 
 TEST_F(KsnClientPlugin, directives_stop_or_restrict_what_is_asked_until_their_date) {

@@ -84,6 +84,13 @@ TEST_F(KsnProxyPlugin, is_not_trusted_by_who_does_not_know_its_certificate) {
   EXPECT_EQ(answer.error().code, picket::Code::untrusted);
 }
 
+TEST_F(KsnProxyPlugin, says_when_the_certificate_that_devices_trust_is_not_for_a_name_that_was_set_later) {
+  ASSERT_EQ(host_.start(settings(R"(,"names":["one.example","127.0.0.1"])")), PICKET_OK) << host_.error();
+  EXPECT_EQ(status().state().find("not for"), std::string::npos) << status().state();
+  ASSERT_EQ(host_.apply(settings(R"(,"names":["two.example","127.0.0.1"])"), 2), PICKET_OK) << host_.error();
+  EXPECT_NE(status().state().find(", which is not for two.example (setting names)"), std::string::npos) << status().state();
+}
+
 TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));

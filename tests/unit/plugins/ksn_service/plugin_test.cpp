@@ -3,6 +3,7 @@
 
 #include <picket/testing/fake_host.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -102,6 +103,22 @@ TEST_F(KsnServicePlugin, answers_over_https_what_a_client_believes) {
   EXPECT_EQ(now.counters().at("digests"), 2u);
   EXPECT_EQ(now.counters().at("known"), 1u);
   EXPECT_EQ(now.state(), "private KSN \"example\": LMDB " + folder_ + "/store");
+}
+
+TEST_F(KsnServicePlugin, says_at_its_start_that_no_sample_can_be_kept) {
+  ASSERT_EQ(host_.start(settings(R"(,"samples":{"folder":")" + folder_ + R"(/tls.pem/samples"})")), PICKET_OK) << host_.error();
+  const auto logs = host_.logs();
+  EXPECT_TRUE(std::ranges::any_of(logs, [](const auto& log) { return log.text.starts_with("setting samples.folder: no sample can be kept: "); }));
+}
+
+TEST_F(KsnServicePlugin, says_without_a_client_that_no_node_of_its_cluster_answers) {
+  auto without = settings();
+  const auto store = folder_ + "/store";
+  without.replace(without.find(store), store.size(), "redis:127.0.0.1:1");
+  ASSERT_EQ(host_.start(without), PICKET_OK) << host_.error();
+  host_.advance(1000);
+  EXPECT_TRUE(host_.wait_for([&] { return host_.shown().health == PICKET_HEALTH_FAILED; })) << status().state();
+  EXPECT_NE(host_.shown().text.find("no node of the Redis cluster answers"), std::string::npos) << host_.shown().text;
 }
 
 TEST_F(KsnServicePlugin, starts_without_its_store_says_so_and_recovers) {
