@@ -139,7 +139,7 @@ class Run {
   // The full file of a release; or a delta (no release): from the source in use alone, which is not blamed for lacking it. Code::not_found: every source was
   // asked, and none has it, or one holds the release back.
   [[nodiscard]] Result<std::filesystem::path> bring(const std::string& component, const Wanted& wanted, std::optional<std::int64_t> release, const Readers& readers);
-  // Whether the source says that it holds the release back on purpose, and it is not what is in force and damaged, or wanted for a copy; any thread.
+  // Whether the source says that it holds the release back on purpose, is believed, and it is not what is in force and damaged, or wanted for a copy; any thread.
   [[nodiscard]] bool holds_back(SourceReader& reader, const std::string& component, std::int64_t release);
   void note_in_force(const SetInfo& set) {
     const std::lock_guard lock(holding_);

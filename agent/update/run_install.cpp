@@ -71,6 +71,7 @@ Result<std::filesystem::path> Run::fetch(const trust::Release& release, const Wa
 }
 
 bool Run::holds_back(SourceReader& reader, const std::string& component, std::int64_t release) {
+  if (!reader.source().may_hold_back) return false;
   const std::lock_guard lock(holding_);
   if (const auto own = in_force_.find(component); own != in_force_.end() && own->second == static_cast<std::uint64_t>(release)) return false;
   auto known = held_by_.find(reader.source().name);

@@ -73,6 +73,11 @@ std::vector<ReleaseRef> releases(Reader& reader, std::string_view name, bool eve
   return out;
 }
 
+// What a site runs itself: unlike a server's, its word that it holds something back counts where nothing else is said.
+bool is_of_the_site(std::string_view plugin) {
+  return plugin == "org.picket.source-distribution-point" || plugin == "org.picket.source-folder" || plugin == "org.picket.source-share";
+}
+
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text) {
@@ -90,6 +95,7 @@ Result<Settings> parse_settings(std::string_view text) {
     };
     entry.connect_timeout = seconds_of("connect_timeout_seconds", 0, 120);
     entry.stall_timeout = seconds_of("stall_timeout_seconds", 1, 3600);
+    entry.may_hold_back = item.flag("may_hold_back", is_of_the_site(entry.plugin));
     if (std::ranges::any_of(out.sources, [&](const auto& other) { return other.name == entry.name; }))
       item.wrong("name", cat("two sources are named \"", entry.name, "\""));
     out.sources.push_back(std::move(entry));

@@ -16,6 +16,7 @@ struct SourceEntry {
   std::string name, plugin, location, options_json = "{}";
   bool enabled = true;
   std::optional<std::chrono::seconds> connect_timeout{}, stall_timeout{};  // none: as for all sources
+  bool may_hold_back = false;  // it is believed that it holds releases back on purpose
   bool operator==(const SourceEntry&) const = default;
 };
 

@@ -22,6 +22,7 @@ std::string_view settings_schema_text() {
           "enabled": {"description": "Off: passed over.", "type": "boolean", "default": true},
           "connect_timeout_seconds": {"description": "For this source in place of the setting for all.", "type": "integer", "minimum": 0, "maximum": 120},
           "stall_timeout_seconds": {"description": "For this source in place of the setting for all.", "type": "integer", "minimum": 1, "maximum": 3600},
+          "may_hold_back": {"description": "Whether it is believed that it holds a release back on purpose, as a distribution point does that has not verified it: what is in force then stays, and no other source is asked. Where nothing is said: yes for a distribution point, a folder and a share, which a site runs itself; no for servers, which could so keep releases away.", "type": "boolean"},
           "options": {"description": "What the source's plugin knows, for example a proxy.", "type": "object", "default": {}}
         }
       }

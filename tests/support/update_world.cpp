@@ -265,7 +265,7 @@ Result<> UpdateWorld::open() {
 
 Result<> UpdateWorld::settings(const std::vector<std::string>& sources, std::string_view more) {
   std::string list;
-  for (const auto& name : sources) list += cat(list.empty() ? "" : ",", R"({"name":")", name, R"(","plugin":")", name, R"(","location":"nowhere"})");
+  for (const auto& name : sources) list += cat(list.empty() ? "" : ",", R"({"name":")", name, R"(","plugin":")", name, R"(","location":"nowhere","may_hold_back":)", sources_may_hold_back ? "true" : "false", "}");
   return engine->apply_settings(cat(R"({"interval_minutes":0,"verify_stored_hours":0,"sources":[)", list, "]", more.empty() ? "" : ",", more, "}"));
 }
 

@@ -131,6 +131,7 @@ class UpdateWorld {
   void close() { engine.reset(); }
   void write_root(const std::string& bytes) const;
   // {"sources":[...]} of these names, each answered by the peer of that name, and further members.
+  bool sources_may_hold_back = false;  // from the next settings() on
   [[nodiscard]] Result<> settings(const std::vector<std::string>& sources, std::string_view more = "");
 
   template <class Reply, class Question>

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 class UpdateHeld : public UpdateTest {
  protected:
   // The first source has release 1, and of 2 the metadata; the second one has all.
-  void hold_the_second() {
+  void hold_the_second(bool is_believed = true) {
+    world_->sources_may_hold_back = is_believed;
     publish(release(1));
     open();
     ASSERT_EQ(world_->run().result(), "ok");
@@ -50,8 +51,23 @@ TEST_F(UpdateHeld, is_not_fetched_from_another_source) {
   EXPECT_EQ(rule(), "rule of 2 full");
 }
 
+// A server in between could keep releases away for ever.
+TEST_F(UpdateHeld, counts_only_where_the_source_is_believed) {
+  hold_the_second(false);
+  EXPECT_EQ(world_->run().result(), "failed");
+  EXPECT_EQ(source_->sent_of("metadata/held.json"), 0u);
+  add_second();
+  reopen();
+  publish(release(3));
+  source_->files.erase("targets/" + last_path_);
+  source_->files["metadata/held.json"] = trust::write_held_back({{"rules", {3}}});
+  EXPECT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 3 full");
+}
+
 TEST_F(UpdateHeld, leaves_nobody_without_databases_in_silence) {
   publish(release(1));
+  world_->sources_may_hold_back = true;
   source_->files.erase("targets/" + last_path_);
   source_->files["metadata/held.json"] = trust::write_held_back({{"rules", {1}}});
   open();

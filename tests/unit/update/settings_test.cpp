@@ -53,6 +53,8 @@ TEST(UpdateSettings, takes_all_members) {
   EXPECT_EQ(settings.sources[0].options_json, R"({"proxy":"p"})");
   EXPECT_TRUE(settings.sources[0].enabled);
   EXPECT_FALSE(settings.sources[1].enabled);
+  EXPECT_FALSE(settings.sources[0].may_hold_back);
+  EXPECT_TRUE(settings.sources[1].may_hold_back);
   EXPECT_EQ(settings.interval.count(), 0);
   EXPECT_EQ(settings.keep_sets, 7u);
   EXPECT_EQ(settings.components, std::vector<std::string>{"extra"});
