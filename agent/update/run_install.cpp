@@ -114,6 +114,7 @@ component::v1::ActiveSet Run::describe(const std::string& component) const {
   set.set_path(shop_.sets.path_of(component, info->name()).native());
   set.set_published(info->published);
   set.set_activated(record.activated);
+  set.set_store(shop_.options.data_dir.native());
   return set;
 }
 

@@ -172,6 +172,7 @@ Outcome<std::string> Scanner::load_rules(const component::ActiveSet& set, const 
   const std::lock_guard lock(mutex_);
   standing_.databases.rules = *rules;
   standing_.databases.release = set.release();
+  standing_.databases.store = set.store();
   standing_.databases.variant = printable(set.variant(), 20);
   standing_.rules_refused.clear();
   return std::to_string((*rules)->count()) + " rules" + note;
@@ -185,6 +186,7 @@ Outcome<std::string> Scanner::load_digests(const component::ActiveSet& set) {
   const std::lock_guard lock(mutex_);
   standing_.databases.digests = *digests;
   standing_.databases.digests_release = set.release();
+  standing_.databases.store = set.store();
   standing_.databases.digests_variant = printable(set.variant(), 20);
   standing_.digests_refused.clear();
   return std::to_string(counts.all()) + " digests" + ((*digests)->is_light() ? " in a filter" : ", " + std::to_string(counts.trusted) + " of them trusted");

@@ -105,6 +105,26 @@ TEST_F(Scanner, knows_the_same_rule_in_two_files) {
   EXPECT_EQ(run({files_.path().string()}).findings, (Texts{"f: same", "f: same"}));
 }
 
+TEST_F(Scanner, is_not_led_into_the_agents_own_databases) {
+  files_.write("agent/update/sets/yara-rules/1/rule.yar", "rule alpha { strings: $a = \"alpha\" condition: $a }");
+  files_.write("agent/update/shared/earlier", "alpha");
+  files_.write("agent/log", "alpha");
+  const auto store = files_.path() / "agent/update";
+  component::ActivateRequest request;
+  request.mutable_set()->set_component("yara-rules");
+  request.mutable_set()->set_release(1);
+  request.mutable_set()->set_path((store / "sets/yara-rules/1").string());
+  request.mutable_set()->set_store(store.string());
+  const auto id = host_.request({.topic = "picket.component.activate", .payload = request.SerializeAsString()});
+  ASSERT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }, std::chrono::seconds(60)));
+  EXPECT_EQ(text_of(host_.answer(id)), "1 rules");
+  const auto all = run({files_.path().string()});
+  EXPECT_EQ(all.findings, Texts{"log: alpha"});
+  EXPECT_EQ(all.skipped, Texts{store.string() + ": the agent's own databases, which hold what they look for"});
+  EXPECT_EQ(run({store.string()}).findings, (Texts{"earlier: alpha", "rule.yar: alpha"})) << "asked for";
+  EXPECT_EQ(run({(store / "shared").string()}).findings, Texts{"earlier: alpha"});
+}
+
 TEST_F(Scanner, lets_rules_ask_for_name_folder_extension_type_owner_and_md5) {
   text_of(activate_rule(R"(
     rule name { condition: filename == "a.TXT" }
