@@ -13,9 +13,23 @@ class Scanner : public ScannerRig {};
 TEST_F(Scanner, says_that_there_are_no_databases_yet) {
   const auto got = run({samples()});
   EXPECT_EQ(got.answer.status, PICKET_E_UNAVAILABLE);
-  EXPECT_EQ(got.answer.payload, "no databases yet: run picketctl update run");
+  EXPECT_EQ(got.answer.payload, "no databases loaded yet; if there are none, picketctl update run brings them");
   EXPECT_FALSE(state().ready());
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_DEGRADED);
+}
+
+TEST_F(Scanner, says_that_the_first_rules_are_being_loaded_until_they_are_or_were_refused) {
+  const auto texts = [&] {
+    Texts out;
+    for (const auto& one : host_.health()) out.push_back(one.text);
+    return out;
+  };
+  const std::string none = "no databases loaded yet; if there are none, picketctl update run brings them", coming = "the rules are being loaded: try again in a moment";
+  EXPECT_LT(activate_rule("rule x { condition: ").status, 0);
+  EXPECT_EQ(texts(), (Texts{none, coming, none}));
+  text_of(activate(set("r1"), 2));
+  text_of(activate(set("r2"), 3));
+  EXPECT_EQ(texts(), (Texts{none, coming, none, coming, ""})) << "the old ones serve meanwhile";
 }
 
 TEST_F(Scanner, goes_on_saying_what_is_wrong_after_a_reload) {
