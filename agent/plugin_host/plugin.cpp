@@ -101,6 +101,7 @@ void Plugin::run(Action action, const std::string& text) {
 
 void Plugin::launch() {
   drop();
+  is_hung_ = false;
   if (!settings_) {
     auto settings = all_.settings_for(id_, package_->manifest.settings_schema);
     if (!settings) return take(Event::refused, cat("its settings: ", settings.error().message));
@@ -164,7 +165,7 @@ void Plugin::drop() {
 }
 
 void Plugin::back_off_or_give_up(const std::string& text) {
-  if (std::exchange(is_hung_, false))
+  if (is_hung_)
     return take(Event::too_many, cat(text, "; inside picketd it cannot be ended, only a restart of picketd gets rid of it"));
   const auto delay = back_off_.failed(all_.parts.clock.monotonic());
   if (!delay) return take(Event::too_many, cat(text, " (given up after ", std::to_string(back_off_.failures()), " failures)"));

@@ -164,7 +164,8 @@ class PluginHost {
   virtual void end_beside(const std::string& id) = 0;
 
   // Offers settings to a running plugin and waits for what it observed, at most `limit`. A plugin without picket.settings/1 is restarted
-  // with them, and so is one whose topics change; what is taken away is denied at once. A plugin that is not running only remembers the revision (settings_for is asked at its next start): outcome healthy.
+  // with them, and so is one whose topics change; what is taken away is denied at once. A plugin that is not running only remembers
+  // them for its next start: outcome unknown, and not waited for. One that was refused or failed is started again, as its settings may have been the reason.
   [[nodiscard]] virtual Outcome apply(const std::string& id, const Settings& settings, std::chrono::milliseconds limit) = 0;
 };
 

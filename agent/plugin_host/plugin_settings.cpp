@@ -29,8 +29,13 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
     settings_json_ = settings.json;
   });
   if (state != State::running && state != State::starting) {
-    // It takes them at its next start.
-    return done({id_, settings.revision, settings.revision, Health::healthy, cat("not running (", to_string(state), "); takes effect at its next start")});
+    // It takes them at its next start: now, where it may be for its settings that nothing starts it any more.
+    const bool starts_now = state == State::refused || (state == State::failed && !is_hung_);
+    done({id_, settings.revision, settings.revision, Health::unknown,
+          cat("not running (", to_string(state), "); ", starts_now ? "is started again with them" : "takes effect at its next start")});
+    if (!starts_now) return;
+    failures_.clear();
+    return take(Event::restart_wanted, "new settings");
   }
   applying_ = Applying{settings, std::move(done)};
   if (state == State::running && !other_topics && instance_->can_apply()) return instance_->apply(settings);

@@ -79,7 +79,7 @@ class LayeredPolicy final : public Policy {
     const auto revision = std::to_string(document.revision);
     if (in_force_ && document.revision == in_force_->document.revision) {
       if (document.text != in_force_->document.text) return refuse(cat("refused: revision ", revision, " is in force already, with other content"));
-      return Applied{true, document.revision, cat("revision ", revision, " is in force already"), {}};
+      return confirm(document.revision);
     }
     if (document.revision < state_.highest_revision)
       return refuse(cat("refused: revision ", revision, " is older than revision ", std::to_string(state_.highest_revision), ", which was in force already"));
@@ -226,6 +226,17 @@ class LayeredPolicy final : public Policy {
     state_.refusal = text;
     if (auto saved = store_.save(state_); !saved) text += cat(" (and the refusal could not be recorded: ", saved.error().message, ")");
     return Applied{false, revision(), std::move(text), {}};
+  }
+
+  // Whoever gives the one in force again wants it, and no other that was refused since.
+  Applied confirm(std::uint64_t revision) {
+    Applied out{true, revision, cat("revision ", std::to_string(revision), " is in force already"), {}};
+    const std::lock_guard lock(mutex_);
+    if (state_.refused == 0) return out;
+    state_.refused = 0;
+    state_.refusal.clear();
+    if (auto saved = store_.save(state_); !saved) out.text += cat("; that nothing newer is wanted could not be recorded: ", saved.error().message);
+    return out;
   }
 
   // Not kept on the disk: a start reads the files again, and says itself what is wrong with them.

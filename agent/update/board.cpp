@@ -63,9 +63,7 @@ void Board::set_next_run(std::int64_t at) {
 
 void Board::set_view(const std::string& component, ComponentView view) {
   const std::lock_guard lock(mutex_);
-  auto& known = views_[component];
-  if (view.decided_for.empty()) view.decided_for = std::move(known.decided_for);
-  known = std::move(view);
+  views_[component] = std::move(view);
 }
 
 void Board::set_text(const std::string& component, std::string text) {
@@ -142,7 +140,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     // A variant that does not exist was said to be missing; it is not pending for ever.
     const bool pending = view.set.release() != 0 && view.set.variant() != wanted.variant() && view.decided_for != wanted.variant() && !demanded[name].empty();
     if (pending) out.set_change_pending(true);
-    status.set_text(pending                     ? "changes to variant " + wanted.variant() + " at the next update"
+    status.set_text(pending                     ? cat("changes to variant ", wanted.variant(), " at the next update", view.text.empty() ? "" : "; ", view.text)
                     : !view.text.empty()        ? view.text
                     : view.set.release() == 0   ? view.is_absent ? "not offered" : "not brought yet"
                     : view.is_on_trial          ? "on trial: handed on when a verification has passed"

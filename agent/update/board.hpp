@@ -26,7 +26,7 @@ inline constexpr std::string_view kNoSource = "no source worked";
 struct ComponentView {
   component::v1::ActiveSet set;        // release 0: none in force
   std::string cls, text;
-  std::string decided_for;             // the variant that was wanted when a run last decided; empty: since the start none did
+  std::string decided_for;             // the variant that was wanted when a run decided on the set in force; empty: none did, or what it decided is not done
   std::string refusal;                 // of a release newer than the one in force that a plugin could not use
   bool confirmed = false;
   std::uint64_t bytes = 0;

@@ -72,6 +72,7 @@ class Run {
   [[nodiscard]] std::optional<v1::RunResult> loaded_at_start(const std::string& component, const std::string& set, const std::string& text);
   // Puts what is in force on the board and on the bus.
   void show(const std::string& component, bool announce);
+  void set_decided_for(const std::string& component, std::string variant);  // empty: the next update decides
 
  private:
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);

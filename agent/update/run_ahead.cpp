@@ -77,7 +77,7 @@ std::unique_ptr<Run::Turn> Run::plan_turn(const std::string& component, v1::Comp
   for (const auto& note : plan.notes) shop_.explain.say({.component = component}, note);
   shop_.explain.say({.component = component}, plan.why);
   view = shop_.board.view(component);
-  view.decided_for = variant_;
+  view.decided_for = plan.what == Plan::What::install && plan.release->variant == variant_ ? std::string() : variant_;
   view.offered = newest == turn->offer.releases.end() ? 0 : static_cast<std::uint64_t>(newest->release);
   shop_.board.set_view(component, view);
   if (offline_ && (plan.what != Plan::What::install || !is_stored(*plan.release))) return give_up("no source works, and nothing newer was fetched in advance");

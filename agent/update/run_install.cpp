@@ -135,6 +135,7 @@ component::v1::ActiveSet Run::describe(const std::string& component) const {
   set.set_path(shop_.sets.path_of(component, info->name()).native());
   set.set_published(info->published);
   set.set_activated(record.activated);
+  set.set_store(shop_.options.data_dir.native());
   return set;
 }
 
@@ -165,10 +166,17 @@ void Run::show(const std::string& component, bool announce) {
   if (announce) shop_.announce(view.set);
 }
 
+void Run::set_decided_for(const std::string& component, std::string variant) {
+  auto view = shop_.board.view(component);
+  view.decided_for = std::move(variant);
+  shop_.board.set_view(component, std::move(view));
+}
+
 Result<> Run::activate(const std::string& component, const SetInfo& info, Activation::Why why, v1::ComponentResult& out) {
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   if (only_fetch_ && why != Activation::Why::rollback) return {};
   pending_text_.clear();
+  if (why != Activation::Why::rollback) set_decided_for(component, variant_);
   const auto before = shop_.ledger.record(component).in_force;
   tell("activate", component, cat("release ", std::to_string(info.release)));
   if (before != info.name()) PICKET_TRY(activation_.switch_to(component, info.name(), why));
@@ -258,6 +266,7 @@ v1::RunResult Run::rollback(const v1::RollbackRequest& order) {
     out.set_result("rolled-back");
     out.set_variant(target.variant);
     out.set_release_after(target.release);
+    set_decided_for(component, "");
     const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == active->release; });
     out.set_text(cat(pending_text_, pending_text_.empty() ? "" : "; ", "release ", std::to_string(active->release),
                      is_pinned ? " is taken again by the next update: the settings pin it" : " is not taken again until something newer appears or a pin names it"));

@@ -50,7 +50,7 @@ ok --says "Usage: picket-repo COMMAND" --help
 ok --says "picket-repo " --version
 refuses 2 'unknown command "frobnicate"' frobnicate
 refuses 2 'there are: role list' role frob
-for command in init clean "key gen" "key import" "key list" add sign publish timestamp "role list" "role keys add" "role keys remove" \
+for command in init clean discard "key gen" "key import" "key list" add sign publish timestamp "role list" "role keys add" "role keys remove" \
   "role threshold" "role expiry" "role renew" status show verify export "dsse sign" "dsse verify"; do
   # shellcheck disable=SC2086
   ok --says "Examples:" $command --help
@@ -107,6 +107,9 @@ ln -s /etc/passwd v1/rules/link
 refuses 1 "symbolic link" add --component yara-rules --release 1 v1
 rm v1/rules/link
 refuses 1 "nothing is published yet" timestamp
+ok --says "New component yara-rulse" add --component yara-rulse --release 1 light
+ok --says "Thrown away: what was staged for yara-rulse, targets" discard
+refuses 1 "nothing is staged but the first root and targets" discard
 ok --says "New component yara-rules" add --component yara-rules --variant full --release 1 --version 2026.05.31 v1/
 ok add --component yara-rules --variant light --release 1 light
 ok --says "Staged my-app/full/7.bin" add --component my-app --class application --release 7 --minimum-agent 0.1.0 --key bob program.bin

@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 
 class SharedWalk {
  public:
-  explicit SharedWalk(std::vector<std::string> paths) : walker_(std::move(paths)) {}
+  SharedWalk(std::vector<std::string> paths, const std::string& store) : walker_(std::move(paths), store) {}
   [[nodiscard]] Entry next() {
     const std::lock_guard lock(mutex_);
     return walker_.next();
@@ -200,7 +200,7 @@ void Scan::run() {
     answer_->refuse(good.error().status, good.error().text);
     return;
   }
-  SharedWalk walk({request_.paths().begin(), request_.paths().end()});
+  SharedWalk walk({request_.paths().begin(), request_.paths().end()}, databases_.store);
   std::atomic<bool> no_memory = false;
   const auto guarded = [&] {
     try {

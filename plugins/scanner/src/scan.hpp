@@ -27,6 +27,7 @@ struct Databases {
   std::shared_ptr<const picket::digests::Database> digests;  // may be none
   std::uint64_t digests_release = 0;
   std::string digests_variant;
+  std::string store;  // the folder where the agent keeps databases; may be empty
 };
 
 class Scan {

@@ -2,6 +2,8 @@
 
 #include <yara.h>
 
+#include <utility>
+
 #include "text.hpp"
 
 namespace scanner {
@@ -124,29 +126,46 @@ void Scanner::activate(std::uint64_t request_id, std::string_view payload) {
     return;
   }
   const Job job{std::make_shared<Answer>(host_, request_id), nullptr, std::make_shared<std::atomic<bool>>(false)};
+  bool rules = request.set().component() == "yara-rules";
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     jobs_[request_id] = job;
+    first = rules && !standing_.databases.rules;
+    if (rules) ++standing_.rules_coming;
   }
+  if (first) tell();
   // One load at a time and in order, so that the last one asked for is the one in force.
-  const bool accepted = loads_ && loads_->submit([this, request_id, job, request = std::move(request)] {
+  const bool accepted = loads_ && loads_->submit([this, request_id, job, rules, request = std::move(request)]() mutable {
     try {
-      if (!*job.cancelled) load(request, *job.answer, *job.cancelled);
+      if (!*job.cancelled) load(request, *job.answer, *job.cancelled, rules);
     } catch (const std::exception& e) {
       job.answer->refuse(PICKET_E_INTERNAL, std::string("cannot load it: ") + e.what());
+    }
+    if (rules) {  // not even tried to its end
+      came(rules);
+      tell();
     }
     done(request_id);
   });
   if (accepted) return;
   job.answer->refuse(PICKET_E_BUSY, "too many sets wait to be loaded");
+  came(rules);
+  tell();
   done(request_id);
 }
 
-void Scanner::load(const component::ActivateRequest& request, Answer& answer, const std::atomic<bool>& cancelled) {
+void Scanner::came(bool& rules) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(rules, false)) --standing_.rules_coming;
+}
+
+void Scanner::load(const component::ActivateRequest& request, Answer& answer, const std::atomic<bool>& cancelled, bool& rules) {
   const auto& set = request.set();
   const bool digests = set.component() == "digests";
   const auto loaded = digests ? load_digests(set) : load_rules(set, cancelled);
   if (cancelled) return;
+  came(rules);
   if (!loaded) {
     const std::string refused = "release " + std::to_string(set.release()) + " (" + printable(set.variant(), 20) + ") was refused: " + loaded.error().text;
     {
@@ -172,6 +191,7 @@ Outcome<std::string> Scanner::load_rules(const component::ActiveSet& set, const 
   const std::lock_guard lock(mutex_);
   standing_.databases.rules = *rules;
   standing_.databases.release = set.release();
+  standing_.databases.store = set.store();
   standing_.databases.variant = printable(set.variant(), 20);
   standing_.rules_refused.clear();
   return std::to_string((*rules)->count()) + " rules" + note;
@@ -185,6 +205,7 @@ Outcome<std::string> Scanner::load_digests(const component::ActiveSet& set) {
   const std::lock_guard lock(mutex_);
   standing_.databases.digests = *digests;
   standing_.databases.digests_release = set.release();
+  standing_.databases.store = set.store();
   standing_.databases.digests_variant = printable(set.variant(), 20);
   standing_.digests_refused.clear();
   return std::to_string(counts.all()) + " digests" + ((*digests)->is_light() ? " in a filter" : ", " + std::to_string(counts.trusted) + " of them trusted");

@@ -45,7 +45,9 @@ class Scanner {
   };
 
   void activate(std::uint64_t request_id, std::string_view payload);
-  void load(const picket::component::v1::ActivateRequest& request, Answer& answer, const std::atomic<bool>& cancelled);
+  // `rules`: some are counted as coming; false from then on.
+  void came(bool& rules);
+  void load(const picket::component::v1::ActivateRequest& request, Answer& answer, const std::atomic<bool>& cancelled, bool& rules);
   // What to answer; the databases in force are exchanged when it is good.
   [[nodiscard]] Outcome<std::string> load_rules(const picket::component::v1::ActiveSet& set, const std::atomic<bool>& cancelled);
   [[nodiscard]] Outcome<std::string> load_digests(const picket::component::v1::ActiveSet& set);

@@ -21,7 +21,7 @@ std::string Standing::lost() const {
   return ksn_trouble + ": what only the light digest database hits is suspected, not confirmed";
 }
 
-std::string Standing::missing() const { return databases.rules ? "" : databases.digests ? kNoRules : kNoDatabases; }
+std::string Standing::missing() const { return databases.rules ? "" : rules_coming > 0 ? kRulesComing : databases.digests ? kNoRules : kNoDatabases; }
 
 std::string Standing::complaint() const {
   if (auto why = missing(); !why.empty()) return why;
@@ -42,7 +42,7 @@ picket::scan::v1::ScannerState Standing::state() const {
   if (databases.rules)
     rules = std::to_string(databases.rules->count()) + " rules of " + name_of(databases.release, databases.variant);
   else
-    rules = rules_refused.empty() ? missing() : databases.digests ? "no rules" : "no databases";
+    rules = rules_refused.empty() || rules_coming > 0 ? missing() : databases.digests ? "no rules" : "no databases";
   std::string digests;
   if (databases.digests) digests = std::to_string(databases.digests->counts().all()) + " digests of " + name_of(databases.digests_release, databases.digests_variant);
   out.set_text(joined({rules, databases.rules ? databases.rules->note() : std::string(), rules_refused, digests, digests_refused, lost()}));

@@ -13,6 +13,7 @@ struct Standing {
   Databases databases;
   std::string rules_refused, digests_refused;  // what was said of a set that was not taken; empty: the last one was
   std::string ksn_trouble;                     // why KSN gives no answers; empty: it does
+  unsigned rules_coming = 0;                   // sets of rules that were handed over, and are not loaded or refused yet
 
   [[nodiscard]] picket::scan::v1::ScannerState state() const;
   // Why nothing can be scanned; empty: there are rules.
@@ -23,7 +24,9 @@ struct Standing {
   [[nodiscard]] std::string lost() const;
 };
 
-inline constexpr const char* kNoDatabases = "no databases yet: run picketctl update run";
+// Also in the moment after a start, before the set in force is handed over.
+inline constexpr const char* kNoDatabases = "no databases loaded yet; if there are none, picketctl update run brings them";
+inline constexpr const char* kRulesComing = "the rules are being loaded: try again in a moment";
 // Digests alone find too little for a scan that says nothing was found.
 inline constexpr const char* kNoRules = "no rules yet, only digests: picketctl update run brings the component yara-rules";
 

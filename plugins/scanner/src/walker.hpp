@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,7 +39,8 @@ struct Entry {
 
 class Walker {
  public:
-  explicit Walker(std::vector<std::string> paths);
+  // Whoever does not ask for it or for something below it is not led into `store`: rules find what is written in themselves. Empty: there is none.
+  Walker(std::vector<std::string> paths, const std::string& store);
   [[nodiscard]] Entry next();
 
  private:
@@ -55,6 +57,7 @@ class Walker {
   std::vector<std::string> paths_;
   std::size_t next_path_ = 0;
   std::vector<Level> levels_;
+  std::optional<std::pair<dev_t, ino_t>> store_;  // known by whatever path one comes to it
 };
 
 }  // namespace scanner

@@ -56,7 +56,10 @@ OpenFile::~OpenFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Walker::Walker(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+Walker::Walker(std::vector<std::string> paths, const std::string& store) : paths_(std::move(paths)) {
+  struct stat about {};
+  if (!store.empty() && ::stat(store.c_str(), &about) == 0) store_.emplace(about.st_dev, about.st_ino);
+}
 
 bool Walker::visit(int base, const char* name, std::string path, bool asked_for, Entry& out) {
   struct stat about {};
@@ -84,6 +87,10 @@ bool Walker::visit(int base, const char* name, std::string path, bool asked_for,
     }
     if (is_pseudo(file.get())) {
       out = skipped(std::move(path), "a file system of the kernel's, not of files");
+      return true;
+    }
+    if (!asked_for && store_ == std::pair(about.st_dev, about.st_ino)) {
+      out = skipped(std::move(path), "the agent's own databases, which hold what they look for");
       return true;
     }
     // A descriptor of its own for the stream of names: it closes that one.

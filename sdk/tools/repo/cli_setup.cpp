@@ -1,4 +1,4 @@
-// init and clean.
+// init, clean and discard.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/listed.hpp"
 #include "base/progress.hpp"
 #include "repo/edit.hpp"
 #include "repo/publish.hpp"
@@ -87,6 +88,20 @@ Result<> run_clean(const Options& options) {
   return {};
 }
 
+Result<> run_discard(const Options& options) {
+  PICKET_LET(workspace, open_workspace(options, Workspace::Access::write));
+  PICKET_LET(roles, discard(workspace));
+  std::printf("Thrown away: what was staged for %s. Keys and expiry times stay.\n", listed(roles).c_str());
+  return {};
+}
+
+int run_discard_command(const CommandText& text, const Arguments& arguments) {
+  Options options(text);
+  add_common(options);
+  if (const auto end = options.parse(arguments)) return *end;
+  return finish(options, run_discard(options));
+}
+
 int run_clean_command(const CommandText& text, const Arguments& arguments) {
   Options options(text);
   add_common(options);
@@ -107,6 +122,9 @@ std::vector<Command> setup_commands() {
       {{"clean", "", "Remove superseded metadata and unreferenced targets. All roots stay, for ever: old agents need them.",
         "  picket-repo clean --repo /srv/picket --older-than 24"},
        run_clean_command},
+      {{"discard", "", "Throw away what is staged and not published: releases, changed roles, signatures. A new repository keeps its first root and targets.",
+        "  picket-repo discard --repo /srv/picket"},
+       run_discard_command},
   };
 }
 

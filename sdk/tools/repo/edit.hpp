@@ -19,6 +19,9 @@ namespace picket::repo {
 
 // Stages version 1 of root and targets; `keys` in the order root, targets, snapshot, timestamp.
 [[nodiscard]] Result<> stage_first(Workspace& workspace, const std::vector<trust::PublicKey>& keys);
+// Throws away what is staged, signatures and files too; of a repository that was never published, the components. Returns the roles that changed.
+// Code::conflict: there is nothing.
+[[nodiscard]] Result<std::vector<std::string>> discard(Workspace& workspace);
 
 // Each stages root (for top-level roles) or targets (for components), and the role's own metadata again when the signatures that
 // it has are no longer enough.

@@ -15,6 +15,8 @@ json::object role_object(const std::vector<std::string>& keyids, std::int64_t th
   return {{"keyids", json::array(keyids.begin(), keyids.end())}, {"threshold", threshold}};
 }
 
+json::object no_delegations() { return {{"keys", json::object()}, {"roles", json::array()}}; }
+
 // The object of `role` with keyids and threshold, inside a root or targets document. Shapes were checked when it was parsed.
 json::object* find_role(Document& document, std::string_view role) {
   if (document.role == "root") return document.body.at("roles").as_object().at(role).if_object();
@@ -80,9 +82,35 @@ Result<> stage_first(Workspace& workspace, const std::vector<trust::PublicKey>& 
   root.body["roles"] = std::move(role_objects);
   auto targets = Document::make("targets", workspace.expiry_of("targets"));
   targets.body["targets"] = json::object();
-  targets.body["delegations"] = json::object{{"keys", json::object()}, {"roles", json::array()}};
+  targets.body["delegations"] = no_delegations();
   PICKET_TRY(workspace.stage(std::move(root)));
   return workspace.stage(std::move(targets));
+}
+
+Result<std::vector<std::string>> discard(Workspace& workspace) {
+  const bool is_first = workspace.published("root") == nullptr;
+  std::vector<std::string> staged, out;
+  for (const auto* document : workspace.all_staged()) staged.insert(staged.begin(), document->role);
+  // Components first: cut short, targets.json names one that is missing, which nobody can publish.
+  for (auto& role : staged) {
+    if (is_first && role == "root") continue;
+    if (is_first && role == "targets") {
+      if (workspace.components().empty()) continue;
+      PICKET_LET(targets, workspace.edit(role));
+      targets.body["delegations"] = no_delegations();
+      PICKET_TRY(workspace.stage(std::move(targets)));
+    } else {
+      PICKET_TRY(workspace.unstage(role));
+    }
+    out.push_back(std::move(role));
+  }
+  if (out.empty()) return fail(Code::conflict, is_first ? "nothing is staged but the first root and targets" : "nothing is staged");
+  std::error_code why;
+  const auto files = workspace.staged_folder() / "targets";
+  std::filesystem::remove_all(files, why);
+  if (!why) std::filesystem::create_directory(files, why);
+  if (why) return fail_errno(cat("remove ", files.native()), why.value());
+  return out;
 }
 
 Result<> add_role_key(Workspace& workspace, std::string_view role, const trust::PublicKey& key) {

@@ -66,6 +66,16 @@ TEST_F(BadPlugin, that_crashes_by_itself_is_given_up_and_taken_back_by_hand) {
   EXPECT_TRUE(is_alive());
 }
 
+TEST_F(BadPlugin, that_was_given_up_is_started_again_with_other_settings) {
+  start_bad("bad_crash", "start");
+  await(State::failed);
+  const auto outcome = host->apply(kBad, {R"({"when":"never"})", 2}, milliseconds(5000));
+  EXPECT_EQ(outcome.health, plugin_host::Health::unknown) << outcome.text;
+  EXPECT_NE(outcome.text.find("is started again with them"), std::string::npos) << outcome.text;
+  await(State::running);
+  EXPECT_TRUE(is_alive());
+}
+
 TEST_F(BadPlugin, that_crashes_in_stop_is_stopped_all_the_same) {
   start_bad("bad_crash", "stop");
   ASSERT_EQ(status(kBad).state, State::running);
@@ -128,6 +138,10 @@ TEST_P(BadPluginAnywhere, that_hangs_in_start_is_given_up) {
   EXPECT_NE(now.text.find("did not start within 1500 ms"), std::string::npos) << now.text;
   EXPECT_EQ(now.text.find("stuck in start") != std::string::npos, GetParam() == Home::in_process) << now.text;
   expect_neighbour_answers();
+  if (GetParam() == Home::in_process) {  // it would only hang again
+    EXPECT_NE(host->apply(kBad, {R"({"when":"start"})", 2}, milliseconds(5000)).text.find("takes effect at its next start"), std::string::npos);
+    EXPECT_EQ(status(kBad).state, State::failed);
+  }
   // In process the thread must come back before the test's executor can end: nothing else may be hurt by that.
   set_settings(kBad, R"({"when":"release"})", 2);
   ASSERT_TRUE(host->restart(kBad));

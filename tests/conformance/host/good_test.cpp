@@ -219,7 +219,7 @@ TEST_P(GoodPlugin, that_does_not_run_takes_settings_at_its_next_start) {
   EXPECT_EQ(status(kGood).state, State::stopped);
   const auto outcome = host->apply(kGood, {"{}", 4}, milliseconds(5000));
   EXPECT_EQ(outcome.observed_revision, 4u);
-  EXPECT_EQ(outcome.health, plugin_host::Health::healthy);
+  EXPECT_EQ(outcome.health, plugin_host::Health::unknown);
   EXPECT_EQ(host->restart(kGood).error().code, Code::denied);
 }
 
@@ -230,6 +230,11 @@ TEST_P(GoodPlugin, is_not_started_with_settings_that_are_wrong) {
   host->start(milliseconds(5000));
   EXPECT_EQ(status(kGood).state, State::refused);
   EXPECT_NE(status(kGood).text.find("a: must be a number"), std::string::npos);
+  // Nobody need come to this computer once the settings are mended.
+  const auto outcome = host->apply(kGood, {R"({"a":1})", 2}, milliseconds(5000));
+  EXPECT_EQ(outcome.observed_revision, 2u) << outcome.text;
+  await(State::running, kGood);
+  EXPECT_EQ(host->info(kGood)->settings_json, R"({"a":1})");
 }
 
 TEST_P(GoodPlugin, runs_in_its_newest_version_and_moves_to_a_newer_one) {

@@ -13,9 +13,23 @@ class Scanner : public ScannerRig {};
 TEST_F(Scanner, says_that_there_are_no_databases_yet) {
   const auto got = run({samples()});
   EXPECT_EQ(got.answer.status, PICKET_E_UNAVAILABLE);
-  EXPECT_EQ(got.answer.payload, "no databases yet: run picketctl update run");
+  EXPECT_EQ(got.answer.payload, "no databases loaded yet; if there are none, picketctl update run brings them");
   EXPECT_FALSE(state().ready());
   EXPECT_EQ(host_.health().back().health, PICKET_HEALTH_DEGRADED);
+}
+
+TEST_F(Scanner, says_that_the_first_rules_are_being_loaded_until_they_are_or_were_refused) {
+  const auto texts = [&] {
+    Texts out;
+    for (const auto& one : host_.health()) out.push_back(one.text);
+    return out;
+  };
+  const std::string none = "no databases loaded yet; if there are none, picketctl update run brings them", coming = "the rules are being loaded: try again in a moment";
+  EXPECT_LT(activate_rule("rule x { condition: ").status, 0);
+  EXPECT_EQ(texts(), (Texts{none, coming, none}));
+  text_of(activate(set("r1"), 2));
+  text_of(activate(set("r2"), 3));
+  EXPECT_EQ(texts(), (Texts{none, coming, none, coming, ""})) << "the old ones serve meanwhile";
 }
 
 TEST_F(Scanner, goes_on_saying_what_is_wrong_after_a_reload) {
@@ -103,6 +117,26 @@ TEST_F(Scanner, knows_the_same_rule_in_two_files) {
   EXPECT_EQ(text_of(activate((rules_.path() / "twice").string(), 1)), "2 rules");
   files_.write("f", "alpha beta");
   EXPECT_EQ(run({files_.path().string()}).findings, (Texts{"f: same", "f: same"}));
+}
+
+TEST_F(Scanner, is_not_led_into_the_agents_own_databases) {
+  files_.write("agent/update/sets/yara-rules/1/rule.yar", "rule alpha { strings: $a = \"alpha\" condition: $a }");
+  files_.write("agent/update/shared/earlier", "alpha");
+  files_.write("agent/log", "alpha");
+  const auto store = files_.path() / "agent/update";
+  component::ActivateRequest request;
+  request.mutable_set()->set_component("yara-rules");
+  request.mutable_set()->set_release(1);
+  request.mutable_set()->set_path((store / "sets/yara-rules/1").string());
+  request.mutable_set()->set_store(store.string());
+  const auto id = host_.request({.topic = "picket.component.activate", .payload = request.SerializeAsString()});
+  ASSERT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }, std::chrono::seconds(60)));
+  EXPECT_EQ(text_of(host_.answer(id)), "1 rules");
+  const auto all = run({files_.path().string()});
+  EXPECT_EQ(all.findings, Texts{"log: alpha"});
+  EXPECT_EQ(all.skipped, Texts{store.string() + ": the agent's own databases, which hold what they look for"});
+  EXPECT_EQ(run({store.string()}).findings, (Texts{"earlier: alpha", "rule.yar: alpha"})) << "asked for";
+  EXPECT_EQ(run({(store / "shared").string()}).findings, Texts{"earlier: alpha"});
 }
 
 TEST_F(Scanner, lets_rules_ask_for_name_folder_extension_type_owner_and_md5) {

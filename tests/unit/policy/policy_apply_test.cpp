@@ -196,6 +196,18 @@ TEST_F(PolicyApply, forgets_a_refusal_after_the_next_success) {
   EXPECT_EQ(policy->shown().text, "");
 }
 
+TEST_F(PolicyApply, forgets_a_refusal_when_the_one_in_force_is_given_again) {
+  open_and_start();
+  const auto wanted = signed_document(2);
+  ASSERT_TRUE(policy->apply(wanted, consumers).applied);
+  ASSERT_FALSE(policy->apply(signed_document(1), consumers).applied) << "a slip";
+  EXPECT_NE(policy->shown().text.find("last refusal"), std::string::npos);
+  EXPECT_EQ(policy->apply(wanted, consumers).text, "revision 2 is in force already");
+  EXPECT_EQ(policy->shown().text, "");
+  open();
+  EXPECT_EQ(policy->shown().text, "") << "for good";
+}
+
 TEST_F(PolicyApply, refuses_topics_that_somebody_cannot_do_with_before_anybody_is_offered_them) {
   consumers.on_check = [](const std::string& id, const Topics& topics) -> Result<> {
     if (id == "org.picket.scanner" && topics.answers && topics.answers->empty()) return fail(Code::invalid, "topics.answers leaves out what it needs");

@@ -11,6 +11,7 @@ namespace {
 
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Key;
@@ -254,6 +255,39 @@ TEST_F(Publish, cannot_renew_what_was_never_published) {
   PublishOptions online;
   online.online_only = true;
   EXPECT_THAT(refusal(online), HasSubstr("nothing is published yet"));
+}
+
+TEST_F(Publish, what_is_staged_can_be_thrown_away) {
+  const auto thrown_away = [&] {
+    auto workspace = open();
+    const auto roles = discard(workspace);
+    return roles ? *roles : std::vector<std::string>{roles.error().message};
+  };
+  init();
+  EXPECT_THAT(thrown_away(), ElementsAre("nothing is staged but the first root and targets"));
+  add(1, "yara-rulse");
+  sign();
+  EXPECT_THAT(thrown_away(), ElementsAre("yara-rulse", "targets"));
+  add(1);
+  sign();
+  publish_now();
+  EXPECT_EQ(seen_by("a"), "yara-rules/full/1.tar.zst");
+  const auto before = tree();
+  add(2);
+  add(1, "other");
+  ASSERT_TRUE([&] { auto workspace = open(); return renew(workspace, "root"); }());
+  EXPECT_THAT(thrown_away(), ElementsAre("yara-rules", "other", "targets", "root"));
+  EXPECT_THAT(thrown_away(), ElementsAre("nothing is staged"));
+  EXPECT_EQ(refusal(), "nothing is staged (picket-repo timestamp renews what is published)");
+  EXPECT_TRUE(tree() == before);
+  EXPECT_TRUE(fs::is_empty(folder() / "staged" / "targets"));
+  fs::remove_all(base_ / "content" / "yara-rules" / "full" / "2");
+  write(base_ / "content" / "yara-rules" / "full" / "2" / "rules" / "right.yar", "rule right");
+  add(2);
+  sign();
+  publish_now();
+  EXPECT_EQ(seen_by("a"), "yara-rules/full/1.tar.zst yara-rules/full/2.tar.zst");
+  EXPECT_EQ(seen_by("b"), seen_by("a"));
 }
 
 TEST_F(Publish, takes_one_publisher_at_a_time) {

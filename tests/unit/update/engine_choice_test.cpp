@@ -6,6 +6,7 @@
 namespace picket::update {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using What = Trouble::What;
@@ -29,6 +30,37 @@ TEST_F(UpdateTest, another_variant_is_pending_until_the_next_update_takes_it) {
   EXPECT_EQ(rule(), "rule of 1 light");
   EXPECT_FALSE(pending());
   EXPECT_EQ(world_->status_of("rules").variant(), "light");
+}
+
+TEST_F(UpdateTest, another_variant_stays_pending_until_it_is_in_force_and_is_again_after_a_rollback) {
+  publish(release(1));
+  publish(release(1, "light"));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  world_->choose_variant("light");
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!world_->status().change_pending() && std::chrono::steady_clock::now() < until) {}
+  publish(release(2));
+  publish(release(2, "light"));
+  source_->make_trouble({"targets/", What::unreachable});
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_TRUE(world_->status().change_pending()) << "its file could not be had";
+  EXPECT_THAT(world_->status_of("rules").text(), AllOf(HasSubstr("changes to variant light at the next update; "), HasSubstr("could give")));
+  source_->no_trouble();
+  v1::RunRequest ahead;
+  ahead.set_prefetch(true);
+  ahead.set_force_check(true);
+  ASSERT_EQ(world_->ask<v1::RunResult>("picket.update.run", ahead).value().result(), "ok");
+  EXPECT_TRUE(world_->status().change_pending()) << "it is only at hand";
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 2 light");
+  EXPECT_FALSE(world_->status().change_pending());
+  ASSERT_EQ(world_->rollback("rules").result(), "ok");
+  EXPECT_EQ(rule(), "rule of 1 full");
+  EXPECT_TRUE(world_->status().change_pending()) << "the next update goes back to light";
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_EQ(rule(), "rule of 1 light");
+  EXPECT_FALSE(world_->status().change_pending());
 }
 
 TEST_F(UpdateTest, a_variant_whose_choice_is_withdrawn_is_the_default_again) {

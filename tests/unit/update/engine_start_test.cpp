@@ -138,6 +138,7 @@ TEST_F(UpdateTest, the_bus_knows_what_is_in_force_also_after_a_restart) {
   ASSERT_TRUE(set.ParseFromString(watcher.last()));
   EXPECT_EQ(set.release(), 1u);
   EXPECT_EQ(read_file(std::filesystem::path(set.path()) / "a.yar", 100).value(), "rule of 1 full");
+  EXPECT_EQ(set.store(), folder_ / "data") << "with the files that sets share";
 }
 
 TEST_F(UpdateTest, the_end_of_a_run_is_an_event) {
