@@ -46,13 +46,26 @@ follow() {
   printf '\r\e[K'
 }
 
+# compile PRESET LOG [TARGET...]
+compile() {
+  local preset=$1 log=$2
+  shift 2
+  { cmake --preset "$preset" ${configure_options:-} && cmake --build --preset "$preset" -j "$(nproc)" ${1+--target "$@"}; } 2>&1 | follow "$log"
+}
+
+# drop_outdated PRESET LOG: Debian's headers are as old as their package, so ninja does not see that an upgrade brought others; clang does, and wants
+# what it compiled of them first made anew. False: that was not it.
+drop_outdated() {
+  grep -q 'has been modified since the precompiled header' "$2" && find "$root/build/$1" -name '*.pch' -delete
+}
+
 # [configure_options=...] build PRESET [TARGET...]: configures and builds; the whole output only when it fails.
 build() {
   local preset=$1 started=$SECONDS log="$root/build/$1.log"
   shift
   mkdir -p "$root/build"
   export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros  # DEPEND: what is not in the cache is not preprocessed for it
-  if ! { cmake --preset "$preset" ${configure_options:-} && cmake --build --preset "$preset" -j "$(nproc)" ${1+--target "$@"}; } 2>&1 | follow "$log"; then
+  if ! compile "$preset" "$log" "$@" && ! { drop_outdated "$preset" "$log" && compile "$preset" "$log" "$@"; }; then
     grep -E -A 12 'error|Error|FAILED' "$log" | head -n 80 >&2 || tail -n 60 "$log" >&2
     die "the build ($preset) failed; all of its output is in build/$preset.log"
   fi

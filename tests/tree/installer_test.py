@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 LIB = pathlib.Path(os.environ["PICKET_SOURCE"]) / "installer" / "lib.sh"
-TOOLS = ("bash", "sh", "cat", "dirname", "env", "grep", "head", "mkdir", "mktemp", "nproc", "rm", "tail")
+TOOLS = ("bash", "sh", "cat", "dirname", "env", "find", "grep", "head", "mkdir", "mktemp", "nproc", "rm", "tail")
 NOT_INSTALLED, INSTALLED = "exit 1", "echo installed"
 ROOT, SOMEBODY = "echo 0", "echo 1000"
 
@@ -94,6 +94,15 @@ def builds(place):
     bad = Computer(place, cmake="[ $1 != --build ] || { echo '[1/2] Building a'; echo 'a.cpp:1: error: no' >&2; exit 1; }")
     said = bad.run("build dev", status=1)
     assert said == "a.cpp:1: error: no\nbash: the build (dev) failed; all of its output is in build/dev.log\n", said
+
+    # As clang refuses what it compiled of a header before a package brought another one.
+    upgraded = Computer(place, cmake=f"[ $1 != --build ] || ! [ -e '{place}/x.pch' ] || {{ echo 'fatal error: stddef.h has been modified since the precompiled header was built' >&2; exit 1; }}")
+    precompiled = upgraded.root / "build" / "dev" / "base" / "cmake_pch.hxx.pch"
+    precompiled.parent.mkdir(parents=True)
+    precompiled.touch()
+    (pathlib.Path(place) / "x.pch").symlink_to(precompiled)
+    assert upgraded.run("build dev").startswith("built (dev) in ")
+    assert not precompiled.exists()
 
 
 with tempfile.TemporaryDirectory(prefix="picket-installer-") as work:
