@@ -107,6 +107,7 @@ void EngineImpl::answer_sources(bus::RequestId id, std::string_view asker, const
     road.set_rests_seconds(static_cast<std::uint32_t>(rest.left.count()));
     road.set_rests_after(rest.why);
     road.set_rest_is_asked_for(rest.is_asked_for);
+    road.set_may_hold_back(entry.may_hold_back);
   }
   reply.set_initial_root(*root);
   reply.set_connect_timeout_ms(static_cast<std::uint32_t>(std::chrono::milliseconds(settings.connect_timeout).count()));

@@ -233,9 +233,9 @@ bool Run::is_optional(std::string_view component) const {
   return std::ranges::all_of(demands, [&](const Demand& demand) { return demand.component != component || demand.optional; });
 }
 
-Plan Run::plan_of(const std::string& component, const std::vector<trust::Release>& offered) const {
+Plan Run::plan_of(const std::string& component, const std::vector<trust::Release>& offered, const std::string& agent_version) const {
   const auto active = shop_.sets.info(component, shop_.ledger.record(component).in_force);
-  PlanQuestion question{component, variant_, offered, std::nullopt, shop_.ledger.record(component).refused, settings_, shop_.options.agent_version};
+  PlanQuestion question{component, variant_, offered, std::nullopt, shop_.ledger.record(component).refused, settings_, agent_version};
   if (active) question.active = {active->release, active->variant, active->content_sha256};
   return make_plan(question);
 }

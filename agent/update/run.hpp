@@ -120,7 +120,8 @@ class Run {
   [[nodiscard]] std::optional<Result<std::filesystem::path>> brought_ahead(const Wanted& wanted);
   // Nobody needs it: a repository without it is no failure.
   [[nodiscard]] bool is_optional(std::string_view component) const;
-  [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const;
+  [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered, const std::string& agent_version) const;
+  [[nodiscard]] Plan plan_of(const std::string& component, const std::vector<trust::Release>& offered) const { return plan_of(component, offered, shop_.options.agent_version); }
   [[nodiscard]] bool is_stored(const trust::Release& release) const;
   void leave_declined(Turn& turn);
   [[nodiscard]] Result<> remove_declined(const std::string& component);

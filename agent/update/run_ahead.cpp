@@ -2,9 +2,15 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/bytes.hpp"
 #include "update/run.hpp"
 
 namespace picket::update {
+namespace {
+
+constexpr std::size_t kMostOfMissing = 2000;  // of releases that cannot be had
+
+}  // namespace
 
 void Run::take_turns(const std::vector<std::string>& wanted, v1::RunResult& result) {
   const auto parallel = wanted.size() > 1 ? settings_.parallel_downloads : 1;
@@ -220,9 +226,11 @@ void Run::install_best(Turn& turn) {
       out.set_release_after(static_cast<std::uint64_t>(release.release));
       return;
     }
+    const bool is_held = was_held(component, release.release);
+    if (is_held) --tries;  // however many a point holds back that verifies nothing
     const bool lacks = done.error().code == Code::not_found && out.result().empty() && turn.plan->what == Plan::What::install && tries <= most_missing;
     if (lacks) {
-      are_held = are_held && was_held(component, release.release);
+      are_held = are_held && is_held;
       std::erase_if(offered, [&](const auto& each) { return other_may_do ? each.release == release.release && each.variant == release.variant : each.release == release.release || each.variant != variant_; });
       plan = plan_of(component, offered);
     }
@@ -236,7 +244,7 @@ void Run::install_best(Turn& turn) {
       out.set_text(cat(missing, done.error().message));
       return;
     }
-    missing += cat("release ", number, " (", release.variant, ") cannot be had: ", done.error().message, "; ");
+    missing = shortened(cat(missing, "release ", number, " (", release.variant, ") cannot be had: ", done.error().message, "; "), kMostOfMissing);
     shop_.explain.say({.component = component}, cat("release ", number, " (", release.variant, ") is nowhere to be had: ", plan.why));
   }
 }

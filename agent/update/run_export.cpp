@@ -88,10 +88,10 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   const auto wanted = catalogue_->wanted(*release);
   out.set_bytes(wanted.length);
   Archive archive{*release, wanted, {wanted.path, {}}, {}};
-  // Declined, rolled back, not approved, pinned: who takes the copy is not to miss them. One that merely has not come yet is another matter.
-  if (plan_of(component, offer.releases).what == Plan::What::keep)
-    for (const auto& other : offer.releases)
-      if (other.release > archive.release.release) archive.held.insert(other.release);
+  // Declined, rolled back, not approved, pinned: who takes the copy is not to miss them. One that merely has not come yet, or needs a newer agent than
+  // this one, is another matter.
+  for (const auto& other : offer.releases)
+    if (other.release > release->release && plan_of(component, {other}, other.minimum_agent).what == Plan::What::keep) archive.held.insert(other.release);
   return archive;
 }
 

@@ -77,8 +77,9 @@ bool Run::holds_back(SourceReader& reader, const std::string& component, std::in
   auto known = held_by_.find(reader.source().name);
   if (known == held_by_.end()) {
     const auto bytes = reader.fetch_metadata(trust::kHeldBackFile, trust::kMostHeldBack);
-    auto held = bytes ? trust::parse_held_back(*bytes) : Result<trust::HeldBack>();
-    if (!held) shop_.explain.say({.source = reader.source().name, .file = trust::kHeldBackFile}, held.error().message);
+    auto held = bytes ? trust::parse_held_back(*bytes) : Result<trust::HeldBack>(fail(bytes.error()));
+    if (!held && (bytes || bytes.error().code != Code::not_found))  // most hold nothing back
+      shop_.explain.say({.source = reader.source().name, .file = trust::kHeldBackFile}, held.error().message);
     known = held_by_.emplace(reader.source().name, held ? std::move(*held) : trust::HeldBack()).first;
   }
   if (!trust::holds_back(known->second, component, release)) return false;

@@ -57,7 +57,7 @@ Result<Roads> BusUpstream::roads(std::uint64_t run) {
   const auto own_or = [](std::uint32_t own, std::uint32_t of_all) { return milliseconds(own > 0 ? own : of_all); };
   for (const auto& road : reply.sources())
     out.roads.push_back({road.source().name(), road.plugin(), road.source().location(), road.source().options_json(), own_or(road.connect_timeout_ms(), reply.connect_timeout_ms()),
-                         own_or(road.stall_timeout_ms(), reply.stall_timeout_ms()), std::chrono::seconds(road.rests_seconds()), road.rests_after(), road.rest_is_asked_for()});
+                         own_or(road.stall_timeout_ms(), reply.stall_timeout_ms()), std::chrono::seconds(road.rests_seconds()), road.rests_after(), road.rest_is_asked_for(), road.may_hold_back()});
   return out;
 }
 

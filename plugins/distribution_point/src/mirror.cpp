@@ -252,7 +252,8 @@ Result<> Mirror::check(Run& run) {
       run.fetcher->road = &run.roads.roads.front();
       if (!run.client->versions().consistent_snapshot)
         return fail(Code::invalid, cat(run.result.source(), " offers a repository without consistent snapshots: it could not be exchanged in one step"));
-      if (!run.follows->empty()) take_held_back(run);
+      // Any server may call itself a point, and could so keep releases away: the settings say who is believed.
+      if (run.roads.roads.front().may_hold_back) take_held_back(run);
       return {};
     }
     parts_.log(cat("source ", road.name, ": ", done.error().message));
@@ -277,8 +278,8 @@ Result<> Mirror::check(Run& run) {
 
 void Mirror::take_held_back(Run& run) {
   const auto bytes = run.fetcher->fetch_metadata(trust::kHeldBackFile, trust::kMostHeldBack);
-  if (!bytes) return;  // most hold nothing back
-  const auto held = trust::parse_held_back(*bytes);
+  if (!bytes && bytes.error().code == Code::not_found) return;  // most hold nothing back
+  const auto held = bytes ? trust::parse_held_back(*bytes) : Result<trust::HeldBack>(fail(bytes.error()));
   if (!held) return run.say(run.result.source(), cat("what it holds back cannot be read: ", held.error().message));
   for (const auto& [component, releases] : *held)
     for (const auto release : releases) run.roads.declined.push_back({component, static_cast<std::uint64_t>(release)});

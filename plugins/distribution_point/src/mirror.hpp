@@ -73,7 +73,7 @@ class Mirror {
 
   [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
-  // What the point holds back that this one follows, no one behind this one can have.
+  // What a source of the site holds back, as the point that this one follows, no one behind this one can have.
   void take_held_back(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
   [[nodiscard]] picket::Result<> plan_component(Run& run, const std::string& component);

@@ -20,6 +20,7 @@ struct Road {
   std::chrono::seconds rests{0};     // it failed a while ago, for the agent or for this point
   std::string rests_after{};         // what it failed of
   bool rest_is_asked_for = false;    // by the server
+  bool may_hold_back = false;        // the agent's settings believe it that it holds releases back on purpose
 };
 struct Roads {
   std::vector<Road> roads;      // to be tried in this order

@@ -119,7 +119,7 @@ TEST_F(SourceFolderOnADeadMount, is_refused_at_once_while_a_read_that_was_given_
   const auto refused = host.answer(fetch());
   EXPECT_TRUE(refused.done);
   EXPECT_EQ(refused.status, PICKET_E_UNAVAILABLE);
-  EXPECT_EQ(refused.payload, "folder /mnt/dead does not answer (a dead mount or server?): a read has been waiting for 0 s");
+  EXPECT_TRUE(refused.payload.starts_with("folder /mnt/dead does not answer (a dead mount or server?): a read has been waiting for ")) << refused.payload;
   EXPECT_EQ(refused.content_type, "text/plain; retry-after=0");
 
   HungFolder::release();

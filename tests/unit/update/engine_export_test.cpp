@@ -82,6 +82,16 @@ TEST_F(UpdateExport, says_which_newer_releases_it_does_not_hold_on_purpose) {
   ASSERT_EQ(export_to({stick()}).result(), "ok");
   EXPECT_EQ(read_file(stick() / "metadata/held.json", 1000).value(), R"({"held":{"rules":[2]}})");
   EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 1|rule of 1 full");
+  // Others may have a newer agent, or get what did not come here.
+  publish(release(3));
+  auto newer = release(4);
+  newer.minimum_agent = "9.0.0";
+  publish(newer);
+  source_->make_trouble({.path_part = "targets/", .what = What::missing});
+  ASSERT_EQ(world_->run().result(), "failed");
+  source_->no_trouble();
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_EQ(read_file(stick() / "metadata/held.json", 1000).value(), R"({"held":{"rules":[2]}})");
 }
 
 TEST_F(UpdateExport, asks_a_source_with_its_own_timeouts) {

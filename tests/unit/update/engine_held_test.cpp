@@ -40,6 +40,16 @@ TEST_F(UpdateHeld, is_no_failure_while_an_earlier_one_is_in_force_and_is_said) {
   EXPECT_EQ(rule(), "rule of 3 full");
 }
 
+TEST_F(UpdateHeld, is_no_failure_however_many_they_are) {
+  hold_the_second();
+  for (const std::int64_t number : {3, 4, 5, 6}) publish(release(number));
+  std::erase_if(source_->files, [](const auto& file) { return file.first.starts_with("targets/"); });
+  source_->files["metadata/held.json"] = trust::write_held_back({{"rules", {2, 3, 4, 5, 6}}});
+  const auto result = world_->run();
+  EXPECT_EQ(result.result(), "current") << result.text();
+  EXPECT_THAT(result.components(0).text(), HasSubstr("release 1 stays; release 2: source.a holds it back on purpose"));
+}
+
 TEST_F(UpdateHeld, is_not_fetched_from_another_source) {
   add_second();
   hold_the_second();

@@ -96,7 +96,7 @@ TEST_F(UpdateTest, tells_a_plugin_each_sources_own_timeouts_and_shares_with_it_w
   publish(release(1));
   open();
   ASSERT_TRUE(world_->engine->apply_settings(
-      R"({"interval_minutes":0,"connect_timeout_seconds":7,"stall_timeout_seconds":8,"sources":[{"name":"a","plugin":"source.a","location":"x","connect_timeout_seconds":2,"stall_timeout_seconds":3},
+      R"({"interval_minutes":0,"connect_timeout_seconds":7,"stall_timeout_seconds":8,"sources":[{"name":"a","plugin":"source.a","location":"x","connect_timeout_seconds":2,"stall_timeout_seconds":3,"may_hold_back":true},
           {"name":"b","plugin":"source.a","location":"y"},{"name":"c","plugin":"source.a","location":"z","connect_timeout_seconds":0,"stall_timeout_seconds":5}]})"));
   bus::PeerOptions options;
   options.name = "org.acme.point";
@@ -122,6 +122,8 @@ TEST_F(UpdateTest, tells_a_plugin_each_sources_own_timeouts_and_shares_with_it_w
   EXPECT_EQ(now.sources(1).connect_timeout_ms(), 7000u);
   EXPECT_EQ(now.sources(1).stall_timeout_ms(), 8000u);
   EXPECT_EQ(now.sources(2).connect_timeout_ms(), 5000u);  // 0: as long as for a stall
+  EXPECT_TRUE(now.sources(0).may_hold_back());
+  EXPECT_FALSE(now.sources(1).may_hold_back());
   for (const auto& source : now.sources()) EXPECT_EQ(source.rests_seconds(), 0u);
 
   ASSERT_TRUE(tell("a", "too many requests", 5000));

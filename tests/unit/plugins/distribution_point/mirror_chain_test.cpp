@@ -37,7 +37,7 @@ class PointsInARow : public ::testing::Test {
   struct Point : support::MapUpstream {
     Point(PointsInARow& all, std::string with_name, std::vector<std::string> sources) : all_(all), name(std::move(with_name)) {
       roads_list.clear();
-      for (const auto& source : sources) roads_list.push_back({.name = source, .plugin = "p", .location = "x", .options_json = "{}"});
+      for (const auto& source : sources) roads_list.push_back({.name = source, .plugin = "p", .location = "x", .options_json = "{}", .may_hold_back = source != "web"});
       start();
     }
     void start() {
@@ -99,6 +99,21 @@ TEST_F(PointsInARow, hand_on_what_the_first_of_them_holds_back_and_serve_the_new
   ASSERT_EQ(second.run().result_class(), "ok");
   EXPECT_EQ(second.mirror->release_of({"a", "full"}), 2u);
   EXPECT_EQ(second.served->find("/metadata/held.json"), nullptr);
+}
+
+// A server in between could call itself a point and keep releases away for ever.
+TEST_F(PointMirror, believes_only_whom_the_settings_believe_that_it_holds_back) {
+  for (const std::int64_t release : {1, 2}) offer("a", release);
+  publish();
+  want("a");
+  upstream_.points["a"] = "11bb office";
+  upstream_.files["metadata/held.json"] = R"({"held":{"a":[2]}})";
+  ASSERT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 2u);
+  EXPECT_EQ(upstream_.asked["metadata/held.json"], 0u);
+  upstream_.roads_list.front().may_hold_back = true;
+  ASSERT_EQ(run().result_class(), "ok");
+  EXPECT_EQ(mirror_->release_of({"a", "full"}), 1u);
 }
 
 TEST_F(PointsInARow, take_from_the_web_again_when_they_find_that_they_follow_each_other) {
