@@ -37,8 +37,8 @@ class Together {
 
 Connection::Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer)
     : loop_(loop), id_(id), socket_(std::move(socket)), peer_(std::move(peer)), quiet_since_(loop.now_ms()) {
-  if (auto* context = loop_.shared().tls.get(); context != nullptr) {
-    tls_.reset(::SSL_new(context));
+  if (const auto& certificate = loop_.shared().certificate) {
+    tls_ = certificate->connection();
     if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.get()) != 1) throw std::bad_alloc();
     ::SSL_set_accept_state(tls_.get());
     shaking_ = true;

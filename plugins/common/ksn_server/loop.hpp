@@ -12,6 +12,7 @@
 #include "base/files.hpp"
 #include "ksn_server/connection.hpp"
 #include "ksn_server/server.hpp"
+#include "tls_server/served_certificate.hpp"
 
 namespace ksn_server {
 
@@ -19,7 +20,7 @@ namespace ksn_server {
 struct Shared {
   Settings settings;
   Handler handler;
-  tls_server::Context tls;
+  std::unique_ptr<tls_server::ServedCertificate> certificate;  // none: plain
   Budget budget;
   std::atomic<std::uint64_t> requests{0}, bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
   std::atomic<std::uint32_t> connections{0};

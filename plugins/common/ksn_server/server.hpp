@@ -82,6 +82,9 @@ class Server {
   [[nodiscard]] static picket::Result<std::unique_ptr<Server>> start(Settings settings, Handler handler, picket::UniqueFd listener = {});
   ~Server();
   [[nodiscard]] std::uint16_t port() const;
+  // Whether another certificate lies there than when it was last looked at. true: who connects from here on is given it; an error: it cannot be
+  // used, and the former one is served on. One thread.
+  [[nodiscard]] picket::Result<bool> look_at_certificate();
   // Accepts nobody any more, answers what was asked and closes, for at most so long: for a version that another one replaces. What comes back listens,
   // for the one that goes on; who connects meanwhile waits in it.
   [[nodiscard]] picket::UniqueFd drain(std::chrono::milliseconds limit = std::chrono::seconds(1));

@@ -82,9 +82,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
   auto& set = parts->shared.settings;
   parts->shared.budget.most = set.most_held_bytes;
   if (!set.plain) {
-    PICKET_LET(context, tls_server::make_context(set.certificate_file, set.key_file));
-    ::SSL_CTX_set_alpn_select_cb(context.get(), &choose_protocol, nullptr);
-    parts->shared.tls = std::move(context);
+    PICKET_LET(certificate, tls_server::ServedCertificate::open(set.certificate_file, set.key_file, [](SSL_CTX* context) { ::SSL_CTX_set_alpn_select_cb(context, &choose_protocol, nullptr); }));
+    parts->shared.certificate = std::move(certificate);
   }
   parts->listener = std::move(listener);
   PICKET_TRY(parts->listen());
@@ -100,6 +99,11 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
 }
 
 std::uint16_t Server::port() const { return parts_->port; }
+
+Result<bool> Server::look_at_certificate() {
+  const auto& certificate = parts_->shared.certificate;
+  return certificate ? certificate->look() : false;
+}
 
 picket::UniqueFd Server::drain(std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;

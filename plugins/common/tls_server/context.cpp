@@ -37,8 +37,10 @@ picket::Result<Context> make_context(const std::filesystem::path& certificate, c
   const bool is_read = ::SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) == 1;
   if (!is_read && ERR_GET_REASON(::ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
     return fail(Code::invalid, cat("TLS key: ", key.native(), " is no private key in PEM: ", openssl_says()));
-  // One of another kind is read first.
-  if (!is_read || ::SSL_CTX_check_private_key(context.get()) != 1) return fail(Code::invalid, cat("TLS key: ", key.native(), " does not belong to ", certificate.native()));
+  // A key of another kind than the certificate's is taken at first.
+  const bool fits = is_read && ::SSL_CTX_check_private_key(context.get()) == 1;
+  ::ERR_clear_error();  // whoever serves on this thread meanwhile would take it for a connection's
+  if (!fits) return fail(Code::invalid, cat("TLS key: ", key.native(), " does not belong to ", certificate.native()));
   return context;
 }
 

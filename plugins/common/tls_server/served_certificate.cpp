@@ -2,11 +2,9 @@
 
 namespace tls_server {
 
-picket::Result<std::unique_ptr<ServedCertificate>> ServedCertificate::open(std::filesystem::path certificate, std::filesystem::path key) {
-  std::unique_ptr<ServedCertificate> out(new ServedCertificate(std::move(certificate), std::move(key)));
-  out->known_ = out->looks();
-  PICKET_LET(context, make_context(out->certificate_, out->key_));
-  out->context_ = std::move(context);
+picket::Result<std::unique_ptr<ServedCertificate>> ServedCertificate::open(std::filesystem::path certificate, std::filesystem::path key, Prepare prepare) {
+  std::unique_ptr<ServedCertificate> out(new ServedCertificate(std::move(certificate), std::move(key), prepare));
+  PICKET_TRY(out->look());
   return out;
 }
 
@@ -15,24 +13,17 @@ Connection ServedCertificate::connection() const {
   return Connection(::SSL_new(context_.get()));   // holds the context for itself
 }
 
-ServedCertificate::Looks ServedCertificate::looks() const {
-  Looks out;
-  for (const auto& [path, look] : {std::pair(&certificate_, &out.of[0]), std::pair(&key_, &out.of[1])}) {
-    struct stat info {};
-    if (::stat(path->c_str(), &info) != 0) continue;
-    *look = {info.st_dev, info.st_ino, info.st_size, info.st_ctim.tv_sec, info.st_ctim.tv_nsec};
-  }
-  return out;
-}
-
 picket::Result<bool> ServedCertificate::look() {
-  // Before they are read: one that is replaced meanwhile looks else the next time.
-  auto now = looks();
-  if (now == known_) return false;
-  known_ = now;
-  PICKET_LET(context, make_context(certificate_, key_));
+  // Before they are read: one that is replaced meanwhile is another one the next time.
+  const std::array now{picket::stamp_of(certificate_), picket::stamp_of(key_)};
+  if (context_ && now == seen_) return false;
+  seen_ = now;
+  auto context = make_context(certificate_, key_);
+  if (!context && !context_) return picket::fail(std::move(context).error());
+  if (!context) return picket::fail(std::move(context).error(), "the certificate was replaced by what cannot be used, and the former one is served on");
+  if (prepare_ != nullptr) prepare_(context->get());
   const std::lock_guard lock(mutex_);
-  context_ = std::move(context);
+  context_ = std::move(*context);
   return true;
 }
 

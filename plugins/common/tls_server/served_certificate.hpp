@@ -1,19 +1,19 @@
 // The certificate of a server that runs on when it is renewed: whoever replaces the files need restart nothing.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <array>
 #include <memory>
 #include <mutex>
 
+#include "base/files.hpp"
 #include "tls_server/context.hpp"
 
 namespace tls_server {
 
 class ServedCertificate {
  public:
-  [[nodiscard]] static picket::Result<std::unique_ptr<ServedCertificate>> open(std::filesystem::path certificate, std::filesystem::path key);
+  using Prepare = void (*)(SSL_CTX*);   // what each of its contexts needs besides, renewed or not
+  [[nodiscard]] static picket::Result<std::unique_ptr<ServedCertificate>> open(std::filesystem::path certificate, std::filesystem::path key, Prepare prepare = nullptr);
 
   // For somebody who has just connected; any thread. Empty: no memory.
   [[nodiscard]] Connection connection() const;
@@ -22,23 +22,12 @@ class ServedCertificate {
   [[nodiscard]] picket::Result<bool> look();
 
  private:
-  struct Looks {
-    struct Look {
-      dev_t device = 0;
-      ino_t file = 0;
-      off_t size = 0;
-      std::int64_t seconds = 0, nanoseconds = 0;   // of its last change, also of who may read it
-      bool operator==(const Look&) const = default;
-    };
-    std::array<Look, 2> of{};
-    bool operator==(const Looks&) const = default;
-  };
-  ServedCertificate(std::filesystem::path certificate, std::filesystem::path key) : certificate_(std::move(certificate)), key_(std::move(key)) {}
-  [[nodiscard]] Looks looks() const;
+  ServedCertificate(std::filesystem::path certificate, std::filesystem::path key, Prepare prepare) : certificate_(std::move(certificate)), key_(std::move(key)), prepare_(prepare) {}
 
   const std::filesystem::path certificate_, key_;
-  Looks known_;
-  mutable std::mutex mutex_;   // of context_
+  const Prepare prepare_;
+  std::array<picket::FileStamp, 2> seen_;   // the files as they were looked at last, good or not
+  mutable std::mutex mutex_;   // of context_, which nobody but look() changes
   Context context_;
 };
 

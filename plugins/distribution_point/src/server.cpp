@@ -154,7 +154,7 @@ class ServerImpl final : public Server {
       if (stopped) return;
       const auto renewed = shared_.certificate->look();
       const auto& parts = shared_.parts;
-      if (!renewed && parts.warn) parts.warn(cat("the certificate was replaced by what cannot be used, and the former one is served on: ", renewed.error().message));
+      if (!renewed && parts.warn) parts.warn(renewed.error().message);
       if (renewed && *renewed && parts.inform) parts.inform(cat("serves the renewed certificate ", shared_.settings.certificate.native()));
       look_at_certificate();
     });

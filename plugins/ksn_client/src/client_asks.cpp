@@ -71,7 +71,7 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
 // ---- the ticker
 
 namespace {
-constexpr std::int64_t kLooksSeconds = 60;  // at the provider file, while all is not well
+constexpr std::int64_t kLooksSeconds = 60;  // at the provider file, while all is not well, and at local lists
 }
 
 void Client::run() {
@@ -119,6 +119,7 @@ void Client::run() {
       if (situation_.failing_since != 0) consider(now + kLooksSeconds);  // another provider file may be the end of it
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
+    if (!lists.empty()) consider(soon);  // they count while KSN is off, too
     consider(changes_at(situation_, now));
     tick_.wait_for(lock, std::chrono::seconds(std::max<std::int64_t>(next - now, 1)), [this] { return stopping_ || wake_; });
   }

@@ -9,7 +9,6 @@
 #include "ksn/provider.hpp"
 #include "picket/ksn/v1/control.pb.h"
 #include "tls_server/context.hpp"
-#include "tls_server/own_certificate.hpp"
 
 namespace ksn_proxy {
 namespace {
@@ -20,7 +19,7 @@ using picket::cat;
 using picket::fail;
 namespace ksn = picket::ksn;
 
-constexpr std::uint64_t kProviderTimer = 2, kLookMs = 10'000;
+constexpr std::uint64_t kLookTimer = 2, kLookMs = 10'000;
 
 std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -139,22 +138,26 @@ Result<> KsnProxy::open() {
   return open_server();
 }
 
+Result<tls_server::CertificateFiles> KsnProxy::own_certificate() {
+  auto own = tls_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", settings_.names.empty() ? tls_server::own_names() : settings_.names);
+  if (!own) return fail(std::move(own).error(), "a certificate of its own");
+  certificate_ = own->digest;
+  if (!settings_.names.empty() && !own->not_for.empty()) {
+    const auto not_for = cat(", which is not for ", picket::listed(own->not_for), " (setting names)");
+    certificate_ += not_for;
+    host_.warning(cat("the certificate ", own->certificate.native(), not_for, ": devices that call the proxy so refuse it; remove it and restart the plugin for another, which devices must be given"));
+  }
+  if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
+  return own;
+}
+
 Result<> KsnProxy::open_server() {
   auto settings = settings_.server;
   certificate_.clear();
   if (settings.certificate_file.empty()) {
-    auto names = settings_.names.empty() ? tls_server::own_names() : settings_.names;
-    auto own = tls_server::own_certificate(std::filesystem::path(settings_.folder) / "tls", std::move(names));
-    if (!own) return fail(std::move(own).error(), "a certificate of its own");
-    settings.certificate_file = own->certificate;
-    settings.key_file = own->key;
-    certificate_ = own->digest;
-    if (!settings_.names.empty() && !own->not_for.empty()) {
-      const auto not_for = cat(", which is not for ", picket::listed(own->not_for), " (setting names)");
-      certificate_ += not_for;
-      host_.warning(cat("the certificate ", own->certificate.native(), not_for, ": devices that call the proxy so refuse it; remove it and restart the plugin for another, which devices must be given"));
-    }
-    if (own->is_new) host_.info(cat("made a certificate: give ", own->certificate.native(), " to the devices as the proxy's certificate; SHA-256 ", own->digest));
+    PICKET_LET(own, own_certificate());
+    settings.certificate_file = own.certificate;
+    settings.key_file = own.key;
   }
   settings.page = [this](std::string_view path) { return page(path); };
   auto inherited = seat_.sockets();
@@ -169,7 +172,7 @@ Result<> KsnProxy::open_server() {
     const std::lock_guard lock(page_mutex_);
     page_server_ = server_.get();
   }
-  host_.set_timer(kProviderTimer, kLookMs, kLookMs);
+  host_.set_timer(kLookTimer, kLookMs, kLookMs);
   show();
   return {};
 }
@@ -198,6 +201,16 @@ void KsnProxy::look_at_provider() {
   show();
 }
 
+void KsnProxy::look_at_certificate() {
+  const auto renewed = server_->look_at_certificate();
+  if (!renewed) return host_.warning(renewed.error().message);
+  if (!*renewed) return;
+  host_.info("serves the renewed certificate");
+  if (!settings_.server.certificate_file.empty()) return;
+  if (const auto own = own_certificate(); !own) host_.warning(own.error().message);
+  show();
+}
+
 std::string KsnProxy::page(std::string_view path) const {
   if (path != "/status" && path != "/") return {};
   const std::lock_guard lock(page_mutex_);
@@ -206,7 +219,10 @@ std::string KsnProxy::page(std::string_view path) const {
 }
 
 void KsnProxy::on_timer(std::uint64_t id) {
-  if (id == kProviderTimer && server_) return look_at_provider();
+  if (id == kLookTimer && server_) {
+    look_at_certificate();
+    look_at_provider();
+  }
   if (id == kSeatTimer && seat_.may_open()) open_or_try_later();
 }
 
@@ -231,7 +247,7 @@ void KsnProxy::close() {
   seat_.be_still();
   refused_.clear();
   if (server_) {
-    host_.cancel_timer(kProviderTimer);
+    host_.cancel_timer(kLookTimer);
     server_->stop();                       // nobody asks any more
   }
   if (broker_) {

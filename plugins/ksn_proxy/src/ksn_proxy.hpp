@@ -11,6 +11,7 @@
 #include "seat/seat.hpp"
 #include "service.hpp"
 #include "settings.hpp"
+#include "tls_server/own_certificate.hpp"
 
 namespace ksn_proxy {
 
@@ -32,7 +33,9 @@ class KsnProxy {
   [[nodiscard]] picket::Result<> open();
   void open_or_try_later();
   void look_at_provider();
+  void look_at_certificate();
   void show();
+  [[nodiscard]] picket::Result<tls_server::CertificateFiles> own_certificate();  // and what the state says of it
   [[nodiscard]] picket::Result<> open_server();
   [[nodiscard]] std::string page(std::string_view path) const;
   void close();

@@ -149,6 +149,7 @@ void KsnService::on_timer(std::uint64_t id) {
   if (id == kLookTimer && service_) {
     service_->look_after_store();
     look_after_key();
+    look_after_certificate();
     if (service_->is_untried() && looks_++ % kLooksPerTry == 0) static_cast<void>(workers_->add([this] { service_->try_store(); }));
   }
   if (id != kSeatTimer || !seat_.may_open()) return;
@@ -167,6 +168,12 @@ void KsnService::look_after_key() {
   if (!signer) return host_.warning(cat(signer.error().message, "; answers are signed by the former key"));
   host_.info(cat("answers are signed by ", signer->keyid(), " from now on"));
   service_->sign_with(std::move(*signer));
+}
+
+void KsnService::look_after_certificate() {
+  const auto renewed = server_->look_at_certificate();
+  if (!renewed) return host_.warning(renewed.error().message);
+  if (*renewed) host_.info(cat("serves the renewed certificate ", settings_.certificate));
 }
 
 void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Message& request) {

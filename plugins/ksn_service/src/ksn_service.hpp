@@ -34,6 +34,7 @@ class KsnService {
   void close();
   // The key file may be another one behind the same name (picket-ksn key change).
   void look_after_key();
+  void look_after_certificate();
   picket_status failed(const picket::Error& error) const;
 
   picket::plugin::Host host_;

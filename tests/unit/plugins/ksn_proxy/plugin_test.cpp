@@ -91,6 +91,19 @@ TEST_F(KsnProxyPlugin, says_when_the_certificate_that_devices_trust_is_not_for_a
   EXPECT_NE(status().state().find(", which is not for two.example (setting names)"), std::string::npos) << status().state();
 }
 
+TEST_F(KsnProxyPlugin, serves_a_certificate_that_was_put_in_the_place_of_its_own_and_says_its_digest) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto other = tls_server::own_certificate(folder_ / "other", {"127.0.0.1"});
+  ASSERT_TRUE(other) << other.error().message;
+  EXPECT_EQ(status().state().find(other->digest), std::string::npos);
+  std::filesystem::rename(other->key, folder_ / "proxy" / "tls" / "server.key");
+  std::filesystem::rename(other->certificate, folder_ / "proxy" / "tls" / "server.pem");
+  host_.advance(10'000);
+  const auto answer = post(road(), "/ksn/v1/hello", "");
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_NE(status().state().find(other->digest), std::string::npos) << status().state();
+}
+
 TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   const auto accepted = post(road(), "/ksn/v1/ask", ask_of({digest_of(7)}));

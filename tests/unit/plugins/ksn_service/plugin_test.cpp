@@ -177,6 +177,27 @@ TEST_F(KsnServicePlugin, signs_with_another_key_when_its_file_is_exchanged) {
   EXPECT_TRUE(signed_by(other));  // and a warning
 }
 
+TEST_F(KsnServicePlugin, serves_a_renewed_certificate_without_being_started_again) {
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  EXPECT_EQ(post("/ksn/v1/ask", question())->status, 200);
+  ASSERT_TRUE(picket::support::make_certificate(folder_ + "/tls.pem", folder_ + "/tls.key.pem"));
+  channel_ = ksn_channel::Channel::start().value();  // no connection from before
+  EXPECT_FALSE(post("/ksn/v1/ask", question())) << "nobody has looked yet, so that what follows shows something";
+  host_.advance(1000);
+  const auto renewed = post("/ksn/v1/ask", question());
+  ASSERT_TRUE(renewed) << renewed.error().message;
+  EXPECT_EQ(renewed->protocol, "HTTP/2");
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/next.pem", "no certificate"));
+  const auto good = picket::read_file(folder_ + "/tls.pem", 65536).value();
+  fs::rename(folder_ + "/next.pem", folder_ + "/tls.pem");
+  host_.advance(1000);
+  const auto logs = host_.logs();
+  EXPECT_TRUE(std::ranges::any_of(logs, [](const auto& log) { return log.text.starts_with("the certificate was replaced by what cannot be used, and the former one is served on: "); }));
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/tls.pem", good));
+  channel_ = ksn_channel::Channel::start().value();
+  EXPECT_TRUE(post("/ksn/v1/ask", question()));
+}
+
 TEST_F(KsnServicePlugin, names_what_is_wrong_with_its_settings_and_keeps_the_old) {
   ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
   EXPECT_EQ(host_.apply(settings(",\"answer_key\":\"/nonexistent/key\""), 2), PICKET_E_NOT_FOUND);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 
 #include "base/files.hpp"
 #include "support/server_process.hpp"
@@ -25,6 +26,7 @@ TEST(TlsServerContext, names_the_file_that_is_wrong) {
   EXPECT_THAT(tls_server::make_context(nonsense, key).error().message, StartsWith("TLS certificate: " + nonsense.native() + " is no certificate in PEM"));
   EXPECT_THAT(tls_server::make_context(certificate, nonsense).error().message, StartsWith("TLS key: " + nonsense.native() + " is no private key in PEM"));
   EXPECT_EQ(tls_server::make_context(certificate, folder / "b.key").error().message, "TLS key: " + (folder / "b.key").native() + " does not belong to " + certificate.native());
+  EXPECT_EQ(::ERR_peek_error(), 0u) << "a connection on this thread would take it for its own";
 }
 
 }  // namespace
