@@ -113,11 +113,12 @@ def hangs_before_a_file(agent, publisher, smbd, plugin, place, release):
     # From now on no update waits for it, and what comes after it works however often it is asked.
     refusal = f"failed: get 2.root.json: {plugin.rpartition('-')[2]} {place} does not answer (a dead mount or server?): a read has been waiting for "
     refusals = 0
-    while refusals < 5:
+    for _ in range(10):
         release += 1
         said = update(agent, publisher, release, "disk").of("mounted")
         assert len(said) == 1 and (said[0].startswith(refusal) or HUNG in said[0] and refusals == 0), said
         refusals += said[0].startswith(refusal)
+    assert refusals >= 5, refusals
     # A process that hangs in the kernel keeps the agent neither from ending nor from starting again.
     agent.end()
     agent.start()
