@@ -34,7 +34,7 @@ void Plugin::apply(const Settings& settings, std::function<void(Outcome)> done) 
     done({id_, settings.revision, settings.revision, Health::unknown,
           cat("not running (", to_string(state), "); ", starts_now ? "is started again with them" : "takes effect at its next start")});
     if (!starts_now) return;
-    failures_.clear();
+    back_off_.forget();
     return take(Event::restart_wanted, "new settings");
   }
   applying_ = Applying{settings, std::move(done)};
