@@ -115,6 +115,27 @@ TEST_F(UpdateTest, rollback_goes_back_and_the_left_release_waits_for_something_n
   EXPECT_EQ(rule(), "rule of 5 full");
 }
 
+TEST_F(UpdateTest, what_was_rolled_back_is_named_at_once_and_after_a_restart) {
+  start_with_release_1();
+  for (const int number : {2, 3}) {
+    publish(release(number));
+    ASSERT_EQ(world_->run().result(), "ok");
+  }
+  EXPECT_EQ(world_->status_of("rules").text(), "");
+  ASSERT_EQ(world_->rollback("rules", 2).result(), "ok");
+  constexpr std::string_view note = "release 3: refused: rolled back";  // the newest of both
+  EXPECT_EQ(world_->status_of("rules").text(), note);
+  ASSERT_EQ(world_->run().result(), "current");
+  EXPECT_EQ(world_->status_of("rules").text(), note) << "an update says the same";
+  reopen();
+  EXPECT_EQ(world_->status_of("rules").text(), note);
+  reopen(R"("pinned":[{"component":"rules","release":3}])");
+  EXPECT_EQ(world_->status_of("rules").text(), "") << "a pin takes it all the same, and nothing else";
+  ASSERT_EQ(world_->run().result(), "ok");
+  reopen();
+  EXPECT_EQ(world_->status_of("rules").text(), "") << "older than what is in force";
+}
+
 TEST_F(UpdateTest, a_rollback_that_a_plugin_refuses_changes_nothing) {
   open();
   for (int number = 1; number <= 2; ++number) {
