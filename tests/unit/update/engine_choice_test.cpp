@@ -115,6 +115,32 @@ TEST_F(UpdateTest, rollback_goes_back_and_the_left_release_waits_for_something_n
   EXPECT_EQ(rule(), "rule of 5 full");
 }
 
+TEST_F(UpdateTest, names_that_nobody_knows_are_told_once_and_hinder_nothing) {
+  auto other = release(1);
+  other.component = "lists";
+  repository_.offer(other);
+  publish(release(1));
+  const auto with = [&](std::string_view declined) {
+    ASSERT_TRUE(world_->settings({"source.a"}, cat(R"("declined":[{"component":")", declined, R"("}],"pinned":[{"component":"ruels","release":1}],"approved":[{"component":"lists"},{"component":"rules"}])")));
+  };
+  open();
+  with("lists");
+  const std::string line = "settings: pinned ruels: no such component is offered, and nobody demands it; is the name right?";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(world_->run().result(), i == 0 ? "ok" : "current");
+    EXPECT_THAT(world_->warnings, ElementsAre(line));
+    EXPECT_THAT(world_->explain(), HasSubstr(line)) << "each run explains itself";
+  }
+  with("list");
+  EXPECT_EQ(world_->run().result(), "current");
+  EXPECT_THAT(world_->warnings, ElementsAre(line, HasSubstr("settings: declined list, pinned ruels: ")));
+  world_->warnings.clear();
+  world_->demands.push_back({"list", "databases", "scanner", true, true});
+  world_->demands.push_back({"ruels", "databases", "scanner", true, true});
+  EXPECT_EQ(world_->run().result(), "current");
+  EXPECT_THAT(world_->warnings, ElementsAre()) << "somebody demands them";
+}
+
 TEST_F(UpdateTest, what_was_rolled_back_is_named_at_once_and_after_a_restart) {
   start_with_release_1();
   for (const int number : {2, 3}) {
