@@ -173,7 +173,8 @@ class RunningAgent final : public Agent {
     options.root_file = config_.update_root;
     options.agent_version = PICKET_VERSION;
     options.own_component = config_.agent_component;
-    auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); }});
+    auto engine = update::Engine::open(std::move(options), {.router = *router_, .clock = clock_, .demands = [this] { return demands(); },
+                                                            .warn = [log = log_->part("update")](std::string_view text) { log.warning(text); }});
     if (!engine) return fail(std::move(engine).error(), "updates");
     updates_ = std::move(*engine);
     PICKET_LET(settings, settings_of(std::string(kUpdateId), std::string(update::Engine::settings_schema())));

@@ -59,6 +59,7 @@ void Runner::take_settings(Settings settings) {
       if (const auto run = last.find(definition.id); run != last.end()) entry.last = run->second;
     }
     const bool is_new = entry.definition.id.empty();
+    const bool same_trigger = entry.definition.schedule.kind == definition.schedule.kind && entry.definition.schedule.after == definition.schedule.after;
     entry.definition = std::move(definition);
     auto what = entry.remembered;
     // While it is off it has none. Against what was recorded: it may have changed while the agent was stopped.
@@ -68,8 +69,11 @@ void Runner::take_settings(Settings settings) {
     const bool is_back = changed && entry.before.schedule == schedule && entry.before.last_start == what.last_start && now - entry.changed_at <= kRefusedWithin;
     if (is_back) {
       what.first_seen = entry.before.first_seen;
-      what.pending_at = entry.before.pending_at;
-      what.pending_why = entry.before.pending_why;
+      // What was triggered meanwhile, in the same way, is to follow also by this one.
+      if (entry.before.pending_at != 0 || !same_trigger) {
+        what.pending_at = entry.before.pending_at;
+        what.pending_why = entry.before.pending_why;
+      }
       entry.ran_since_start = entry.ran_before;
     } else if (changed) {
       entry.before = what;

@@ -18,6 +18,22 @@ std::string_view approval_of(const Settings& settings, std::string_view componen
   return in(settings.declined) ? "declined" : in(settings.approved) ? "approved" : "undefined";
 }
 
+// A pin is the administrator's newer word than a rollback.
+bool is_taken_back(const Settings& settings, std::string_view component, const Refusal& refusal) {
+  return refusal.by_rollback && std::ranges::any_of(settings.pinned, [&](const auto& pin) { return pin.component == component && pin.release == refusal.release; });
+}
+
+// What the next update will say, too: of the newest that is not taken though it is newer than what is in force. Empty: there is none.
+std::string refusal_note(const Settings& settings, std::string_view component, const ComponentView& view) {
+  const auto pin = std::ranges::find(settings.pinned, component, &ReleaseRef::component);
+  const Refusal* newest = nullptr;
+  for (const auto& refusal : view.refused) {
+    if (refusal.release <= std::max<std::uint64_t>(view.set.release(), newest == nullptr ? 0 : newest->release)) continue;
+    if (pin == settings.pinned.end() || (pin->release == refusal.release && !is_taken_back(settings, component, refusal))) newest = &refusal;
+  }
+  return newest == nullptr ? std::string() : cat("release ", std::to_string(newest->release), ": refused: ", newest->why);
+}
+
 }  // namespace
 
 void Board::set_settings(Settings settings) {
@@ -140,8 +156,9 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
     // A variant that does not exist was said to be missing; it is not pending for ever.
     const bool pending = view.set.release() != 0 && view.set.variant() != wanted.variant() && view.decided_for != wanted.variant() && !demanded[name].empty();
     if (pending) out.set_change_pending(true);
-    status.set_text(pending                     ? cat("changes to variant ", wanted.variant(), " at the next update", view.text.empty() ? "" : "; ", view.text)
-                    : !view.text.empty()        ? view.text
+    const auto text = view.text.empty() ? refusal_note(settings_, name, view) : view.text;
+    status.set_text(pending                     ? cat("changes to variant ", wanted.variant(), " at the next update", text.empty() ? "" : "; ", text)
+                    : !text.empty()             ? text
                     : view.set.release() == 0   ? view.is_absent ? "not offered" : "not brought yet"
                     : view.is_on_trial          ? "on trial: handed on when a verification has passed"
                     : !view.confirmed           ? "in force, not yet loaded by a plugin"
@@ -163,10 +180,8 @@ std::vector<v1::HeldRelease> Board::held() const {
   for (const auto& entry : views_) {
     const auto& component = entry.first;
     const auto& view = entry.second;
-    for (const auto& refusal : view.refused) {
-      const bool is_pinned = std::ranges::any_of(settings_.pinned, [&](const auto& pin) { return pin.component == component && pin.release == refusal.release; });
-      if (!(is_pinned && refusal.by_rollback)) hold(component, refusal.release, false, cat("refused: ", refusal.why));
-    }
+    for (const auto& refusal : view.refused)
+      if (!is_taken_back(settings_, component, refusal)) hold(component, refusal.release, false, cat("refused: ", refusal.why));
     if (view.passes_up_to) hold(component, *view.passes_up_to + 1, true, "no verification has passed it yet");
   }
   return out;

@@ -29,6 +29,8 @@ class Catalogue {
 
   // Brings the metadata up to date through this source. An error is the source's fault unless its code is no_space.
   [[nodiscard]] Result<> refresh(SourceReader& source);
+  // All that the repository offers something of. Code::unsupported: it does not list them.
+  [[nodiscard]] Result<std::vector<std::string>> components() const { return client_->delegated_roles(); }
   struct Offer {
     std::vector<trust::Release> releases;
     std::vector<trust::Delta> deltas;

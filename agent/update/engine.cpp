@@ -97,7 +97,7 @@ EngineImpl::~EngineImpl() {
 
 Workshop EngineImpl::workshop() {
   return {options_, parts_.clock, steps_, *caller_, sets_, ledger_, downloads_, counters_, sources_, explain_, board_, parts_.demands, [this] { return answerers(); },
-          [this](const component::v1::ActiveSet& set) { announce(set); }, checked_, installation_, shutdown_.token()};
+          [this](const component::v1::ActiveSet& set) { announce(set); }, parts_.warn, warned_of_, checked_, installation_, shutdown_.token()};
 }
 
 std::vector<std::string> EngineImpl::answerers() const {

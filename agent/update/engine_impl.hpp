@@ -91,6 +91,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   Sources sources_;
   Board board_;
   std::map<std::string, std::int64_t, std::less<>> checked_;
+  std::string warned_of_;
   const std::string installation_;
 
   std::unique_ptr<bus::Caller> caller_;

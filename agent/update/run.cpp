@@ -184,9 +184,25 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   }
   // Those that failed come last, for their bytes to be counted; one that had bad metadata can still have a good file.
   for (auto& reader : failed) readers_.push_back(std::move(reader));
-  if (worked) return true;
+  if (worked) {
+    warn_of_unknown_names();
+    return true;
+  }
   if (cancel_.is_cancelled()) return give_up("cancelled");
   return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
+}
+
+// A name that was mistyped would otherwise say nothing, and what was to be declined is installed.
+void Run::warn_of_unknown_names() {
+  const auto offered = catalogue_->components();
+  if (!offered) return;
+  std::set<std::string, std::less<>> known(offered->begin(), offered->end());
+  for (const auto& demand : shop_.demands()) known.insert(demand.component);
+  for (const auto& [component, record] : shop_.ledger.records()) known.insert(component);  // was here once
+  const auto line = unknown_components(settings_, known);
+  if (!line.empty()) shop_.explain.say({}, line);
+  if (!line.empty() && line != shop_.warned_of && shop_.warn) shop_.warn(line);
+  shop_.warned_of = line;
 }
 
 // Bounded: several such texts of a component, and a run with all its components, are told in one message.

@@ -46,6 +46,8 @@ struct Workshop {
   std::function<std::vector<Demand>()> demands;
   std::function<std::vector<std::string>()> answerers;            // of picket.component.activate, now
   std::function<void(const component::v1::ActiveSet&)> announce;  // publishes picket.component.active
+  const std::function<void(std::string_view)>& warn;              // into the log; may be empty
+  std::string& warned_of;                                         // what the log was told of names that nobody knows
   std::map<std::string, std::int64_t, std::less<>>& checked;      // component -> when its stored files were last read again
   std::string installation;                                       // the id that servers are told
   core::CancelToken shutdown;                                     // also ends what a user's cancel does not
@@ -77,6 +79,7 @@ class Run {
  private:
   [[nodiscard]] std::vector<std::string> wishes(const v1::RunRequest& order, v1::RunResult& result);
   [[nodiscard]] bool check(const v1::RunRequest& order, v1::RunResult& result);
+  void warn_of_unknown_names();
   // Any thread. Once a run: the source would else rest the longer, the more components and files there are.
   void blame(const SourceReader& reader, std::string_view why);
   [[nodiscard]] bool use_what_was_fetched(const std::vector<std::string>& wanted, v1::RunResult& result);

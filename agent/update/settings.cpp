@@ -1,6 +1,7 @@
 #include "update/settings.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -139,6 +140,22 @@ Result<Settings> parse_settings(std::string_view text) {
   if (out.warning_after >= out.critical_after) reader.wrong("critical_after_hours", "must be more than warning_after_hours");
   if (!reader.why().empty()) return fail(Code::invalid, reader.why());
   return out;
+}
+
+std::string unknown_components(const Settings& settings, const std::set<std::string, std::less<>>& known) {
+  constexpr std::size_t kMostNamed = 5;
+  std::set<std::string> found;
+  std::string out;
+  for (const auto& [list, refs] : {std::pair("declined", &settings.declined), std::pair("pinned", &settings.pinned), std::pair("approved", &settings.approved)})
+    for (const auto& ref : *refs) {
+      if (known.contains(ref.component) || std::ranges::find(settings.components, ref.component) != settings.components.end()) continue;
+      auto name = cat(list, " ", ref.component);
+      if (found.size() < kMostNamed && !found.contains(name)) out += cat(out.empty() ? "" : ", ", name);
+      found.insert(std::move(name));
+    }
+  if (found.empty()) return out;
+  if (found.size() > kMostNamed) out += cat(" and ", std::to_string(found.size() - kMostNamed), " more");
+  return cat("settings: ", out, ": no such component is offered, and nobody demands it; is the name right?");
 }
 
 }  // namespace picket::update

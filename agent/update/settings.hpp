@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,5 +51,7 @@ struct Settings {
 [[nodiscard]] std::string_view settings_schema_text();
 // Also checks what a schema cannot say: names of sources are unique, warning comes before critical. Code::invalid names the setting.
 [[nodiscard]] Result<Settings> parse_settings(std::string_view json);
+// One line about the components that declined, pinned or approved name and that are neither in `known` nor demanded by the settings; empty: there are none.
+[[nodiscard]] std::string unknown_components(const Settings& settings, const std::set<std::string, std::less<>>& known);
 
 }  // namespace picket::update

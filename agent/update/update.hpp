@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -40,6 +41,7 @@ class Engine {
     bus::Router& router;
     const core::Clock& clock;
     std::function<std::vector<Demand>()> demands;
+    std::function<void(std::string_view)> warn{};  // into the log, from the engine's thread; empty: nowhere
   };
   // Opens the store, finishes or undoes what a crash left behind (journal), publishes picket.component.active for what is in force,
   // answers picket.update.* and picket.component.list on the bus.

@@ -142,6 +142,9 @@ std::string as_utf8(std::string_view text) {
 std::string plain_line(std::string_view text, std::size_t most) {
   auto out = as_utf8(whole_characters(text, most));
   std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  // U+0080 to U+009F are some, too: one begins commands to a terminal as ESC [ does.
+  for (auto at = out.find('\xc2'); at != out.npos; at = out.find('\xc2', at + 1))
+    if (static_cast<unsigned char>(out[at + 1]) < 0xa0) out[at] = out[at + 1] = ' ';
   return out;
 }
 

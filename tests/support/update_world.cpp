@@ -257,7 +257,7 @@ Result<> UpdateWorld::open() {
   auto opened = update::Engine::open(std::move(options), {*router, clock, [this] {
     const std::lock_guard lock(demands_mutex);
     return demands;
-  }});
+  }, [this](std::string_view line) { warnings.emplace_back(line); }});
   if (!opened) return fail(std::move(opened).error());
   engine = std::move(*opened);
   return {};

@@ -159,6 +159,7 @@ class UpdateWorld {
   std::function<void(std::string_view)> at_step;
   std::mutex demands_mutex;
   std::vector<update::Demand> demands;
+  std::vector<std::string> warnings;  // for the log; only while no run is going on
   std::unique_ptr<bus::Caller> caller;
   std::unique_ptr<update::Engine> engine;
 

@@ -67,6 +67,7 @@ TEST(Bytes, a_text_is_made_utf8_whatever_it_was) {
   EXPECT_EQ(as_utf8("caf\xe9!"), "caf?!");
   EXPECT_EQ(plain_line("a\nb\x7f caf\xe9", 100), "a b  caf?");
   EXPECT_EQ(plain_line("a\tcaf\xc3\xa9", 6), "a caf");
+  EXPECT_EQ(plain_line("a\xc2\x9b" "31m\xc2\x9f\xc2\xa0", 100), "a  31m  \xc2\xa0");
 }
 
 TEST(Digest, sha256_of_abc_is_the_standard_one) {

@@ -307,6 +307,19 @@ TEST_F(TasksTest, a_policy_that_is_refused_costs_no_run_of_the_schedules_that_it
   EXPECT_EQ(history("x").front().trigger(), "missed");
 }
 
+TEST_F(TasksTest, what_is_to_follow_a_run_that_ended_while_a_policy_was_tried_follows_also_when_it_is_refused) {
+  const auto after = [](std::string_view delay) {
+    return cat(R"({"tasks":{"first":{"type":"test"},"next":{"type":"test","schedule":{"after":{"task":"first","delay":{"minutes":)", delay, "}}}}}}");
+  };
+  open(after("40"));
+  ASSERT_TRUE(tasks_->apply_settings(after("5")));
+  ASSERT_TRUE(run("first"));
+  const auto next = show("next").next_run();
+  ASSERT_GT(next, 0);
+  ASSERT_TRUE(tasks_->apply_settings(after("40")));
+  EXPECT_EQ(show("next").next_run(), next);
+}
+
 TEST_F(TasksTest, a_schedule_that_comes_back_later_or_after_a_run_is_a_new_one) {
   open(kEvery);
   clock_.pass(500);

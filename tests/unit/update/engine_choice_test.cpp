@@ -115,6 +115,53 @@ TEST_F(UpdateTest, rollback_goes_back_and_the_left_release_waits_for_something_n
   EXPECT_EQ(rule(), "rule of 5 full");
 }
 
+TEST_F(UpdateTest, names_that_nobody_knows_are_told_once_and_hinder_nothing) {
+  auto other = release(1);
+  other.component = "lists";
+  repository_.offer(other);
+  publish(release(1));
+  const auto with = [&](std::string_view declined) {
+    ASSERT_TRUE(world_->settings({"source.a"}, cat(R"("declined":[{"component":")", declined, R"("}],"pinned":[{"component":"ruels","release":1}],"approved":[{"component":"lists"},{"component":"rules"}])")));
+  };
+  open();
+  with("lists");
+  const std::string line = "settings: pinned ruels: no such component is offered, and nobody demands it; is the name right?";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(world_->run().result(), i == 0 ? "ok" : "current");
+    EXPECT_THAT(world_->warnings, ElementsAre(line));
+    EXPECT_THAT(world_->explain(), HasSubstr(line)) << "each run explains itself";
+  }
+  with("list");
+  EXPECT_EQ(world_->run().result(), "current");
+  EXPECT_THAT(world_->warnings, ElementsAre(line, HasSubstr("settings: declined list, pinned ruels: ")));
+  world_->warnings.clear();
+  world_->demands.push_back({"list", "databases", "scanner", true, true});
+  world_->demands.push_back({"ruels", "databases", "scanner", true, true});
+  EXPECT_EQ(world_->run().result(), "current");
+  EXPECT_THAT(world_->warnings, ElementsAre()) << "somebody demands them";
+}
+
+TEST_F(UpdateTest, what_was_rolled_back_is_named_at_once_and_after_a_restart) {
+  start_with_release_1();
+  for (const int number : {2, 3}) {
+    publish(release(number));
+    ASSERT_EQ(world_->run().result(), "ok");
+  }
+  EXPECT_EQ(world_->status_of("rules").text(), "");
+  ASSERT_EQ(world_->rollback("rules", 2).result(), "ok");
+  constexpr std::string_view note = "release 3: refused: rolled back";  // the newest of both
+  EXPECT_EQ(world_->status_of("rules").text(), note);
+  ASSERT_EQ(world_->run().result(), "current");
+  EXPECT_EQ(world_->status_of("rules").text(), note) << "an update says the same";
+  reopen();
+  EXPECT_EQ(world_->status_of("rules").text(), note);
+  reopen(R"("pinned":[{"component":"rules","release":3}])");
+  EXPECT_EQ(world_->status_of("rules").text(), "") << "a pin takes it all the same, and nothing else";
+  ASSERT_EQ(world_->run().result(), "ok");
+  reopen();
+  EXPECT_EQ(world_->status_of("rules").text(), "") << "older than what is in force";
+}
+
 TEST_F(UpdateTest, a_rollback_that_a_plugin_refuses_changes_nothing) {
   open();
   for (int number = 1; number <= 2; ++number) {

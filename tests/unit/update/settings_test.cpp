@@ -86,5 +86,16 @@ TEST(UpdateSettings, names_the_setting_that_is_wrong) {
   EXPECT_THAT(why(R"({"pinned":[{"component":"rules"}],"declined":[{"release":"x","component":"c"}]})"), HasSubstr("declined: release"));
 }
 
+TEST(UpdateSettings, tells_of_components_that_nobody_knows_in_one_line_that_is_bounded) {
+  const auto unknown = [](std::string_view text) { return unknown_components(parse_settings(text).value(), {"rules"}); };
+  EXPECT_EQ(unknown("{}"), "");
+  EXPECT_EQ(unknown(R"({"components":["extra"],"declined":[{"component":"rules"}],"pinned":[{"component":"extra","release":1}],"approved":[{"component":"rules","release":2}]})"), "");
+  EXPECT_EQ(unknown(R"({"declined":[{"component":"a"},{"component":"a","release":2}],"approved":[{"component":"a"},{"component":"rules"}]})"),
+            "settings: declined a, approved a: no such component is offered, and nobody demands it; is the name right?");
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += cat(many.empty() ? "" : ",", R"({"component":"c)", std::to_string(i), R"("})");
+  EXPECT_THAT(unknown(cat(R"({"declined":[)", many, "]}")), HasSubstr("declined c0, declined c1, declined c2, declined c3, declined c4 and 1995 more: no such component"));
+}
+
 }  // namespace
 }  // namespace picket::update
