@@ -75,7 +75,7 @@ constexpr std::array all_commands{
     Command{"ksn enable", "", 0, 0, "Use KSN; its statement must be accepted", "picketctl ksn enable", no_options, Completes::nothing, &ksn_enable},
     Command{"ksn disable", "", 0, 0, "Use KSN no more; what waits to be sent is thrown away", "picketctl ksn disable", no_options, Completes::nothing, &ksn_disable},
     Command{"ksn proxy status", "", 0, 0, "The KSN proxy of this computer: cache, upstream and what waits", "picketctl ksn proxy status", no_options, Completes::nothing, &ksn_proxy_status},
-    Command{"ksn service status", "", 0, 0, "The private KSN of this computer: its store, and what it was asked", "picketctl --socket /srv/ksn/run/picketd.sock ksn service status", no_options, Completes::nothing,
+    Command{"ksn service status", "", 0, 0, "The private KSN of this computer: its store, and what it was asked", "picketctl ksn service status --socket /srv/ksn/run/picketd.sock", no_options, Completes::nothing,
             &ksn_service_status},
     Command{"point status", "", 0, 0, "The distribution point of this computer: what it serves, who asked for it, how its last download went", "picketctl point status", no_options, Completes::nothing, &point_status},
     Command{"bus watch", "[FILTER]", 0, 1, "What is said on the bus, one line a message", "picketctl bus watch 'picket.update.*' --payloads", watch_options, Completes::nothing, &bus_watch},

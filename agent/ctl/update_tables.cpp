@@ -43,7 +43,7 @@ void print_components(Terminal& terminal, const update::v1::StatusReply& status,
   Table table{"COMPONENT", "CLASS", "VARIANT", "RELEASE", "VERSION", "PUBLISHED", "FRESHNESS", "DEMANDED BY", "KEPT", "TEXT"};
   for (const auto& component : status.components()) {
     // A release may have one variant only: then it is not what is wanted, and stays.
-    const bool changes = !component.wanted_variant().empty() && component.wanted_variant() != component.variant() && (component.release() == 0 || status.change_pending());
+    const bool changes = !component.wanted_variant().empty() && component.wanted_variant() != component.variant() && (component.release() == 0 || component.change_pending());
     table.add({{component.component(), Style::strong}, class_of(component),
                changes ? Cell(cat(component.variant().empty() ? "-" : component.variant(), " > ", component.wanted_variant()), Style::warning) : Cell(component.variant()),
                cat(component.release() == 0 ? std::string("-") : std::to_string(component.release()), pin_of(component)), component.version(),

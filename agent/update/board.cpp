@@ -155,6 +155,7 @@ v1::StatusReply Board::status(const std::vector<Demand>& demands, std::int64_t n
                                                                          : "ok");
     // A variant that does not exist was said to be missing; it is not pending for ever.
     const bool pending = view.set.release() != 0 && view.set.variant() != wanted.variant() && view.decided_for != wanted.variant() && !demanded[name].empty();
+    status.set_change_pending(pending);
     if (pending) out.set_change_pending(true);
     const auto text = view.text.empty() ? refusal_note(settings_, name, view) : view.text;
     status.set_text(pending                     ? cat("changes to variant ", wanted.variant(), " at the next update", text.empty() ? "" : "; ", text)

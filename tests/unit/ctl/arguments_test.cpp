@@ -24,7 +24,7 @@ TEST(Arguments, mistakes_get_one_clear_line) {
   usage_error({"stats"}, "unknown command 'stats'; did you mean 'status'?");
   usage_error({"plugin", "lst"}, "unknown command 'plugin lst'; did you mean 'plugin list'?");
   usage_error({"plugin", "xyz"}, "unknown command 'plugin xyz'; see picketctl help");
-  usage_error({"ksn"}, "'ksn' needs one of: status, check, software, last-sent, what-is-sent, connection, statement, enable, disable, proxy");
+  usage_error({"ksn"}, "'ksn' needs one of: status, check, software, last-sent, what-is-sent, connection, statement, enable, disable, proxy, service");
   usage_error({"ksn", "statement"}, "'ksn statement' needs one of: show, accept, decline");
   usage_error({"ksn", "statement", "acept"}, "unknown command 'ksn statement acept'; did you mean 'ksn statement accept'?");
   usage_error({"ksn", "stauts"}, "unknown command 'ksn stauts'; did you mean 'ksn status'?");

@@ -82,6 +82,7 @@ update::v1::StatusReply sample_updates() {
   rules.set_class_("databases");
   rules.set_variant("full");
   rules.set_wanted_variant("light");
+  rules.set_change_pending(true);
   rules.set_release(12);
   rules.set_version("2027.1");
   rules.set_published(sample_now - 7200);

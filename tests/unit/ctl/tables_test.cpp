@@ -133,8 +133,8 @@ url-list    databases                -                 -          none       org
 
 TEST_F(Tables, a_component_whose_only_variant_is_in_force_is_not_shown_as_changing) {
   auto updates = sample_updates();
-  updates.set_change_pending(false);
-  picketd.answer_with("picket.update.status", updates);
+  updates.mutable_components(0)->set_change_pending(false);
+  picketd.answer_with("picket.component.list", updates);
   shows({"component", "list"}, R"(
 COMPONENT   CLASS      VARIANT  RELEASE  VERSION  PUBLISHED  FRESHNESS  DEMANDED BY         KEPT    TEXT
 yara-rules  databases  full     12       2027.1   2 h ago    ok         org.picket.scanner  10, 11
