@@ -45,7 +45,7 @@ struct Candidates {
     const auto place = place_of(cost);
     if (best[place].bytes.empty() || bytes.size() < best[place].bytes.size()) best[place] = {method, std::move(bytes)};
   }
-  // Slower only for much less: other tools need a quarter more than the fast ones of these, and are no faster.
+  // Slower only for three tenths less: a list that changed much (maltrail-flat-daily v03) is read as fast as by other tools, and still smaller than theirs.
   Made& chosen() {
     Made* out = nullptr;
     for (auto& each : best)
