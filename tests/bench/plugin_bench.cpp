@@ -143,7 +143,7 @@ int main() {
     if (got[0] < ours) ours = got[0], tail = got[1];
     peer = std::min(peer, bare_socket_round_trip());
   }
-  print("isolated plugin: request and reply, p50", ours / 1000, peer / 1000, "bare SOCK_SEQPACKET", "us", "lower", "< 20 us", R"(,"goal_value":20)");
+  print("isolated plugin: request and reply, p50", ours / 1000, peer / 1000, "bare SOCK_SEQPACKET", "us", "lower", "< 20 us where the bare pair takes 4 us", R"(,"goal_ratio":5)");
   print("isolated plugin: request and reply, p99", tail / 1000, 0, "", "us", "lower", "", "");
   return 0;
 }
