@@ -68,6 +68,16 @@ function(picket_fast)
   endforeach()
 endfunction()
 
+# picket_exports_nothing(TARGET...): programs that load plugins. What a shared library defines, too, is exported else (vtables, inline functions), and a
+# plugin that brings another version of that library would be bound to ours. Not under a sanitizer: plugins find its runtime in the program.
+function(picket_exports_nothing)
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    foreach(target ${ARGN})
+      target_link_options(${target} PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/sdk/cmake/no_exports.map)
+    endforeach()
+  endif()
+endfunction()
+
 # picket_test(NAME LABELS unit;... SOURCES ... DEPS ... [TIMEOUT s]): a GoogleTest program, run as one CTest test. Those that may take longest begin first.
 function(picket_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "LABELS;SOURCES;DEPS" ${ARGN})
