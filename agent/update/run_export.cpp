@@ -135,7 +135,7 @@ Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& a
     if (!archive.held.empty()) held.emplace(archive.release.component, archive.held);
   }
   if (!held.empty()) metadata.push_back({std::string(trust::kHeldBackFile), trust::write_held_back(held)});
-  PICKET_TRY(to.keep_those(shop_.explain, [&](const auto& folder) -> Result<> {
+  const auto write = [&](const auto& folder) -> Result<> {
     if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
     tell("copy", "", folder.native());
     PICKET_TRY(check_room(folder, need));  // several may share a drive, and what was brought may lie on it
@@ -143,7 +143,8 @@ Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& a
     PICKET_TRY(trust::write_repository(metadata, copies, folder));
     shop_.explain.say({.file = folder.native()}, "holds what is in force, whole");
     return {};
-  }));
+  };
+  PICKET_TRY(to.keep_those(shop_.explain, write));
   if (to.failures.empty()) return {};
   if (cancel_.is_cancelled()) return fail(Code::cancelled, "cancelled");
   result.set_result("partial");

@@ -47,7 +47,7 @@ Result<> SharedFiles::settle(const fs::path& file, std::string_view sha256, cons
   // From here on for the next one only. A file system without hard links, or without room for a name, has each file by itself.
   steps_("share.keep");
   (void)::unlink(kept.c_str());
-  (void)::link(file.c_str(), kept.c_str());
+  [[maybe_unused]] const int is_kept = ::link(file.c_str(), kept.c_str());
   return {};
 }
 

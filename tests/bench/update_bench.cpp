@@ -87,7 +87,7 @@ struct Measured {
 
 Measured cold(const fs::path& self, const fs::path& root, const std::string& url) {
   const auto folder = root / "agent";
-  (void)std::system(("chmod -R u+w '" + folder.native() + "' 2>/dev/null; rm -rf '" + folder.native() + "'").c_str());
+  [[maybe_unused]] const int is_removed = std::system(("chmod -R u+w '" + folder.native() + "' 2>/dev/null; rm -rf '" + folder.native() + "'").c_str());
   fs::create_directories(folder);
   fs::copy_file(root / "root.json", folder / "root.json");
   FILE* pipe = ::popen(("exec '" + self.native() + "' --agent '" + folder.native() + "' '" + url + "'").c_str(), "r");
@@ -160,6 +160,6 @@ int main(int argc, char** argv) {
     if (megabytes == 200)
       bench::report({"peak memory of an update of 200 MB", peaks.front(), small_peak, "the same of 10 MB", "MB", "lower", "independent of the size", 1.1});
   }
-  (void)std::system(("chmod -R u+w '" + root.native() + "'; rm -rf '" + root.native() + "'").c_str());
+  [[maybe_unused]] const int is_removed = std::system(("chmod -R u+w '" + root.native() + "'; rm -rf '" + root.native() + "'").c_str());
   return 0;
 }

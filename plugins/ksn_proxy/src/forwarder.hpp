@@ -22,7 +22,7 @@ namespace ksn_proxy {
 
 struct ForwarderSettings {
   std::filesystem::path folder;
-  Outbox::Limits limits;                            // bytes: of all folders together
+  Outbox::Limits limits{};                          // bytes: of all folders together
   std::uint64_t most_per_address = 32u << 20;       // bytes that wait of one address: no device takes the room of all
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
