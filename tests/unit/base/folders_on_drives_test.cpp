@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -43,18 +42,14 @@ class FoldersOnDrives : public ::testing::Test {
  protected:
   FoldersOnDrives() { is_drive = true; }
   ~FoldersOnDrives() override { is_drive = false; }
-  void write(const fs::path& file, std::string_view text) const {
-    fs::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-  }
   const support::TemporaryFolder temporary_;
   const fs::path root_ = temporary_.path();
 };
 
 TEST_F(FoldersOnDrives, one_takes_the_place_of_another_and_somebodys_old_one_beside_it_stays) {
-  write(root_ / "place.old" / "letter", "dear");
-  write(root_ / "place" / "old", "old");
-  write(root_ / "fresh" / "new", "new");
+  temporary_.write("place.old/letter", "dear");
+  temporary_.write("place/old", "old");
+  temporary_.write("fresh/new", "new");
   ASSERT_TRUE(replace_folder(root_ / "fresh", root_ / "place"));
   EXPECT_TRUE(fs::exists(root_ / "place" / "new"));
   EXPECT_FALSE(fs::exists(root_ / "place" / "old"));
@@ -63,7 +58,7 @@ TEST_F(FoldersOnDrives, one_takes_the_place_of_another_and_somebodys_old_one_bes
 }
 
 TEST_F(FoldersOnDrives, a_file_that_does_not_fit_is_named) {
-  write(root_ / "large", std::string(300'000, 'x'));
+  temporary_.write("large", std::string(300'000, 'x'));
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);

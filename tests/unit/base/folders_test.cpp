@@ -1,7 +1,6 @@
 #include "base/folders.hpp"
 
 #include <cstdlib>
-#include <fstream>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -16,17 +15,13 @@ namespace fs = std::filesystem;
 
 class Folders : public ::testing::Test {
  protected:
-  void write(const fs::path& file, std::string_view text) const {
-    fs::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-  }
   const support::TemporaryFolder temporary_;
   const fs::path root_ = temporary_.path();
 };
 
 TEST_F(Folders, a_file_is_copied_whole_and_never_over_another) {
   const std::string bytes(3u << 20, 'x');
-  write(root_ / "a", bytes);
+  temporary_.write("a", bytes);
   ASSERT_TRUE(copy_whole_file(root_ / "a", root_ / "b"));
   EXPECT_EQ(read_file(root_ / "b", 4u << 20).value(), bytes);
   EXPECT_FALSE(copy_whole_file(root_ / "a", root_ / "b")) << "it is there already";
@@ -34,7 +29,7 @@ TEST_F(Folders, a_file_is_copied_whole_and_never_over_another) {
 }
 
 TEST_F(Folders, only_regular_files_are_copied) {
-  write(root_ / "a", "a");
+  temporary_.write("a", "a");
   fs::create_symlink(root_ / "a", root_ / "link");
   EXPECT_FALSE(copy_whole_file(root_ / "link", root_ / "b"));
   EXPECT_FALSE(copy_whole_file(root_, root_ / "c"));
@@ -43,7 +38,7 @@ TEST_F(Folders, only_regular_files_are_copied) {
 }
 
 TEST_F(Folders, files_of_a_group_are_written_together_or_not_at_all) {
-  write(root_ / "a", "old");
+  temporary_.write("a", "old");
   fs::create_directory(root_ / "sub");
   const std::vector<NewFile> both = {{root_ / "a", "new a"}, {root_ / "sub" / "b", "new b"}};
   ASSERT_TRUE(write_files_atomic(both, 0600));
@@ -59,11 +54,11 @@ TEST_F(Folders, files_of_a_group_are_written_together_or_not_at_all) {
 }
 
 TEST_F(Folders, one_takes_the_place_of_another) {
-  write(root_ / "fresh" / "sub" / "new", "new");
+  temporary_.write("fresh/sub/new", "new");
   ASSERT_TRUE(sync_tree(root_ / "fresh"));
   ASSERT_TRUE(replace_folder(root_ / "fresh", root_ / "place")) << "there was none";
   EXPECT_FALSE(fs::exists(root_ / "fresh"));
-  write(root_ / "fresh" / "newer", "newer");
+  temporary_.write("fresh/newer", "newer");
   ASSERT_TRUE(replace_folder(root_ / "fresh", root_ / "place"));
   EXPECT_TRUE(fs::exists(root_ / "place" / "newer"));
   EXPECT_FALSE(fs::exists(root_ / "place" / "sub"));
@@ -71,7 +66,7 @@ TEST_F(Folders, one_takes_the_place_of_another) {
 }
 
 TEST_F(Folders, what_cannot_be_replaced_stays) {
-  write(root_ / "place" / "old", "old");
+  temporary_.write("place/old", "old");
   EXPECT_FALSE(replace_folder(root_ / "none", root_ / "place"));
   EXPECT_TRUE(fs::exists(root_ / "place" / "old"));
 }
