@@ -303,9 +303,10 @@ std::uint64_t Forwarder::bytes_of_others() const {
 std::uint64_t Forwarder::keep_aside(std::uint64_t needed) {
   std::uint64_t bytes = 0, gone = 0;
   for (const auto& one : aside_) bytes += one.bytes;
-  for (; !aside_.empty() && needed + bytes > settings_.limits.bytes; aside_.pop_front(), ++gone) {
+  for (; !aside_.empty() && needed + bytes > settings_.limits.bytes; aside_.pop_front()) {
     bytes -= aside_.front().bytes;
-    (void)picket::remove_file(aside_.front().file);  // one that cannot be removed is tried again after the next start
+    if (const auto removed = picket::remove_file(aside_.front().file)) ++gone;
+    else parts_.warn(cat(removed.error().message, ": tried again after the next start"));
   }
   if (gone > 0) parts_.warn(cat("what waits needs the room (outbox_mb): files that were put aside as *.damaged are removed (", std::to_string(gone), ")"));
   return bytes;
