@@ -1,7 +1,9 @@
-// Signing a batch of answers once, and checking any one of them alone: a Merkle tree as in RFC 9162 section 2.1 (SHA-256).
+// Sealing answers and checking them. One signature seals a whole reply for who asked; who hands answers on asks for a seal of each answer by itself:
+// a proxy can repeat answers, not invent them.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,80 +14,91 @@
 
 namespace picket::ksn::v1 {
 class AskReply;
-class Head;
-class Record;
-class SignedHead;
+class AskRequest;
+class Seal;
+class Signer;
 }  // namespace picket::ksn::v1
 
 namespace picket::ksn {
 
-// 32 bytes, of records as they are on the wire. Empty records: SHA-256 of nothing.
-[[nodiscard]] std::string merkle_root(std::span<const std::string_view> records);
-// The inclusion proofs of all records: what a proxy keeps with each answer. 32 bytes each, from the leaf's sibling up.
-[[nodiscard]] std::vector<std::string> merkle_paths(std::span<const std::string_view> records);
-// The root that this record at `leaf` of `leaves` with this path leads to; Code::invalid when the path has not the right length.
-[[nodiscard]] Result<std::string> merkle_root_of(std::string_view record, std::uint64_t leaf, std::uint64_t leaves, std::string_view path);
+// One object or prefix that is asked for. Answers do not repeat it: what is signed does.
+struct Question {
+  int kind;                // v1::ObjectKind
+  std::string_view asked;  // 4 to 32 bytes
+};
+// In order, of a request that holds whole digests; they point into it.
+[[nodiscard]] std::vector<Question> questions_of(const v1::AskRequest& request);
 
-// The tree of a batch, for who signs or checks many: keeps its memory from batch to batch and allocates nothing per node. One thread at a time.
-class Tree {
+// What is signed, in this order; numbers are big-endian:
+//   "picket-ksn-reply-v1\n" or "picket-ksn-answer-v1\n", `issued` (8 bytes), private KSN (1: 0 or 1), length of the KSN's name (2), the name;
+//   of a reply then SHA-256 over all answers, each as: kind (1), length of what is asked (1), that, length of `said` (4), that, length of its own
+//   seal's signature (2; 0: none), that;
+//   of an answer then: kind (1), length of what is asked (1), that, `said`.
+class Statement {
  public:
-  void clear() { nodes_.clear(), level_sizes_.clear(), leaves_ = 0; }
-  void add(std::string_view record);   // the next leaf; not after root() until clear()
-  [[nodiscard]] std::size_t leaves() const { return leaves_; }
-  [[nodiscard]] std::string_view root();  // 32 bytes, valid until clear()
-  void append_path(std::size_t leaf, std::string& out);  // leaf < leaves()
+  Statement(std::string_view ksn, bool private_ksn, std::int64_t issued);
+  // The bytes to sign; valid until the next call.
+  [[nodiscard]] std::string_view of_answer(const Question& question, std::string_view said);
+  [[nodiscard]] std::string_view of_reply(std::string_view digest);
 
  private:
-  void grow();
-
-  std::string nodes_;                     // level after level, 32 bytes each
-  std::vector<std::size_t> level_sizes_;  // empty until grown
-  std::size_t leaves_ = 0;
+  std::string_view begin(std::string_view mark);
+  const std::string who_;
+  std::string bytes_;
 };
 
-// "picket-ksn-head-v1\n" + head: the bytes that are signed.
-[[nodiscard]] std::string signed_bytes(std::string_view head);
-[[nodiscard]] Result<v1::SignedHead> sign_head(const v1::Head& head, const trust::PrivateKey& key);
-// For who signs many heads: `keyid` is key.public_key().key_id(), which costs to work out.
-[[nodiscard]] Result<> sign_head(const v1::Head& head, const trust::PrivateKey& key, std::string_view keyid, v1::SignedHead& out);
+// The SHA-256 of a reply's answers.
+class ReplyDigest {
+ public:
+  ReplyDigest();
+  ~ReplyDigest();
+  ReplyDigest(ReplyDigest&&) noexcept;
+  void add(const Question& question, std::string_view said, std::string_view own_signature);
+  [[nodiscard]] std::string take();  // 32 bytes; begins anew
 
-// A checked answer: its record, and where its proof is, for who wants to keep it.
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Seals a reply that has all answers as a service does. Replaces its signers and seals. ksn: at most kMostTextBytes. each: each answer by itself, too.
+[[nodiscard]] Result<> seal(v1::AskReply& reply, std::span<const Question> questions, std::string_view ksn, bool private_ksn, std::int64_t issued, const trust::PrivateKey& key, bool each);
+
+// A checked answer.
 struct Proven {
-  std::string record;            // as on the wire: a v1::Record
-  std::string path;              // computed when the reply came without
-  std::uint64_t leaf = 0;
-  std::size_t head = 0;          // index into AskReply.heads
+  std::string_view said;           // in the reply: Facts of a full digest, UnderPrefix of a prefix
+  std::size_t signer = 0;          // of the verifier's
+  std::int64_t issued = 0;         // Unix seconds, as the others
+  std::int64_t fresh_until = 0;
+  std::int64_t repeatable_until = 0;
 };
 
-// A record of the right form and within limits.hpp; Code::invalid or too_large says what is wrong. Who reads an answer compares kind and
-// `asked` with the question: an honest answer to another question is still none to this one.
-[[nodiscard]] Result<> check_record(const v1::Record& record);
-
-// Remembers the heads it has verified (bounded): a proxy repeats them often. One thread at a time.
+// Any thread.
 class Verifier {
  public:
-  // keys: of the provider. ksn, private_ksn: what a head must say.
+  // keys: of the provider. ksn, private_ksn: what a signer must say.
   Verifier(std::vector<trust::PublicKey> keys, std::string ksn, bool private_ksn);
 
-  // Every answer of the reply, in order, or Code::untrusted / Code::invalid with what is wrong. Checks: signatures, inclusion, the head's
-  // name, `issued` not after now + kClockSkewSeconds, check_record. Whether an answer is still fresh is its reader's to say (fresh_until).
-  [[nodiscard]] Result<std::vector<Proven>> verify(const v1::AskReply& reply, std::int64_t now);
+  // One for each key, in their order.
+  [[nodiscard]] std::vector<v1::Signer> signers() const;
+
+  // Every answer of the reply, in order, or Code::untrusted, invalid or too_large with what is wrong: answers that are missing, a signature, a name,
+  // `issued` after now + kClockSkewSeconds, an answer of the wrong form or beyond limits.hpp. An honest answer to another question has a wrong
+  // signature here. Whether an answer is still fresh is its reader's to say.
+  [[nodiscard]] Result<std::vector<Proven>> verify(const v1::AskReply& reply, std::span<const Question> questions, std::int64_t now) const;
 
  private:
-  [[nodiscard]] Result<> check_head(const v1::SignedHead& signed_head, const v1::Head& head, std::int64_t now);
+  [[nodiscard]] Result<std::size_t> signer_of(const v1::Seal& seal, const v1::AskReply& reply, std::int64_t now) const;
 
   std::vector<trust::PublicKey> keys_;
   std::vector<std::string> key_ids_;
   std::string ksn_;
   bool private_ksn_;
-  Tree tree_;
-  std::vector<std::string> seen_;  // digests of heads with good signatures, a ring
-  std::size_t next_ = 0;
 };
 
-// Unix seconds until which a record is fresh: issued + its ttl, never more than kMostTtlSeconds.
-[[nodiscard]] std::int64_t fresh_until(const v1::Record& record, std::int64_t issued);
+// Unix seconds until which an answer is fresh: issued + its time to live, never more than kMostTtlSeconds.
+[[nodiscard]] std::int64_t fresh_until(std::uint32_t ttl_seconds, std::int64_t issued);
 // And until which who keeps it may repeat it. Without a time to live it is for one question: 0, where the clock of the KSN is ahead, too.
-[[nodiscard]] std::int64_t repeatable_until(const v1::Record& record, std::int64_t issued);
+[[nodiscard]] std::int64_t repeatable_until(std::uint32_t ttl_seconds, std::int64_t issued);
 
 }  // namespace picket::ksn

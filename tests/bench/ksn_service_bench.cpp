@@ -200,19 +200,21 @@ class Connection {
   std::string buffer_;
 };
 
-void check(std::string_view body, const std::vector<std::uint64_t>& asked, picket::ksn::Verifier& verifier) {
+void check(std::string_view body, const std::vector<std::uint64_t>& asked, const picket::ksn::Verifier& verifier) {
   v1::AskReply reply;
   if (!reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) die("no reply");
-  const auto proven = good(verifier.verify(reply, std::time(nullptr)));
-  if (proven.size() != asked.size()) die("answers are missing");
+  std::vector<picket::ksn::Question> questions;
+  std::vector<decltype(digest_of(0))> digests;
+  for (const auto number : asked) digests.push_back(digest_of(number));
+  for (const auto& digest : digests) questions.push_back({v1::OBJECT_FILE, {digest.data(), 32}});
+  const auto proven = good(verifier.verify(reply, questions, std::time(nullptr)));
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    v1::Record record;
-    const auto digest = digest_of(asked[i]);
-    if (!record.ParseFromString(proven[i].record) || record.asked() != std::string_view(digest.data(), 32) || record.facts().verdict() != 1 + static_cast<int>(asked[i] % 3)) die("a wrong answer");
+    v1::Facts facts;
+    if (!facts.ParseFromString(std::string(proven[i].said)) || facts.verdict() != 1 + static_cast<int>(asked[i] % 3)) die("a wrong answer");
   }
 }
 
-double service_rate(std::uint16_t port, std::uint64_t count, double seconds, picket::ksn::Verifier& verifier) {
+double service_rate(std::uint16_t port, std::uint64_t count, double seconds, const picket::ksn::Verifier& verifier) {
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   std::vector<std::unique_ptr<Connection>> connections;
   for (std::size_t i = 0; i < kConnections; ++i) connections.push_back(std::make_unique<Connection>(context.get(), port));
@@ -271,7 +273,7 @@ int main() {
     std::move(reply).send(response.status, std::move(response.body));
   }));
 
-  picket::ksn::Verifier verifier({key.public_key()}, "bench", true);
+  const picket::ksn::Verifier verifier({key.public_key()}, "bench", true);
   std::vector<double> bare, whole;
   for (int round = 0; round < 3; ++round) {
     use_core(0);

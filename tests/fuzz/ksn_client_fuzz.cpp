@@ -27,14 +27,13 @@ const std::string kFile(32, 'd');
 
 // The network is whatever the fuzzer says: each question is answered at once.
 struct World {
-  std::string answer;
+  std::function<std::string(const v1::AskRequest&)> answer;
   picket::trust::PrivateKey key = picket::trust::PrivateKey::generate("ed25519").value();
-  std::string keyid = key.public_key().key_id();
   Way way{{"https://localhost", "", "", {}}, false, "server localhost"};
   Broker broker{Broker::Parts{.now = [] { return kNow; },
                               .post =
-                                  [this](v1::AskRequest, std::chrono::milliseconds, const Line::Accept& accept, const Line::Done& done) {
-                                    const ksn_channel::Answer got{200, answer, "HTTP/2", std::chrono::milliseconds(1)};
+                                  [this](const v1::AskRequest& request, std::chrono::milliseconds, const Line::Accept& accept, const Line::Done& done) {
+                                    const ksn_channel::Answer got{200, answer(request), "HTTP/2", std::chrono::milliseconds(1)};
                                     done(accept(got, way));
                                   },
                               .shut = [] { return std::string(); },
@@ -73,36 +72,28 @@ v1::CheckReply ask(World& world, bool address) {
 
 void unsigned_answer(World& world, std::string_view bytes) {
   world.forget(4);
-  world.answer = bytes;
+  world.answer = [bytes](const v1::AskRequest&) { return std::string(bytes); };
   const auto reply = ask(world, true);
   for (const auto& one : reply.checked())
     if (one.from() != v1::Checked::NOBODY || one.facts().verdict() != v1::VERDICT_UNKNOWN) std::abort();
 }
 
-// The records of the input as the provider's own. The first byte: whether they were issued now, else when the first answer's leaf says, and what is asked.
+// What the input says, as the provider's own answers to what is asked. The first byte: whether they were issued now, else when the first answer's seal
+// says, whether each is sealed by itself, and what is asked.
 void signed_lies(World& world, std::string_view bytes) {
   if (bytes.empty()) return;
   const auto how = static_cast<unsigned char>(bytes[0]);
-  v1::AskReply said, reply;
-  if (!said.ParseFromArray(bytes.data() + 1, static_cast<int>(bytes.size() - 1))) return;
-  std::vector<std::string_view> records;
-  for (const auto& answer : said.answers()) records.push_back(answer.record());
-  if (records.empty() || records.size() > 64) return;
-  const auto paths = picket::ksn::merkle_paths(records);
-  v1::Head head;
-  head.set_root(picket::ksn::merkle_root(records));
-  head.set_leaves(records.size());
-  head.set_ksn("Fuzz");
-  head.set_private_ksn(true);
-  head.set_issued((how & 1) != 0 ? kNow : static_cast<std::int64_t>(said.answers(0).leaf()));
-  if (!picket::ksn::sign_head(head, world.key, world.keyid, *reply.add_heads())) std::abort();
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    auto* answer = reply.add_answers();
-    answer->set_record(std::string(records[i]));
-    if ((how & 2) != 0) answer->set_path(paths[i]), answer->set_leaf(i);
-  }
-  *reply.mutable_wishes() = said.wishes();
-  world.answer = reply.SerializeAsString();
+  v1::AskReply input;
+  if (!input.ParseFromArray(bytes.data() + 1, static_cast<int>(bytes.size() - 1)) || input.answers_size() == 0 || input.answers_size() > 64) return;
+  world.answer = [&](const v1::AskRequest& request) {
+    const auto questions = picket::ksn::questions_of(request);
+    v1::AskReply reply;
+    for (std::size_t i = 0; i < questions.size(); ++i) reply.add_answers()->set_said(input.answers(static_cast<int>(i) % input.answers_size()).said());
+    if (!picket::ksn::seal(reply, questions, "Fuzz", true, (how & 1) != 0 ? kNow : input.answers(0).seal().issued(), world.key, (how & 2) != 0)) std::abort();
+    if ((how & 2) != 0) reply.clear_seal();
+    *reply.mutable_wishes() = input.wishes();
+    return reply.SerializeAsString();
+  };
   world.forget((how & 4) != 0 ? 4 : 0);
   const auto first = ask(world, (how & 8) != 0), again = ask(world, (how & 8) != 0);
   for (const auto* checked : {&first, &again}) {
@@ -110,11 +101,12 @@ void signed_lies(World& world, std::string_view bytes) {
     if (file.from() == v1::Checked::NOBODY || file.facts().verdict() == v1::VERDICT_UNKNOWN) continue;
     // Somebody said so, with the key, of this file.
     bool was_said = false;
-    for (const auto& bytes_of : records) {
-      v1::Record record;
-      if (!record.ParseFromArray(bytes_of.data(), static_cast<int>(bytes_of.size())) || record.kind() != v1::OBJECT_FILE) continue;
-      was_said = was_said || (record.asked() == kFile && record.facts().verdict() == file.facts().verdict());
-      for (const auto& found : record.found()) was_said = was_said || (found.digest() == kFile && found.facts().verdict() == file.facts().verdict());
+    for (const auto& answer : input.answers()) {
+      v1::Facts facts;
+      v1::UnderPrefix list;
+      was_said = was_said || ((how & 4) == 0 && facts.ParseFromString(answer.said()) && facts.verdict() == file.facts().verdict());
+      if ((how & 4) == 0 || !list.ParseFromString(answer.said())) continue;
+      for (const auto& found : list.found()) was_said = was_said || (found.digest() == kFile && found.facts().verdict() == file.facts().verdict());
     }
     if (!was_said) std::abort();
   }

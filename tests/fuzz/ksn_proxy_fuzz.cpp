@@ -68,7 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (status == 0) std::abort();
     broker.ask(body, second.reply());
     if (second.wait() != status) std::abort();
-    if (status == 200 && !ksn().verifier().verify(second.as<v1::AskReply>(), ksn().now)) std::abort();  // clients must be able to check it
+    v1::AskRequest request;
+    // Clients must be able to check it.
+    if (status == 200 && (!request.ParseFromString(body) || !ksn().verifier().verify(second.as<v1::AskReply>(), picket::ksn::questions_of(request), ksn().now))) std::abort();
   }
   Liar liar(body);
   ksn_proxy::Broker broker(settings, parts(liar));

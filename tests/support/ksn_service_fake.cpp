@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <cstdlib>
+#include <deque>
 
 #include "ksn/limits.hpp"
 #include "support/tls_certificate.hpp"
@@ -101,55 +102,44 @@ std::string KsnServiceFake::answer(const std::string& ask) {
 }
 
 std::string KsnServiceFake::answer_ask(const ksn_v1::AskRequest& request, Mood mood) {
-  std::vector<std::string> records;
+  ksn_v1::AskReply reply;
+  std::deque<std::string> others;
+  auto asked = ksn::questions_of(request);
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& group : request.questions()) {
-      for (std::size_t at = 0; at + group.length() <= group.digests().size() && group.length() > 0; at += group.length()) {
-        const auto digest = group.digests().substr(at, group.length());
-        ++seen_.digests;
-        ++seen_.times[digest];
-        ksn_v1::Record record;
-        record.set_kind(group.kind());
-        record.set_asked(mood == Mood::other_question ? std::string(digest.size(), 'x') : digest);
-        if (digest.size() == ksn::kDigestBytes) {
-          const auto known = known_.find({group.kind(), digest});
-          if (known != known_.end()) *record.mutable_facts() = known->second;
-          else record.mutable_facts()->set_ttl_seconds(600);
-        } else {
-          record.set_ttl_seconds(600);
-          for (const auto& [what, facts] : known_) {
-            if (what.first != group.kind() || !what.second.starts_with(digest)) continue;
-            auto* found = record.add_found();
-            found->set_digest(what.second);
-            *found->mutable_facts() = facts;
-          }
-          if (mood == Mood::wrong_prefix) {
-            auto* found = record.add_found();
-            found->set_digest(std::string(ksn::kDigestBytes, '\x7e'));
-            found->mutable_facts()->set_verdict(ksn_v1::VERDICT_UNTRUSTED);
-          }
+    for (auto& question : asked) {
+      const std::string digest(question.asked);
+      ++seen_.digests;
+      ++seen_.times[digest];
+      if (mood == Mood::other_question) question.asked = others.emplace_back(digest.size(), 'x');
+      if (digest.size() == ksn::kDigestBytes) {
+        ksn_v1::Facts facts;
+        const auto known = known_.find({static_cast<ksn_v1::ObjectKind>(question.kind), digest});
+        if (known != known_.end()) facts = known->second;
+        else facts.set_ttl_seconds(600);
+        reply.add_answers()->set_said(facts.SerializeAsString());
+      } else {
+        ksn_v1::UnderPrefix list;
+        list.set_ttl_seconds(600);
+        for (const auto& [what, facts] : known_) {
+          if (what.first != question.kind || !what.second.starts_with(digest)) continue;
+          auto* found = list.add_found();
+          found->set_digest(what.second);
+          *found->mutable_facts() = facts;
         }
-        records.push_back(record.SerializeAsString());
+        if (mood == Mood::wrong_prefix) {
+          auto* found = list.add_found();
+          found->set_digest(std::string(ksn::kDigestBytes, '\x7e'));
+          found->mutable_facts()->set_verdict(ksn_v1::VERDICT_UNTRUSTED);
+        }
+        reply.add_answers()->set_said(list.SerializeAsString());
       }
     }
   }
-  if (mood == Mood::too_few && !records.empty()) records.pop_back();
-  std::vector<std::string_view> views(records.begin(), records.end());
-  ksn_v1::Head head;
-  head.set_root(ksn::merkle_root(views));
-  head.set_leaves(views.size());
-  head.set_issued(mood == Mood::stale ? now_seconds() - 90 * 86400 : mood == Mood::future ? now_seconds() + 3600 : now_seconds() - issued_ago_);
-  head.set_ksn(mood == Mood::other_ksn ? "Somebody else" : name_);
-  head.set_private_ksn(private_);
-  ksn_v1::AskReply reply;
-  *reply.add_heads() = must(ksn::sign_head(head, mood == Mood::forged ? stranger_ : key_));
-  if (mood == Mood::forged) reply.mutable_heads(0)->set_keyid(key_.public_key().key_id());
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    auto* answer = reply.add_answers();
-    answer->set_record(records[i]);
-    answer->set_leaf(i);
-  }
+  if (mood == Mood::too_few && !asked.empty()) asked.pop_back(), reply.mutable_answers()->RemoveLast();
+  const auto issued = mood == Mood::stale ? now_seconds() - 90 * 86400 : mood == Mood::future ? now_seconds() + 3600 : now_seconds() - issued_ago_;
+  must(ksn::seal(reply, asked, mood == Mood::other_ksn ? "Somebody else" : name_, private_, issued, mood == Mood::forged ? stranger_ : key_, request.each_sealed()));
+  if (mood == Mood::forged) reply.mutable_signers(0)->set_keyid(key_.public_key().key_id());
   const std::lock_guard lock(mutex_);
   if (request.asker().extended())
     for (const auto& wish : wishes_) *reply.add_wishes() = wish;

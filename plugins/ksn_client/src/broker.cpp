@@ -9,6 +9,13 @@ constexpr std::size_t kMostWaitingQuestions = 100'000;
 constexpr unsigned kMostBatches = 8;
 constexpr std::chrono::milliseconds kMargin(15);  // for the way back to who asked
 
+// Fields in the order of their numbers, each once: what readers of a kept answer may rely on.
+template <class Message>
+std::string in_our_words(std::string_view said) {
+  Message message;
+  return message.ParseFromArray(said.data(), static_cast<int>(said.size())) ? message.SerializeAsString() : std::string();
+}
+
 // In a message: one group for each kind and length, and no order that tells which was asked first.
 bool goes_before(const Key& a, const Key& b) { return a.kind != b.kind ? a.kind < b.kind : a.length != b.length ? a.length < b.length : a.digest < b.digest; }
 
@@ -25,7 +32,7 @@ struct Broker::Flight {
 };
 struct Broker::Batch {
   std::vector<Key> keys;
-  std::shared_ptr<Trust> trust;
+  std::shared_ptr<const Trust> trust;
   std::shared_ptr<Cache> cache;
   std::uint64_t generation = 0;
   std::vector<Answered> answers;  // once taken
@@ -47,7 +54,7 @@ void Broker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Broker::use(std::shared_ptr<Trust> trust, std::shared_ptr<Cache> cache, std::chrono::milliseconds batch, std::chrono::milliseconds timeout) {
+void Broker::use(std::shared_ptr<const Trust> trust, std::shared_ptr<Cache> cache, std::chrono::milliseconds batch, std::chrono::milliseconds timeout) {
   const std::lock_guard lock(mutex_);
   trust_ = std::move(trust);
   cache_ = std::move(cache);
@@ -186,52 +193,28 @@ void Broker::send(std::unique_lock<std::mutex>& lock) {
 Result<> Broker::take(Batch& batch, const ksn_channel::Answer& answer, const Way& way) {
   v1::AskReply reply;
   if (!reply.ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
-  if (static_cast<std::size_t>(reply.answers_size()) != batch.keys.size())
-    return fail(Code::untrusted, cat("it answered ", std::to_string(reply.answers_size()), " of ", std::to_string(batch.keys.size()), " questions"));
   const auto now = parts_.now();
-  PICKET_LET(proven, batch.trust->verify(reply, now));
-  if (proven.size() != batch.keys.size()) return fail(Code::untrusted, "not every answer is proven");
-  std::vector<std::int64_t> issued;
-  for (const auto& signed_head : reply.heads()) {
-    v1::Head head;
-    if (!head.ParseFromString(signed_head.head())) return fail(Code::invalid, "its answer is malformed");
-    issued.push_back(head.issued());
-  }
-  struct Keepable {
-    std::string value;
-    std::int64_t until;
-  };
-  std::vector<Keepable> kept(proven.size());
+  std::vector<picket::ksn::Question> questions;
+  for (const auto& key : batch.keys) questions.push_back({key.kind, key.asked()});
+  PICKET_LET(proven, batch.trust->verify(reply, questions, now));
+  std::vector<std::string> values(proven.size());
   for (std::size_t i = 0; i < proven.size(); ++i) {
-    const Key& key = batch.keys[i];
-    v1::Record record;
-    if (!record.ParseFromString(proven[i].record) || proven[i].head >= issued.size()) return fail(Code::invalid, "its answer is malformed");
-    if (static_cast<std::uint8_t>(record.kind()) != key.kind || record.asked() != key.asked()) return fail(Code::untrusted, "it answered other questions than were asked");
-    const auto fresh_until = picket::ksn::fresh_until(record, issued[proven[i].head]);
+    const auto& [said, signer, issued, fresh_until, repeatable_until] = proven[i];
     if (fresh_until + picket::ksn::kClockSkewSeconds < now)
       return fail(Code::expired, cat("its answers are out of date by ", std::to_string(now - std::max<std::int64_t>(fresh_until, 0)), " s: are the clocks right?"));
-    kept[i].until = picket::ksn::repeatable_until(record, issued[proven[i].head]);
-    if (key.is_prefix()) {
-      for (const auto& found : record.found())
-        if (found.digest().size() != picket::ksn::kDigestBytes || !found.digest().starts_with(key.asked())) return fail(Code::untrusted, "it listed a digest under a wrong prefix");
-      record.clear_asked();
-      record.clear_kind();
-      kept[i].value = record.SerializeAsString();
-    } else {
-      kept[i].value = record.facts().SerializeAsString();
-    }
+    values[i] = batch.keys[i].is_prefix() ? in_our_words<v1::UnderPrefix>(said) : in_our_words<v1::Facts>(said);
   }
   // All is well: only now anything of it counts.
   auto& answers = batch.answers;
-  answers.resize(kept.size());
+  answers.resize(values.size());
   {
     const std::lock_guard lock(mutex_);
     if (batch.generation != generation_) return fail(Code::cancelled, "cancelled");
   }
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (batch.cache && kept[i].until > now) batch.cache->put(batch.keys[i], kept[i].value, kept[i].until);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (batch.cache && proven[i].repeatable_until > now) batch.cache->put(batch.keys[i], values[i], proven[i].repeatable_until);
     answers[i].from = way.is_proxy ? v1::Checked::PROXY : v1::Checked::SERVER;
-    answers[i].value = std::make_shared<const std::string>(std::move(kept[i].value));
+    answers[i].value = std::make_shared<const std::string>(std::move(values[i]));
   }
   if (parts_.answered) parts_.answered(reply);
   return {};

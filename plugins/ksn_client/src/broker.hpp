@@ -21,23 +21,12 @@
 namespace ksn_client {
 
 // Whose answers count; made anew when the provider changes.
-class Trust {
- public:
-  Trust(std::vector<picket::trust::PublicKey> keys, std::string ksn, bool private_ksn) : verifier_(std::move(keys), std::move(ksn), private_ksn) {}
-  [[nodiscard]] Result<std::vector<picket::ksn::Proven>> verify(const v1::AskReply& reply, std::int64_t now) {
-    const std::lock_guard lock(mutex_);
-    return verifier_.verify(reply, now);
-  }
-
- private:
-  std::mutex mutex_;
-  picket::ksn::Verifier verifier_;
-};
+using Trust = picket::ksn::Verifier;
 
 // Of one key.
 struct Answered {
   v1::Checked::From from = v1::Checked::NOBODY;
-  std::shared_ptr<const std::string> value;  // of a full digest: Facts; of a prefix: a Record with what is under it; as on the wire
+  std::shared_ptr<const std::string> value;  // of a full digest: Facts; of a prefix: UnderPrefix; as on the wire
   std::string why;                           // NOBODY
 };
 
@@ -53,7 +42,7 @@ class Broker {
   explicit Broker(Parts parts);
   ~Broker();  // whoever posts has ended: nothing comes back any more
 
-  void use(std::shared_ptr<Trust> trust, std::shared_ptr<Cache> cache, std::chrono::milliseconds batch, std::chrono::milliseconds timeout);
+  void use(std::shared_ptr<const Trust> trust, std::shared_ptr<Cache> cache, std::chrono::milliseconds batch, std::chrono::milliseconds timeout);
 
   // `done` once, on any thread: in the order of the keys, at the latest at the deadline.
   using Done = std::function<void(std::vector<Answered>)>;
@@ -91,7 +80,7 @@ class Broker {
   const Parts parts_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<Trust> trust_;
+  std::shared_ptr<const Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::chrono::milliseconds batch_{3}, timeout_{5000};
   std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights_;

@@ -39,7 +39,7 @@ v1::Verdict verdict_in(std::string_view facts) {
 
 std::string facts_for(const Key& full, const Key& asked, std::string_view value) {
   if (!asked.is_prefix()) return std::string(value);
-  v1::Record list;
+  v1::UnderPrefix list;
   if (!list.ParseFromArray(value.data(), static_cast<int>(value.size()))) return {};
   for (const auto& found : list.found())
     if (found.digest() == full.asked()) return found.facts().SerializeAsString();

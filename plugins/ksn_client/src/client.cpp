@@ -276,7 +276,7 @@ void Client::put_in_force(Derived derived) {
     }
     cache = open_cache(settings, owner);
   }
-  auto trust = provider ? std::make_shared<Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
+  auto trust = provider ? std::make_shared<const Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
   bool went_off = false;
   const auto take = [&] {
     const std::lock_guard lock(mutex_);

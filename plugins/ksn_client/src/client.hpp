@@ -106,7 +106,7 @@ class Client {
   Situation situation_;
   std::optional<picket::ksn::Provider> provider_;
   picket::FileStamp provider_seen_;                            // the file that was looked at last, good or not
-  std::shared_ptr<Trust> trust_;
+  std::shared_ptr<const Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
   std::vector<picket::FileStamp> lists_seen_;                  // the files of it, as they were looked at last

@@ -20,7 +20,7 @@ using picket::cat;
 using picket::Code;
 using picket::fail_errno;
 
-constexpr char kMagic[16] = "picket-ksn-c 1\n";
+constexpr char kMagic[16] = "picket-ksn-c 2\n";
 constexpr std::size_t kWindow = 8;
 
 // Each step can be undone when the word is known, so damage within one word is always seen, any other all but always.

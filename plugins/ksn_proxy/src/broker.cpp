@@ -14,9 +14,19 @@ using picket::cat;
 namespace ksn = picket::ksn;
 namespace v1 = picket::ksn::v1;
 
+namespace {
+
+std::vector<std::string> wires_of(const ksn::Verifier& verifier) {
+  std::vector<std::string> out;
+  for (const auto& signer : verifier.signers()) out.push_back(signer_wire(signer.SerializeAsString()));
+  return out;
+}
+
+}  // namespace
+
 Broker::Broker(const BrokerSettings& settings, Parts parts)
     : settings_(settings), parts_(std::move(parts)), answers_(parts_.answers ? parts_.answers : std::make_shared<Answers>(settings.cache_bytes)), hasher_(answers_->hasher),
-      cache_(answers_->cache), licences_(settings.most_licences),
+      signers_(wires_of(parts_.verifier)), cache_(answers_->cache), licences_(settings.most_licences),
       pending_(64, QuestionHash{&hasher_}), newcomers_(settings.new_licences_at_once) {
   const auto now = Clock::now();
   for (auto& [id, standing] : std::exchange(parts_.standings, {}))
@@ -185,11 +195,8 @@ std::string Broker::write_reply(const List& entries, bool extended, int& status)
     if constexpr (std::is_pointer_v<std::decay_t<decltype(one)>>) return one;
     else return one.get();
   };
-  for (const auto& one : entries) {
-    const auto* entry = get(one);
-    bytes += entry->size + (entry->head->alone ? entry->head->wire.size() : 0);
-  }
-  ReplyWriter writer(++answers_->stamp);
+  for (const auto& one : entries) bytes += get(one)->size;
+  ReplyWriter writer(signers_);
   writer.reserve(std::min(bytes, ksn::kMostReplyBytes));
   status = 200;
   for (const auto& one : entries) {

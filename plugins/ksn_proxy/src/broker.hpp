@@ -51,7 +51,6 @@ struct Answers {
   explicit Answers(std::size_t bytes) : cache(bytes) {}
   const Hasher hasher;
   Cache cache;
-  std::uint64_t stamp = 0;                        // of the last reply: entries remember it
 };
 
 class Broker {
@@ -63,7 +62,7 @@ class Broker {
     std::string version;
     std::function<std::int64_t()> now;            // Unix seconds
     std::function<void(std::string_view)> warn;   // any thread
-    std::shared_ptr<Answers> answers{};           // of the broker before, of the same size; none: it begins with none
+    std::shared_ptr<Answers> answers{};           // of the broker before, of the same keys and size; none: it begins with none
     Standings standings{};                        // what the broker before was told of licences
   };
   Broker(const BrokerSettings& settings, Parts parts);
@@ -124,7 +123,7 @@ class Broker {
   Parts parts_;
   const std::shared_ptr<Answers> answers_;
   const Hasher& hasher_;
-  std::mutex verifier_mutex_;
+  const std::vector<std::string> signers_;        // the verifier's, as they stand in replies
   mutable std::mutex mutex_;
   std::condition_variable wakes_;
   Cache& cache_;

@@ -21,36 +21,17 @@ constexpr int kMostWishes = 64;  // of one answer of the KSN
 Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view body, NewWishes& wishes) {
   v1::AskReply reply;
   if (body.size() > ksn::kMostReplyBytes || !reply.ParseFromArray(body.data(), static_cast<int>(body.size()))) return fail(Code::invalid, "this is no AskReply");
-  if (static_cast<std::size_t>(reply.answers_size()) != batch.keys.size())
-    return fail(Code::invalid, cat(std::to_string(reply.answers_size()), " answers to ", std::to_string(batch.keys.size()), " questions"));
-  std::vector<ksn::Proven> proven;
-  {
-    const std::lock_guard lock(verifier_mutex_);
-    PICKET_LET(verified, parts_.verifier.verify(reply, parts_.now()));
-    proven = std::move(verified);
-  }
-  std::vector<v1::Record> records(proven.size());
-  for (std::size_t i = 0; i < proven.size(); ++i) {
-    if (!records[i].ParseFromString(proven[i].record)) return fail(Code::invalid, "an answer holds no record");
-    // A true answer to another question is none to this one.
-    if (static_cast<int>(records[i].kind()) != batch.keys[i].kind || records[i].asked() != batch.keys[i].view())
-      return fail(Code::untrusted, cat("answer ", std::to_string(i), " is one to another question"));
-  }
-  std::vector<Head*> heads(static_cast<std::size_t>(reply.heads_size()));
-  std::vector<std::int64_t> issued(heads.size());
+  std::vector<ksn::Question> questions;
+  questions.reserve(batch.keys.size());
+  for (const auto& key : batch.keys) questions.push_back({key.kind, key.view()});
+  PICKET_LET(proven, parts_.verifier.verify(reply, questions, parts_.now()));
   std::vector<EntryRef> out;
   out.reserve(proven.size());
   for (std::size_t i = 0; i < proven.size(); ++i) {
-    auto& head = heads[proven[i].head];
-    if (head == nullptr) {
-      const auto& signed_head = reply.heads(static_cast<int>(proven[i].head));
-      v1::Head inner;
-      if (!inner.ParseFromString(signed_head.head())) return fail(Code::invalid, "a head is malformed");
-      issued[proven[i].head] = inner.issued();
-      head = make_head(signed_head.SerializeAsString(), inner.leaves());
-    }
+    const auto& answer = reply.answers(static_cast<int>(i));
+    if (!answer.has_seal()) return fail(Code::untrusted, cat("answer ", std::to_string(i), " has no seal of its own: it cannot be handed on"));
     const auto& key = batch.keys[i];
-    out.push_back(make_entry(key, hasher_(key), head, proven[i].record, proven[i].leaf, proven[i].path, ksn::repeatable_until(records[i], issued[proven[i].head])));
+    out.push_back(make_entry(key, hasher_(key), proven[i].said, static_cast<std::uint8_t>(proven[i].signer), proven[i].issued, answer.seal().signature(), proven[i].repeatable_until));
   }
   // Only for what was asked. Nobody signs a wish: the device's own policy decides.
   for (int i = 0; batch.extended && i < std::min(reply.wishes_size(), kMostWishes); ++i) {

@@ -53,6 +53,7 @@ void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
     asker.set_product("picket");
     asker.set_version(parts_.version);
     asker.set_extended(batch->extended);
+    request.set_each_sealed(true);
     v1::Questions* questions = nullptr;
     for (const auto& key : batch->keys) {
       if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {

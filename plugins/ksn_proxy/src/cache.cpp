@@ -8,7 +8,7 @@
 namespace ksn_proxy {
 namespace {
 
-constexpr std::size_t kUsualEntry = 384;  // bytes; only sizes the sketch
+constexpr std::size_t kUsualEntry = 240;  // bytes; only sizes the sketch
 constexpr std::size_t kAhead = 8;         // entries of a batch on their way: a processor fetches only so many lines at a time
 
 }  // namespace
@@ -98,7 +98,7 @@ std::vector<Entry*> Cache::find(const std::vector<Key>& keys, const std::vector<
     if (i < out.size()) {
       __builtin_prefetch(sketch_.place_of(hashes[i]), 1);
       if (const auto* entry = reinterpret_cast<const char*>(probable(hashes[i])); entry != nullptr)
-        for (std::size_t line = 0; line < 8; ++line) __builtin_prefetch(entry + line * 64);
+        for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(entry + line * 64);
     }
     if (i >= kAhead) out[i - kAhead] = find(keys[i - kAhead], hashes[i - kAhead], now);
   }
@@ -106,7 +106,7 @@ std::vector<Entry*> Cache::find(const std::vector<Key>& keys, const std::vector<
 }
 
 void Cache::insert(Entry* entry, std::int64_t now) {
-  if (entry->fresh_until <= now || entry->cost() + entry->head->cost() > most_bytes_ / 8) return;
+  if (entry->fresh_until <= now || entry->cost() > most_bytes_ / 8) return;
   for (auto at = entry->hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
     if (slots_[at].hash != entry->hash || !(slots_[at].entry->key == entry->key)) continue;
     auto* old = slots_[at].entry;
@@ -147,7 +147,6 @@ void Cache::remove(Entry* entry) {
   unlink(entry);
   --counters_.entries;
   counters_.bytes -= entry->cost();
-  if (--entry->head->cached == 0) counters_.bytes -= entry->head->cost();
   release(entry);
 }
 
@@ -185,7 +184,7 @@ void Cache::make_room(std::int64_t now) {
       break;
     }
   }
-  // A head's weight can be left over when the window is empty.
+  // The window is empty, and an answer has grown in its place.
   while (counters_.bytes > most_bytes_) {
     auto* other = victim(now);
     if (other == nullptr) return;
@@ -197,7 +196,6 @@ void Cache::make_room(std::int64_t now) {
 void Cache::table_insert(Entry* entry) {
   if (++counters_.entries > slots_.size() / 8 * 5) grow();
   counters_.bytes += entry->cost();
-  if (entry->head->cached++ == 0) counters_.bytes += entry->head->cost();
   auto at = entry->hash & mask_;
   while (slots_[at].entry != nullptr) at = (at + 1) & mask_;
   slots_[at] = {entry->hash, entry};

@@ -19,8 +19,9 @@ void put_field(std::string& out, char tag, std::string_view bytes) {
   out.append(bytes);
 }
 
-constexpr char kHeads = 0x0a, kAnswers = 0x12;                               // of AskReply
-constexpr char kRecord = 0x0a, kHead = 0x10, kLeaf = 0x18, kPath = 0x22;     // of Answer
+constexpr char kSigners = 0x0a, kAnswers = 0x12;              // of AskReply
+constexpr char kSaid = 0x0a, kSeal = 0x12;                    // of Answer
+constexpr char kSigner = 0x08, kIssued = 0x10, kSignature = 0x1a;  // of Seal
 
 }  // namespace
 
@@ -29,62 +30,51 @@ Hasher::Hasher() {
   std::memcpy(secret_, bytes.data(), sizeof secret_);
 }
 
-void release(Head* head) {
-  if (--head->refs == 0) delete head;
-}
-
 void release(Entry* entry) {
   if (--entry->refs != 0) return;
-  release(entry->head);
   entry->~Entry();
   std::free(entry);
 }
 
-Head* make_head(std::string_view signed_head, std::uint64_t leaves) {
-  auto* out = new Head;
-  put_field(out->wire, kHeads, signed_head);
-  out->alone = leaves == 1;
-  return out;
-}
-
-EntryRef make_entry(const Key& key, std::uint64_t hash, Head* head, std::string_view record, std::uint64_t leaf, std::string_view path, std::int64_t fresh_until) {
+EntryRef make_entry(const Key& key, std::uint64_t hash, std::string_view said, std::uint8_t signer, std::int64_t issued, std::string_view signature, std::int64_t fresh_until) {
+  std::string seal(1, kIssued);
+  put_varint(seal, static_cast<std::uint64_t>(issued));
+  put_field(seal, kSignature, signature);
+  // The signer has another number in each reply: last, and always one byte long.
+  static_assert(picket::ksn::kMostSigners < 0x80);
+  seal.append({kSigner, 0});
   std::string answer;
-  answer.reserve(record.size() + path.size() + 24);
-  put_field(answer, kRecord, record);
-  if (leaf != 0) {
-    answer.push_back(kLeaf);
-    put_varint(answer, leaf);
-  }
-  if (!path.empty()) put_field(answer, kPath, path);
-  // The head's index is another one in each reply: last, and always two bytes long (a varint may be longer than it need be).
-  answer.append({kHead, static_cast<char>(0x80), 0});
+  put_field(answer, kSaid, said);
+  put_field(answer, kSeal, seal);
   std::string wire;
-  wire.reserve(answer.size() + 6);
   put_field(wire, kAnswers, answer);
 
   void* memory = std::malloc(sizeof(Entry) + wire.size());
   if (memory == nullptr) throw std::bad_alloc();
   auto* entry = new (memory) Entry;
   entry->key = key;
+  entry->signer = signer;
   entry->hash = hash;
   entry->fresh_until = fresh_until;
-  entry->head = head;
-  ++head->refs;
   entry->size = static_cast<std::uint32_t>(wire.size());
   std::memcpy(entry->wire(), wire.data(), wire.size());
   return EntryRef(entry);
 }
 
+std::string signer_wire(std::string_view signer) {
+  std::string out;
+  put_field(out, kSigners, signer);
+  return out;
+}
+
 void ReplyWriter::add(Entry& entry) {
-  auto& head = *entry.head;
-  if (head.stamp != stamp_ || head.alone) {
-    head.stamp = stamp_;
-    head.index = heads_++;
-    out_.append(head.wire);
+  auto& number = numbers_[entry.signer];
+  if (number == kNone) {
+    number = count_++;
+    out_.append(signers_[entry.signer]);
   }
   out_.append(entry.wire(), entry.size);
-  out_[out_.size() - 2] = static_cast<char>(0x80 | (head.index & 0x7f));
-  out_[out_.size() - 1] = static_cast<char>(head.index >> 7);
+  out_.back() = static_cast<char>(number);
 }
 
 }  // namespace ksn_proxy

@@ -4,9 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "ksn/limits.hpp"
 
 namespace ksn_proxy {
 
@@ -41,26 +44,15 @@ class Hasher {
   std::uint64_t secret_[4];
 };
 
-// A signed head and how many answers of the cache need it.
-struct Head {
-  std::string wire;             // as it stands in an AskReply, with tag and length
-  bool alone = false;           // of one leaf: its answer has no path, and the head can vouch for one answer only
-  std::uint32_t refs = 0;
-  std::uint32_t cached = 0;     // entries of the cache among them
-  std::uint64_t stamp = 0;      // the reply it was last put into, and its index there
-  std::uint32_t index = 0;
-  [[nodiscard]] std::size_t cost() const { return sizeof(Head) + wire.capacity() + 32; }
-};
-
 struct Entry {
   Key key;
   std::uint8_t uses = 0;        // for the cache's clock: at most 3
   std::uint8_t place = 0;       // the cache's: which queue; 0: none
+  std::uint8_t signer = 0;      // of the verifier's
   std::uint32_t refs = 0;
   std::uint32_t size = 0;
   std::uint64_t hash = 0;
   std::int64_t fresh_until = 0;
-  Head* head = nullptr;
   Entry *next = nullptr, *previous = nullptr;
 
   [[nodiscard]] char* wire() { return reinterpret_cast<char*>(this + 1); }
@@ -68,7 +60,6 @@ struct Entry {
 };
 
 void release(Entry* entry);
-void release(Head* head);
 
 class EntryRef {
  public:
@@ -91,22 +82,27 @@ class EntryRef {
   Entry* entry_ = nullptr;
 };
 
-// The head counts the entries that name it; it dies with the last of them.
-[[nodiscard]] Head* make_head(std::string_view signed_head, std::uint64_t leaves);
-[[nodiscard]] EntryRef make_entry(const Key& key, std::uint64_t hash, Head* head, std::string_view record, std::uint64_t leaf, std::string_view path, std::int64_t fresh_until);
+// said, issued, signature: of an answer with a seal of its own.
+[[nodiscard]] EntryRef make_entry(const Key& key, std::uint64_t hash, std::string_view said, std::uint8_t signer, std::int64_t issued, std::string_view signature,
+                                  std::int64_t fresh_until);
 
-// Puts an AskReply together. Heads are numbered as they come.
+// A Signer as it stands in an AskReply, with tag and length.
+[[nodiscard]] std::string signer_wire(std::string_view signer);
+
+// Puts an AskReply together. Signers are numbered as they come.
 class ReplyWriter {
  public:
-  explicit ReplyWriter(std::uint64_t stamp) : stamp_(stamp) {}  // never used before
+  explicit ReplyWriter(std::span<const std::string> signers) : signers_(signers) { numbers_.fill(kNone); }  // of entries, at most kMostSigners
   void reserve(std::size_t bytes) { out_.reserve(bytes); }
   void add(Entry& entry);
   [[nodiscard]] std::size_t size() const { return out_.size(); }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:
-  const std::uint64_t stamp_;
-  std::uint32_t heads_ = 0;
+  static constexpr std::uint8_t kNone = 0xff;
+  const std::span<const std::string> signers_;
+  std::array<std::uint8_t, picket::ksn::kMostSigners> numbers_;
+  std::uint8_t count_ = 0;
   std::string out_;
 };
 

@@ -1,8 +1,6 @@
 #include "asking.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "ksn/limits.hpp"
 
@@ -11,17 +9,10 @@ namespace {
 
 using picket::cat;
 using picket::ksn_store::append_varint;
-using picket::ksn_store::put_varint;
 
 // The messages of an answer are written field by field: parsing and building objects would cost more than looking up.
 constexpr char field(int number, int wire_type) { return static_cast<char>(number << 3 | wire_type); }
 constexpr int kVarint = 0, kBytes = 2;
-
-std::size_t varint_size(std::uint64_t number) { return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7; }
-char* put_bytes(std::string_view bytes, char* at) {
-  std::memcpy(at, bytes.data(), bytes.size());
-  return at + bytes.size();
-}
 
 void append_bytes(int number, std::string_view bytes, std::string& out) {
   out += field(number, kBytes);
@@ -35,6 +26,13 @@ std::string seconds_field(int number, std::uint32_t seconds) {
   return out;
 }
 
+std::string seal_of(std::int64_t issued, const std::string& signature) {
+  v1::Seal seal;
+  seal.set_issued(issued);
+  seal.set_signature(signature);
+  return seal.SerializeAsString();
+}
+
 constexpr std::size_t kMostUnknown = 64;
 
 }  // namespace
@@ -43,7 +41,7 @@ Asking::Asking(const ServiceSettings& settings) : settings_(settings) {
   const auto& ttl = settings.ttl;
   const std::array<std::uint32_t, 4> seconds{ttl.unknown, ttl.trusted, ttl.abusable, ttl.untrusted};
   for (std::size_t i = 0; i < seconds.size(); ++i) ttl_[i] = seconds_field(v1::Facts::kTtlSecondsFieldNumber, seconds[i]);
-  prefix_ttl_ = seconds_field(v1::Record::kTtlSecondsFieldNumber, ttl.prefix);
+  prefix_ttl_ = seconds_field(v1::UnderPrefix::kTtlSecondsFieldNumber, ttl.prefix);
 }
 
 tl::expected<std::size_t, Refused> Asking::count(const v1::AskRequest& request) {
@@ -61,30 +59,19 @@ tl::expected<std::size_t, Refused> Asking::count(const v1::AskRequest& request) 
   return out;
 }
 
-// Answer{record}: neither head (the first) nor leaf and path (all leaves, in order) need saying. Returns where the record goes.
-char* Asking::begin_answer(std::size_t record_bytes, std::string& out) {
-  const auto answer_bytes = 1 + varint_size(record_bytes) + record_bytes, before = out.size();
-  out.resize(before + 1 + varint_size(answer_bytes) + answer_bytes);
-  char* at = out.data() + before;
-  *at++ = field(v1::AskReply::kAnswersFieldNumber, kBytes);
-  at = put_varint(answer_bytes, at);
-  *at++ = field(v1::Answer::kRecordFieldNumber, kBytes);
-  return put_varint(record_bytes, at);
-}
-
-void Asking::append_answer(int kind, std::string_view digest, std::string_view facts, std::string_view ttl, std::string& out) {
-  static_assert(picket::ksn::kDigestBytes < 0x80, "its length is one byte");
-  const auto facts_bytes = facts.size() + ttl.size(), record_bytes = 4 + digest.size() + 1 + varint_size(facts_bytes) + facts_bytes;
-  char* const record = begin_answer(record_bytes, out);
-  char* at = record;
-  *at++ = field(v1::Record::kKindFieldNumber, kVarint);
-  *at++ = static_cast<char>(kind);
-  *at++ = field(v1::Record::kAskedFieldNumber, kBytes);
-  *at++ = static_cast<char>(digest.size());
-  at = put_bytes(digest, at);
-  *at++ = field(v1::Record::kFactsFieldNumber, kBytes);
-  at = put_bytes(ttl, put_bytes(facts, put_varint(facts_bytes, at)));
-  tree_.add({record, record_bytes});
+bool Asking::append_answer(const picket::ksn::Question& question, Sealing& sealing, std::string& out) {
+  answer_.clear();
+  append_bytes(v1::Answer::kSaidFieldNumber, said_, answer_);
+  std::string signature;
+  if (sealing.each) {
+    auto signed_ = sealing.signer.sign(sealing.statement.of_answer(question, said_));
+    if (!signed_) return false;
+    signature = std::move(*signed_);
+    append_bytes(v1::Answer::kSealFieldNumber, seal_of(sealing.issued, signature), answer_);
+  }
+  append_bytes(v1::AskReply::kAnswersFieldNumber, answer_, out);
+  digest_.add(question, said_, signature);
+  return true;
 }
 
 tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request, picket::ksn_store::Store& store, const Signer& signer, std::int64_t now, AskCounts& counts,
@@ -94,7 +81,9 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
     return error.code == picket::Code::too_large ? tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, cat(error.message, ": ask by more bytes"), 0})
                                                  : tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
   };
-  tree_.clear();
+  const auto cannot_sign = [] { return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30}); };
+  Sealing sealing{signer, {settings_.name, settings_.private_ksn, now}, now, request.each_sealed()};
+  (void)digest_.take();  // of a request that was refused in its middle
   std::string out;
   for (const auto& questions : request.questions()) {
     const std::string_view digests = questions.digests();
@@ -105,11 +94,12 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
         last_error_ = std::move(looked).error();
         return store_failed(last_error_);
       }
-      out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 64 + 256);
+      out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 16 + 512);
       for (std::size_t i = 0; i < batch_.of.size(); ++i) {
         const auto digest = digests.substr(i * length, length);
         const auto facts = batch_.facts(i);
-        append_answer(questions.kind(), digest, facts, ttl_[std::min<std::size_t>(batch_.of[i].verdict, 3)], out);
+        said_.assign(facts).append(ttl_[std::min<std::size_t>(batch_.of[i].verdict, 3)]);
+        if (!append_answer({questions.kind(), digest}, sealing, out)) return cannot_sign();
         if (!facts.empty())
           ++counts.known;
         else if (questions.kind() == v1::OBJECT_FILE && unknown.size() < kMostUnknown)
@@ -125,34 +115,31 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
         last_error_ = std::move(under).error();
         return store_failed(last_error_);
       }
-      record_.clear();
-      record_ += field(v1::Record::kKindFieldNumber, kVarint);
-      record_ += static_cast<char>(questions.kind());
-      append_bytes(v1::Record::kAskedFieldNumber, prefix, record_);
+      said_.clear();
       for (const auto& one : *under) {
         found_.clear();
         append_bytes(v1::Found::kDigestFieldNumber, one.digest, found_);
         append_bytes(v1::Found::kFactsFieldNumber, cat(one.facts, ttl_[std::min<std::size_t>(one.verdict, 3)]), found_);
-        append_bytes(v1::Record::kFoundFieldNumber, found_, record_);
+        append_bytes(v1::UnderPrefix::kFoundFieldNumber, found_, said_);
       }
-      record_ += prefix_ttl_;
-      put_bytes(record_, begin_answer(record_.size(), out));
-      tree_.add(record_);
+      said_ += prefix_ttl_;
+      if (!append_answer({questions.kind(), prefix}, sealing, out)) return cannot_sign();
       if (out.size() > picket::ksn::kMostReplyBytes - 4096) return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, "the answer would be larger than 4 MiB: ask for less at a time", 0});
       ++counts.prefixes;
       counts.known += under->size();
     }
   }
-  if (tree_.leaves() == 0) return out;
-  v1::Head head;
-  head.set_root(std::string(tree_.root()));
-  head.set_leaves(tree_.leaves());
-  head.set_issued(now);
-  head.set_ksn(settings_.name);
-  head.set_private_ksn(settings_.private_ksn);
-  v1::SignedHead signed_head;
-  if (auto good = signer.sign(head, signed_head); !good) return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30});
-  append_bytes(v1::AskReply::kHeadsFieldNumber, signed_head.SerializeAsString(), out);
+  if (out.empty()) return out;
+  v1::AskReply rest;
+  auto& whose = *rest.add_signers();
+  whose.set_keyid(signer.keyid());
+  whose.set_ksn(settings_.name);
+  whose.set_private_ksn(settings_.private_ksn);
+  auto signature = signer.sign(sealing.statement.of_reply(digest_.take()));
+  if (!signature) return cannot_sign();
+  rest.mutable_seal()->set_issued(now);
+  rest.mutable_seal()->set_signature(std::move(*signature));
+  rest.AppendToString(&out);  // messages may be joined
   return out;
 }
 

@@ -1,4 +1,4 @@
-// One batch of questions: looked up, put together, signed once. Keeps its memory from batch to batch. One thread at a time.
+// One batch of questions: looked up, put together, sealed. Keeps its memory from batch to batch. One thread at a time.
 #pragma once
 
 #include <array>
@@ -32,15 +32,22 @@ class Asking {
   [[nodiscard]] const picket::Error& last_error() const { return last_error_; }
 
  private:
-  [[nodiscard]] char* begin_answer(std::size_t record_bytes, std::string& out);
-  void append_answer(int kind, std::string_view digest, std::string_view facts, std::string_view ttl, std::string& out);
+  // One request's: who seals its answers, and how.
+  struct Sealing {
+    const Signer& signer;
+    picket::ksn::Statement statement;
+    std::int64_t issued;
+    bool each;
+  };
+  // What is in said_. False: it cannot be signed.
+  [[nodiscard]] bool append_answer(const picket::ksn::Question& question, Sealing& sealing, std::string& out);
 
   const ServiceSettings& settings_;
   std::array<std::string, 4> ttl_;  // by verdict: the field ttl_seconds of Facts
-  std::string prefix_ttl_;          // the field ttl_seconds of Record
-  picket::ksn::Tree tree_;
+  std::string prefix_ttl_;          // the field ttl_seconds of UnderPrefix
+  picket::ksn::ReplyDigest digest_;
   picket::ksn_store::Batch batch_;
-  std::string record_, found_;
+  std::string said_, found_, answer_;
   picket::Error last_error_;
 };
 

@@ -5,7 +5,6 @@
 #include <sodium.h>
 
 #include "base/free_with.hpp"
-#include "ksn/answers.hpp"
 
 namespace ksn_service {
 
@@ -28,16 +27,12 @@ Result<Signer> Signer::from_pem(std::string_view pem) {
   return out;
 }
 
-Result<> Signer::sign(const picket::ksn::v1::Head& head, picket::ksn::v1::SignedHead& out) const {
-  if (!fast_) return picket::ksn::sign_head(head, key_, keyid_, out);
-  if (!head.SerializeToString(out.mutable_head())) return fail(Code::internal, "cannot write a head");
-  const auto message = picket::ksn::signed_bytes(out.head());
-  auto* signature = out.mutable_signature();
-  signature->resize(crypto_sign_BYTES);
-  if (crypto_sign_detached(reinterpret_cast<unsigned char*>(signature->data()), nullptr, reinterpret_cast<const unsigned char*>(message.data()), message.size(), secret_.data()) != 0)
+Result<std::string> Signer::sign(std::string_view statement) const {
+  if (!fast_) return key_.sign(statement);
+  std::string out(crypto_sign_BYTES, '\0');
+  if (crypto_sign_detached(reinterpret_cast<unsigned char*>(out.data()), nullptr, reinterpret_cast<const unsigned char*>(statement.data()), statement.size(), secret_.data()) != 0)
     return fail(Code::internal, "cannot sign");
-  out.set_keyid(keyid_);
-  return {};
+  return out;
 }
 
 }  // namespace ksn_service

@@ -1,10 +1,9 @@
-// Signs the heads of this KSN's answers. Any thread.
+// Signs this KSN's answers. Any thread.
 #pragma once
 
 #include <array>
 #include <string>
 
-#include "picket/ksn/v1/wire.pb.h"
 #include "trust/keys.hpp"
 
 namespace ksn_service {
@@ -14,7 +13,7 @@ class Signer {
   // pem: PKCS#8, not encrypted. Ed25519, or what trust::PrivateKey can sign with.
   [[nodiscard]] static picket::Result<Signer> from_pem(std::string_view pem);
 
-  [[nodiscard]] picket::Result<> sign(const picket::ksn::v1::Head& head, picket::ksn::v1::SignedHead& out) const;
+  [[nodiscard]] picket::Result<std::string> sign(std::string_view statement) const;
   [[nodiscard]] const std::string& keyid() const { return keyid_; }
 
  private:

@@ -49,12 +49,15 @@ TEST_F(KsnProxy, killed_with_devices_and_messages_waiting_loses_no_message) {
   auto said = status();
   ASSERT_EQ(said.addresses_size(), 1) << said.state() << picketd_->log();
   auto proxy = road(said.addresses(0));
-  const auto answer = post(proxy, "/ksn/v1/ask", ask_of({digest_of(1), digest_of(2), digest_of(1).substr(0, 8)}));
+  const auto body = ask_of({digest_of(1), digest_of(2), digest_of(1).substr(0, 8)});
+  const auto answer = post(proxy, "/ksn/v1/ask", body);
   ASSERT_TRUE(answer) << answer.error().message;
   ASSERT_EQ(answer->status, 200);
   control::AskReply reply;
   ASSERT_TRUE(reply.ParseFromString(answer->body));
-  EXPECT_TRUE(ksn_.verifier().verify(reply, ksn_.now));
+  control::AskRequest request;
+  ASSERT_TRUE(request.ParseFromString(body));
+  EXPECT_TRUE(ksn_.verifier().verify(reply, picket::ksn::questions_of(request), ksn_.now));
 
   const auto at = port();
   stop_ksn();
@@ -179,11 +182,11 @@ TEST_F(KsnProxyOfAPrivateKsn, repeats_its_answers_and_its_refusals_and_goes_on_w
     ASSERT_TRUE(reply.ParseFromString(answer->body));
     ASSERT_EQ(answer->status, 200) << answer->body << picketd_->log() << service_.log();
     ASSERT_EQ(reply.answers_size(), 3);
-    control::Record record;
-    ASSERT_TRUE(record.ParseFromString(reply.answers(1).record()));
-    EXPECT_EQ(record.facts().verdict(), control::VERDICT_UNTRUSTED);
-    ASSERT_TRUE(record.ParseFromString(reply.answers(2).record()));
-    EXPECT_EQ(record.facts().verdict(), control::VERDICT_UNKNOWN);
+    control::Facts facts;
+    ASSERT_TRUE(facts.ParseFromString(reply.answers(1).said()));
+    EXPECT_EQ(facts.verdict(), control::VERDICT_UNTRUSTED);
+    ASSERT_TRUE(facts.ParseFromString(reply.answers(2).said()));
+    EXPECT_EQ(facts.verdict(), control::VERDICT_UNKNOWN);
     if (!is_there) continue;
     const auto refused = post(proxy, "/ksn/v1/ask", ask_of({digest_of(1)}, "L-2"));
     ASSERT_TRUE(refused) << refused.error().message;

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <functional>
+#include <limits>
 
 #include "ksn/answers.hpp"
 #include "ksn/limits.hpp"
@@ -16,48 +18,40 @@ class KsnVerifier : public testing::Test {
   trust::PrivateKey key_ = trust::PrivateKey::generate("ed25519").value();
   trust::PrivateKey stranger_ = trust::PrivateKey::generate("ed25519").value();
   Verifier verifier_{{stranger_.public_key(), key_.public_key()}, "example", true};
+  std::deque<std::string> digests_;
+  std::vector<Question> asked_;  // of the last reply
 
-  static v1::Record record(int n) {
-    v1::Record out;
-    out.set_kind(v1::OBJECT_FILE);
-    out.set_asked(std::string(31, 'd') + static_cast<char>(n));
-    out.mutable_facts()->set_verdict(n % 2 ? v1::VERDICT_UNTRUSTED : v1::VERDICT_TRUSTED);
-    out.mutable_facts()->set_threat("threat " + std::to_string(n));
-    out.mutable_facts()->set_ttl_seconds(60);
+  static v1::Facts facts(int n) {
+    v1::Facts out;
+    out.set_verdict(n % 2 ? v1::VERDICT_UNTRUSTED : v1::VERDICT_TRUSTED);
+    out.set_threat("threat " + std::to_string(n));
+    out.set_ttl_seconds(60);
     return out;
   }
-  static v1::Head head() {
-    v1::Head out;
-    out.set_issued(kNow);
-    out.set_ksn("example");
-    out.set_private_ksn(true);
-    return out;
+  void asks(std::string asked, v1::ObjectKind kind = v1::OBJECT_FILE) { asked_.push_back({kind, digests_.emplace_back(std::move(asked))}); }
+  v1::AskReply sealed(v1::AskReply reply, bool each = false, std::int64_t issued = kNow, std::string_view ksn = "example", bool private_ksn = true) const {
+    EXPECT_TRUE(seal(reply, asked_, ksn, private_ksn, issued, key_, each));
+    return reply;
   }
-  // As a service answers: one head, all leaves, no paths unless wanted.
-  v1::AskReply reply(int count, bool paths = false, v1::Head of = head(), std::function<void(v1::Record&)> change = {}) const {
+  v1::AskReply unsealed(int count) {
+    asked_.clear();
     v1::AskReply out;
-    std::vector<std::string> texts;
     for (int i = 0; i < count; ++i) {
-      auto one = record(i);
-      if (change) change(one);
-      texts.push_back(one.SerializeAsString());
+      asks(std::string(30, 'd') + static_cast<char>(i >> 8) + static_cast<char>(i));
+      out.add_answers()->set_said(facts(i).SerializeAsString());
     }
-    const std::vector<std::string_view> records(texts.begin(), texts.end());
-    of.set_root(merkle_root(records));
-    if (of.leaves() == 0) of.set_leaves(records.size());
-    *out.add_heads() = sign_head(of, key_).value();
-    const auto proofs = merkle_paths(records);
-    for (int i = 0; i < count; ++i) {
-      auto* answer = out.add_answers();
-      answer->set_record(texts[static_cast<std::size_t>(i)]);
-      if (!paths) continue;
-      answer->set_leaf(static_cast<std::uint64_t>(i));
-      answer->set_path(proofs[static_cast<std::size_t>(i)]);
-    }
+    return out;
+  }
+  // As a service answers who asks for itself.
+  v1::AskReply whole(int count) { return sealed(unsealed(count)); }
+  // As a proxy hands them on.
+  v1::AskReply each(int count) {
+    auto out = sealed(unsealed(count), true);
+    out.clear_seal();
     return out;
   }
   Code refused(const v1::AskReply& reply, std::string_view text) {
-    const auto result = verifier_.verify(reply, kNow);
+    const auto result = verifier_.verify(reply, asked_, kNow);
     if (result) {
       ADD_FAILURE() << "was accepted, expected: " << text;
       return Code::internal;
@@ -67,188 +61,244 @@ class KsnVerifier : public testing::Test {
   }
 };
 
-TEST_F(KsnVerifier, accepts_a_batch_and_gives_each_answer_its_proof) {
-  for (const int count : {1, 2, 3, 100, 1000}) {
-    const auto sent = reply(count);
-    const auto proven = verifier_.verify(sent, kNow);
-    ASSERT_TRUE(proven) << proven.error().message;
-    ASSERT_EQ(proven->size(), static_cast<std::size_t>(count));
-    v1::Head signed_head;
-    ASSERT_TRUE(signed_head.ParseFromString(sent.heads(0).head()));
-    for (std::size_t i = 0; i < proven->size(); ++i) {
-      EXPECT_EQ((*proven)[i].record, sent.answers(static_cast<int>(i)).record());
-      EXPECT_EQ(merkle_root_of((*proven)[i].record, (*proven)[i].leaf, signed_head.leaves(), (*proven)[i].path).value(), signed_head.root());
+TEST_F(KsnVerifier, accepts_a_reply_sealed_as_a_whole_and_each_answer_by_itself) {
+  for (const int count : {1, 2, 100, 1000}) {
+    for (const auto& sent : {whole(count), each(count), sealed(unsealed(count), true)}) {
+      const auto proven = verifier_.verify(sent, asked_, kNow);
+      ASSERT_TRUE(proven) << proven.error().message;
+      ASSERT_EQ(proven->size(), static_cast<std::size_t>(count));
+      for (std::size_t i = 0; i < proven->size(); ++i) {
+        EXPECT_EQ((*proven)[i].said, sent.answers(static_cast<int>(i)).said());
+        EXPECT_EQ((*proven)[i].signer, 1u);  // of the verifier's keys
+        EXPECT_EQ((*proven)[i].issued, kNow);
+        EXPECT_EQ((*proven)[i].fresh_until, kNow + 60);
+      }
     }
   }
+  asked_.clear();
+  EXPECT_TRUE(verifier_.verify(v1::AskReply(), asked_, kNow).value().empty());
 }
 
-TEST_F(KsnVerifier, accepts_what_a_proxy_repeats_from_several_batches) {
-  const auto one = reply(10), two = reply(7, true);
-  const auto kept = verifier_.verify(one, kNow).value();
-  v1::AskReply mixed;
-  *mixed.add_heads() = one.heads(0);
-  *mixed.add_heads() = two.heads(0);
-  for (const int i : {9, 3}) {
-    auto* answer = mixed.add_answers();
-    const auto& from = kept[static_cast<std::size_t>(i)];
-    answer->set_record(from.record), answer->set_path(from.path), answer->set_leaf(from.leaf);
-    *mixed.add_answers() = two.answers(i == 9 ? 0 : 6);
-    mixed.mutable_answers(mixed.answers_size() - 1)->set_head(1);
-  }
-  const auto proven = verifier_.verify(mixed, kNow);
+TEST_F(KsnVerifier, accepts_what_a_proxy_repeats_of_several_replies_and_keys) {
+  auto mixed = each(3);
+  auto asked = asked_;
+  asked_ = {asked[1]};
+  v1::AskReply other;
+  *other.add_answers() = mixed.answers(1);
+  ASSERT_TRUE(seal(other, asked_, "example", true, kNow - 30, stranger_, true));
+  *mixed.mutable_answers(1) = other.answers(0);
+  *mixed.add_signers() = other.signers(0);
+  mixed.mutable_answers(1)->mutable_seal()->set_signer(1);
+  asked_ = asked;
+  const auto proven = verifier_.verify(mixed, asked_, kNow);
   ASSERT_TRUE(proven) << proven.error().message;
-  EXPECT_EQ((*proven)[0].record, one.answers(9).record());
-  EXPECT_EQ((*proven)[3].head, 1u);
-  EXPECT_TRUE(verifier_.verify(v1::AskReply(), kNow).value().empty());
+  EXPECT_EQ((*proven)[0].signer, 1u);
+  EXPECT_EQ((*proven)[1].signer, 0u);
+  EXPECT_EQ((*proven)[1].issued, kNow - 30);
 }
 
-TEST_F(KsnVerifier, refuses_a_changed_record) {
-  for (const bool paths : {false, true}) {
-    auto sent = reply(5, paths);
-    auto forged = record(3);
-    forged.mutable_facts()->set_verdict(v1::VERDICT_TRUSTED);
-    sent.mutable_answers(3)->set_record(forged.SerializeAsString());
-    EXPECT_EQ(refused(sent, "vouch"), Code::untrusted);
+TEST_F(KsnVerifier, names_its_signers_as_replies_do) {
+  const auto sent = whole(1);
+  ASSERT_EQ(verifier_.signers().size(), 2u);
+  EXPECT_EQ(verifier_.signers()[1].SerializeAsString(), sent.signers(0).SerializeAsString());
+}
+
+TEST_F(KsnVerifier, refuses_a_changed_answer) {
+  auto sent = whole(5);
+  sent.mutable_answers(3)->set_said(facts(4).SerializeAsString());
+  EXPECT_EQ(refused(sent, "reply: has a wrong signature"), Code::untrusted);
+  sent = each(5);
+  sent.mutable_answers(3)->set_said(facts(4).SerializeAsString());
+  EXPECT_EQ(refused(sent, "answer 3 has a wrong signature"), Code::untrusted);
+}
+
+TEST_F(KsnVerifier, refuses_an_honest_answer_to_another_question) {
+  for (const bool by_itself : {false, true}) {
+    const auto sent = by_itself ? each(5) : whole(5);
+    asked_[2].kind = v1::OBJECT_SOFTWARE;
+    EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
+    asked_[2] = {v1::OBJECT_FILE, asked_[3].asked};
+    EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
+    auto swapped = by_itself ? each(5) : whole(5);
+    swapped.mutable_answers()->SwapElements(1, 3);  // both say "untrusted"
+    EXPECT_EQ(refused(swapped, "wrong signature"), Code::untrusted);
+  }
+  // What is said of a prefix does not count for another one that begins alike.
+  asked_.clear();
+  asks("abcde");
+  v1::AskReply reply;
+  reply.add_answers();
+  const auto sent = sealed(reply, true);
+  asked_[0].asked = asked_[0].asked.substr(0, 4);
+  EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
+}
+
+TEST_F(KsnVerifier, refuses_a_left_out_and_a_doubled_answer) {
+  for (const bool by_itself : {false, true}) {
+    auto sent = by_itself ? each(5) : whole(5);
+    sent.mutable_answers()->RemoveLast();
+    EXPECT_EQ(refused(sent, "4 answers to 5 questions"), Code::untrusted);
+    asked_.pop_back();
+    if (!by_itself) EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
+    *sent.add_answers() = sent.answers(0);
+    EXPECT_EQ(refused(sent, "5 answers to 4 questions"), Code::untrusted);
   }
 }
 
-TEST_F(KsnVerifier, refuses_a_left_out_a_doubled_and_an_exchanged_answer) {
-  auto sent = reply(5);
-  sent.mutable_answers()->RemoveLast();
-  EXPECT_EQ(refused(sent, "5 answers, 4 came"), Code::untrusted);
-  sent = reply(5);
-  *sent.add_answers() = sent.answers(4);
-  EXPECT_EQ(refused(sent, "5 answers, 6 came"), Code::untrusted);
-  sent = reply(5);
-  sent.mutable_answers()->SwapElements(1, 2);
-  EXPECT_EQ(refused(sent, "does not vouch"), Code::untrusted);
+TEST_F(KsnVerifier, refuses_a_changed_seal) {
+  for (const bool by_itself : {false, true}) {
+    const auto good = by_itself ? each(5) : whole(5);
+    const auto with = [&](std::function<void(v1::Seal&)> change) {
+      auto out = good;
+      change(by_itself ? *out.mutable_answers(2)->mutable_seal() : *out.mutable_seal());
+      return out;
+    };
+    const std::string where = by_itself ? "answer 2" : "reply";
+    EXPECT_EQ(refused(with([](auto& seal) { seal.set_issued(kNow + 1); }), "wrong signature"), Code::untrusted);
+    EXPECT_EQ(refused(with([](auto& seal) { (*seal.mutable_signature())[10] ^= 1; }), "wrong signature"), Code::untrusted);
+    EXPECT_EQ(refused(with([](auto& seal) { seal.clear_signature(); }), "wrong signature"), Code::untrusted);
+    EXPECT_EQ(refused(with([](auto& seal) { seal.set_signature(std::string(1025, 's')); }), "more than 1024 bytes"), Code::too_large);
+    EXPECT_EQ(refused(with([](auto& seal) { seal.set_signer(1); }), "is sealed by signer 1 of 1"), Code::invalid);
+    auto key = good;
+    key.mutable_signers(0)->set_keyid(stranger_.public_key().key_id());
+    EXPECT_EQ(refused(key, "wrong signature"), Code::untrusted);
+    key.mutable_signers(0)->set_keyid("0123456789abcdef0123");
+    EXPECT_EQ(refused(key, "key 0123456789abcdef, which is none of the provider's"), Code::untrusted);
+  }
 }
 
-TEST_F(KsnVerifier, refuses_a_changed_path_and_a_changed_leaf) {
-  auto sent = reply(5, true);
-  (*sent.mutable_answers(2)->mutable_path())[40] ^= 1;
-  EXPECT_EQ(refused(sent, "answer 2 is not what its head vouches for"), Code::untrusted);
-  sent = reply(5, true);
-  sent.mutable_answers(2)->set_leaf(3);
-  EXPECT_EQ(refused(sent, "answer 2 is not"), Code::untrusted);
-  sent = reply(5, true);
-  sent.mutable_answers(2)->mutable_path()->resize(64);
-  EXPECT_EQ(refused(sent, "answer 2: an inclusion proof of 64 bytes"), Code::invalid);
-  sent = reply(5);
-  sent.mutable_answers(2)->set_leaf(4);
-  EXPECT_EQ(refused(sent, "is said to be leaf 4, but is 2"), Code::invalid);
-}
-
-TEST_F(KsnVerifier, refuses_a_changed_head_signature_or_key) {
-  auto sent = reply(5);
-  v1::Head changed;
-  ASSERT_TRUE(changed.ParseFromString(sent.heads(0).head()));
-  changed.set_issued(kNow + 1);
-  sent.mutable_heads(0)->set_head(changed.SerializeAsString());
-  EXPECT_EQ(refused(sent, "head 0: has a wrong signature"), Code::untrusted);
-  sent = reply(5);
-  ASSERT_TRUE(verifier_.verify(sent, kNow));  // also when the true one was seen before
-  (*sent.mutable_heads(0)->mutable_signature())[10] ^= 1;
+TEST_F(KsnVerifier, takes_no_seal_for_another_kind_of_seal) {
+  // The reply's signature as the only answer's, and the other way round.
+  auto sent = sealed(unsealed(1), true);
+  const auto of_answer = sent.answers(0).seal(), of_reply = sent.seal();
+  auto by_itself = sent;
+  by_itself.clear_seal();
+  *by_itself.mutable_answers(0)->mutable_seal() = of_reply;
+  EXPECT_EQ(refused(by_itself, "wrong signature"), Code::untrusted);
+  *sent.mutable_seal() = of_answer;
   EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
-  sent = reply(5);
-  sent.mutable_heads(0)->set_keyid(stranger_.public_key().key_id());
-  EXPECT_EQ(refused(sent, "wrong signature"), Code::untrusted);
-  sent.mutable_heads(0)->set_keyid("0123456789abcdef0123");
-  EXPECT_EQ(refused(sent, "key 0123456789abcdef, which is none of the provider's"), Code::untrusted);
-  sent.mutable_heads(0)->set_head("\xff");
-  EXPECT_EQ(refused(sent, "head 0 is malformed"), Code::invalid);
 }
 
-TEST_F(KsnVerifier, refuses_another_ksn_and_a_head_from_the_future) {
-  auto other = head();
-  other.set_ksn("other");
-  EXPECT_EQ(refused(reply(2, false, other), "private KSN \"other\", not of \"example\""), Code::untrusted);
-  other = head();
-  other.set_private_ksn(false);
-  EXPECT_EQ(refused(reply(2, false, other), "global KSN"), Code::untrusted);
-  other = head();
-  other.set_issued(kNow + kClockSkewSeconds);
-  EXPECT_TRUE(verifier_.verify(reply(2, false, other), kNow));
-  other.set_issued(kNow + kClockSkewSeconds + 1);
-  EXPECT_EQ(refused(reply(2, false, other), "301 seconds in the future"), Code::untrusted);
+TEST_F(KsnVerifier, lets_the_seal_of_a_reply_vouch_for_those_of_its_answers) {
+  // Who hands answers on need not check each seal: the reply's covers them.
+  const auto good = sealed(unsealed(3), true);
+  auto sent = good;
+  (*sent.mutable_answers(1)->mutable_seal()->mutable_signature())[5] ^= 1;
+  EXPECT_EQ(refused(sent, "reply: has a wrong signature"), Code::untrusted);
+  sent = good;
+  sent.mutable_answers(1)->clear_seal();
+  EXPECT_EQ(refused(sent, "reply: has a wrong signature"), Code::untrusted);
+  sent = good;
+  sent.mutable_answers(1)->mutable_seal()->set_issued(kNow - 1);
+  EXPECT_EQ(refused(sent, "answer 1 has a seal of its own by another signer or of another time"), Code::invalid);
+  sent = good;
+  *sent.add_signers() = sent.signers(0);
+  sent.mutable_answers(1)->mutable_seal()->set_signer(1);
+  EXPECT_EQ(refused(sent, "another signer"), Code::invalid);
 }
 
-TEST_F(KsnVerifier, refuses_a_root_of_the_wrong_size_and_absurd_numbers) {
-  auto sent = reply(2);
-  v1::Head bad = head();
-  bad.set_root("short"), bad.set_leaves(2);
-  *sent.mutable_heads(0) = sign_head(bad, key_).value();
-  EXPECT_EQ(refused(sent, "no usable root"), Code::invalid);
-  bad.set_root(std::string(32, 'r')), bad.set_leaves(~std::uint64_t{0});
-  *sent.mutable_heads(0) = sign_head(bad, key_).value();
-  EXPECT_EQ(refused(sent, "no usable root"), Code::invalid);
-  sent = reply(2);
-  sent.mutable_answers(1)->set_head(1);
-  EXPECT_EQ(refused(sent, "answer 1 names head 1 of 1"), Code::invalid);
+TEST_F(KsnVerifier, refuses_an_answer_without_a_seal) {
+  auto sent = each(3);
+  sent.mutable_answers(2)->clear_seal();
+  EXPECT_EQ(refused(sent, "answer 2 is not sealed"), Code::untrusted);
+  EXPECT_EQ(refused(unsealed(1), "answer 0 is not sealed"), Code::untrusted);
+}
+
+TEST_F(KsnVerifier, refuses_another_ksn_and_answers_from_the_future) {
+  for (const bool by_itself : {false, true}) {
+    const auto of = [&](std::int64_t issued, std::string_view ksn = "example", bool private_ksn = true) {
+      auto out = sealed(unsealed(2), by_itself, issued, ksn, private_ksn);
+      if (by_itself) out.clear_seal();
+      return out;
+    };
+    EXPECT_EQ(refused(of(kNow, "other"), "private KSN \"other\", not of \"example\""), Code::untrusted);
+    EXPECT_EQ(refused(of(kNow, "example", false), "global KSN"), Code::untrusted);
+    // Another name put over it is signed as well.
+    auto renamed = of(kNow, "other");
+    renamed.mutable_signers(0)->set_ksn("example");
+    EXPECT_EQ(refused(renamed, "wrong signature"), Code::untrusted);
+    EXPECT_TRUE(verifier_.verify(of(kNow + kClockSkewSeconds), asked_, kNow));
+    EXPECT_EQ(refused(of(kNow + kClockSkewSeconds + 1), "301 seconds in the future"), Code::untrusted);
+  }
 }
 
 TEST_F(KsnVerifier, keeps_the_limits) {
-  EXPECT_EQ(refused(reply(1001), "1001 answers"), Code::too_large);
-  v1::AskReply heads = reply(1);
-  for (int i = 0; i < 1000; ++i) *heads.add_heads() = heads.heads(0);
-  EXPECT_EQ(refused(heads, "1001 heads"), Code::too_large);
-  const auto with = [&](auto change) { return reply(1, false, head(), change); };
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.mutable_facts()->set_threat(std::string(257, 't')); }), "256 bytes"), Code::too_large);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.set_asked("abc"); }), "a digest of 3 bytes"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.set_asked(std::string(33, 'a')); }), "a digest of 33 bytes"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.set_kind(static_cast<v1::ObjectKind>(9)); }), "kind 9"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.mutable_facts()->set_verdict(static_cast<v1::Verdict>(7)); }), "verdict 7"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { for (int i = 0; i < 11; ++i) r.mutable_facts()->add_countries("DE"); }), "10 countries"), Code::too_large);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.mutable_facts()->add_countries("Germany"); }), "two letters"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.add_found()->set_digest(r.asked()); }), "full digest"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) { r.set_asked("abcd"), r.add_found()->set_digest(std::string(32, 'x')); }), "not under its prefix"), Code::invalid);
-  EXPECT_EQ(refused(with([](v1::Record& r) {
-              r.set_asked("xxxx");
-              for (int i = 0; i < 1001; ++i) r.add_found()->set_digest(std::string(32, 'x'));
-            }),
-            "more than 1000 objects"),
-            Code::too_large);
-  auto garbled = reply(1);
-  garbled.mutable_answers(0)->set_record("\xff\xff");
-  EXPECT_EQ(refused(garbled, "answer 0 holds no record"), Code::invalid);
-}
-
-TEST_F(KsnVerifier, remembers_a_bounded_number_of_heads) {
-  for (int i = 0; i < 1100; ++i) {  // more than it remembers, twice round
-    auto of = head();
-    of.set_issued(kNow - i);
-    const auto sent = reply(1, false, of);
-    ASSERT_TRUE(verifier_.verify(sent, kNow));
-    ASSERT_TRUE(verifier_.verify(sent, kNow));
+  EXPECT_EQ(refused(whole(1001), "1001 answers"), Code::too_large);
+  auto signers = whole(1);
+  for (std::size_t i = 0; i < kMostSigners; ++i) *signers.add_signers() = signers.signers(0);
+  EXPECT_EQ(refused(signers, "17 signers"), Code::too_large);
+  const auto with = [&](auto change) {
+    asked_.clear();
+    asks(std::string(32, 'd'));
+    auto one = facts(1);
+    change(one);
+    v1::AskReply reply;
+    reply.add_answers()->set_said(one.SerializeAsString());
+    return sealed(reply);
+  };
+  EXPECT_EQ(refused(with([](v1::Facts& facts) { facts.set_threat(std::string(257, 't')); }), "256 bytes"), Code::too_large);
+  EXPECT_EQ(refused(with([](v1::Facts& facts) { facts.set_verdict(static_cast<v1::Verdict>(7)); }), "verdict 7"), Code::invalid);
+  EXPECT_EQ(refused(with([](v1::Facts& facts) { for (int i = 0; i < 11; ++i) facts.add_countries("DE"); }), "10 countries"), Code::too_large);
+  EXPECT_EQ(refused(with([](v1::Facts& facts) { facts.add_countries("Germany"); }), "two letters"), Code::invalid);
+  const auto under = [&](std::string prefix, int count, char of) {
+    asked_.clear();
+    asks(std::move(prefix));
+    v1::UnderPrefix list;
+    for (int i = 0; i < count; ++i) list.add_found()->set_digest(std::string(32, of));
+    v1::AskReply reply;
+    reply.add_answers()->set_said(list.SerializeAsString());
+    return sealed(reply);
+  };
+  EXPECT_EQ(refused(under("abcd", 1, 'x'), "not under its prefix"), Code::invalid);
+  EXPECT_EQ(refused(under("xxxx", 1001, 'x'), "more than 1000 objects"), Code::too_large);
+  EXPECT_TRUE(verifier_.verify(under("xxxx", 1000, 'x'), asked_, kNow));
+  for (const std::size_t length : {std::size_t{32}, std::size_t{4}}) {
+    asked_.clear();
+    asks(std::string(length, 'd'));
+    v1::AskReply reply;
+    reply.add_answers()->set_said("\xff\xff");
+    EXPECT_EQ(refused(sealed(reply), length == 32 ? "answer 0: holds no facts" : "answer 0: holds no list"), Code::invalid);
   }
 }
 
-TEST(KsnFreshness, ends_after_the_records_own_time_to_live) {
-  v1::Record record;
-  record.set_asked(std::string(32, 'a'));
-  record.mutable_facts()->set_ttl_seconds(60);
-  record.set_ttl_seconds(7);
-  EXPECT_EQ(fresh_until(record, 1000), 1060);
-  record.set_asked("abcd");
-  EXPECT_EQ(fresh_until(record, 1000), 1007);
-  record.set_ttl_seconds(~0u);
-  EXPECT_EQ(fresh_until(record, 1000), 1000 + std::int64_t{kMostTtlSeconds});
+TEST(KsnQuestions, are_those_of_the_request_in_order_without_what_is_cut_off) {
+  v1::AskRequest request;
+  const auto add = [&](v1::ObjectKind kind, std::uint32_t length, std::string digests) {
+    auto& group = *request.add_questions();
+    group.set_kind(kind);
+    group.set_length(length);
+    group.set_digests(std::move(digests));
+  };
+  add(v1::OBJECT_ADDRESS, 4, "aaaabbbbcc");
+  add(v1::OBJECT_FILE, 0, "dddd");
+  add(v1::OBJECT_FILE, 32, std::string(32, 'e'));
+  const auto questions = questions_of(request);
+  ASSERT_EQ(questions.size(), 3u);
+  EXPECT_EQ(questions[1].asked, "bbbb");
+  EXPECT_EQ(questions[1].kind, v1::OBJECT_ADDRESS);
+  EXPECT_EQ(questions[2].asked, std::string(32, 'e'));
+}
+
+// What answers.hpp says is signed: another implementation must come to the same bytes.
+TEST(KsnStatement, is_these_bytes) {
+  using namespace std::string_literals;
+  Statement statement("KSN", true, 0x0102030405060708);
+  const auto who = "\x01\x02\x03\x04\x05\x06\x07\x08"s + "\x01"s + "\x00\x03"s + "KSN";
+  EXPECT_EQ(statement.of_answer({v1::OBJECT_SOFTWARE, "abcd"}, "said"), "picket-ksn-answer-v1\n" + who + "\x03\x04" + "abcd" + "said");
+  EXPECT_EQ(statement.of_reply("digest"), "picket-ksn-reply-v1\n" + who + "digest");
+}
+
+TEST(KsnFreshness, ends_after_the_time_to_live) {
+  EXPECT_EQ(fresh_until(60, 1000), 1060);
+  EXPECT_EQ(fresh_until(~0u, 1000), 1000 + std::int64_t{kMostTtlSeconds});
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
-  EXPECT_EQ(fresh_until(record, most), most);
+  EXPECT_EQ(fresh_until(60, most), most);
 }
 
 TEST(KsnFreshness, lets_nobody_repeat_an_answer_that_has_no_time_to_live) {
-  v1::Record record;
-  record.set_asked(std::string(32, 'a'));
-  record.set_ttl_seconds(7);  // counts for prefixes only
-  EXPECT_EQ(fresh_until(record, 1000), 1000);
-  EXPECT_EQ(repeatable_until(record, 1000), 0);
-  record.mutable_facts()->set_ttl_seconds(60);
-  EXPECT_EQ(repeatable_until(record, 1000), 1060);
-  record.set_asked("abcd");
-  EXPECT_EQ(repeatable_until(record, 1000), 1007);
-  record.set_ttl_seconds(0);
-  EXPECT_EQ(repeatable_until(record, 1000), 0);
+  EXPECT_EQ(fresh_until(0, 1000), 1000);
+  EXPECT_EQ(repeatable_until(0, 1000), 0);
+  EXPECT_EQ(repeatable_until(60, 1000), 1060);
 }
 
 }  // namespace

@@ -39,21 +39,13 @@ class KsnRotation : public testing::Test {
   }
   // What the service says now, as a client that has this provider file sees it.
   [[nodiscard]] bool believes(const ksn::Provider& provider) const {
-    v1::Record record;
-    record.set_kind(v1::OBJECT_FILE);
-    record.set_asked(std::string(32, 'a'));
     v1::AskReply reply;
-    reply.add_answers()->set_record(record.SerializeAsString());
-    const std::string_view leaf = reply.answers(0).record();
-    v1::Head head;
-    head.set_root(ksn::merkle_root({&leaf, 1}));
-    head.set_leaves(1);
-    head.set_issued(kNow);
-    head.set_ksn("example");
-    head.set_private_ksn(true);
+    reply.add_answers()->set_said("");
+    const std::string digest(32, 'a');
+    const std::vector<ksn::Question> asked{{v1::OBJECT_FILE, digest}};
     const auto key = trust::PrivateKey::from_pem(read_file(folder_.file("answers.key.pem"), 65536).value()).value();
-    *reply.add_heads() = ksn::sign_head(head, key).value();
-    return ksn::Verifier(provider.answer_keys, "example", true).verify(reply, kNow).has_value();
+    EXPECT_TRUE(ksn::seal(reply, asked, "example", true, kNow, key, false));
+    return ksn::Verifier(provider.answer_keys, "example", true).verify(reply, asked, kNow).has_value();
   }
   [[nodiscard]] std::int64_t changed_at() const {
     return std::chrono::duration_cast<std::chrono::seconds>(fs::file_time_type::clock::to_sys(fs::last_write_time(folder_.file("answers.former.pub.json"))).time_since_epoch()).count();

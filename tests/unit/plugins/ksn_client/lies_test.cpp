@@ -28,8 +28,8 @@ TEST_P(KsnLies, is_refused_and_nothing_of_it_is_kept) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, KsnLies,
-                         testing::Values(Lie{Mood::malformed, "malformed"}, Lie{Mood::truncated, "malformed"}, Lie{Mood::huge, "longer than"}, Lie{Mood::too_few, "of 1 questions"},
-                                         Lie{Mood::other_question, "other questions"}, Lie{Mood::forged, "signature"}, Lie{Mood::stale, "out of date"}, Lie{Mood::future, "future"},
+                         testing::Values(Lie{Mood::malformed, "malformed"}, Lie{Mood::truncated, "malformed"}, Lie{Mood::huge, "longer than"}, Lie{Mood::too_few, "0 answers to 1 questions"},
+                                         Lie{Mood::other_question, "wrong signature"}, Lie{Mood::forged, "signature"}, Lie{Mood::stale, "out of date"}, Lie{Mood::future, "future"},
                                          Lie{Mood::other_ksn, "Somebody else"}, Lie{Mood::unavailable, "not available: the store is away"}, Lie{Mood::licence_unknown, "not known to the provider"},
                                          Lie{Mood::licence_expired, "expired"}));
 

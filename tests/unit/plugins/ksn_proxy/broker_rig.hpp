@@ -32,8 +32,12 @@ class BrokerTest : public ::testing::Test {
     broker_.reset();
   }
   Answered ask(const std::vector<std::string>& digests, std::string_view licence = "good", v1::ObjectKind kind = v1::OBJECT_FILE) {
+    return ask_body(ask_of(digests, licence, kind));
+  }
+  Answered ask_body(std::string body) {
     Answered out;
-    broker_->ask(ask_of(digests, licence, kind), out.reply());
+    out.asked = std::move(body);
+    broker_->ask(out.asked, out.reply());
     return out;
   }
   Answered greet(std::string_view licence = "good") {
@@ -44,14 +48,25 @@ class BrokerTest : public ::testing::Test {
     broker_->greet(licence, ours, out.reply());
     return out;
   }
+  struct Said {
+    v1::Facts facts;
+    v1::UnderPrefix list;
+  };
   // The answers, checked as a client checks them; empty: they are not the provider's.
-  std::vector<v1::Record> records(Answered& answered) {
-    std::vector<v1::Record> out;
-    if (answered.wait() != 200) return out;
-    auto verified = ksn_.verifier().verify(answered.as<v1::AskReply>(), ksn_.now);
+  std::vector<Said> answers(Answered& answered) {
+    std::vector<Said> out;
+    v1::AskRequest request;
+    if (answered.wait() != 200 || !request.ParseFromString(answered.asked)) return out;
+    const auto reply = answered.as<v1::AskReply>();
+    const auto questions = ksn::questions_of(request);
+    const auto verified = ksn_.verifier().verify(reply, questions, ksn_.now);
     EXPECT_TRUE(verified) << (verified ? "" : verified.error().message);
     if (!verified) return out;
-    for (const auto& proven : *verified) EXPECT_TRUE(out.emplace_back().ParseFromString(proven.record));
+    for (std::size_t i = 0; i < verified->size(); ++i) {
+      const std::string said((*verified)[i].said);
+      auto& one = out.emplace_back();
+      EXPECT_TRUE(questions[i].asked.size() == 32 ? one.facts.ParseFromString(said) : one.list.ParseFromString(said));
+    }
     return out;
   }
   FakeKsn ksn_;

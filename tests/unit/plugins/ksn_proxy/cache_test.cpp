@@ -21,7 +21,7 @@ class CacheTest : public ::testing::Test {
  protected:
   EntryRef entry(std::uint64_t number, std::int64_t fresh_until = kNow + 100, std::size_t bytes = 100) {
     const Key key(1, digest_of(number));
-    return make_entry(key, hasher_(key), make_head(std::string(100, 'h'), 1), std::string(bytes, 'r'), 0, "", fresh_until);
+    return make_entry(key, hasher_(key), std::string(bytes, 's'), 0, 1, std::string(64, 'g'), fresh_until);
   }
   bool has(Cache& cache, std::uint64_t number, std::int64_t now = kNow) {
     const Key key(1, digest_of(number));
@@ -79,7 +79,7 @@ TEST_F(CacheTest, a_newer_answer_takes_the_place_of_an_older_one) {
 TEST_F(CacheTest, tells_a_prefix_from_the_digest_and_a_file_from_an_address) {
   Cache cache(1u << 20);
   const Key file(1, digest_of(1)), address(2, digest_of(1)), prefix(1, digest_of(1).substr(0, 31));
-  cache.insert(make_entry(file, hasher_(file), make_head("h", 1), "r", 0, "", kNow + 10).get(), kNow);
+  cache.insert(make_entry(file, hasher_(file), "s", 0, 1, "g", kNow + 10).get(), kNow);
   EXPECT_NE(cache.find(file, hasher_(file), kNow), nullptr);
   EXPECT_EQ(cache.find(address, hasher_(address), kNow), nullptr);
   EXPECT_EQ(cache.find(prefix, hasher_(prefix), kNow), nullptr);
@@ -89,12 +89,10 @@ TEST_F(CacheTest, never_holds_more_bytes_than_it_may_and_frees_all_of_them) {
   constexpr std::size_t most = 200'000;
   Cache cache(most);
   std::mt19937_64 random(1);
-  EntryRef keeps;  // a head lives as long as an entry that names it
+  EntryRef keeps;  // an answer on its way out lives on
   for (int i = 0; i < 20'000; ++i) {
-    // Answers of all sizes, some of which share a head.
     const Key key(1, digest_of(random() % 5000));
-    auto* head = i % 10 == 0 ? make_head(std::string(random() % 500, 'h'), 10) : keeps.get()->head;
-    auto made = make_entry(key, hasher_(key), head, std::string(random() % 2000, 'r'), 1, std::string(64, 'p'), kNow + 100);
+    auto made = make_entry(key, hasher_(key), std::string(random() % 2000, 's'), 1, 1, std::string(64, 'g'), kNow + 100);
     cache.insert(made.get(), kNow);
     if (i % 10 == 0) keeps = std::move(made);
     ASSERT_LE(cache.counters().bytes, most) << i;
@@ -163,8 +161,7 @@ template <class Next>
 std::pair<double, double> hit_shares(const Hasher& hasher, std::size_t places, int uses, Next next) {
   const Key some(1, digest_of(0));
   const auto cost = [&] {
-    const auto made = make_entry(some, hasher(some), make_head(std::string(100, 'h'), 1), std::string(100, 'r'), 0, "", kNow + 100);
-    return made.get()->cost() + made.get()->head->cost();
+    return make_entry(some, hasher(some), std::string(100, 's'), 0, 1, std::string(64, 'g'), kNow + 100).get()->cost();
   }();
   Cache cache(places * cost);
   Lru lru(places);
@@ -174,7 +171,7 @@ std::pair<double, double> hit_shares(const Hasher& hasher, std::size_t places, i
     const Key key(1, digest_of(number));
     const auto hash = hasher(key);
     if (cache.find(key, hash, kNow) != nullptr) ++ours;
-    else cache.insert(make_entry(key, hash, make_head(std::string(100, 'h'), 1), std::string(100, 'r'), 0, "", kNow + 100).get(), kNow);
+    else cache.insert(make_entry(key, hash, std::string(100, 's'), 0, 1, std::string(64, 'g'), kNow + 100).get(), kNow);
     theirs += lru.use(number) ? 1 : 0;
   }
   return {static_cast<double>(ours) / uses, static_cast<double>(theirs) / uses};

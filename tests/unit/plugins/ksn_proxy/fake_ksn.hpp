@@ -46,13 +46,13 @@ inline std::string ask_of(const std::vector<std::string>& digests, std::string_v
 
 class FakeKsn final : public ksn_proxy::Upstream {
  public:
-  FakeKsn() : key_(*trust::PrivateKey::generate("ed25519")), keyid_(key_.public_key().key_id()) {}
+  FakeKsn() : key_(*trust::PrivateKey::generate("ed25519")) {}
 
   [[nodiscard]] ksn::Verifier verifier() const { return {{key_.public_key()}, "test", true}; }
   [[nodiscard]] const trust::PublicKey& public_key() const { return key_.public_key(); }
 
   // ---- what it does
-  enum class Mode { answers, away, lies, other_question, other_name, too_few, refuses_blocked, broken };
+  enum class Mode { answers, away, lies, other_question, other_name, too_few, seals_only_all, refuses_blocked, broken };
   std::atomic<Mode> mode{Mode::answers};
   std::atomic<bool> holds{false};               // posts wait for let_go()
   std::atomic<std::uint32_t> ttl{3600};
@@ -126,42 +126,37 @@ class FakeKsn final : public ksn_proxy::Upstream {
 
   [[nodiscard]] std::string answer(const v1::AskRequest& request) {
     v1::AskReply reply;
-    std::vector<std::string> records;
-    for (const auto& asked : request.questions())
-      for (std::size_t at = 0; at + asked.length() <= asked.digests().size(); at += asked.length()) {
-        v1::Record record;
-        record.set_kind(asked.kind());
-        record.set_asked(asked.digests().substr(at, asked.length()));
-        if (mode == Mode::other_question) record.mutable_asked()->back() = static_cast<char>(record.asked().back() + 1);
-        if (asked.length() == 32) {
-          auto& facts = *record.mutable_facts();
-          const bool bad = (record.asked()[0] & 1) != 0;
-          facts.set_verdict(bad ? v1::VERDICT_UNTRUSTED : v1::VERDICT_UNKNOWN);
-          if (bad) facts.set_category("malware"), facts.set_threat("Test.Threat");
-          facts.set_ttl_seconds(ttl);
-        } else {
-          record.set_ttl_seconds(ttl);
-          auto& found = *record.add_found();
-          found.set_digest(record.asked() + std::string(32 - asked.length(), 'f'));
-          found.mutable_facts()->set_verdict(v1::VERDICT_UNTRUSTED);
-        }
-        records.push_back(record.SerializeAsString());
-        ++questions;
+    std::deque<std::string> others;
+    auto asked = ksn::questions_of(request);
+    for (auto& question : asked) {
+      if (mode == Mode::other_question) {
+        question.asked = others.emplace_back(question.asked);
+        others.back().back() = static_cast<char>(others.back().back() + 1);
       }
-    if (mode == Mode::too_few && !records.empty()) records.pop_back();
-    const std::vector<std::string_view> views(records.begin(), records.end());
-    v1::Head head;
-    head.set_root(ksn::merkle_root(views));
-    head.set_leaves(records.size());
-    head.set_issued(now + ahead);
-    head.set_ksn(mode == Mode::other_name ? "somebody" : "test");
-    head.set_private_ksn(true);
-    {
-      const std::lock_guard lock(mutex_);
-      if (!ksn::sign_head(head, key_, keyid_, *reply.add_heads())) std::abort();
+      if (question.asked.size() == 32) {
+        v1::Facts facts;
+        const bool bad = (question.asked[0] & 1) != 0;
+        facts.set_verdict(bad ? v1::VERDICT_UNTRUSTED : v1::VERDICT_UNKNOWN);
+        if (bad) facts.set_category("malware"), facts.set_threat("Test.Threat");
+        facts.set_ttl_seconds(ttl);
+        reply.add_answers()->set_said(facts.SerializeAsString());
+      } else {
+        v1::UnderPrefix list;
+        list.set_ttl_seconds(ttl);
+        auto& found = *list.add_found();
+        found.set_digest(std::string(question.asked) + std::string(32 - question.asked.size(), 'f'));
+        found.mutable_facts()->set_verdict(v1::VERDICT_UNTRUSTED);
+        reply.add_answers()->set_said(list.SerializeAsString());
+      }
+      ++questions;
     }
-    if (mode == Mode::lies && !records.empty()) records.back().back() = static_cast<char>(records.back().back() ^ 1);
-    for (const auto& record : records) reply.add_answers()->set_record(record);
+    if (mode == Mode::too_few && !asked.empty()) asked.pop_back(), reply.mutable_answers()->RemoveLast();
+    const bool each = request.each_sealed() && mode != Mode::seals_only_all;
+    if (!ksn::seal(reply, asked, mode == Mode::other_name ? "somebody" : "test", true, now + ahead, key_, each)) std::abort();
+    if (mode == Mode::lies && !asked.empty()) {
+      auto& said = *reply.mutable_answers(reply.answers_size() - 1)->mutable_said();
+      said.back() = static_cast<char>(said.back() ^ 1);
+    }
     if (request.asker().extended() && !wished.empty()) {
       for (const auto& digest : {wished, digest_of(424'242)}) {
         auto& wish = *reply.add_wishes();
@@ -199,7 +194,6 @@ class FakeKsn final : public ksn_proxy::Upstream {
   }
 
   const trust::PrivateKey key_;
-  const std::string keyid_;
   mutable std::mutex mutex_;
   std::condition_variable came_;
   std::deque<Held> held_;
@@ -210,6 +204,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
 // What a reply brought; wait() for it.
 class Answered {
  public:
+  std::string asked{};  // the AskRequest
   [[nodiscard]] ksn_server::Reply reply() {
     return ksn_server::Reply::to([state = state_](int status, std::string body) {
       const std::lock_guard lock(state->mutex);

@@ -48,15 +48,17 @@ TEST_F(KsnProxyPlugin, answers_over_tls_what_the_ksn_signed_and_keeps_it) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   const auto proxy = road();
   for (int round = 0; round < 2; ++round) {
-    const auto answer = post(proxy, "/ksn/v1/ask", ask_of({digest_of(1), digest_of(2)}));
+    const auto body = ask_of({digest_of(1), digest_of(2)});
+    const auto answer = post(proxy, "/ksn/v1/ask", body);
     ASSERT_TRUE(answer) << answer.error().message;
     ASSERT_EQ(answer->status, 200);
     EXPECT_EQ(answer->protocol, "HTTP/2");
     v1::AskReply reply;
     ASSERT_TRUE(reply.ParseFromString(answer->body));
-    const auto verified = ksn_.verifier().verify(reply, ksn_.now);
+    v1::AskRequest request;
+    ASSERT_TRUE(request.ParseFromString(body));
+    const auto verified = ksn_.verifier().verify(reply, ksn::questions_of(request), ksn_.now);
     ASSERT_TRUE(verified) << verified.error().message;
-    EXPECT_EQ(verified->size(), 2u);
   }
   EXPECT_EQ(arrived_, 1);
   const auto said = status();

@@ -76,14 +76,23 @@ class ServiceTest : public testing::Test {
     EXPECT_TRUE(reply.ParseFromString(response.body));
     return reply;
   }
-  // Each answer's record, checked as a client checks it.
-  std::vector<v1::Record> records(const v1::AskReply& reply) {
-    picket::ksn::Verifier verifier({key_.public_key()}, "example", true);
-    const auto proven = verifier.verify(reply, now_);
+  struct Said {
+    v1::Facts facts;
+    v1::UnderPrefix list;
+  };
+  // Each answer, checked as a client checks it.
+  std::vector<Said> answers(const v1::AskRequest& request) { return answers(request, asked(request)); }
+  std::vector<Said> answers(const v1::AskRequest& request, const v1::AskReply& reply) const {
+    const auto questions = picket::ksn::questions_of(request);
+    const auto proven = picket::ksn::Verifier({key_.public_key()}, "example", true).verify(reply, questions, now_);
     EXPECT_TRUE(proven) << (proven ? "" : proven.error().message);
-    std::vector<v1::Record> out;
+    std::vector<Said> out;
     if (!proven) return out;
-    for (const auto& one : *proven) EXPECT_TRUE(out.emplace_back().ParseFromString(one.record));
+    for (std::size_t i = 0; i < proven->size(); ++i) {
+      const std::string said((*proven)[i].said);
+      auto& one = out.emplace_back();
+      EXPECT_TRUE(questions[i].asked.size() == 32 ? one.facts.ParseFromString(said) : one.list.ParseFromString(said));
+    }
     return out;
   }
   static v1::Refusal refusal(const Response& response) {

@@ -70,13 +70,18 @@ class KsnServicePlugin : public testing::Test {
     news.wait(lock, [&] { return out.has_value(); });
     return *out;
   }
-  static std::string question() {
+  static v1::AskRequest request() {
     v1::AskRequest request;
     auto* questions = request.add_questions();
     questions->set_kind(v1::OBJECT_FILE);
     questions->set_length(32);
     questions->set_digests(std::string(32, 'a') + std::string(32, 'b'));
-    return request.SerializeAsString();
+    return request;
+  }
+  static std::string question() { return request().SerializeAsString(); }
+  static picket::Result<std::vector<picket::ksn::Proven>> verified(const v1::AskReply& reply, const picket::trust::PrivateKey& key) {
+    const auto asked = request();
+    return picket::ksn::Verifier({key.public_key()}, "example", true).verify(reply, picket::ksn::questions_of(asked), std::time(nullptr));
   }
 
   const picket::support::TemporaryFolder temporary_;
@@ -94,11 +99,11 @@ TEST_F(KsnServicePlugin, answers_over_https_what_a_client_believes) {
   EXPECT_EQ(answer->protocol, "HTTP/2");
   v1::AskReply reply;
   ASSERT_TRUE(reply.ParseFromString(answer->body));
-  const auto proven = picket::ksn::Verifier({key_.public_key()}, "example", true).verify(reply, std::time(nullptr));
+  const auto proven = verified(reply, key_);
   ASSERT_TRUE(proven) << proven.error().message;
-  v1::Record record;
-  ASSERT_TRUE(record.ParseFromString((*proven)[0].record));
-  EXPECT_EQ(record.facts().threat(), "Test");
+  v1::Facts facts;
+  ASSERT_TRUE(facts.ParseFromString(std::string((*proven)[0].said)));
+  EXPECT_EQ(facts.threat(), "Test");
   const auto now = status();
   EXPECT_EQ(now.counters().at("digests"), 2u);
   EXPECT_EQ(now.counters().at("known"), 1u);
@@ -164,7 +169,7 @@ TEST_F(KsnServicePlugin, signs_with_another_key_when_its_file_is_exchanged) {
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   const auto signed_by = [&](const picket::trust::PrivateKey& key) {
     v1::AskReply reply;
-    return reply.ParseFromString(post("/ksn/v1/ask", question()).value().body) && picket::ksn::Verifier({key.public_key()}, "example", true).verify(reply, std::time(nullptr)).has_value();
+    return reply.ParseFromString(post("/ksn/v1/ask", question()).value().body) && verified(reply, key).has_value();
   };
   EXPECT_TRUE(signed_by(key_));
   const auto other = picket::trust::PrivateKey::generate("ed25519").value();

@@ -40,7 +40,7 @@ TEST_F(KsnServiceSamples, wishes_for_unknown_files_of_extended_mode_only) {
   const auto reply = asked(request);
   ASSERT_EQ(reply.wishes_size(), 1);
   EXPECT_EQ(reply.wishes(0).digest(), digest_of(700));
-  EXPECT_EQ(records(reply).size(), 2u);
+  EXPECT_EQ(answers(request, reply).size(), 2u);
 }
 
 TEST_F(KsnServiceSamples, takes_a_file_in_parts_and_goes_on_after_a_break) {

@@ -9,47 +9,60 @@ class KsnServiceAsked : public ServiceTest {};
 
 TEST_F(KsnServiceAsked, answers_each_question_in_order_signed_with_a_time_to_live_by_verdict) {
   settings_.ttl = {100, 200, 300, 400, 500};
-  const auto got = records(asked(asking({digest_of(0), digest_of(1), digest_of(2), digest_of(5000), digest_of(0)})));
+  const auto got = answers(asking({digest_of(0), digest_of(1), digest_of(2), digest_of(5000), digest_of(0)}));
   ASSERT_EQ(got.size(), 5u);
-  EXPECT_EQ(got[0].asked(), digest_of(0));
-  EXPECT_EQ(got[0].kind(), v1::OBJECT_FILE);
-  EXPECT_EQ(got[0].facts().verdict(), v1::VERDICT_TRUSTED);
-  EXPECT_EQ(got[0].facts().ttl_seconds(), 100u);
-  EXPECT_EQ(got[1].facts().verdict(), v1::VERDICT_ABUSABLE);
-  EXPECT_EQ(got[1].facts().threat(), "threat 1");
-  EXPECT_EQ(got[1].facts().ttl_seconds(), 200u);
-  EXPECT_EQ(got[2].facts().verdict(), v1::VERDICT_UNTRUSTED);
-  EXPECT_EQ(got[2].facts().ttl_seconds(), 300u);
-  EXPECT_EQ(got[3].asked(), digest_of(5000));
-  EXPECT_EQ(got[3].facts().verdict(), v1::VERDICT_UNKNOWN);
-  EXPECT_EQ(got[3].facts().ttl_seconds(), 400u);
-  EXPECT_EQ(got[4].SerializeAsString(), got[0].SerializeAsString());
+  EXPECT_EQ(got[0].facts.verdict(), v1::VERDICT_TRUSTED);
+  EXPECT_EQ(got[0].facts.ttl_seconds(), 100u);
+  EXPECT_EQ(got[1].facts.verdict(), v1::VERDICT_ABUSABLE);
+  EXPECT_EQ(got[1].facts.threat(), "threat 1");
+  EXPECT_EQ(got[1].facts.ttl_seconds(), 200u);
+  EXPECT_EQ(got[2].facts.verdict(), v1::VERDICT_UNTRUSTED);
+  EXPECT_EQ(got[2].facts.ttl_seconds(), 300u);
+  EXPECT_EQ(got[3].facts.verdict(), v1::VERDICT_UNKNOWN);
+  EXPECT_EQ(got[3].facts.ttl_seconds(), 400u);
+  EXPECT_EQ(got[4].facts.SerializeAsString(), got[0].facts.SerializeAsString());
 }
 
 TEST_F(KsnServiceAsked, answers_prefixes_with_all_that_is_known_under_them) {
   settings_.ttl.prefix = 77;
   auto request = asking({digest_of(3).substr(0, 4), "none"});
   *request.add_questions() = asking({digest_of(9)}).questions(0);
-  const auto got = records(asked(request));
+  const auto got = answers(request);
   ASSERT_EQ(got.size(), 3u);
-  EXPECT_EQ(got[0].asked(), "dddd");
-  EXPECT_EQ(got[0].found_size(), 100);
-  EXPECT_EQ(got[0].ttl_seconds(), 77u);
-  EXPECT_EQ(got[0].found(7).facts().threat(), "threat 7");
-  EXPECT_NE(got[0].found(7).facts().ttl_seconds(), 0u);
-  EXPECT_EQ(got[1].found_size(), 0);
-  EXPECT_EQ(got[1].ttl_seconds(), 77u);
-  EXPECT_EQ(got[2].facts().threat(), "threat 9");
+  EXPECT_EQ(got[0].list.found_size(), 100);
+  EXPECT_EQ(got[0].list.ttl_seconds(), 77u);
+  EXPECT_EQ(got[0].list.found(7).facts().threat(), "threat 7");
+  EXPECT_NE(got[0].list.found(7).facts().ttl_seconds(), 0u);
+  EXPECT_EQ(got[1].list.found_size(), 0);
+  EXPECT_EQ(got[1].list.ttl_seconds(), 77u);
+  EXPECT_EQ(got[2].facts.threat(), "threat 9");
 }
 
 TEST_F(KsnServiceAsked, answers_nothing_with_nothing) {
   EXPECT_EQ(asked(asking({})).answers_size(), 0);
-  EXPECT_EQ(asked(asking({})).heads_size(), 0);
+  EXPECT_EQ(asked(asking({})).signers_size(), 0);
+}
+
+TEST_F(KsnServiceAsked, seals_each_answer_by_itself_for_who_hands_them_on) {
+  auto request = asking({digest_of(0), digest_of(1)});
+  *request.add_questions() = asking({"dddd"}).questions(0);
+  EXPECT_FALSE(asked(request).answers(0).has_seal());
+  request.set_each_sealed(true);
+  auto reply = asked(request);
+  EXPECT_EQ(answers(request, reply).size(), 3u);
+  reply.clear_seal();
+  const auto each = answers(request, reply);
+  ASSERT_EQ(each.size(), 3u);
+  EXPECT_EQ(each[1].facts.threat(), "threat 1");
+  EXPECT_EQ(each[2].list.found_size(), 100);
 }
 
 TEST_F(KsnServiceAsked, signs_with_other_keys_too) {
   key_ = picket::trust::PrivateKey::generate("ecdsa").value();
-  EXPECT_EQ(records(asked(asking({digest_of(1)}))).size(), 1u);
+  auto each = asking({digest_of(1)});
+  each.set_each_sealed(true);
+  EXPECT_EQ(answers(each).size(), 1u);
+  EXPECT_EQ(answers(asking({digest_of(1)})).size(), 1u);
 }
 
 TEST_F(KsnServiceAsked, refuses_licences_by_name_of_the_trouble) {
@@ -220,7 +233,7 @@ TEST_F(KsnServiceAsked, without_its_store_says_so_and_comes_back_by_itself) {
   while (post("/ksn/v1/ask", asking({digest_of(1)})).status != 503) ASSERT_LT(std::chrono::steady_clock::now(), until);
   fs::rename(folder_ + "/data.mdb", settings_.store + "/data.mdb");
   while (post("/ksn/v1/ask", asking({digest_of(1)})).status != 200) ASSERT_LT(std::chrono::steady_clock::now(), until);
-  EXPECT_EQ(records(asked(asking({digest_of(1)})))[0].facts().threat(), "threat 1");
+  EXPECT_EQ(answers(asking({digest_of(1)}))[0].facts.threat(), "threat 1");
 }
 
 }  // namespace
