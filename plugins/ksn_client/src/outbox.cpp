@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "content_kind.hpp"
 #include "file_time.hpp"
 #include "ksn/limits.hpp"
 
@@ -22,8 +23,6 @@ namespace json = boost::json;
 constexpr std::string_view kRecord = "outbox";
 constexpr std::size_t kMostPath = 4096, kMostCounters = 64;
 constexpr std::uint64_t kMostOfPart = 16;  // times the limit: a file of which a part may be sent
-
-bool starts(std::string_view head, std::string_view with) { return head.starts_with(with); }
 
 // The whole file must be the one that is wished for: it may have changed since it was asked about.
 Result<std::string> digest_of_file(int fd) {
@@ -53,21 +52,6 @@ std::size_t waiting_in(const std::deque<std::string>& records) {
 }
 
 }  // namespace
-
-std::string_view kind_of_content(std::string_view head) {
-  using namespace std::string_view_literals;
-  if (starts(head, "\x7f"
-                   "ELF"sv) || starts(head, "MZ"sv) || starts(head, "\xca\xfe\xba\xbe"sv) || starts(head, "\xcf\xfa\xed\xfe"sv))
-    return "executable";
-  if (starts(head, "#!"sv)) return "script";
-  for (const auto magic : {"%PDF"sv, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"sv, "{\\rtf"sv})
-    if (starts(head, magic)) return "document";
-  // Office files are archives with these names first.
-  if (starts(head, "PK\3\4"sv)) return head.find("[Content_Types].xml") != std::string_view::npos || head.find("mimetypeapplication/vnd.oasis") != std::string_view::npos ? "document" : "archive";
-  for (const auto magic : {"\x1f\x8b"sv, "7z\xbc\xaf\x27\x1c"sv, "Rar!"sv, "\xfd" "7zXZ"sv, "BZh"sv, "\x28\xb5\x2f\xfd"sv, "!<arch>\n"sv})
-    if (starts(head, magic)) return "archive";
-  return {};
-}
 
 bool Outbox::Part::holds(const Part& other) const {
   const auto end = [](const Part& part) { return part.bytes == 0 || part.bytes > UINT64_MAX - part.first ? UINT64_MAX : part.first + part.bytes; };

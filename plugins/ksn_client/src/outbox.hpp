@@ -20,9 +20,6 @@
 
 namespace ksn_client {
 
-// "executable", "script", "archive", "document"; empty: none of these. By the first bytes.
-[[nodiscard]] std::string_view kind_of_content(std::string_view head);
-
 class Outbox {
  public:
   struct Limits {

@@ -1,4 +1,5 @@
 // Files that KSN wishes for: in parts, never twice the same, only what policy allows.
+#include "content_kind.hpp"
 #include "outbox_rig.hpp"
 
 namespace ksn_client {
