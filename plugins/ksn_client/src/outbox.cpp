@@ -37,6 +37,18 @@ Result<std::string> digest_of_file(int fd) {
   }
 }
 
+// In the record. JSON makes up to six bytes of one, and more where a record lies in another: a path in which it would is written in base64. A path begins
+// with '/', hence its base64 with 'L'.
+std::string written(const std::string& path) {
+  const bool is_plain = std::none_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '"' || c == '\\'; });
+  return is_plain ? path : picket::to_base64(path);
+}
+
+std::string path_written_as(std::string_view text) {
+  if (text.starts_with('/')) return std::string(text);
+  return picket::from_base64(text).value_or("");
+}
+
 bool share_one(const std::vector<std::string>& a, const std::vector<std::string>& b) { return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end(); }
 
 // Statistics and files in these records.
@@ -92,7 +104,7 @@ Result<> Outbox::take_up(const std::string& record) {
       const auto digest = picket::from_hex(wish.at("digest").as_string());
       if (!digest || wishes_.size() >= kMostWishes) continue;
       wishes_.push_back({{*digest, wish.at("first").to_number<std::uint64_t>(), wish.at("bytes").to_number<std::uint64_t>()}, std::string(wish.at("type").as_string())});
-      paths_[*digest] = {std::string(wish.at("path").as_string()), ++turn_};
+      paths_[*digest] = {path_written_as(wish.at("path").as_string()), ++turn_};
     }
     for (const auto& item : members.at("done").as_array())
       if (auto part = Part::of(std::string_view(item.as_string())); part && done_.size() < kMostDone) done_.push_back(std::move(*part));
@@ -117,7 +129,7 @@ std::string Outbox::record(const std::deque<std::string>& aside) const {
   for (const auto& request : statistics_) statistics.emplace_back(picket::to_base64(request.SerializeAsString()));
   for (const auto& wish : wishes_) {
     const auto path = paths_.find(wish.part.digest);
-    wishes.push_back(json::object{{"digest", picket::to_hex(wish.part.digest)}, {"type", wish.type}, {"first", wish.part.first}, {"bytes", wish.part.bytes}, {"path", path == paths_.end() ? std::string() : path->second.path}});
+    wishes.push_back(json::object{{"digest", picket::to_hex(wish.part.digest)}, {"type", wish.type}, {"first", wish.part.first}, {"bytes", wish.part.bytes}, {"path", path == paths_.end() ? std::string() : written(path->second.path)}});
   }
   for (const auto& part : done_) done.emplace_back(part.text());
   json::array ksn(ksn_.begin(), ksn_.end());
@@ -187,9 +199,9 @@ std::deque<std::string> Outbox::put_aside(const std::vector<std::string>& ksn) {
   if (back != all.end()) all.erase(back);
   day_ = day;
   day_bytes_ = day_bytes;
+  const auto written_size = [](const std::string& one) { return json::serialize(json::string(one)).size(); };
   std::size_t bytes = 0;
-  while (!all.empty() && bytes + all.back().size() <= kMostAsideBytes) {
-    bytes += all.back().size();
+  while (!all.empty() && (bytes += written_size(all.back())) <= kMostAsideBytes) {
     aside_.push_front(std::move(all.back()));
     all.pop_back();
   }
@@ -215,6 +227,7 @@ bool Outbox::wish(const v1::Wish& wanted) {
   const std::lock_guard lock(mutex_);
   if (!limits_.extended || limits_.kinds.empty() || wishes_.size() >= kMostWishes) return false;
   if (wanted.digest().size() != picket::ksn::kDigestBytes || !paths_.contains(wanted.digest())) return false;  // only what lies here and was asked about
+  if (!wanted.type().empty() && std::find(kContentKinds.begin(), kContentKinds.end(), wanted.type()) == kContentKinds.end()) return false;
   const Part part{wanted.digest(), wanted.first(), wanted.bytes()};
   const auto holds = [&](const Part& known) { return known.holds(part); };
   if (std::any_of(done_.begin(), done_.end(), holds) || std::find(refused_.begin(), refused_.end(), part) != refused_.end()) return false;

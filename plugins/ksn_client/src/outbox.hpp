@@ -31,7 +31,8 @@ class Outbox {
     bool operator==(const Limits&) const = default;
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
-  static constexpr std::size_t kMostAsideBytes = 2u << 20;  // of the records of all KSNs that were set before, of the 4 MB that the plugin may keep
+  // Of the records of all KSNs that were set before, of the 4 MB that the plugin may keep: what waits has two at most, with the longest paths.
+  static constexpr std::size_t kMostAsideBytes = 2u << 20;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
   // What is kept is read here. A record that cannot be read is dropped with one line.
