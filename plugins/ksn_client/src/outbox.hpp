@@ -123,6 +123,8 @@ class Outbox {
   // All that waits for one KSN, as it is kept, with what is put aside; taken up where nothing waits.
   [[nodiscard]] std::string record(const std::deque<std::string>& aside) const;
   [[nodiscard]] Result<> take_up(const std::string& record);
+  [[nodiscard]] static std::size_t size_within(const std::string& record);  // what it takes where it lies in another
+  [[nodiscard]] static std::size_t waiting_in(const std::deque<std::string>& records);  // statistics and files
   [[nodiscard]] std::deque<std::string> put_aside(const std::vector<std::string>& ksn);
   void save();
 
