@@ -151,8 +151,8 @@ Result<> PolicyService::check(const std::string& id, const policy::Topics& topic
 policy::Outcome PolicyService::apply(const std::string& id, const policy::Effective& settings) {
   for (const auto& warning : settings.warnings) parts_.log.warning(warning);
   if (id == kUpdateId || id == kTasksId) {
-    const auto done = id == kUpdateId ? parts_.updates()->apply_settings(settings.json) : parts_.tasks()->apply_settings(settings.json);
-    if (done && id == kUpdateId) parts_.tasks()->update_interval_changed();
+    const auto done = id == kUpdateId ? parts_.updates()->apply_settings(settings.json) : parts_.tasks()->apply_settings(settings.json, settings.is_back);
+    if (done && id == kUpdateId) parts_.tasks()->update_interval_changed(settings.is_back);
     return {id, settings.revision, done ? settings.revision : 0, done.has_value(), done ? "healthy" : "failed", done ? "" : done.error().message};
   }
   auto outcome = parts_.plugins()->apply(id, {settings.json, settings.revision, limits_of(settings.topics)}, kApplyLimit);

@@ -65,7 +65,7 @@ class Desk final : public Handler {
   [[nodiscard]] Error refusal(Status status, const Request& request) const {
     const auto whom = request.to.empty() ? std::string("anybody") : std::string(request.to);
     switch (code_of(status)) {
-      case Code::unavailable: return {Code::unavailable, request.to.empty() ? cat("nobody answers ", request.topic) : cat(request.to, " does not answer ", request.topic)};
+      case Code::unavailable: return {Code::unavailable, request.to.empty() ? cat("nobody answers ", request.topic) : cat(request.to, " does not answer ", request.topic), true};
       case Code::denied: return {Code::denied, cat("not allowed to ask ", request.topic)};
       case Code::busy: return {Code::busy, cat("the queue of ", whom, " that answers ", request.topic, " is full")};
       case Code::conflict: return {Code::conflict, cat("several answer ", request.topic, " (", listed(peer->answerers(request.topic)), "); name one")};

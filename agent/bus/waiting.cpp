@@ -13,9 +13,10 @@ Error error_of(Status status, std::string_view text, bool of_stream) {
   return {code, text.empty() ? std::string(to_string(code)) : as_utf8(text)};
 }
 
-void Arrivals::end(Status status, std::string_view content_type, std::string_view payload) {
+void Arrivals::end(Status status, std::string_view content_type, std::string_view payload, bool is_unanswered) {
   if (is_ended()) return;
   if (status != kOk) error_ = error_of(status, payload, is_stream_);
+  if (error_) error_->is_unanswered = is_unanswered;
   reply_ = Reply{std::string(content_type), status == kOk ? std::string(payload) : std::string()};
 }
 

@@ -19,7 +19,7 @@ class Arrivals {
   Arrivals(std::uint64_t window, bool is_stream) : window_(window), is_stream_(is_stream) {}
 
   void add_chunk(MessagePtr chunk) { chunks_.push_back(std::move(chunk)); }
-  void end(Status status, std::string_view content_type, std::string_view payload);
+  void end(Status status, std::string_view content_type, std::string_view payload, bool is_unanswered = false);
   [[nodiscard]] bool is_ended() const { return error_.has_value() || reply_.has_value(); }
   [[nodiscard]] bool has_next() const { return !chunks_.empty() || is_ended(); }
 

@@ -18,8 +18,8 @@ Result<> parse(std::string_view topic, std::string_view payload, pb::Message& in
   return fail(Code::invalid, cat("the answer to ", topic, " is not a ", into.GetTypeName(), "; are picketctl and picketd of one version?"));
 }
 
-tl::unexpected<Error> explained(Error error) {
-  if (error.message.find("nobody answers it") != error.message.npos) error.message += ": its plugin is not there, or does not run (picketctl plugin list)";
+tl::unexpected<Error> explained(Error error, std::string_view topic) {
+  if (error.is_unanswered && part_that_answers(topic).empty()) error.message += ": its plugin is not there, or does not run (picketctl plugin list)";
   return fail(std::move(error));
 }
 
@@ -68,7 +68,7 @@ Result<> Session::ask_within(milliseconds limit, std::string_view topic, const p
   ask.payload = payload;
   ask.timeout = limit;
   const auto answer = client_->call(ask, cancel_);
-  return answer ? parse(topic, answer->payload, reply) : explained(answer.error());
+  return answer ? parse(topic, answer->payload, reply) : explained(answer.error(), topic);
 }
 
 Result<> Session::follow(std::string_view topic, const pb::Message& request, pb::Message& reply, const Chunk& chunk, const Idle& idle) {
@@ -92,7 +92,7 @@ Result<> Session::follow(std::string_view topic, const pb::Message& request, pb:
       PICKET_TRY(chunk((*next)->payload()));
     } else if (next.error().code != Code::timeout || now - asked < patience / 2 || now >= until) {
       // Code::timeout may mean "nothing yet", after the patience, or be the answer itself, at once.
-      return explained(std::move(next).error());
+      return explained(std::move(next).error(), topic);
     } else if (idle) {
       PICKET_TRY(idle());
     }

@@ -39,7 +39,7 @@ class Session {
     Reply reply;
     auto done = ask(topic, request, reply);
     if (done) return reply;
-    if (done.error().message.find("nobody answers") == std::string::npos) return fail(std::move(done).error());
+    if (!done.error().is_unanswered) return fail(std::move(done).error());
     return fail(Code::unavailable, cat("no ", role, " runs here: the plugin ", plugin, " is not there, or does not run (picketctl plugin list)"));
   }
 

@@ -32,6 +32,7 @@ struct Effective {
   std::uint64_t revision = 0;  // grows with every change of anything
   std::vector<std::string> warnings;  // what was left out, and why: to be logged loudly
   Topics topics;
+  bool is_back = false;  // of apply(): what was offered since is refused, by whomever, and is to be as if it had never been offered
 
   [[nodiscard]] bool says_the_same(const Effective& other) const { return json == other.json && topics == other.topics; }
 };

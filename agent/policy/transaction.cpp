@@ -27,6 +27,7 @@ std::string go_back(std::vector<Change>& changes, Consumers& consumers, std::uin
       why = "it had no valid settings before";
     } else {
       change.before.revision = revision;
+      change.before.is_back = true;
       const auto outcome = consumers.apply(change.id, change.before);
       if (!outcome.ok) why = outcome.text.empty() ? "no reason given" : outcome.text;
     }

@@ -29,8 +29,8 @@ class Runner final : public Tasks, private bus::Handler {
   ~Runner() override;
   [[nodiscard]] Result<> start();
 
-  Result<> apply_settings(std::string_view settings_json) override;
-  void update_interval_changed() override;
+  Result<> apply_settings(std::string_view settings_json, bool goes_back) override;
+  void update_interval_changed(bool goes_back) override;
   std::vector<std::string> problems() const override;
 
  private:
@@ -47,7 +47,6 @@ class Runner final : public Tasks, private bus::Handler {
     // Of the schedule before this one: a policy that is refused brings it back.
     Remembered before;
     bool ran_before = false;           // its ran_since_start
-    std::int64_t changed_at = 0;
   };
   struct Going {
     v1::Run run;
@@ -94,7 +93,7 @@ class Runner final : public Tasks, private bus::Handler {
   void set_pending(Entry& entry, std::chrono::seconds delay, std::string why, bool spread = true);  // spread: by the random delay, which spares a server
   void remember(Entry& entry, Remembered what);
   [[nodiscard]] std::chrono::milliseconds until_next() const;
-  void take_settings(Settings settings);
+  void take_settings(Settings settings, bool goes_back);
   void leave_out_past_start(Entry& entry, std::int64_t now);
 
   // A run's own thread.

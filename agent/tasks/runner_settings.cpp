@@ -4,12 +4,6 @@
 #include "tasks/runner.hpp"
 
 namespace picket::tasks {
-namespace {
-
-// Longer than it takes until the last plugin has refused a policy; shorter than anybody needs to think better of a schedule.
-constexpr std::int64_t kRefusedWithin = 300;
-
-}  // namespace
 
 std::string_view Tasks::settings_schema() { return settings_schema_text(); }
 
@@ -23,22 +17,22 @@ Result<> Tasks::check_settings(std::string_view settings_json) {
   return {};
 }
 
-Result<> Runner::apply_settings(std::string_view settings_json) {
+Result<> Runner::apply_settings(std::string_view settings_json, bool goes_back) {
   PICKET_TRY(check_settings(settings_json));
   PICKET_LET(settings, parse_settings(settings_json, parts_.update_interval()));
   const std::lock_guard lock(mutex_);
   settings_json_ = settings_json;
-  take_settings(std::move(settings));
+  take_settings(std::move(settings), goes_back);
   return {};
 }
 
-void Runner::update_interval_changed() {
+void Runner::update_interval_changed(bool goes_back) {
   const std::lock_guard lock(mutex_);
   if (!configured_) return;
-  if (auto settings = parse_settings(settings_json_, parts_.update_interval())) take_settings(std::move(*settings));
+  if (auto settings = parse_settings(settings_json_, parts_.update_interval())) take_settings(std::move(*settings), goes_back);
 }
 
-void Runner::take_settings(Settings settings) {
+void Runner::take_settings(Settings settings, bool goes_back) {
   const auto now = parts_.clock.wall_seconds();
   std::map<std::string, v1::Run, std::less<>> last;
   // Not only at the start: a policy that is refused brings back what it had taken out.
@@ -66,7 +60,7 @@ void Runner::take_settings(Settings settings) {
     const auto schedule = digest_of(entry.definition.enabled ? entry.definition.schedule : Schedule());
     const bool changed = what.schedule != 0 && what.schedule != schedule;
     // As if it had never been another, unless it ran by that.
-    const bool is_back = changed && entry.before.schedule == schedule && entry.before.last_start == what.last_start && now - entry.changed_at <= kRefusedWithin;
+    const bool is_back = goes_back && changed && entry.before.schedule == schedule && entry.before.last_start == what.last_start;
     if (is_back) {
       what.first_seen = entry.before.first_seen;
       // What was triggered meanwhile, in the same way, is to follow also by this one.
@@ -78,7 +72,6 @@ void Runner::take_settings(Settings settings) {
     } else if (changed) {
       entry.before = what;
       entry.ran_before = entry.ran_since_start;
-      entry.changed_at = now;
       what.pending_at = 0;
     }
     what.schedule = schedule;

@@ -44,9 +44,10 @@ class Tasks {
   // What a schema cannot say: who waits for whom, and the options of the host's types. Code::invalid says which task is wrong.
   [[nodiscard]] static Result<> check_settings(std::string_view settings_json);
   // Settings already valid against the schema. What check_settings() refuses is refused here too; then the ones before stay.
-  [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json) = 0;
+  // `goes_back`: to the ones before the last, which were refused elsewhere: a task is as if it had never had those, unless it ran by them.
+  [[nodiscard]] virtual Result<> apply_settings(std::string_view settings_json, bool goes_back = false) = 0;
   // The interval of the update engine changed.
-  virtual void update_interval_changed() = 0;
+  virtual void update_interval_changed(bool goes_back = false) = 0;
 
   // What failed last and is not the update engine's own trouble: for the device status.
   [[nodiscard]] virtual std::vector<std::string> problems() const = 0;

@@ -196,7 +196,7 @@ class PointWork final : public Work {
       point::DownloadProgress from;
       if (from.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) tell(as_progress(from));
     }, cancel);
-    if (!reply && reply.error().code == Code::unavailable && reply.error().message.starts_with("nobody answers"))
+    if (!reply && reply.error().is_unanswered)
       return fail(Code::unsupported, "this computer is no distribution point: its plugin does not run");
     if (!reply) return fail(std::move(reply).error());
     point::DownloadResult result;
@@ -253,7 +253,7 @@ std::vector<std::unique_ptr<Work>> host_work() {
 
 Result<v1::WorkReply> run_elsewhere(bus::Caller& caller, const std::string& type, const v1::WorkRequest& request, const TellProgress& tell, const core::CancelToken& cancel) {
   auto reply = follow(caller, cat(kTypeTopic, type), request, as_update_progress(tell), cancel);
-  if (!reply && reply.error().code == Code::unavailable && reply.error().message.starts_with("nobody answers"))
+  if (!reply && reply.error().is_unanswered)
     return fail(Code::unavailable, cat("no plugin that runs offers tasks of type '", type, "'"));
   if (!reply) return fail(std::move(reply).error());
   v1::WorkReply out;

@@ -33,6 +33,7 @@ enum class Code : int {
 struct Error {
   Code code = Code::internal;
   std::string message;
+  bool is_unanswered = false;  // of a request on the bus, with Code::unavailable: nobody took it, so this is no word of whoever answers
 
   // Adds what was being done, once per layer: "read root.json: permission denied".
   [[nodiscard]] Error context(std::string_view doing) && {

@@ -244,14 +244,23 @@ class LmdbStore final : public Store {
     return fail(code, cat("store ", folder_, ": ", doing, ": ", mdb_strerror(status)));
   }
 
-  // LMDB writes its table of readers through a mapping: where the disk is full and the file has a hole, that is a bus error.
+  // LMDB writes its table of readers through a mapping: where the disk is full and the file has a hole, that is a bus error. It makes the file longer by a
+  // hole, and so do other programs that open a store; hence one that is there already is filled too.
   Result<> make_room_for_readers() const {
     const UniqueFd file(::open((folder_ + "/lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
     struct stat info {};
-    if (!file || ::fstat(file.get(), &info) != 0 || info.st_size != 0) return {};  // LMDB says why it cannot be opened
-    const int status = ::posix_fallocate(file.get(), 0, kLockBytes);
+    // LMDB's lock of whoever has the store open. While there is one the table keeps its length: with more readers than it has mapped it would look beyond.
+    struct flock users {};
+    users.l_type = F_WRLCK, users.l_whence = SEEK_SET, users.l_len = 1;
+    if (!file || ::fstat(file.get(), &info) != 0 || ::fcntl(file.get(), F_GETLK, &users) != 0) return {};  // LMDB says why it cannot be opened
+    const bool is_used = users.l_type != F_UNLCK;
+    const off_t bytes = is_used ? info.st_size : std::max(info.st_size, kLockBytes);
+    constexpr off_t kBlock = 512;  // the unit of st_blocks
+    if (bytes <= info.st_size && bytes <= info.st_blocks * kBlock) return {};
+    // Where the file system cannot do it by itself posix_fallocate writes, which whoever maps the file must not see.
+    const int status = !is_used ? ::posix_fallocate(file.get(), 0, bytes) : ::fallocate(file.get(), 0, 0, bytes) == 0 || errno == EOPNOTSUPP ? 0 : errno;
     if (status == 0) return {};
-    (void)!::ftruncate(file.get(), 0);
+    if (!is_used) (void)!::ftruncate(file.get(), info.st_size);
     return broken("make room for lock.mdb", status);
   }
 

@@ -73,7 +73,7 @@ Result<std::string> Picketd::ask(std::string_view topic, std::string_view payloa
   for (;;) {
     auto answer = client_->call({.topic = topic, .to = {}, .content_type = {}, .payload = payload, .timeout = timeout});
     if (answer) return std::move(answer->payload);
-    if (std::chrono::steady_clock::now() > end || answer.error().message.find("nobody answers") == std::string::npos) return fail(std::move(answer).error());
+    if (std::chrono::steady_clock::now() > end || !answer.error().is_unanswered) return fail(std::move(answer).error());
     ::poll(nullptr, 0, 20);
   }
 }

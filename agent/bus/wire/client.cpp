@@ -97,7 +97,9 @@ class Connection {
           found->second.add_chunk(Message::make({.kind = Kind::request, .payload = frame.payload}));
         return;
       case Type::reply:
-        if (const auto found = open.find(frame.token); found != open.end()) found->second.end(frame.status, frame.content_type, frame.payload);
+        // What the bus itself refuses has no sender.
+        if (const auto found = open.find(frame.token); found != open.end())
+          found->second.end(frame.status, frame.content_type, frame.payload, frame.status == status_of(Code::unavailable) && frame.text.empty());
         return;
       case Type::result:
         if (const auto found = results.find(frame.token); found != results.end())

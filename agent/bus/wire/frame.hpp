@@ -19,7 +19,7 @@
 //   MESSAGE                                  0 state, 1 event x     x   x              sender      x
 //   REQUEST_IN                  request id   timeout ms       x         x              sender      x    (CREDIT follows, if any)
 //   STREAM_IN                   asker's                                                            chunk
-//   REPLY                       asker's                       x         x              sender      x    status
+//   REPLY                       asker's                       x         x              sender      x    status (no sender: the bus refuses it)
 //   CREDIT                      request id   bytes that may be written in all, from the first chunk on (so writable now is
 //                                            this minus what was written: chunks may be on their way meanwhile)
 //   CANCEL_IN                   request id

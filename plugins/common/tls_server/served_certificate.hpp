@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "base/files.hpp"
 #include "tls_server/context.hpp"
@@ -17,8 +18,8 @@ class ServedCertificate {
 
   // For somebody who has just connected; any thread. Empty: no memory.
   [[nodiscard]] Connection connection() const;
-  // Whether the files are others than when it last looked. true: they are served from here on; an error: they cannot be used, and what was served
-  // before is served on. One thread.
+  // Whether the files are others than those that are served. true: they are served from here on; an error: they cannot be used, and what was served
+  // before is served on. They are tried again with each look; the same error with the same files is told once. One thread.
   [[nodiscard]] picket::Result<bool> look();
 
  private:
@@ -27,6 +28,7 @@ class ServedCertificate {
   const std::filesystem::path certificate_, key_;
   const Prepare prepare_;
   std::array<picket::FileStamp, 2> seen_;   // the files as they were looked at last, good or not
+  std::string why_not_;                     // they are not served; empty: they are
   mutable std::mutex mutex_;   // of context_, which nobody but look() changes
   Context context_;
 };

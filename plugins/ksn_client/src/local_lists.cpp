@@ -9,7 +9,7 @@
 namespace ksn_client {
 namespace {
 
-constexpr std::uint64_t kMostFile = 64u << 20;
+constexpr std::uint64_t kMostListFile = 64u << 20;
 constexpr std::size_t kMostEntries = 2'000'000;
 constexpr std::size_t kMostIgnoredNamed = 3;
 constexpr std::string_view kSoftware = "software:";
@@ -80,7 +80,7 @@ Result<> LocalLists::add(const LocalEntry& entry, std::string_view where) {
 }
 
 Result<> LocalLists::add_file(const std::string& path) {
-  PICKET_LET(text, picket::read_file(path, kMostFile));
+  PICKET_LET(text, picket::read_file(path, kMostListFile));
   std::size_t number = 0;
   std::string_view rest = text;
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);  // as editors on Windows begin a file

@@ -20,9 +20,6 @@
 
 namespace ksn_client {
 
-// "executable", "script", "archive", "document"; empty: none of these. By the first bytes.
-[[nodiscard]] std::string_view kind_of_content(std::string_view head);
-
 class Outbox {
  public:
   struct Limits {
@@ -34,7 +31,8 @@ class Outbox {
     bool operator==(const Limits&) const = default;
   };
   static constexpr std::size_t kMostStatistics = 30, kMostWishes = 256, kMostDone = 4096, kMostPaths = 8192;
-  static constexpr std::size_t kMostAsideBytes = 2u << 20;  // of the records of all KSNs that were set before, of the 4 MB that the plugin may keep
+  // Of the records of all KSNs that were set before, of the 4 MB that the plugin may keep: what waits has two at most, with the longest paths.
+  static constexpr std::size_t kMostAsideBytes = 2u << 20;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
   // What is kept is read here. A record that cannot be read is dropped with one line.
@@ -125,6 +123,8 @@ class Outbox {
   // All that waits for one KSN, as it is kept, with what is put aside; taken up where nothing waits.
   [[nodiscard]] std::string record(const std::deque<std::string>& aside) const;
   [[nodiscard]] Result<> take_up(const std::string& record);
+  [[nodiscard]] static std::size_t size_within(const std::string& record);  // what it takes where it lies in another
+  [[nodiscard]] static std::size_t waiting_in(const std::deque<std::string>& records);  // statistics and files
   [[nodiscard]] std::deque<std::string> put_aside(const std::vector<std::string>& ksn);
   void save();
 

@@ -2,9 +2,11 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <map>
 
 #include "base/json_members.hpp"
+#include "content_kind.hpp"
 #include "ksn/limits.hpp"
 #include "ksn_channel/channel.hpp"
 
@@ -125,7 +127,7 @@ Result<> when_unavailable(const json::value& value, Settings& into) {
 Result<> kinds(const json::value& value, Settings& into) {
   PICKET_LET(items, texts(value, 8));
   for (const auto& item : items)
-    if (item != "executable" && item != "script" && item != "archive" && item != "document") return wants("kinds of files: executable, script, archive, document");
+    if (std::find(kContentKinds.begin(), kContentKinds.end(), item) == kContentKinds.end()) return wants("kinds of files: executable, script, archive, document");
   into.content_kinds = std::move(items);
   return {};
 }

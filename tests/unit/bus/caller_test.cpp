@@ -38,6 +38,10 @@ TEST_F(CallerTest, turns_failures_into_errors_with_their_text) {
   EXPECT_EQ(failed.error().message, "no such component");
   answering.answer = [&](RequestId id, const MessagePtr&) { answerer->respond(id, kNotFound, "", "no caf\xe9 here"); };
   EXPECT_EQ(caller->call({.topic = "q"}).error().message, "no caf? here") << "a plugin may say what no message of protobuf can hold";
+  EXPECT_FALSE(caller->call({.topic = "q"}).error().is_unanswered);
+  answering.answer = [&](RequestId id, const MessagePtr&) { answerer->respond(id, status_of(Code::unavailable), "", "nobody answers me"); };
+  EXPECT_FALSE(caller->call({.topic = "q"}).error().is_unanswered) << "it says so itself";
+  EXPECT_TRUE(caller->call({.topic = "nothing"}).error().is_unanswered);
   EXPECT_EQ(caller->call({.topic = "nothing"}).error().message, "nobody answers nothing");
   EXPECT_EQ(caller->call({.topic = "q", .to = "x"}).error().message, "x does not answer q");
 }

@@ -266,6 +266,17 @@ TEST_F(KsnCommands, name_what_to_look_at_where_no_client_runs) {
   }
 }
 
+TEST_F(KsnCommands, tell_what_an_answerer_says_and_not_that_there_is_none) {
+  for (const auto* topic : {"picket.ksn.status", "picket.ksn.proxy.status"})
+    picketd.answer_bytes(topic, [](std::string_view) { return CtlAnswer{{}, fail(Code::unavailable, "it asked further, and nobody answers it"), false}; });
+  picketd.start();
+  for (const auto& words : {std::vector<std::string>{"ksn", "status"}, {"ksn", "proxy", "status"}}) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("it asked further, and nobody answers it"), Not(HasSubstr("picketctl plugin list")))) << words[1];
+  }
+}
+
 TEST_F(KsnCommands, switch_connection_and_messages_are_for_people_too) {
   answer_everything(picketd);
   picketd.start();

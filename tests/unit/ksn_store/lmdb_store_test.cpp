@@ -8,6 +8,9 @@
 
 #include <lmdb.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ksn_store/store.hpp"
 #include "picket/ksn/v1/reputation.pb.h"
@@ -81,13 +84,20 @@ TEST_F(LmdbStore, a_full_disk_is_told_and_loses_nothing) {
     EXPECT_EQ(put.error().code, Code::no_space);
     EXPECT_NE(put.error().message.find("write: No space left on device"), std::string::npos) << put.error().message;
   }
-  // A copy of a store brings data.mdb only; and in a file that LMDB makes by itself the table of readers is a hole.
-  fs::remove(locks);
-  support::SmallDisk::fill(filler);
-  const auto full = open_store(where);
-  ASSERT_FALSE(full);
-  EXPECT_NE(full.error().message.find("lock.mdb: No space left on device"), std::string::npos) << full.error().message;
-  fs::remove(filler);
+  // A copy of a store brings data.mdb only; and in a file that LMDB makes by itself the table of readers is a hole, of any length.
+  for (const std::uintmax_t bytes : {0, 1, 8192, 65664, 200'000}) {
+    fs::remove(locks);
+    if (bytes != 0) {
+      std::ofstream(locks).flush();
+      fs::resize_file(locks, bytes);
+    }
+    support::SmallDisk::fill(filler);
+    const auto full = open_store(where);
+    ASSERT_FALSE(full);
+    EXPECT_NE(full.error().message.find("lock.mdb: No space left on device"), std::string::npos) << full.error().message;
+    EXPECT_EQ(fs::file_size(locks), bytes) << "what it was";
+    fs::remove(filler);
+  }
   {
     auto store = open_store(where);
     ASSERT_TRUE(store) << store.error().message;
@@ -98,6 +108,45 @@ TEST_F(LmdbStore, a_full_disk_is_told_and_loses_nothing) {
   }
   support::SmallDisk::fill(filler);
   EXPECT_TRUE(open_store(where)) << "what is there needs no room";
+}
+
+// Another program has mapped the table of readers as long as it was.
+TEST_F(LmdbStore, the_table_of_readers_keeps_its_length_while_it_is_used) {
+  ASSERT_TRUE(open());
+  const auto folder = folder_ + "/store";
+  const fs::path locks = folder + "/lock.mdb";
+  fs::remove(locks);
+  int ready[2], end[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(end), 0);
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  char byte = 0;
+  if (child == 0) {
+    ::close(end[1]);
+    MDB_env* env = nullptr;
+    const bool opened = mdb_env_create(&env) == 0 && mdb_env_open(env, folder.c_str(), 0, 0640) == 0;
+    if (opened) (void)!::write(ready[1], "r", 1);
+    (void)!::read(end[0], &byte, 1);
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  ::close(end[0]);
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1) << "it opened it";
+  const auto length = fs::file_size(locks);
+  EXPECT_LT(length, 65'536u);
+  {
+    const auto store = open(false);
+    EXPECT_EQ(fs::file_size(locks), length);
+    struct stat info {};
+    EXPECT_EQ(::stat(locks.c_str(), &info), 0);
+    EXPECT_GE(static_cast<std::uintmax_t>(info.st_blocks) * 512, length) << "a hole";
+  }
+  ::close(end[1]);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ASSERT_TRUE(open(false));
+  EXPECT_GT(fs::file_size(locks), 65'536u);
 }
 
 TEST_F(LmdbStore, replaces_removes_and_survives) {

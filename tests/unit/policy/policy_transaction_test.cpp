@@ -34,6 +34,7 @@ TEST_F(PolicyTransaction, goes_back_when_one_does_not_take_it) {
   ASSERT_EQ(consumers.applied.size(), 4U) << "two offers, two ways back";
   EXPECT_EQ(consumers.last("org.picket.scanner"), scanner_before);
   EXPECT_EQ(consumers.last("org.picket.update"), R"({"every_minutes":60})");
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(consumers.applied[i].second.is_back, i >= 2) << i;
   EXPECT_GT(consumers.applied[2].second.revision, consumers.applied[0].second.revision) << "going back is a newer revision too";
   EXPECT_EQ(effective(), scanner_before);
   EXPECT_EQ(policy->effective("org.picket.scanner", scanner_schema)->revision, consumers.applied[2].second.revision);

@@ -298,7 +298,7 @@ TEST_F(TasksTest, a_policy_that_is_refused_costs_no_run_of_the_schedules_that_it
   EXPECT_EQ(show("next").next_run(), 0);
   EXPECT_EQ(show("start").next_run(), 0);
   clock_.pass(20);
-  ASSERT_TRUE(tasks_->apply_settings(good));
+  ASSERT_TRUE(tasks_->apply_settings(good, true));
   EXPECT_EQ(show("x").next_run(), missed);
   EXPECT_EQ(show("next").next_run(), next);
   EXPECT_EQ(show("start").next_run(), start);
@@ -316,17 +316,34 @@ TEST_F(TasksTest, what_is_to_follow_a_run_that_ended_while_a_policy_was_tried_fo
   ASSERT_TRUE(run("first"));
   const auto next = show("next").next_run();
   ASSERT_GT(next, 0);
-  ASSERT_TRUE(tasks_->apply_settings(after("40")));
+  ASSERT_TRUE(tasks_->apply_settings(after("40"), true));
   EXPECT_EQ(show("next").next_run(), next);
 }
 
-TEST_F(TasksTest, a_schedule_that_comes_back_later_or_after_a_run_is_a_new_one) {
+TEST_F(TasksTest, a_policy_that_is_refused_late_costs_no_run_either) {
+  open(kEvery);
+  ASSERT_TRUE(comes_true([&] { return update_at_ > 0; }));
+  const auto next = show("x").next_run(), update = update_at_.load();
+  clock_.pass(100);
+  update_interval_ = std::chrono::hours(24);
+  tasks_->update_interval_changed();
+  ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":8}}}}})"));
+  ASSERT_NE(show("x").next_run(), next);
+  clock_.pass(400);
+  update_interval_ = std::chrono::hours(2);
+  tasks_->update_interval_changed(true);
+  ASSERT_TRUE(tasks_->apply_settings(kEvery, true));
+  EXPECT_EQ(show("x").next_run(), next);
+  EXPECT_TRUE(comes_true([&] { return update_at_ == update; }));
+}
+
+TEST_F(TasksTest, a_schedule_that_is_given_back_or_comes_back_after_a_run_is_a_new_one) {
   open(kEvery);
   clock_.pass(500);
   ASSERT_TRUE(tasks_->apply_settings(R"({"tasks":{"x":{"type":"test","schedule":{"every":{"minutes":7}}}}})"));
-  clock_.pass(301);
+  clock_.pass(10);
   ASSERT_TRUE(tasks_->apply_settings(kEvery));
-  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nothing was missed";
+  EXPECT_EQ(show("x").next_run(), clock_.wall + 600) << "nobody refused anything, and nothing was missed";
 
   const auto after = [](std::string_view delay) {
     return cat(R"({"tasks":{"first":{"type":"test"},"next":{"type":"test","schedule":{"after":{"task":"first","delay":{"minutes":)", delay, "}}}}}}");
@@ -336,7 +353,7 @@ TEST_F(TasksTest, a_schedule_that_comes_back_later_or_after_a_run_is_a_new_one) 
   ASSERT_TRUE(tasks_->apply_settings(after("5")));
   clock_.pass(10);
   ASSERT_TRUE(run("next"));
-  ASSERT_TRUE(tasks_->apply_settings(after("40")));
+  ASSERT_TRUE(tasks_->apply_settings(after("40"), true));
   EXPECT_EQ(show("next").next_run(), 0) << "it has followed already";
 }
 
@@ -348,8 +365,8 @@ TEST_F(TasksTest, a_policy_that_is_refused_brings_back_what_it_took_out_with_its
   const auto began = clock_.wall.load();
   clock_.pass(5);
   ASSERT_TRUE(tasks_->apply_settings("{}"));
-  tasks_->update_interval_changed();
-  ASSERT_TRUE(tasks_->apply_settings(both));
+  tasks_->update_interval_changed(true);
+  ASSERT_TRUE(tasks_->apply_settings(both, true));
   EXPECT_EQ(show("x").last().SerializeAsString(), done->SerializeAsString());
   EXPECT_EQ(show("x").next_run(), began + 600);
   EXPECT_EQ(show("y").next_run(), began + 300);

@@ -157,6 +157,22 @@ TEST_F(ServerTest, calls_time_out_and_are_cancelled_at_the_answerer) {
   EXPECT_TRUE(recorder.wait_for("cancel", 3));
 }
 
+TEST_F(ServerTest, a_caller_knows_whether_nobody_answers_or_the_answerer_is_not_ready) {
+  recorder.answer = [&](RequestId id, const MessagePtr&) { (void)local->respond(id, status_of(Code::unavailable), "", "nobody answers it"); };
+  start();
+  client = connect();
+  for (const std::string_view topic : {"q", "nothing"}) {
+    const auto called = client->call({.topic = topic});
+    ASSERT_FALSE(called);
+    EXPECT_EQ(called.error().code, Code::unavailable);
+    EXPECT_EQ(called.error().is_unanswered, topic == "nothing");
+    const auto stream = client->open({.topic = topic}, 100);
+    ASSERT_TRUE(stream);
+    EXPECT_EQ((*stream)->next(20s).error().is_unanswered, topic == "nothing");
+  }
+  EXPECT_TRUE(client->call({.topic = "q", .to = "another"}).error().is_unanswered);
+}
+
 TEST_F(ServerTest, names_a_caller_as_the_kernel_knows_it) {
   options.name = [](const PeerCredentials& caller) { return cat("somebody@", std::to_string(caller.uid)); };
   start();

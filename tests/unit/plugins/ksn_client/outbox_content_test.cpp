@@ -1,4 +1,5 @@
 // Files that KSN wishes for: in parts, never twice the same, only what policy allows.
+#include "content_kind.hpp"
 #include "outbox_rig.hpp"
 
 namespace ksn_client {
@@ -35,6 +36,20 @@ TEST_F(KsnOutbox, content_goes_in_parts_from_where_the_other_side_is) {
   outbox->sent(*part, &held, kToday);  // it took nothing
   EXPECT_FALSE(outbox->next(true, true, kToday)) << "never twice the same";
   EXPECT_FALSE(outbox->wish(wish_for(digest)));
+}
+
+TEST_F(KsnOutbox, a_file_is_found_after_a_restart_whatever_its_name_is) {
+  for (const std::string name : {"plain", "caf\xc3\xa9", "\1\n\x1f", "\"quoted\\\""}) {
+    const auto digest = write(name, "\x7f""ELF of " + name);
+    auto outbox = make();
+    outbox->seen(digest, (folder / name).native());
+    ASSERT_TRUE(outbox->wish(wish_for(digest)));
+    outbox = make();
+    const auto message = outbox->next(true, true, kToday);
+    ASSERT_TRUE(message) << name;
+    EXPECT_EQ(message->content.digest(), digest);
+    outbox->given_up(*message);
+  }
 }
 
 TEST_F(KsnOutbox, what_goes_next_is_looked_at_without_a_files_bytes) {

@@ -265,6 +265,53 @@ TEST_F(KsnOutbox, what_waits_for_several_ksns_shares_the_room_and_what_was_left_
   EXPECT_EQ(outbox->waiting(), 0U) << "it was left first";
 }
 
+// What the plugin may keep, but for its other records: the directives, as large as they may be, and little ones.
+constexpr std::size_t kMostKept = (4u << 20) - (80u << 10);
+
+// JSON makes six bytes of a control character, two of a quotation mark, and twice as much of that in a record that is put aside.
+TEST_F(KsnOutbox, a_full_outbox_can_be_stored_whatever_its_paths_are) {
+  const auto store = keep.store;
+  bool refused = false;
+  keep.store = [&](std::string_view key, std::string_view value) {
+    refused = refused || value.size() > kMostKept;
+    return value.size() <= kMostKept && store(key, value);
+  };
+  std::string done;
+  for (unsigned i = 0; i < Outbox::kMostDone; ++i) done += cat(i == 0 ? "\"" : ",\"", std::string(64, 'd'), ":18446744073709551615:18446744073709551615\"");
+  kept["outbox"] = cat(R"({"statistics":[],"wishes":[],"done":[)", done, R"(],"counted":{},"ksn":[],"aside":[],"period_began":0,"day":0,"day_bytes":0})");
+  const std::string paths[] = {"/" + std::string(4095, '\1'), "/" + std::string(4095, '"')};
+  std::unique_ptr<Outbox> outbox;
+  for (const auto* ksn : {"a", "b"}) {
+    outbox = make();
+    outbox->belong_to({ksn});
+    outbox->use(limits(), {}, kToday);
+    for (unsigned i = 0; i < Outbox::kMostWishes; ++i) {
+      auto wish = wish_for(std::string(1, static_cast<char>(i)) + std::string(31, ksn[0]));
+      wish.set_type("executable");
+      wish.set_first(UINT64_MAX - 1);
+      wish.set_bytes(UINT64_MAX);
+      outbox->seen(wish.digest(), paths[i % 2]);
+      ASSERT_TRUE(outbox->wish(wish));
+    }
+    EXPECT_FALSE(refused) << ksn << ": the record has " << kept["outbox"].size() << " bytes, and the next one too many";
+  }
+  outbox = make();
+  EXPECT_EQ(outbox->waiting(), Outbox::kMostWishes);
+  EXPECT_EQ(outbox->belong_to({"a"}), Outbox::kMostWishes);
+  EXPECT_EQ(outbox->waiting(), Outbox::kMostWishes);
+  EXPECT_TRUE(warnings.empty()) << "nothing is given up";
+}
+
+TEST_F(KsnOutbox, a_kind_of_file_that_is_none_is_not_kept) {
+  auto outbox = make();
+  auto wish = wish_for(std::string(32, 'd'));
+  wish.set_type(std::string(1 << 20, 'x'));
+  outbox->seen(wish.digest(), "/program");
+  EXPECT_FALSE(outbox->wish(wish));
+  wish.set_type("script");
+  EXPECT_TRUE(outbox->wish(wish));
+}
+
 TEST_F(KsnOutbox, what_is_put_aside_is_cleared_with_the_rest) {
   auto outbox = make();
   outbox->belong_to({"key 1"});

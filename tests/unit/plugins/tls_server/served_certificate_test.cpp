@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/x509.h>
+#include <sys/resource.h>
 
 #include "base/files.hpp"
 #include "support/server_process.hpp"
@@ -59,6 +60,26 @@ TEST_F(RenewedCertificate, that_cannot_be_used_changes_nothing_and_is_told_once)
   std::filesystem::rename(folder_ / "later.pem", key_);
   EXPECT_TRUE(served_->look().value());
   EXPECT_NE(given(), before);
+}
+
+TEST_F(RenewedCertificate, that_could_not_be_read_for_a_moment_is_read_at_the_next_look) {
+  const auto before = given();
+  ASSERT_TRUE(picket::support::make_certificate(certificate_, key_));
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  auto none = files;
+  none.rlim_cur = 0;  // as when a server's connections have taken them all: the files are there, and the same
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto first = served_->look(), second = served_->look();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  ASSERT_FALSE(first);
+  EXPECT_THAT(first.error().message, HasSubstr(certificate_.native()));
+  ASSERT_TRUE(second) << "told once: " << second.error().message;
+  EXPECT_FALSE(*second);
+  EXPECT_EQ(given(), before);
+  EXPECT_TRUE(served_->look().value());
+  EXPECT_NE(given(), before);
+  EXPECT_FALSE(served_->look().value());
 }
 
 TEST_F(RenewedCertificate, that_is_gone_is_served_on) {
