@@ -203,6 +203,22 @@ double percentile(const LoadResult& result, double share) {
   return result.milliseconds[std::min(result.milliseconds.size() - 1, static_cast<std::size_t>(static_cast<double>(result.milliseconds.size()) * share))];
 }
 
+// p99 in milliseconds at so many requests a second: the median of five spans, since on a shared machine one burst of somebody else's work is more than one
+// in a hundred of a few seconds.
+double half_load(Load& load, double rate) {
+  std::vector<double> late;
+  for (int span = 0; span < 5; ++span) {
+    const auto paced = load.run_at(rate, seconds_wanted() / 2);
+    if (paced.bad > 0) die("answers were bad at half the load");
+    late.push_back(percentile(paced, 0.99));
+    // Paced, the load never sleeps: for as long as it did not run, the machine was taken from it, and answers came to nobody.
+    std::fprintf(stderr, "  at half that load (%.0f requests/s came to %.0f): p50 %.2f ms, p99 %.2f ms; the load itself did not run for %.1f %% of the time\n", rate,
+                 static_cast<double>(paced.requests) / paced.seconds, percentile(paced, 0.5), late.back(), (paced.seconds - paced.cpu_seconds) / paced.seconds * 100);
+  }
+  std::sort(late.begin(), late.end());
+  return late[late.size() / 2];
+}
+
 void cached_answers(const fs::path& folder, const std::vector<std::string>& list) {
   Proxy proxy(folder, 512u << 20, std::chrono::milliseconds(0));
   {
@@ -242,13 +258,10 @@ void cached_answers(const fs::path& folder, const std::vector<std::string>& list
                  static_cast<double>(result.bytes) / static_cast<double>(result.requests * kBatch), after.cpu_seconds - before.cpu_seconds, result.cpu_seconds, result.seconds,
                  static_cast<double>(after.from_cache - before.from_cache) / static_cast<double>(after.digests - before.digests));
     best = std::max(best, rate);
-    const auto paced = (*load)->run_at(rate / kBatch / 2, seconds_wanted());
-    if (paced.bad > 0) die("answers were bad at half the load");
-    std::fprintf(stderr, "%s at half that load (%.0f requests/s came to %.0f): p50 %.2f ms, p99 %.2f ms\n", http2 ? "HTTP/2" : "HTTP/1.1", rate / kBatch / 2,
-                 static_cast<double>(paced.requests) / paced.seconds, percentile(paced, 0.5), percentile(paced, 0.99));
+    const double late = half_load(**load, rate / kBatch / 2);
     bench::report({http2 ? "KSN proxy, cached answers, HTTP/2 and TLS" : "KSN proxy, cached answers, HTTP/1.1 and TLS", rate / 1e6, redis / 1e6, "redis-benchmark GET", "M digests/s", "higher",
                    "at least redis", 1.0});
-    bench::report({http2 ? "the same at half the load, p99, HTTP/2" : "the same at half the load, p99, HTTP/1.1", percentile(paced, 0.99), 5, "the goal", "ms", "lower", "under 5 ms", 1.0});
+    bench::report({http2 ? "the same at half the load, p99 (median of five), HTTP/2" : "the same at half the load, p99 (median of five), HTTP/1.1", late, 5, "the goal", "ms", "lower", "under 5 ms", 1.0});
   }
 }
 
