@@ -67,14 +67,26 @@ class Client {
  private:
   Client(Host host, std::unique_ptr<ksn_channel::Channel> channel);
 
-  struct Derived;  // what settings lead to; made before anything changes
+  struct Derived {  // what settings lead to; made before anything changes
+    Settings settings;
+    std::shared_ptr<const LocalLists> local;
+    std::vector<picket::FileStamp> lists_seen, files_seen;  // from before the files were read: what is written meanwhile is another one
+    Result<picket::ksn::Provider> provider;
+    std::string envelope;                                   // of the provider
+    Result<std::string> proxy_certificate;
+    std::string refused;                                    // which of the files is no good, where the one before is in force
+    [[nodiscard]] std::string trouble() const;              // what is no good, in one line; empty: nothing
+  };
   [[nodiscard]] Result<Derived> derive(Settings settings) const;
   void put_in_force(Derived derived);
-  [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
-  void look_at_provider();                                     // it came later than we did, or another one lies there
+  [[nodiscard]] Derived read_provider(Settings settings) const;
+  [[nodiscard]] static std::vector<std::string> files_of(const Settings& settings);  // the provider's and the proxy's certificate
+  [[nodiscard]] std::string trouble() const;                   // of what is in force; under the lock
+  void look_at_provider();                                     // it, or the proxy's certificate, came later than we did, or another one lies there
   void look_at_lists();                                        // one was changed
   [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
-  [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
+  [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, const Result<std::string>& proxy_certificate,
+                                         std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
   void mind_the_clock(std::int64_t now);                       // it may have been set back; under the lock
@@ -105,7 +117,8 @@ class Client {
   Consent consent_;
   Situation situation_;
   std::optional<picket::ksn::Provider> provider_;
-  picket::FileStamp provider_seen_;                            // the file that was looked at last, good or not
+  std::string envelope_, proxy_certificate_;                   // as they were read; empty: none
+  std::vector<picket::FileStamp> files_seen_;                  // of the provider and the proxy's certificate, as they were looked at last, good or not
   std::shared_ptr<Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
