@@ -97,6 +97,7 @@ class Client {
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
+  void look_at_consent();                                      // a version of this plugin that runs beside this one may have been told something
   void name_asker();
   // A clock that was a day ahead or more: an id made by it would be kept for so much longer.
   [[nodiscard]] static bool is_of_later(std::int64_t made, std::int64_t now) { return made > now + 86'400; }

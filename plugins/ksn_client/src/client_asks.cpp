@@ -79,6 +79,7 @@ void Client::run() {
   while (!stopping_) {
     wake_ = false;
     lock.unlock();
+    look_at_consent();
     const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
     lock.lock();
     const auto now = host_.now();

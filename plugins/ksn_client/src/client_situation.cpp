@@ -24,6 +24,22 @@ bool Client::consent_changed() {
   return was_on && !is_on;
 }
 
+void Client::look_at_consent() {
+  bool is_overtaken = false, went_off = false;
+  std::string told = "what was decided about KSN is read again: another process of this plugin was told";
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    is_overtaken = consent_.is_overtaken(host_.keep);
+    if (!is_overtaken) return;
+    consent_ = Consent::load(host_.keep, told);
+    went_off = consent_changed();
+  });
+  if (!is_overtaken) return;
+  host_.log(true, told);
+  if (went_off) fall_silent("KSN was switched off");
+  refresh();
+}
+
 // What happened at a time that is yet to come would keep KSN available, and nobody greeted, until then.
 void Client::mind_the_clock(std::int64_t now) {
   auto& s = situation_;
@@ -61,6 +77,11 @@ std::string Client::forbids(std::string_view what) {
   const std::lock_guard lock(mutex_);
   const auto now = host_.now();
   if (!situation_.is_on()) return status_of(situation_, now).line();
+  if (consent_.is_overtaken(host_.keep)) {
+    wake_ = true;
+    tick_.notify_all();
+    return "what was decided about KSN is read again";
+  }
   if (!situation_.has_provider) return situation_.no_provider;
   if ((what == "statistics" || what == "content") && !situation_.extended) return "only asked in extended mode";
   if (!situation_.directives.permits(what, now)) return cat("KSN's directives: ", status_of(situation_, now).cause());

@@ -74,14 +74,42 @@ struct KsnClientAlone : testing::Test {
     yes.set_digest(shown->statement().digest());
     ASSERT_TRUE(client.decide(yes));
   }
-  void check(Client& client, unsigned number) {
+  // Who answered.
+  v1::Checked::From check(Client& client, unsigned number) {
     v1::CheckRequest request;
     request.add_objects()->set_file_digest(std::string(32, static_cast<char>(number)));
-    std::promise<void> done;
-    client.check(request, 10s, [&](const Result<std::string>&) { done.set_value(); });
-    ASSERT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+    std::promise<v1::Checked::From> from;
+    client.check(request, 10s, [&](const Result<std::string>& answer) {
+      v1::CheckReply reply;
+      from.set_value(answer && reply.ParseFromString(*answer) && reply.checked_size() == 1 ? reply.checked(0).from() : v1::Checked::NOBODY);
+    });
+    return from.get_future().get();
   }
 };
+
+// The user is asked and heard by the version that runs, while the next one stands by.
+TEST_F(KsnClientAlone, heeds_what_a_version_that_runs_beside_it_is_told) {
+  auto before = start();
+  accept(*before);
+  auto next = start();
+  EXPECT_EQ(check(*next, 1), v1::Checked::SERVER);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (ksn.seen().hellos < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // each greets once
+  const auto messages = ksn.messages();
+  v1::SwitchRequest turn;
+  turn.set_who("bob");
+  ASSERT_TRUE(before->switch_to(turn));
+  before.reset();
+  EXPECT_EQ(check(*next, 2), v1::Checked::NOBODY);
+  EXPECT_EQ(next->status().line().substr(0, 29), "Disabled: switched off by bob");
+  EXPECT_EQ(ksn.messages(), messages);
+
+  auto last = start();
+  turn.set_on(true);
+  ASSERT_TRUE(last->switch_to(turn));
+  EXPECT_EQ(next->status().status(), "Enabled");
+  EXPECT_EQ(check(*next, 2), v1::Checked::SERVER);
+}
 
 TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   auto client = start();
