@@ -222,7 +222,9 @@ void Client::put_in_force(Derived derived) {
     const bool anew = take();
     if (!key_ids.empty()) aside = outbox_->belong_to(std::move(key_ids), counted);
     name_asker();
-    if (line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) begin_anew();
+    if (!line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) return;
+    const std::lock_guard lock(mutex_);
+    begin_anew();
   });
   if (is_news && !derived.trouble().empty()) host_.log(true, derived.trouble());
   if (aside > 0) host_.log(true, cat("another KSN is set: what waits for the one before is put aside until this one has taken something, and thrown away then (statistics and files: ", std::to_string(aside), ")"));
@@ -233,7 +235,6 @@ void Client::put_in_force(Derived derived) {
 }
 
 void Client::begin_anew() {
-  const std::lock_guard lock(mutex_);
   if (situation_.is_on()) situation_.changed = host_.now();
   situation_.failing_since = 0;
   situation_.failure.clear();

@@ -92,7 +92,7 @@ class Client {
   void mind_the_clock(std::int64_t now);                       // it may have been set back; under the lock
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
-  void begin_anew();                                           // other roads, another licence or KSN: it is asked at once
+  void begin_anew();                                           // it went on, or got other roads, another licence or KSN: it is asked at once; under the lock
   void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed

@@ -20,6 +20,10 @@ bool Client::consent_changed() {
   situation_.decided = situation_.accepted ? consent_.switched_at() : consent_.last_decided_at();
   const bool is_on = situation_.is_on();
   if (was_on != is_on) situation_.changed = host_.now();
+  if (!was_on && is_on) {
+    line_->forget_failures();  // they are of another time
+    begin_anew();
+  }
   greet_at_ = 0;
   return was_on && !is_on;
 }

@@ -93,6 +93,14 @@ TEST_F(KsnAskedAnew, while_a_greeting_under_the_licence_before_hangs) {
   expect_available();
 }
 
+TEST_F(KsnAskedAnew, when_it_is_switched_on_again) {
+  start_refused();
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  ASSERT_EQ(turn(true).status, PICKET_OK);
+  EXPECT_THAT(status().cause(), testing::Not(HasSubstr("authentication error"))) << "that was said before it was off";
+  expect_available();
+}
+
 TEST_F(KsnAskedAnew, at_another_address_of_the_proxy) {
   settings["use_proxy"] = true;
   settings["proxy"] = ksn.address();
