@@ -31,7 +31,7 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
       .now = host_.now,
       .post =
           [this](v1::AskRequest request, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done) {
-            gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, std::move(accept), std::move(done));
+            gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, believes(std::move(accept)), std::move(done));
           },
       .shut = [this] { return line_->why_shut(); },
       .answered =
@@ -238,7 +238,7 @@ void Client::begin_anew() {
   if (situation_.is_on()) situation_.changed = host_.now();
   situation_.failing_since = 0;
   situation_.failure.clear();
-  situation_.licence_refused = false;
+  situation_.licence_refused = unbelieved_ = false;
   greet_at_ = outbox_rests_until_ = 0;
   greeting_ = 0;
   ++beginnings_;

@@ -93,6 +93,7 @@ class Client {
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
   void begin_anew();                                           // it went on, or got other roads, another licence or KSN: it is asked at once; under the lock
+  [[nodiscard]] Line::Accept believes(Line::Accept accept);    // and remembers whether it does
   void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
@@ -129,6 +130,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false;
+  bool unbelieved_ = false;                                    // the last answers were none of the provider's
   std::uint64_t beginnings_ = 0;                               // how often it was begun anew
   std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, look_at_ = 0, next_attempt_ = 0;  // look_at_: at a provider file that is no good

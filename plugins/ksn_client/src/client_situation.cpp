@@ -92,6 +92,20 @@ std::string Client::forbids(std::string_view what) {
   return {};
 }
 
+Line::Accept Client::believes(Line::Accept accept) {
+  std::uint64_t beginnings = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    beginnings = beginnings_;
+  }
+  return [this, beginnings, accept = std::move(accept)](const ksn_channel::Answer& answer, const Way& way) {
+    auto accepted = accept(answer, way);
+    const std::lock_guard lock(mutex_);
+    if (beginnings == beginnings_ && (accepted || accepted.error().code != Code::cancelled)) unbelieved_ = !accepted;
+    return accepted;
+  };
+}
+
 void Client::attempted(const Way* way, std::string_view path, const Error* failure) {
   // A proxy takes statistics and files while KSN is away, and NOT_TAKEN says nothing of the licence: what they bring is no sign that questions are answered.
   const bool would_answer = path == "/ksn/v1/ask" || path == "/ksn/v1/hello";
@@ -102,7 +116,8 @@ void Client::attempted(const Way* way, std::string_view path, const Error* failu
     const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
     if (failure == nullptr) {
       ++exchanges_;
-      if (!would_answer) return;
+      // Nor is a greeting, of one who answered what is not the provider's.
+      if (!would_answer || (unbelieved_ && path == "/ksn/v1/hello")) return;
       if (is_unavailable(situation_, now)) situation_.available_since = now;
       tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
       situation_.last_exchange = now;
