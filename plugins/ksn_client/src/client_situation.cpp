@@ -61,6 +61,11 @@ Situation Client::situation() {
     mind_the_clock(now);
     out = situation_;
     is_set = !settings_.provider_file.empty();
+    // A computer that slept has slept through it: who looks need not wait for the ticker's clock, which slept too.
+    if (out.is_on() && out.has_provider && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
+      wake_ = true;
+      tick_.notify_all();
+    }
   }
   out.road = line_->in_force();
   if (out.has_provider ? out.failing_since == 0 && !is_unavailable(out, now) : !is_set) return out;

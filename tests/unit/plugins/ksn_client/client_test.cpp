@@ -152,6 +152,20 @@ TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
   }
 }
 
+TEST_F(KsnClientAlone, greets_at_once_when_somebody_looks_at_a_computer_that_slept) {
+  auto client = start();
+  accept(*client);
+  check(*client, 1);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // the greeting, too
+  now += 8 * 3600;
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
+}
+
 // With KSN off, too: what is local counts all the same.
 TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_when_the_new_one_is_no_good) {
   const auto list = folder.path() / "list";
