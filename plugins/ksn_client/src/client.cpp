@@ -11,6 +11,7 @@ namespace ksn_client {
 namespace {
 
 constexpr std::string_view kInstallation = "installation";
+constexpr std::string_view kNoLists = "nobody is asked before the local lists can be read: ";
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -69,8 +70,7 @@ Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
       self->situation_.directives_since = now;
     }
   }
-  PICKET_LET(derived, self->derive(std::move(settings)));
-  self->put_in_force(std::move(derived));
+  self->put_in_force(self->derive_at_start(std::move(settings)));
   self->ticker_ = std::thread([raw = self.get()] { raw->run(); });
   return self;
 }
@@ -101,6 +101,24 @@ Result<Client::Derived> Client::derive(Settings settings) const {
   return derived;
 }
 
+// A start that fails is tried a few times only, and the lists may be mended long after: what they would have kept from being asked is not asked till then.
+Client::Derived Client::derive_at_start(Settings settings) const {
+  if (auto derived = derive(settings)) {
+    return std::move(*derived);
+  } else {
+    auto lists_seen = stamps_of(settings.local_files);
+    auto others = settings;
+    others.local_files.clear();
+    auto local = LocalLists::make(others);
+    auto out = read_provider(std::move(settings));
+    out.local = std::make_shared<const LocalLists>(local ? std::move(*local) : LocalLists());
+    out.lists_seen = std::move(lists_seen);
+    out.no_lists = cat(kNoLists, derived.error().message);
+    host_.log(true, out.no_lists);
+    return out;
+  }
+}
+
 Result<> Client::apply(Settings settings) {
   const std::lock_guard lock(applying_);
   PICKET_LET(derived, derive(std::move(settings)));
@@ -121,8 +139,15 @@ void Client::look_at_lists() {
   {
     const std::lock_guard lock(mutex_);
     lists_seen_ = std::move(seen);
-    refused_lists_ = local ? std::string() : cat("what was changed, for it is no good: ", local.error().message);
-    if (local) local_ = std::make_shared<const LocalLists>(std::move(*local));
+    if (local) {
+      local_ = std::make_shared<const LocalLists>(std::move(*local));
+      refused_lists_.clear();
+      if (!std::exchange(situation_.no_lists, {}).empty()) greet_at_ = 0;
+    } else if (situation_.no_lists.empty()) {
+      refused_lists_ = cat("what was changed, for it is no good: ", local.error().message);
+    } else {
+      situation_.no_lists = cat(kNoLists, local.error().message);
+    }
   }
   if (local) host_.log(false, "the local lists are read again: one was changed");
   refresh();
@@ -196,6 +221,7 @@ void Client::put_in_force(Derived derived) {
     envelope_ = derived.envelope;
     proxy_certificate_ = derived.proxy_certificate.value_or("");
     situation_.refused_file = derived.refused;
+    situation_.no_lists = derived.no_lists;
     if (derived.local != local_) refused_lists_.clear();  // they were read
     local_ = derived.local;
     lists_seen_ = derived.lists_seen;
@@ -280,7 +306,7 @@ void Client::refresh() {
     std::unique_lock lock(mutex_);
     const bool on = situation_.is_on();
     policy.local = local_;
-    if (on) policy.cache = cache_;  // switched off, KSN's word counts no more
+    if (on && situation_.no_lists.empty()) policy.cache = cache_;  // switched off, KSN's word counts no more, nor where it might be overruled
     if (provider_) policy.ksn = provider_->name;
     policy.private_ksn = situation_.private_ksn;
     policy.file_prefix = settings_.file_prefix_bytes;

@@ -74,10 +74,12 @@ class Client {
     Result<picket::ksn::Provider> provider;
     std::string envelope;                                   // of the provider
     Result<std::string> proxy_certificate;
+    std::string no_lists;                                   // why the local lists are not all there
     std::string refused;                                    // which of the files is no good, where the one before is in force
     [[nodiscard]] std::string trouble() const;              // what is no good, in one line; empty: nothing
   };
   [[nodiscard]] Result<Derived> derive(Settings settings) const;
+  [[nodiscard]] Derived derive_at_start(Settings settings) const;  // local lists that are no good end nothing, but nobody is asked
   void put_in_force(Derived derived);
   [[nodiscard]] Derived read_provider(Settings settings) const;
   [[nodiscard]] static std::vector<std::string> files_of(const Settings& settings);  // the provider's and the proxy's certificate

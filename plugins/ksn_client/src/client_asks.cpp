@@ -84,14 +84,15 @@ void Client::run() {
     lock.lock();
     const auto now = host_.now();
     mind_the_clock(now);
-    const bool on = situation_.is_on() && situation_.has_provider;
+    const bool on = situation_.is_on() && situation_.has_provider && situation_.no_lists.empty();
     const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const auto files = files_of(settings_);
     const auto files_seen = files_seen_;
     const auto lists = settings_.local_files;
     const auto lists_seen = lists_seen_;
-    const bool comes_later = !situation_.has_provider && !settings_.provider_file.empty() && now >= greet_at_;
+    const bool no_lists = !situation_.no_lists.empty();
+    const bool comes_later = (no_lists || (!situation_.has_provider && !settings_.provider_file.empty())) && now >= greet_at_;
     const bool looks_again = comes_later || (!situation_.refused_file.empty() && now >= look_at_);
     const auto soon = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), kLooksSeconds));
     if (greets || comes_later) greet_at_ = soon;
@@ -100,7 +101,7 @@ void Client::run() {
     lock.unlock();
     if (name_expired) name_asker();
     if (looks_again || stamps_of(files) != files_seen) look_at_provider();
-    if (stamps_of(lists) != lists_seen) look_at_lists();
+    if ((no_lists && looks_again) || stamps_of(lists) != lists_seen) look_at_lists();
     if (greets) greet();
     outbox_->counted(sums(), now);
     if (sends) send_from_outbox();

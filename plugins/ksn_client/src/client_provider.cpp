@@ -91,6 +91,7 @@ void Client::look_at_provider() {
     const std::lock_guard lock(mutex_);
     if (derived.files_seen == files_seen_ && derived.trouble() == trouble()) return;
     derived.local = local_;
+    derived.no_lists = situation_.no_lists;
     derived.lists_seen = lists_seen_;
     if (derived.envelope != envelope_) read = cat("the provider file is read again: ", settings_.provider_file);
     else if (derived.proxy_certificate && *derived.proxy_certificate != proxy_certificate_) read = cat("the proxy's certificate is read again: ", settings_.proxy_certificate);

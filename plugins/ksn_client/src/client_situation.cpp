@@ -62,7 +62,7 @@ Situation Client::situation() {
     out = situation_;
     is_set = !settings_.provider_file.empty();
     // A computer that slept has slept through it: who looks need not wait for the ticker's clock, which slept too.
-    if (out.is_on() && out.has_provider && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
+    if (out.is_on() && out.has_provider && out.no_lists.empty() && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
       wake_ = true;
       tick_.notify_all();
     }
@@ -91,6 +91,7 @@ std::string Client::forbids(std::string_view what) {
     tick_.notify_all();
     return "what was decided about KSN is read again";
   }
+  if (!situation_.no_lists.empty()) return situation_.no_lists;
   if (!situation_.has_provider) return situation_.no_provider;
   if ((what == "statistics" || what == "content") && !situation_.extended) return "only asked in extended mode";
   if (!situation_.directives.permits(what, now)) return cat("KSN's directives: ", status_of(situation_, now).cause());

@@ -201,6 +201,30 @@ TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_whe
   EXPECT_EQ(client->ignored(), "");
 }
 
+// A start that fails would be tried a few times only.
+TEST_F(KsnClientAlone, starts_without_a_local_list_and_asks_nobody_before_it_is_there) {
+  const auto list = folder.path() / "list";
+  settings.local_files = {list.native()};
+  settings.heartbeat = 1s;
+  auto client = start();
+  ASSERT_NE(client, nullptr);
+  accept(*client);
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  EXPECT_EQ(client->status().cause().find("nobody is asked before the local lists can be read: setting local_files: "), 0U) << client->status().line();
+  EXPECT_FALSE(client->state().in_use());
+  EXPECT_EQ(check(*client, 1), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.messages(), 0U);
+
+  ASSERT_TRUE(picket::write_file_atomic(list, std::string(64, '0') + ",trusted\n"));
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(check(*client, 0), v1::Checked::LOCAL);
+  EXPECT_EQ(check(*client, 1), v1::Checked::SERVER);
+}
+
 // A package of the test's own, whose publisher and product KSN knows.
 struct KsnClientSoftware : KsnClientAlone {
   const std::string base = std::filesystem::canonical(folder.path()).native(), tool = base + "/bin/tool";
