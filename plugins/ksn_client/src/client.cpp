@@ -1,33 +1,17 @@
 #include "client.hpp"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
-#include "base/free_with.hpp"
 
 namespace ksn_client {
 namespace {
 
 constexpr std::string_view kInstallation = "installation";
-constexpr std::uint64_t kMostProviderFile = 1u << 20, kMostPem = 1u << 20;
-
-std::string host_of(std::string_view base_url) {
-  const auto scheme = base_url.find("://");
-  return std::string(scheme == std::string_view::npos ? base_url : base_url.substr(scheme + 3));
-}
-
-bool begins_with_certificate(const std::string& pem) {
-  const picket::Owned<BIO, BIO_free_all> bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  const picket::Owned<X509, X509_free> certificate(::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-  ::ERR_clear_error();
-  return certificate != nullptr;
-}
+constexpr std::string_view kNoLists = "nobody is asked before the local lists can be read: ";
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -37,14 +21,6 @@ std::uint64_t random_seed() {
 }
 
 }  // namespace
-
-struct Client::Derived {
-  Settings settings;
-  std::shared_ptr<const LocalLists> local;
-  Result<picket::ksn::Provider> provider;
-  picket::FileStamp seen;  // from before the file was read: what is written meanwhile is another one
-  std::vector<picket::FileStamp> lists_seen;
-};
 
 Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_(std::move(host)), channel_(std::move(channel)) {
   line_ = std::make_unique<Line>(*channel_, [this](const Way* way, std::string_view path, const Error* failure) { attempted(way, path, failure); });
@@ -56,7 +32,7 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
       .now = host_.now,
       .post =
           [this](v1::AskRequest request, std::chrono::milliseconds deadline, Line::Accept accept, Line::Done done) {
-            gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, std::move(accept), std::move(done));
+            gate_->post(what_of(request.questions_size() > 0 ? request.questions(0).kind() : v1::OBJECT_FILE), "/ksn/v1/ask", std::move(request), deadline, believes(std::move(accept)), std::move(done));
           },
       .shut = [this] { return line_->why_shut(); },
       .answered =
@@ -94,8 +70,7 @@ Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
       self->situation_.directives_since = now;
     }
   }
-  PICKET_LET(derived, self->derive(std::move(settings)));
-  self->put_in_force(std::move(derived));
+  self->put_in_force(self->derive_at_start(std::move(settings)));
   self->ticker_ = std::thread([raw = self.get()] { raw->run(); });
   return self;
 }
@@ -120,9 +95,28 @@ Result<Client::Derived> Client::derive(Settings settings) const {
   auto lists_seen = stamps_of(settings.local_files);
   auto local = LocalLists::make(settings);
   if (!local) return fail(std::move(local).error());
-  const auto seen = picket::stamp_of(settings.provider_file);
-  auto provider = load_provider(settings);
-  return Derived{std::move(settings), std::make_shared<const LocalLists>(std::move(*local)), std::move(provider), seen, std::move(lists_seen)};
+  auto derived = read_provider(std::move(settings));
+  derived.local = std::make_shared<const LocalLists>(std::move(*local));
+  derived.lists_seen = std::move(lists_seen);
+  return derived;
+}
+
+// A start that fails is tried a few times only, and the lists may be mended long after: what they would have kept from being asked is not asked till then.
+Client::Derived Client::derive_at_start(Settings settings) const {
+  if (auto derived = derive(settings)) {
+    return std::move(*derived);
+  } else {
+    auto lists_seen = stamps_of(settings.local_files);
+    auto others = settings;
+    others.local_files.clear();
+    auto local = LocalLists::make(others);
+    auto out = read_provider(std::move(settings));
+    out.local = std::make_shared<const LocalLists>(local ? std::move(*local) : LocalLists());
+    out.lists_seen = std::move(lists_seen);
+    out.no_lists = cat(kNoLists, derived.error().message);
+    host_.log(true, out.no_lists);
+    return out;
+  }
 }
 
 Result<> Client::apply(Settings settings) {
@@ -130,44 +124,6 @@ Result<> Client::apply(Settings settings) {
   PICKET_LET(derived, derive(std::move(settings)));
   put_in_force(std::move(derived));
   return {};
-}
-
-Result<picket::ksn::Provider> Client::load_provider(const Settings& settings) const {
-  if (settings.provider_file.empty()) return fail(Code::not_found, "no provider file is set");
-  PICKET_LET(envelope, picket::read_file(settings.provider_file, kMostProviderFile));
-  PICKET_LET(keys, picket::trust::load_keys(settings.provider_keys));
-  auto provider = picket::ksn::Provider::parse(envelope, keys);
-  if (!provider) return fail(std::move(provider).error(), settings.provider_file);
-  return provider;
-}
-
-// One that is no good changes nothing but what the status says.
-void Client::look_at_provider() {
-  const std::lock_guard applying(applying_);
-  Settings settings;
-  std::shared_ptr<const LocalLists> local;
-  std::vector<picket::FileStamp> lists_seen;
-  {
-    const std::lock_guard lock(mutex_);
-    settings = settings_;
-    local = local_;
-    lists_seen = lists_seen_;
-  }
-  const auto seen = picket::stamp_of(settings.provider_file);
-  auto provider = load_provider(settings);
-  if (provider) {
-    host_.log(false, cat("the provider file is read again: ", settings.provider_file));
-    return put_in_force({std::move(settings), std::move(local), std::move(provider), seen, std::move(lists_seen)});
-  }
-  std::string text;
-  {
-    const std::lock_guard lock(mutex_);
-    provider_seen_ = seen;
-    const bool has_one = situation_.has_provider;
-    text = cat(has_one ? "the new provider file is refused, and the one before stays in force: " : "no provider of KSN: ", provider.error().message);
-    if (std::exchange(has_one ? situation_.refused_file : situation_.no_provider, text) == text) return;
-  }
-  host_.log(true, text);
 }
 
 // As with the provider file: what is no good changes nothing, and is told.
@@ -183,8 +139,15 @@ void Client::look_at_lists() {
   {
     const std::lock_guard lock(mutex_);
     lists_seen_ = std::move(seen);
-    refused_lists_ = local ? std::string() : cat("what was changed, for it is no good: ", local.error().message);
-    if (local) local_ = std::make_shared<const LocalLists>(std::move(*local));
+    if (local) {
+      local_ = std::make_shared<const LocalLists>(std::move(*local));
+      refused_lists_.clear();
+      if (!std::exchange(situation_.no_lists, {}).empty()) greet_at_ = 0;
+    } else if (situation_.no_lists.empty()) {
+      refused_lists_ = cat("what was changed, for it is no good: ", local.error().message);
+    } else {
+      situation_.no_lists = cat(kNoLists, local.error().message);
+    }
   }
   if (local) host_.log(false, "the local lists are read again: one was changed");
   refresh();
@@ -212,36 +175,6 @@ std::shared_ptr<Cache> Client::open_cache(const Settings& settings, std::string_
   return std::make_shared<Cache>(settings.memory_entries, std::move(disk), random_seed(), std::move(later));
 }
 
-std::vector<Way> Client::ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const {
-  std::vector<Way> out;
-  if (settings.use_proxy && !settings.proxy.empty()) {
-    std::string certificate = provider.certificate;
-    Result<> readable;
-    if (!settings.proxy_certificate.empty()) {
-      auto pem = picket::read_file(settings.proxy_certificate, kMostPem);
-      if (!pem) readable = fail(std::move(pem).error(), "setting proxy_certificate");
-      else if (!begins_with_certificate(*pem)) readable = fail(Code::invalid, cat("setting proxy_certificate: ", settings.proxy_certificate, " holds no certificate in PEM"));
-      else certificate = std::move(*pem);
-    }
-    // The proxy stands in this network: no web proxy in between.
-    if (readable) out.push_back({{settings.proxy, std::move(certificate), "", settings.fallback_resolvers}, true, cat("proxy ", host_of(settings.proxy))});
-    else why_none = readable.error().message;
-  } else if (settings.use_proxy) {
-    why_none = "no KSN proxy is set";
-  }
-  if (!settings.use_proxy || settings.servers_when_proxy_is_away) {
-    for (const auto& server : provider.servers) {
-      ksn_channel::Road road{server, provider.certificate, settings.web_proxy == "none" ? std::string() : settings.web_proxy, settings.fallback_resolvers};
-      if (const auto good = check_road(road)) out.push_back({std::move(road), false, cat("server ", host_of(server))});
-      else why_none = good.error().message;
-    }
-    if (out.empty() && why_none.empty()) why_none = "the provider names no servers";
-  } else if (out.empty()) {
-    why_none += ", and policy does not allow asking KSN's servers directly";
-  }
-  return out;
-}
-
 void Client::put_in_force(Derived derived) {
   const Settings& settings = derived.settings;
   // A language that does not ship leaves users without a text to accept.
@@ -252,13 +185,13 @@ void Client::put_in_force(Derived derived) {
   std::vector<std::string> key_ids;
   std::string owner(32, '\0');  // of nobody: no answers, and no file for them
   if (provider) {
-    ways = ways_of(settings, *provider, why_none);
+    ways = ways_of(settings, *provider, derived.proxy_certificate, why_none);
     for (const auto& key : provider->answer_keys) key_ids.push_back(key.key_id());
     std::string identity = cat(provider->name, "\n", provider->private_ksn ? "private" : "global", "\n");
     for (const auto& id : key_ids) identity += id;
     owner = sha256(identity);
   } else {
-    why_none = cat("no provider of KSN: ", provider.error().message);
+    why_none = derived.trouble();
   }
   const std::string cache_name = cat(settings.folder, "\n", std::to_string(settings.cache_mb), "\n", std::to_string(settings.memory_entries), "\n", owner);
   std::shared_ptr<Cache> cache;
@@ -277,14 +210,18 @@ void Client::put_in_force(Derived derived) {
     cache = open_cache(settings, owner);
   }
   auto trust = provider ? std::make_shared<const Trust>(provider->answer_keys, provider->name, provider->private_ksn) : nullptr;
-  bool went_off = false;
+  bool went_off = false, is_news = false;
   const auto take = [&] {
     const std::lock_guard lock(mutex_);
     const bool anew = settings_.licence != settings.licence || whose_ != owner;
+    is_news = !settings.provider_file.empty() && derived.trouble() != trouble();
     settings_ = settings;
     whose_ = owner;
-    provider_seen_ = derived.seen;
-    situation_.refused_file.clear();
+    files_seen_ = derived.files_seen;
+    envelope_ = derived.envelope;
+    proxy_certificate_ = derived.proxy_certificate.value_or("");
+    situation_.refused_file = derived.refused;
+    situation_.no_lists = derived.no_lists;
     if (derived.local != local_) refused_lists_.clear();  // they were read
     local_ = derived.local;
     lists_seen_ = derived.lists_seen;
@@ -311,8 +248,11 @@ void Client::put_in_force(Derived derived) {
     const bool anew = take();
     if (!key_ids.empty()) aside = outbox_->belong_to(std::move(key_ids), counted);
     name_asker();
-    if (line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) begin_anew();
+    if (!line_->use(std::move(ways), settings.rest, settings.longest_rest, why_none, anew)) return;
+    const std::lock_guard lock(mutex_);
+    begin_anew();
   });
+  if (is_news && !derived.trouble().empty()) host_.log(true, derived.trouble());
   if (aside > 0) host_.log(true, cat("another KSN is set: what waits for the one before is put aside until this one has taken something, and thrown away then (statistics and files: ", std::to_string(aside), ")"));
   broker_->use(trust, cache, settings.batch, settings.request_timeout);
   if (!trust) broker_->clear(why_none);
@@ -321,11 +261,10 @@ void Client::put_in_force(Derived derived) {
 }
 
 void Client::begin_anew() {
-  const std::lock_guard lock(mutex_);
   if (situation_.is_on()) situation_.changed = host_.now();
   situation_.failing_since = 0;
   situation_.failure.clear();
-  situation_.licence_refused = false;
+  situation_.licence_refused = unbelieved_ = false;
   greet_at_ = outbox_rests_until_ = 0;
   greeting_ = 0;
   ++beginnings_;
@@ -367,7 +306,7 @@ void Client::refresh() {
     std::unique_lock lock(mutex_);
     const bool on = situation_.is_on();
     policy.local = local_;
-    if (on) policy.cache = cache_;  // switched off, KSN's word counts no more
+    if (on && situation_.no_lists.empty()) policy.cache = cache_;  // switched off, KSN's word counts no more, nor where it might be overruled
     if (provider_) policy.ksn = provider_->name;
     policy.private_ksn = situation_.private_ksn;
     policy.file_prefix = settings_.file_prefix_bytes;

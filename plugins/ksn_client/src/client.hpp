@@ -67,24 +67,40 @@ class Client {
  private:
   Client(Host host, std::unique_ptr<ksn_channel::Channel> channel);
 
-  struct Derived;  // what settings lead to; made before anything changes
+  struct Derived {  // what settings lead to; made before anything changes
+    Settings settings;
+    std::shared_ptr<const LocalLists> local;
+    std::vector<picket::FileStamp> lists_seen, files_seen;  // from before the files were read: what is written meanwhile is another one
+    Result<picket::ksn::Provider> provider;
+    std::string envelope;                                   // of the provider
+    Result<std::string> proxy_certificate;
+    std::string no_lists;                                   // why the local lists are not all there
+    std::string refused;                                    // which of the files is no good, where the one before is in force
+    [[nodiscard]] std::string trouble() const;              // what is no good, in one line; empty: nothing
+  };
   [[nodiscard]] Result<Derived> derive(Settings settings) const;
+  [[nodiscard]] Derived derive_at_start(Settings settings) const;  // local lists that are no good end nothing, but nobody is asked
   void put_in_force(Derived derived);
-  [[nodiscard]] Result<picket::ksn::Provider> load_provider(const Settings& settings) const;
-  void look_at_provider();                                     // it came later than we did, or another one lies there
+  [[nodiscard]] Derived read_provider(Settings settings) const;
+  [[nodiscard]] static std::vector<std::string> files_of(const Settings& settings);  // the provider's and the proxy's certificate
+  [[nodiscard]] std::string trouble() const;                   // of what is in force; under the lock
+  void look_at_provider();                                     // it, or the proxy's certificate, came later than we did, or another one lies there
   void look_at_lists();                                        // one was changed
   [[nodiscard]] std::shared_ptr<Cache> open_cache(const Settings& settings, std::string_view owner);
-  [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, std::string& why_none) const;
+  [[nodiscard]] std::vector<Way> ways_of(const Settings& settings, const picket::ksn::Provider& provider, const Result<std::string>& proxy_certificate,
+                                         std::string& why_none) const;
 
   [[nodiscard]] Situation situation();
   void mind_the_clock(std::int64_t now);                       // it may have been set back; under the lock
   [[nodiscard]] std::int64_t greets_at() const;                // by itself, unless all roads rest; under the lock
   [[nodiscard]] std::string forbids(std::string_view what);   // why it may not be asked now
-  void begin_anew();                                           // other roads, another licence or KSN: it is asked at once
+  void begin_anew();                                           // it went on, or got other roads, another licence or KSN: it is asked at once; under the lock
+  [[nodiscard]] Line::Accept believes(Line::Accept accept);    // and remembers whether it does
   void attempted(const Way* way, std::string_view path, const Error* failure);
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
+  void look_at_consent();                                      // a version of this plugin that runs beside this one may have been told something
   void name_asker();
   // A clock that was a day ahead or more: an id made by it would be kept for so much longer.
   [[nodiscard]] static bool is_of_later(std::int64_t made, std::int64_t now) { return made > now + 86'400; }
@@ -105,7 +121,8 @@ class Client {
   Consent consent_;
   Situation situation_;
   std::optional<picket::ksn::Provider> provider_;
-  picket::FileStamp provider_seen_;                            // the file that was looked at last, good or not
+  std::string envelope_, proxy_certificate_;                   // as they were read; empty: none
+  std::vector<picket::FileStamp> files_seen_;                  // of the provider and the proxy's certificate, as they were looked at last, good or not
   std::shared_ptr<const Trust> trust_;
   std::shared_ptr<Cache> cache_;
   std::shared_ptr<const LocalLists> local_;
@@ -115,6 +132,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false;
+  bool unbelieved_ = false;                                    // the last answers were none of the provider's
   std::uint64_t beginnings_ = 0;                               // how often it was begun anew
   std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, look_at_ = 0, next_attempt_ = 0;  // look_at_: at a provider file that is no good

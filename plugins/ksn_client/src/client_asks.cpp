@@ -79,18 +79,20 @@ void Client::run() {
   while (!stopping_) {
     wake_ = false;
     lock.unlock();
+    look_at_consent();
     const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
     lock.lock();
     const auto now = host_.now();
     mind_the_clock(now);
-    const bool on = situation_.is_on() && situation_.has_provider;
+    const bool on = situation_.is_on() && situation_.has_provider && situation_.no_lists.empty();
     const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
-    const auto file = settings_.provider_file;
-    const auto seen = provider_seen_;
+    const auto files = files_of(settings_);
+    const auto files_seen = files_seen_;
     const auto lists = settings_.local_files;
     const auto lists_seen = lists_seen_;
-    const bool comes_later = !situation_.has_provider && !file.empty() && now >= greet_at_;
+    const bool no_lists = !situation_.no_lists.empty();
+    const bool comes_later = (no_lists || (!situation_.has_provider && !settings_.provider_file.empty())) && now >= greet_at_;
     const bool looks_again = comes_later || (!situation_.refused_file.empty() && now >= look_at_);
     const auto soon = now + std::max<std::int64_t>(1, std::min<std::int64_t>(settings_.heartbeat.count(), kLooksSeconds));
     if (greets || comes_later) greet_at_ = soon;
@@ -98,8 +100,8 @@ void Client::run() {
     const bool name_expired = now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || is_of_later(installation_made_, now);
     lock.unlock();
     if (name_expired) name_asker();
-    if (looks_again || (!file.empty() && picket::stamp_of(file) != seen)) look_at_provider();
-    if (stamps_of(lists) != lists_seen) look_at_lists();
+    if (looks_again || stamps_of(files) != files_seen) look_at_provider();
+    if ((no_lists && looks_again) || stamps_of(lists) != lists_seen) look_at_lists();
     if (greets) greet();
     outbox_->counted(sums(), now);
     if (sends) send_from_outbox();

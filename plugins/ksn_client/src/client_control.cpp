@@ -6,6 +6,7 @@
 namespace ksn_client {
 
 v1::StatusReply Client::status() {
+  look_at_consent();
   const auto now = host_.now();
   auto out = status_of(situation(), now);
   for (const auto& [name, sum] : sums()) (*out.mutable_counters())[name] = sum;
@@ -54,6 +55,7 @@ Result<v1::StatementReply> Client::statement(const std::string& language) {
 Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
   PICKET_LET(shown, statement(request.language()));
   if (request.digest() != shown.statement().digest()) return fail(Code::conflict, "the statement is another one than was shown: read it again");
+  look_at_consent();
   Statement ships{shown.statement().version(), shown.statement().language(), shown.statement().digest(), ""};
   bool went_off = false;
   Result<> decided;
@@ -74,6 +76,7 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
 }
 
 Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
+  look_at_consent();
   bool went_off = false;
   Result<> switched;
   gate_->change([&] {

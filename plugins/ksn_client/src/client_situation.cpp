@@ -20,8 +20,28 @@ bool Client::consent_changed() {
   situation_.decided = situation_.accepted ? consent_.switched_at() : consent_.last_decided_at();
   const bool is_on = situation_.is_on();
   if (was_on != is_on) situation_.changed = host_.now();
+  if (!was_on && is_on) {
+    line_->forget_failures();  // they are of another time
+    begin_anew();
+  }
   greet_at_ = 0;
   return was_on && !is_on;
+}
+
+void Client::look_at_consent() {
+  bool is_overtaken = false, went_off = false;
+  std::string told = "what was decided about KSN is read again: another process of this plugin was told";
+  gate_->change([&] {
+    const std::lock_guard lock(mutex_);
+    is_overtaken = consent_.is_overtaken(host_.keep);
+    if (!is_overtaken) return;
+    consent_ = Consent::load(host_.keep, told);
+    went_off = consent_changed();
+  });
+  if (!is_overtaken) return;
+  host_.log(true, told);
+  if (went_off) fall_silent("KSN was switched off");
+  refresh();
 }
 
 // What happened at a time that is yet to come would keep KSN available, and nobody greeted, until then.
@@ -41,6 +61,11 @@ Situation Client::situation() {
     mind_the_clock(now);
     out = situation_;
     is_set = !settings_.provider_file.empty();
+    // A computer that slept has slept through it: who looks need not wait for the ticker's clock, which slept too.
+    if (out.is_on() && out.has_provider && out.no_lists.empty() && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
+      wake_ = true;
+      tick_.notify_all();
+    }
   }
   out.road = line_->in_force();
   if (out.has_provider ? out.failing_since == 0 && !is_unavailable(out, now) : !is_set) return out;
@@ -61,10 +86,30 @@ std::string Client::forbids(std::string_view what) {
   const std::lock_guard lock(mutex_);
   const auto now = host_.now();
   if (!situation_.is_on()) return status_of(situation_, now).line();
+  if (consent_.is_overtaken(host_.keep)) {
+    wake_ = true;
+    tick_.notify_all();
+    return "what was decided about KSN is read again";
+  }
+  if (!situation_.no_lists.empty()) return situation_.no_lists;
   if (!situation_.has_provider) return situation_.no_provider;
   if ((what == "statistics" || what == "content") && !situation_.extended) return "only asked in extended mode";
   if (!situation_.directives.permits(what, now)) return cat("KSN's directives: ", status_of(situation_, now).cause());
   return {};
+}
+
+Line::Accept Client::believes(Line::Accept accept) {
+  std::uint64_t beginnings = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    beginnings = beginnings_;
+  }
+  return [this, beginnings, accept = std::move(accept)](const ksn_channel::Answer& answer, const Way& way) {
+    auto accepted = accept(answer, way);
+    const std::lock_guard lock(mutex_);
+    if (beginnings == beginnings_ && (accepted || accepted.error().code != Code::cancelled)) unbelieved_ = !accepted;
+    return accepted;
+  };
 }
 
 void Client::attempted(const Way* way, std::string_view path, const Error* failure) {
@@ -77,7 +122,8 @@ void Client::attempted(const Way* way, std::string_view path, const Error* failu
     const bool was_failing = situation_.failing_since != 0, was_refused = situation_.licence_refused;
     if (failure == nullptr) {
       ++exchanges_;
-      if (!would_answer) return;
+      // Nor is a greeting, of one who answered what is not the provider's.
+      if (!would_answer || (unbelieved_ && path == "/ksn/v1/hello")) return;
       if (is_unavailable(situation_, now)) situation_.available_since = now;
       tell = was_failing || situation_.last_exchange == 0 || now - situation_.last_exchange > 60;
       situation_.last_exchange = now;

@@ -82,9 +82,12 @@ Consent Consent::load(const Keep& keep, std::string& told) {
   Consent out;
   const auto text = keep.load(kRecord);
   if (!text) return out;
+  out.record_ = *text;
   const auto bad = [&](std::string_view why) {
     told = cat("the record of the decision about the KSN statement is damaged (", why, "): KSN stays off until the statement is accepted again");
-    return Consent();
+    Consent none;
+    none.record_ = *text;
+    return none;
   };
   boost::system::error_code error;
   const auto value = json::parse(*text, error);
@@ -107,6 +110,21 @@ Consent Consent::load(const Keep& keep, std::string& told) {
   return out;
 }
 
+bool Consent::is_overtaken(const Keep& keep) const { return keep.load(kRecord).value_or("") != record_; }
+
+bool Consent::store(const Keep& keep) {
+  auto record = to_json();
+  if (!keep.store(kRecord, record)) return false;
+  record_ = std::move(record);
+  return true;
+}
+
+bool Consent::forget(const Keep& keep) {
+  if (!keep.forget(kRecord)) return false;
+  record_.clear();
+  return true;
+}
+
 std::string Consent::to_json() const {
   return json::serialize(json::object{{"accepted", json_of(accepted_)}, {"last", json_of(last_)}, {"on", on_}, {"switched_by", switched_by_}, {"switched_at", switched_at_}});
 }
@@ -124,11 +142,11 @@ Result<> Consent::decide(const Keep& keep, const Statement& statement, bool acce
   } else if (accepted_.accepted && (accepted_.digest == statement.digest || accepted_.version == statement.version)) {
     next.accepted_ = {};  // taken back: it is the text under which KSN was used, in whatever language it was read
   }
-  const bool stored = keep.store(kRecord, next.to_json());
+  const bool stored = next.store(keep);
   if (!stored && accept) return fail(Code::io, "the decision could not be recorded, so it is not in force");
   *this = std::move(next);
   if (stored) return {};
-  if (!lets_ask() && keep.forget(kRecord)) return fail(Code::io, cat("the statement is declined, but that could not be recorded: ", kForgotten));
+  if (!lets_ask() && forget(keep)) return fail(Code::io, cat("the statement is declined, but that could not be recorded: ", kForgotten));
   return fail(Code::io, "the statement is declined, but that could not be recorded: a restart may forget it");
 }
 
@@ -137,11 +155,11 @@ Result<> Consent::switch_to(const Keep& keep, bool on, const std::string& who, s
   next.on_ = on;
   next.switched_by_ = one_line(who);
   next.switched_at_ = now;
-  const bool stored = keep.store(kRecord, next.to_json());
+  const bool stored = next.store(keep);
   if (!stored && on) return fail(Code::io, "switching KSN on could not be recorded, so it stays off");
   *this = std::move(next);
   if (stored) return {};
-  if (keep.forget(kRecord)) return fail(Code::io, cat("KSN is off, but that could not be recorded: ", kForgotten));
+  if (forget(keep)) return fail(Code::io, cat("KSN is off, but that could not be recorded: ", kForgotten));
   return fail(Code::io, "KSN is off, but that could not be recorded: it may be on again after a restart");
 }
 

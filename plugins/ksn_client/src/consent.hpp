@@ -30,6 +30,8 @@ class Consent {
 
   // A record that cannot be read is no consent; `told` says so in one line.
   [[nodiscard]] static Consent load(const Keep& keep, std::string& told);
+  // Another record lies there than was read or stored: another version of this plugin, which this one will follow, was told something meanwhile.
+  [[nodiscard]] bool is_overtaken(const Keep& keep) const;
 
   // Under which statement KSN is used, if any: declining a newer version does not end it, declining this one in any language does.
   [[nodiscard]] const Decision* accepted() const { return accepted_.accepted ? &accepted_ : nullptr; }
@@ -49,12 +51,15 @@ class Consent {
 
  private:
   [[nodiscard]] std::string to_json() const;
+  [[nodiscard]] bool store(const Keep& keep);
+  [[nodiscard]] bool forget(const Keep& keep);
   [[nodiscard]] bool lets_ask() const { return accepted_.accepted && on_; }
 
   Decision accepted_, last_;
   bool on_ = true;  // the user's switch; counts only with an accepted statement
   std::string switched_by_;
   std::int64_t switched_at_ = 0;
+  std::string record_;  // as it lies there; empty: none
 };
 
 }  // namespace ksn_client

@@ -65,6 +65,11 @@ bool Line::use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chro
   return others;
 }
 
+void Line::forget_failures() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& state : states_) state->breaker.succeeded();
+}
+
 bool Line::is_in_use(const std::shared_ptr<State>& state) const { return std::find(states_.begin(), states_.end(), state) != states_.end(); }
 
 double Line::spread() {

@@ -32,6 +32,7 @@ class Line {
   // True: other roads than before. A road that stays goes on resting, unless we are another to it (`anew`: our licence, or whose KSN it is): a refusal
   // was said to who we were. What comes back on a road that is gone changes nothing any more but for who asked, and nothing more goes out on it.
   [[nodiscard]] bool use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none, bool anew);
+  void forget_failures();  // no road rests any more
 
   // What becomes of one message. `goes` is told each road that it goes out on; it must not post. An answer of status 200 is given to `accept`,
   // whose error makes it a failure of the road: another one is tried while there is time. `done` comes once: OK when accepted, else why

@@ -24,6 +24,7 @@ struct Situation {
   bool has_provider = false;
   bool private_ksn = false;
   std::string no_provider;          // why not
+  std::string no_lists;             // the administrator's lists cannot be read since the start: why nobody is asked; empty: they were
   std::string refused_file;         // another provider file lies there, and why the one before stays in force
   bool extended = true;
   Directives directives;

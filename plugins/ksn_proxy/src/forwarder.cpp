@@ -41,6 +41,14 @@ std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
   return reply.SerializeAsString();
 }
 
+// What a KSN says of itself, or of a message. Else somebody before it speaks, and the message may still be wanted, but for what even he finds
+// wrong with the message.
+bool is_an_answer(const Posted& posted) {
+  if (posted.status == 200 || posted.status == 400 || posted.status == 413) return true;
+  v1::Refusal refusal;
+  return posted.status < 500 && posted.status != 429 && posted.body.size() < 4096 && refusal.ParseFromString(posted.body) && refusal.why() != v1::Refusal::WHY_UNSPECIFIED;
+}
+
 }  // namespace
 
 Forwarder::Part Forwarder::part_of(const Message& message) {
@@ -141,7 +149,7 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
       const std::lock_guard lock(mutex_);
       passing_bytes_ -= held->body.size();
     }
-    if (posted && posted->status < 500 && posted->status != 429) {
+    if (posted && is_an_answer(*posted)) {
       {
         const std::lock_guard lock(mutex_);
         ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
@@ -408,7 +416,8 @@ void Forwarder::send_oldest() {
 }
 
 void Forwarder::on_sent(Result<Posted> posted) {
-  if (!posted || posted->status >= 500 || posted->status == 429) {
+  if (!posted || !is_an_answer(*posted)) {
+    if (posted && posted->status < 500 && posted->status != 429) say(cat("messages wait: the KSN's server answers with HTTP status ", std::to_string(posted->status), ", which is no word of a KSN"));
     auto pause = std::max<std::chrono::milliseconds>(settings_.pause, std::chrono::seconds(parts_.upstream.rests_for()));
     v1::Refusal refusal;
     if (posted && posted->body.size() < 4096 && refusal.ParseFromString(posted->body))

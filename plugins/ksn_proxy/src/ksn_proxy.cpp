@@ -68,10 +68,7 @@ picket_status KsnProxy::start(std::string_view settings_json, std::uint64_t revi
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   settings_ = std::move(*settings);
-  if (auto opened = open(); !opened) {
-    close();
-    return failed(opened.error());
-  }
+  open_or_try_later();  // a start that fails would be tried a few times only, and what is missing may come later
   host_.observed(revision, PICKET_HEALTH_HEALTHY, state());
   return PICKET_OK;
 }
@@ -87,10 +84,7 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
     close();
     settings_ = before;
     kept_ = kept;
-    if (auto again = open(); !again) {
-      close();
-      host_.report(PICKET_HEALTH_FAILED, again.error().message);
-    }
+    open_or_try_later();
     return failed(opened.error());
   }
   host_.observed(revision, PICKET_HEALTH_HEALTHY, state());
@@ -99,6 +93,7 @@ picket_status KsnProxy::apply(std::string_view settings_json, std::uint64_t revi
 
 Result<> KsnProxy::open() {
   since_ = unix_now();
+  why_not_.clear();
   seat_.be_still();
   if (!settings_.enabled) {
     kept_ = {};
@@ -230,7 +225,8 @@ void KsnProxy::open_or_try_later() {
   const auto opened = open();
   if (opened) return;
   close();
-  host_.report(PICKET_HEALTH_FAILED, opened.error().message);
+  why_not_ = opened.error().message;
+  host_.report(PICKET_HEALTH_FAILED, why_not_);
   seat_.try_again_later();
 }
 
@@ -269,6 +265,7 @@ void KsnProxy::close() {
 
 std::string KsnProxy::state() const {
   if (!settings_.enabled) return "off: setting enabled";
+  if (!why_not_.empty()) return cat("serves nobody, and tries again: ", why_not_);
   if (seat_.is_waiting()) return "stands by for the version that runs";
   return cat("serves the KSN \"", whose_.name, "\" (", whose_.is_private ? "private" : "global", ") on ", address_,
              certificate_.empty() ? "" : cat("; own certificate, SHA-256 ", certificate_), refused_.empty() ? "" : cat("; ", refused_));

@@ -49,6 +49,7 @@ class KsnProxy {
   picket::FileStamp provider_seen_;    // the provider's file as it was looked at last, good or not
   std::string provider_;               // what stood in the one that is in force
   std::string refused_;                // why another one that lies there is not
+  std::string why_not_;                // it serves; empty: it does, stands by or is off
   std::int64_t since_ = 0;
   std::string address_, certificate_;  // where it listens, and the digest of its own certificate, with what is wrong with it
   // For the page, which the server's threads make.

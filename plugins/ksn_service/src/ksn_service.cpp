@@ -45,10 +45,7 @@ picket_status KsnService::start(std::string_view settings_json, std::uint64_t re
   auto settings = parse_settings(settings_json);
   if (!settings) return failed(settings.error());
   settings_ = std::move(*settings);
-  if (auto opened = open(); !opened) {
-    close();
-    return failed(opened.error());
-  }
+  open_or_try_later();  // a start that fails would be tried a few times only: a port that is taken may be free soon
   host_.observed(revision, PICKET_HEALTH_HEALTHY);
   return PICKET_OK;
 }
@@ -61,14 +58,24 @@ picket_status KsnService::apply(std::string_view settings_json, std::uint64_t re
   if (auto opened = open(); !opened) {
     close();
     settings_ = before;
-    if (auto again = open(); !again) host_.report(PICKET_HEALTH_FAILED, again.error().message);
+    open_or_try_later();
     return failed(opened.error());
   }
   host_.observed(revision, PICKET_HEALTH_HEALTHY);
   return PICKET_OK;
 }
 
+void KsnService::open_or_try_later() {
+  if (const auto opened = open(); !opened) {
+    why_not_ = opened.error().message;
+    close();
+    seat_.try_again_later();
+    host_.report(PICKET_HEALTH_FAILED, why_not_);
+  }
+}
+
 Result<> KsnService::open() {
+  why_not_.clear();
   seat_.be_still();
   if (!settings_.enabled) {
     seat_.leave();
@@ -152,12 +159,7 @@ void KsnService::on_timer(std::uint64_t id) {
     look_after_certificate();
     if (service_->is_untried() && looks_++ % kLooksPerTry == 0) static_cast<void>(workers_->add([this] { service_->try_store(); }));
   }
-  if (id != kSeatTimer || !seat_.may_open()) return;
-  if (auto opened = open(); !opened) {
-    close();
-    host_.report(PICKET_HEALTH_FAILED, opened.error().message);
-    seat_.try_again_later();
-  }
+  if (id == kSeatTimer && seat_.may_open()) open_or_try_later();
 }
 
 void KsnService::look_after_key() {
@@ -183,7 +185,7 @@ void KsnService::on_request(std::uint64_t request_id, const picket::plugin::Mess
   }
   v1::ServerStatusReply reply;
   if (!service_) {
-    reply.set_state(settings_.enabled ? "stands by for the version that runs" : kOff);
+    reply.set_state(!why_not_.empty() ? cat("serves nobody, and tries again: ", why_not_) : settings_.enabled ? "stands by for the version that runs" : std::string(kOff));
   } else {
     reply.set_state(cat("private KSN \"", settings_.service.name, "\": ", service_->store_state()));
     reply.set_since(since_);

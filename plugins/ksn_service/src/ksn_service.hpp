@@ -31,6 +31,7 @@ class KsnService {
   static constexpr std::uint64_t kSeatTimer = 2;
 
   [[nodiscard]] picket::Result<> open();
+  void open_or_try_later();
   void close();
   // The key file may be another one behind the same name (picket-ksn key change).
   void look_after_key();
@@ -40,6 +41,7 @@ class KsnService {
   picket::plugin::Host host_;
   picket::plugin::Seat seat_;  // another version of this plugin may have the port, and give it to this one
   Settings settings_;
+  std::string why_not_;        // it serves; empty: it does, stands by or is off
   std::int64_t since_ = 0;
   std::uint64_t looks_ = 0;
   std::filesystem::file_time_type key_time_{};

@@ -93,6 +93,14 @@ TEST_F(KsnAskedAnew, while_a_greeting_under_the_licence_before_hangs) {
   expect_available();
 }
 
+TEST_F(KsnAskedAnew, when_it_is_switched_on_again) {
+  start_refused();
+  ASSERT_EQ(turn(false).status, PICKET_OK);
+  ASSERT_EQ(turn(true).status, PICKET_OK);
+  EXPECT_THAT(status().cause(), testing::Not(HasSubstr("authentication error"))) << "that was said before it was off";
+  expect_available();
+}
+
 TEST_F(KsnAskedAnew, at_another_address_of_the_proxy) {
   settings["use_proxy"] = true;
   settings["proxy"] = ksn.address();
@@ -179,6 +187,68 @@ TEST_F(KsnNewProviderFile, that_is_no_good_changes_nothing_and_is_told_until_it_
   ASSERT_TRUE(wait([&] { return other.seen().hellos > 0 && status().cause().empty(); })) << status().line();
   EXPECT_TRUE(wait([&] { return state().device_status() == "OK"; }));
   EXPECT_EQ(host.shown().health, PICKET_HEALTH_HEALTHY);
+}
+
+TEST_F(KsnNewProviderFile, that_is_no_good_changes_nothing_either_when_other_settings_do) {
+  settings["heartbeat_seconds"] = 1;
+  start();
+  accept();
+  replace();
+  const auto refused = [&] { return status().cause().find("the new provider file is refused, and the one before stays in force") != std::string::npos; };
+  ASSERT_TRUE(wait(refused)) << status().line();
+  settings["batch_ms"] = 4;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_EQ(status().status(), "Enabled");
+  EXPECT_TRUE(refused()) << status().line();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  EXPECT_EQ(other.messages(), 0U);
+
+  ASSERT_TRUE(picket::remove_file(ksn.provider_keys() / "provider.pub.json"));
+  settings["batch_ms"] = 5;
+  ASSERT_EQ(apply(), PICKET_OK);
+  EXPECT_THAT(status().cause(), StartsWith("no provider of KSN: ")) << "whose key was taken away, counts no more";
+}
+
+struct KsnProxyCertificate : KsnNewProviderFile {
+  const std::filesystem::path file = folder.path() / "proxy.pem";
+  void SetUp() override {
+    KsnNewProviderFile::SetUp();
+    settings["heartbeat_seconds"] = 1;
+    settings["use_proxy"] = true;
+    settings["proxy"] = ksn.address();
+    settings["proxy_certificate"] = file.native();
+  }
+  void write(const std::filesystem::path& certificate) const {
+    const auto pem = picket::read_file(certificate, 1u << 20);
+    ASSERT_TRUE(pem && picket::write_file_atomic(file, *pem));
+  }
+  [[nodiscard]] bool is_well() {
+    const auto now = status();
+    return now.status() == "Enabled" && now.cause().empty() && now.last_exchange() != 0;
+  }
+};
+
+TEST_F(KsnProxyCertificate, is_read_when_it_comes_later) {
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return status().cause().starts_with("setting proxy_certificate: "); })) << status().line();
+  write(ksn.certificate());
+  ASSERT_TRUE(wait([&] { return is_well(); })) << status().line();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::PROXY);
+}
+
+TEST_F(KsnProxyCertificate, is_read_again_when_another_one_lies_there) {
+  write(other.certificate());
+  start();
+  accept();
+  ASSERT_TRUE(wait([&] { return status().status() == "Enabled. Not available"; })) << "the proxy has another one";
+  write(ksn.certificate());
+  ASSERT_TRUE(wait([&] { return is_well(); })) << status().line();
+  EXPECT_EQ(told("the proxy's certificate is read again"), 1U);
+
+  write(ksn.provider_file());
+  ASSERT_TRUE(wait([&] { return status().cause().find("the proxy's new certificate is refused, and the one before stays in force") != std::string::npos; })) << status().line();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::PROXY);
 }
 
 TEST_F(KsnAskedAnew, and_the_status_names_at_once_that_no_road_is_left) {

@@ -74,14 +74,42 @@ struct KsnClientAlone : testing::Test {
     yes.set_digest(shown->statement().digest());
     ASSERT_TRUE(client.decide(yes));
   }
-  void check(Client& client, unsigned number) {
+  // Who answered.
+  v1::Checked::From check(Client& client, unsigned number) {
     v1::CheckRequest request;
     request.add_objects()->set_file_digest(std::string(32, static_cast<char>(number)));
-    std::promise<void> done;
-    client.check(request, 10s, [&](const Result<std::string>&) { done.set_value(); });
-    ASSERT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+    std::promise<v1::Checked::From> from;
+    client.check(request, 10s, [&](const Result<std::string>& answer) {
+      v1::CheckReply reply;
+      from.set_value(answer && reply.ParseFromString(*answer) && reply.checked_size() == 1 ? reply.checked(0).from() : v1::Checked::NOBODY);
+    });
+    return from.get_future().get();
   }
 };
+
+// The user is asked and heard by the version that runs, while the next one stands by.
+TEST_F(KsnClientAlone, heeds_what_a_version_that_runs_beside_it_is_told) {
+  auto before = start();
+  accept(*before);
+  auto next = start();
+  EXPECT_EQ(check(*next, 1), v1::Checked::SERVER);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (ksn.seen().hellos < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // each greets once
+  const auto messages = ksn.messages();
+  v1::SwitchRequest turn;
+  turn.set_who("bob");
+  ASSERT_TRUE(before->switch_to(turn));
+  before.reset();
+  EXPECT_EQ(check(*next, 2), v1::Checked::NOBODY);
+  EXPECT_EQ(next->status().line().substr(0, 29), "Disabled: switched off by bob");
+  EXPECT_EQ(ksn.messages(), messages);
+
+  auto last = start();
+  turn.set_on(true);
+  ASSERT_TRUE(last->switch_to(turn));
+  EXPECT_EQ(next->status().status(), "Enabled");
+  EXPECT_EQ(check(*next, 2), v1::Checked::SERVER);
+}
 
 TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   auto client = start();
@@ -124,6 +152,20 @@ TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
   }
 }
 
+TEST_F(KsnClientAlone, greets_at_once_when_somebody_looks_at_a_computer_that_slept) {
+  auto client = start();
+  accept(*client);
+  check(*client, 1);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // the greeting, too
+  now += 8 * 3600;
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
+}
+
 // With KSN off, too: what is local counts all the same.
 TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_when_the_new_one_is_no_good) {
   const auto list = folder.path() / "list";
@@ -157,6 +199,30 @@ TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_whe
   write(object + ",trusted\n");
   EXPECT_TRUE(comes([&] { return verdict() == v1::VERDICT_TRUSTED; }));
   EXPECT_EQ(client->ignored(), "");
+}
+
+// A start that fails would be tried a few times only.
+TEST_F(KsnClientAlone, starts_without_a_local_list_and_asks_nobody_before_it_is_there) {
+  const auto list = folder.path() / "list";
+  settings.local_files = {list.native()};
+  settings.heartbeat = 1s;
+  auto client = start();
+  ASSERT_NE(client, nullptr);
+  accept(*client);
+  EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  EXPECT_EQ(client->status().cause().find("nobody is asked before the local lists can be read: setting local_files: "), 0U) << client->status().line();
+  EXPECT_FALSE(client->state().in_use());
+  EXPECT_EQ(check(*client, 1), v1::Checked::NOBODY);
+  EXPECT_EQ(ksn.messages(), 0U);
+
+  ASSERT_TRUE(picket::write_file_atomic(list, std::string(64, '0') + ",trusted\n"));
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (client->status().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(check(*client, 0), v1::Checked::LOCAL);
+  EXPECT_EQ(check(*client, 1), v1::Checked::SERVER);
 }
 
 // A package of the test's own, whose publisher and product KSN knows.

@@ -33,6 +33,24 @@ INSTANTIATE_TEST_SUITE_P(All, KsnLies,
                                          Lie{Mood::other_ksn, "Somebody else"}, Lie{Mood::unavailable, "not available: the store is away"}, Lie{Mood::licence_unknown, "not known to the provider"},
                                          Lie{Mood::licence_expired, "expired"}));
 
+TEST_F(KsnClientPlugin, a_greeting_does_not_make_up_for_answers_that_are_not_the_providers) {
+  settings["heartbeat_seconds"] = 1;
+  start();
+  accept();
+  ASSERT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  ksn.mood(Mood::forged);
+  ASSERT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  const auto exchanges = status().counters().at("exchanges");
+  ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > exchanges + 1; })) << "it is greeted, and greets";
+  const auto last = status().last_exchange();
+  EXPECT_THAT(status().cause(), AllOf(HasSubstr("the last attempt failed"), HasSubstr("signature")));
+  ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > exchanges + 3; }));
+  EXPECT_EQ(status().last_exchange(), last);
+  ksn.mood(Mood::honest);
+  ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).from() == v1::Checked::SERVER; }));
+  EXPECT_EQ(status().cause(), "");
+}
+
 TEST_F(KsnClientPlugin, a_digest_under_a_wrong_prefix_is_a_lie) {
   settings["file_prefix_bytes"] = 4;
   start();

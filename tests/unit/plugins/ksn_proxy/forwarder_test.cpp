@@ -353,6 +353,44 @@ TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
   EXPECT_EQ(warned.front(), "the KSN refuses a message that waited: the licence is blocked");
 }
 
+// A web server stands before the KSN, and has lost it.
+class Misled final : public Upstream {
+ public:
+  explicit Misled(Upstream& ksn) : ksn_(ksn) {}
+  void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) override {
+    if (!found) return done(Posted{404, "<html>404 Not Found</html>"});
+    ksn_.post(path, std::move(body), deadline, std::move(done));
+  }
+  void blame(std::string_view) override {}
+  [[nodiscard]] std::uint32_t rests_for() const override { return 0; }
+  [[nodiscard]] std::string describe() const override { return "misled"; }
+  std::atomic<bool> found = false;
+
+ private:
+  Upstream& ksn_;
+};
+
+TEST_F(ForwarderTest, gives_nothing_up_for_what_is_no_word_of_a_ksn) {
+  Misled misled(ksn_);
+  ForwarderSettings settings;
+  settings.folder = folder_.path();
+  settings.pause = 10ms;
+  auto started = Forwarder::start(settings, {misled, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
+                                               const std::lock_guard lock(mutex_);
+                                               warnings_.emplace_back(text);
+                                             }});
+  ASSERT_TRUE(started) << started.error().message;
+  forwarder_ = std::move(*started);
+  EXPECT_EQ(statistics('a').wait(), 200) << "it waits here";
+  ASSERT_TRUE(wait_for([&] { return !warnings().empty(); }));
+  EXPECT_EQ(warnings().front(), "messages wait: the KSN's server answers with HTTP status 404, which is no word of a KSN");
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 1u);
+  misled.found = true;
+  EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 1; }));
+  EXPECT_EQ(forwarder_->counters().refused_by_ksn, 0u);
+  forwarder_.reset();  // before its upstream
+}
+
 TEST_F(ForwarderTest, lets_a_file_begin_again_of_which_a_part_that_waited_cannot_be_read) {
   open();
   ksn_.mode = FakeKsn::Mode::away;

@@ -274,14 +274,27 @@ TEST_F(KsnProxyPlugin, keeps_its_answers_over_settings_that_are_refused_or_have_
   EXPECT_EQ(entries(), 0u) << "answers by other keys";
 }
 
-TEST_F(KsnProxyPlugin, starts_with_no_provider_whose_word_it_cannot_check) {
+TEST_F(KsnProxyPlugin, serves_nobody_before_there_is_a_provider_whose_word_it_can_check) {
   ASSERT_TRUE(picket::remove_file(folder_ / "keys" / "a.pub.json"));
-  EXPECT_NE(host_.start(settings()), PICKET_OK);
-  EXPECT_NE(host_.error().find("setting provider_keys"), std::string::npos) << host_.error();
-  const auto other = picket::trust::PrivateKey::generate("ed25519");
-  ASSERT_TRUE(picket::write_file_atomic(folder_ / "keys" / "b.pub.json", json::serialize(other->public_key().to_json())));
-  EXPECT_NE(host_.start(settings()), PICKET_OK);
-  EXPECT_NE(host_.error().find("provider.json"), std::string::npos) << host_.error();
+  ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+  const auto fails_for = [&](const std::string& why) {
+    EXPECT_EQ(host_.shown().health, PICKET_HEALTH_FAILED);
+    EXPECT_NE(host_.shown().text.find(why), std::string::npos) << host_.shown().text;
+    EXPECT_EQ(status().addresses_size(), 0);
+    EXPECT_NE(status().state().find("serves nobody, and tries again: "), std::string::npos) << status().state();
+  };
+  fails_for("setting provider_keys");
+  const auto trust = [&](const char* name, const picket::trust::PrivateKey& key) {
+    ASSERT_TRUE(picket::write_file_atomic(folder_ / "keys" / name, json::serialize(key.public_key().to_json())));
+    host_.advance(5'000);
+  };
+  trust("b.pub.json", *picket::trust::PrivateKey::generate("ed25519"));
+  fails_for("provider.json");
+  trust("a.pub.json", key_);
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_HEALTHY) << host_.shown().text;
+  const auto answer = post(road(), "/ksn/v1/ask", ask_of({digest_of(1)}));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 200);
 }
 
 }  // namespace

@@ -203,6 +203,18 @@ TEST_F(KsnServicePlugin, serves_a_renewed_certificate_without_being_started_agai
   EXPECT_TRUE(post("/ksn/v1/ask", question()));
 }
 
+TEST_F(KsnServicePlugin, serves_nobody_before_it_can_and_tries_again) {
+  const auto key = folder_ + "/answers.key.pem";
+  fs::rename(key, key + ".away");
+  ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_FAILED);
+  EXPECT_EQ(status().state().find("serves nobody, and tries again: setting answer_key"), 0u) << status().state();
+  fs::rename(key + ".away", key);
+  host_.advance(5'000);
+  EXPECT_EQ(host_.shown().health, PICKET_HEALTH_HEALTHY) << host_.shown().text;
+  EXPECT_EQ(post("/ksn/v1/ask", question())->status, 200);
+}
+
 TEST_F(KsnServicePlugin, names_what_is_wrong_with_its_settings_and_keeps_the_old) {
   ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
   EXPECT_EQ(host_.apply(settings(",\"answer_key\":\"/nonexistent/key\""), 2), PICKET_E_NOT_FOUND);
