@@ -236,6 +236,7 @@ Result<> Mirror::publish(Run& run) {
   serve(std::move(both));
   PICKET_TRY(parts_.store.publish(set));
   followed_ = std::move(*run.follows);
+  withdraw(fresh, set);
   serve(std::move(fresh));
   remember();
   run.result.set_published(true);
