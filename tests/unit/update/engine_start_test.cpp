@@ -141,6 +141,16 @@ TEST_F(UpdateTest, the_bus_knows_what_is_in_force_also_after_a_restart) {
   EXPECT_EQ(set.store(), folder_ / "data") << "with the files that sets share";
 }
 
+TEST_F(UpdateTest, what_a_start_had_to_put_right_is_in_the_log) {
+  start_with_release_1();
+  world_->close();
+  ASSERT_TRUE(std::filesystem::remove(folder_ / "data/journal"));
+  open();
+  EXPECT_THAT(world_->warnings, testing::ElementsAre(HasSubstr("rules: the journal did not know that 1-full-")));
+  reopen();
+  EXPECT_EQ(world_->warnings.size(), 1u) << "it is right now";
+}
+
 TEST_F(UpdateTest, the_end_of_a_run_is_an_event) {
   publish(release(1));
   open();
