@@ -183,6 +183,27 @@ TEST_F(UpdateTest, says_how_often_updates_are_wanted_and_shows_when_they_come) {
   EXPECT_EQ(world_->status().next_run(), world_->clock.wall + 60);
 }
 
+TEST_F(UpdateTest, databases_are_lacking_until_they_are_there_where_somebody_wants_them_and_a_source_may_have_them) {
+  publish(release(1));
+  auto opened = world_->open();
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_FALSE(world_->engine->is_lacking()) << "no source is named yet";
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("declined":[{"component":"rules"}])"));
+  EXPECT_FALSE(world_->engine->is_lacking()) << "not wanted";
+  ASSERT_TRUE(world_->settings({"source.a"}));
+  EXPECT_TRUE(world_->engine->is_lacking());
+  source_->make_trouble({.path_part = "metadata/", .what = Trouble::What::unreachable});
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_TRUE(world_->engine->is_lacking());
+  source_->no_trouble();
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_FALSE(world_->engine->is_lacking());
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("components":["mistyped"])"));
+  EXPECT_TRUE(world_->engine->is_lacking());
+  (void)world_->run();
+  EXPECT_FALSE(world_->engine->is_lacking()) << "the repository does not have it";
+}
+
 TEST_F(UpdateTest, settings_that_are_wrong_change_nothing) {
   publish(release(1));
   open();
