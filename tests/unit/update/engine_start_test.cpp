@@ -222,6 +222,26 @@ TEST_F(UpdateTest, a_missing_initial_root_is_named) {
   EXPECT_THAT(result.text(), HasSubstr((folder_ / "root.json").native()));
 }
 
+TEST_F(UpdateTest, what_is_wrong_with_this_computer_is_no_sources_fault) {
+  publish(release(1));
+  open();
+  world_->clock.wall = 0;
+  const auto early = world_->run();
+  EXPECT_EQ(early.result(), "failed");
+  EXPECT_EQ(early.text(), "the clock is wrong: it says 1970-01-01T00:00:00Z");
+  world_->clock.wall = support::TufRepo::start + 3600;
+  world_->write_root("{\"signed\":");
+  const auto damaged = world_->run();
+  EXPECT_EQ(damaged.result(), "failed");
+  EXPECT_THAT(damaged.text(), testing::StartsWith(cat("the initial root of trust, ", (folder_ / "root.json").native(), ": ")));
+  EXPECT_NE(world_->status().sources(0).state(), "failed");
+  const auto problems = world_->engine->problems();
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_EQ(problems[0].text, cat("rules: without databases: ", damaged.text())) << "also for who sees no more than the status";
+  world_->write_root(repository_.tuf.first_root());
+  EXPECT_EQ(world_->run().result(), "ok");
+}
+
 TEST_F(UpdateTest, malformed_requests_are_answered_with_an_error) {
   publish(release(1));
   open();
