@@ -135,6 +135,9 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
         else by.emplace(std::ranges::find_if(by, [](const auto& name) { return name != kOfSettings; }), kOfAgent);
       }
     }
+    std::vector<ComponentVariant> all;
+    for (const auto& [wish, by] : wishes_) all.push_back(wish);
+    parts_.upstream.wants(std::move(all));
     PICKET_TRY(check(run));
     PICKET_TRY(plan(run));
     fit_into_space(run);

@@ -20,6 +20,7 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   EXPECT_TRUE(result.published());
   EXPECT_EQ(result.files(), 3u);
   EXPECT_EQ(count("files"), 3u);
+  EXPECT_EQ(upstream_.wanted, (std::vector<ComponentVariant>{{"a", "full"}, {"b", "light"}, {"c", "full"}})) << "what a point that it follows is told";
   for (const char* component : {"a", "b", "c"}) EXPECT_TRUE(upstream_.asked.contains(cat("metadata/1.", component, ".json"))) << component;
   EXPECT_FALSE(upstream_.asked.contains("metadata/1.d.json"));
   for (const auto& [path, times] : upstream_.asked)
