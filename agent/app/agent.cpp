@@ -190,7 +190,8 @@ class RunningAgent final : public Agent {
                                      .update_runs_at = [this](std::int64_t at) { updates_->runs_next(at); },
                                      .log = [log = log_->part("tasks")](bool warning, std::string_view text) {
                                        log.put(warning ? runtime::Level::warning : runtime::Level::info, text);
-                                     }});
+                                     },
+                                     .is_update_lacking = [this] { return updates_->is_lacking(); }});
     if (!tasks) return fail(std::move(tasks).error(), "tasks");
     tasks_ = std::move(*tasks);
     return {};

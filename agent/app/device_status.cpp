@@ -38,6 +38,8 @@ DeviceStatus device_status(const std::vector<plugin_host::Status>& plugins, cons
     const bool unwell = plugin.state == State::running && (plugin.health == plugin_host::Health::failed || plugin.health == plugin_host::Health::degraded);
     if (down || unwell)
       warn(cat("plugin ", plugin.id, " is ", down ? to_string(plugin.state) : to_string(plugin.health), plugin.text.empty() ? "" : ": ", plugin.text));
+    // Whoever installed it believes that it runs.
+    if (!plugin.passed_over.empty()) warn(cat("plugin ", plugin.id, " runs as version ", plugin.version, ": ", plugin.passed_over));
   }
   for (const auto& concern : concerns) {
     const bool runs = std::any_of(plugins.begin(), plugins.end(), [&](const auto& plugin) { return plugin.id == concern.plugin && plugin.state == State::running; });

@@ -24,7 +24,7 @@ v1::PluginStatus to_proto(const plugin_host::Status& status) {
   out.set_home(std::string(to_string(status.home)));
   out.set_state(std::string(to_string(status.state)));
   out.set_health(std::string(to_string(status.health)));
-  out.set_text(status.text);
+  out.set_text(cat(status.text, status.text.empty() || status.passed_over.empty() ? "" : "; ", status.passed_over));
   out.set_restarts(status.restarts);
   out.set_since(status.since);
   out.set_next_attempt(status.next_attempt);

@@ -214,6 +214,7 @@ Result<> Plugin::take_over() {
     status.health = said_.shown().health;
     status.text = said_.shown().text;
     status.pending.clear();
+    status.passed_over.clear();
     status.next_attempt = 0;
     status.since = all_.parts.clock.wall_seconds();
     status.expected_revision = settings_->revision;

@@ -45,6 +45,7 @@ struct Status {
   std::uint64_t expected_revision = 0, observed_revision = 0;
   int pid = 0;                      // isolated
   std::string pending;              // a version that is used from the next start on
+  std::string passed_over;          // newer versions that lie there and cannot run, and why
   int leaving_pid = 0;              // of the version before it, as long as that one still ends what it was asked
 };
 

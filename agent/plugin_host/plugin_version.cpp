@@ -2,15 +2,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "plugin_host/host_tables.hpp"
 #include "plugin_host/plugin.hpp"
 #include "plugin_host/plugin_events.hpp"
 
 namespace picket::plugin_host {
+namespace {
+
+constexpr std::size_t kMostPassedOver = 300;  // bytes: all plugins are told of in one message
+
+}  // namespace
 
 void Plugin::look() {
   again_ = false;
-  change([](Status& status) { status.state = State::verifying, status.text.clear(); });
+  change([](Status& status) { status.state = State::verifying, status.text.clear(), status.passed_over.clear(); });
   std::string passed_over;
   auto found = verify_newest(passed_over, all_.chosen(id_));
   if (!found) return take(Event::refused, found.error().message);
@@ -24,6 +30,7 @@ void Plugin::look() {
     status_.vendor = manifest.vendor;
     status_.home = in_process ? Home::in_process : Home::isolated;
     status_.pending.clear();
+    if (needs) status_.passed_over = shortened(passed_over, kMostPassedOver);
     package_ = std::make_shared<VerifiedPackage>(std::move(*found));
   }
   if (!needs) return take(Event::refused, needs.error().message);

@@ -136,6 +136,7 @@ void Runner::notice_clock_jumps() {
   agent_start_ += jump;
   awake_since_ = wall;  // asleep, or set forward: what was to run in between was missed; set back: nothing lies before now
   outbreak_since_ = std::min(outbreak_since_, wall);
+  lacking_since_ = std::min(lacking_since_, wall);
   for (auto& [id, entry] : entries_) {
     auto what = entry.remembered;
     what.first_seen = std::min(what.first_seen, wall);
@@ -148,6 +149,11 @@ void Runner::notice_clock_jumps() {
 void Runner::calculate(Entry& entry, std::int64_t now) {
   const auto& definition = entry.definition;
   entry.due = {};
+  const bool is_update = definition.id == kUpdateTask;
+  if (is_update) {
+    if (!parts_.is_update_lacking || !parts_.is_update_lacking()) lacking_since_ = 0;
+    else if (lacking_since_ == 0) lacking_since_ = now;
+  }
   if (definition.enabled && definition.schedule.is_by_clock()) {
     const auto& remembered = entry.remembered;
     const Moment moment{now,
@@ -158,10 +164,11 @@ void Runner::calculate(Entry& entry, std::int64_t now) {
                         spread_of(options_.device, definition.id),
                         entry.ran_since_start,
                         outbreak_,
-                        outbreak_since_};
+                        outbreak_since_,
+                        is_update ? lacking_since_ : 0};
     entry.due = next_run(definition.schedule, moment, parts_.zone);
   }
-  if (definition.id == kUpdateTask && entry.due.at != told_update_at_ && parts_.update_runs_at) parts_.update_runs_at(told_update_at_ = entry.due.at);
+  if (is_update && entry.due.at != told_update_at_ && parts_.update_runs_at) parts_.update_runs_at(told_update_at_ = entry.due.at);
 }
 
 void Runner::decide_due(Entry& entry, std::int64_t now) {

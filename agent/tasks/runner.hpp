@@ -133,7 +133,7 @@ class Runner final : public Tasks, private bus::Handler {
   std::list<Going> going_;
   std::vector<v1::Run> concluded_halfway_;  // by a run of the agent that was killed
   std::map<bus::RequestId, std::string> watchers_;  // whose id; empty: all
-  std::int64_t agent_start_ = 0, awake_since_ = 0, outbreak_since_ = 0, seen_wall_ = 0, seen_monotonic_ms_ = 0, told_update_at_ = -1;
+  std::int64_t agent_start_ = 0, awake_since_ = 0, outbreak_since_ = 0, lacking_since_ = 0, seen_wall_ = 0, seen_monotonic_ms_ = 0, told_update_at_ = -1;
   std::thread thread_;
 };
 

@@ -51,6 +51,11 @@ std::int64_t period_after(std::int64_t reference, seconds period, const Moment& 
   return at < moment.first_seen ? moment.first_seen + period.count() : at;
 }
 
+// Of an automatic task, at present. What could not be had is asked for again as in an outbreak.
+seconds period_of(const Schedule& schedule, const Moment& moment) {
+  return moment.outbreak || (moment.lacking_since != 0 && moment.last_start != 0) ? schedule.outbreak : schedule.every;
+}
+
 // The time that the schedule itself says, without delays.
 std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& moment, const Zone& zone) {
   const bool has_run = moment.last_start != 0;
@@ -58,9 +63,9 @@ std::optional<std::int64_t> slot_of(const Schedule& schedule, const Moment& mome
   switch (schedule.kind) {
     case Kind::every: return period_after(reference, schedule.every, moment);
     case Kind::automatic:
-      if (!moment.outbreak) return period_after(reference, schedule.every, moment);
-      // What its declaration makes overdue on all devices at once is spread from there.
-      return std::max(period_after(reference, schedule.outbreak, moment), moment.outbreak_since);
+      if (moment.lacking_since != 0 && !has_run) return moment.lacking_since;  // a new computer waits for no interval
+      // What its declaration makes overdue on all devices at once, or what a policy makes them lack, is spread from there.
+      return std::max({period_after(reference, period_of(schedule, moment), moment), moment.outbreak ? moment.outbreak_since : 0, moment.lacking_since});
     case Kind::at_start: return moment.ran_since_start ? std::nullopt : std::optional(moment.agent_start + schedule.delay.count());
     case Kind::daily:
     case Kind::weekly:
@@ -135,7 +140,7 @@ Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {
   auto extra = schedule.random_delay.count() == 0 ? 0 : static_cast<std::int64_t>(moment.spread % static_cast<std::uint64_t>(schedule.random_delay.count() + 1));
   // Thousands of agents that were started by the same power cut do not ask in the same second.
   if (schedule.kind == Kind::automatic && extra == 0) {
-    const auto tenth = (moment.outbreak ? schedule.outbreak : schedule.every).count() / 10;
+    const auto tenth = period_of(schedule, moment).count() / 10;
     extra = static_cast<std::int64_t>(moment.spread % static_cast<std::uint64_t>(tenth + 1));
   }
   if (schedule.kind == Kind::at_start) return {*at + extra, false};
@@ -147,7 +152,7 @@ Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {
   // Late all the same: after a start many are, so that the spread counts from there.
   if (schedule.run_missed) return {std::max(*at, moment.awake_since) + extra, true};
   if (schedule.kind == Kind::every || schedule.kind == Kind::automatic) {
-    const auto period = std::max<std::int64_t>((schedule.kind == Kind::automatic && moment.outbreak ? schedule.outbreak : schedule.every).count(), 1);
+    const auto period = std::max<std::int64_t>((schedule.kind == Kind::automatic ? period_of(schedule, moment) : schedule.every).count(), 1);
     const auto behind = std::max(moment.awake_since, moment.now - kMissedGrace) - (*at + extra);
     *at += (behind + period - 1) / period * period;
     return {*at + extra, false};

@@ -40,6 +40,7 @@ struct Moment {
   bool ran_since_start = false;   // since agent_start, however the clock went; or was not there in time for it
   bool outbreak = false;
   std::int64_t outbreak_since = 0;  // when it was declared to the running agent; 0: before its start, or not at all
+  std::int64_t lacking_since = 0;   // when it was seen that what the task is to bring is not there at all; 0: it is there
 };
 
 struct Due {

@@ -35,6 +35,7 @@ class Tasks {
     std::function<std::chrono::seconds()> update_interval;   // of the built-in task update; 0: by hand
     std::function<void(std::int64_t at)> update_runs_at;     // told when it changes; 0: not by the clock
     std::function<void(bool warning, std::string_view text)> log;  // any-thread
+    std::function<bool()> is_update_lacking{};  // databases that the built-in task update could bring; empty: never
   };
   // Records what a crash interrupted, answers picket.task.* on the bus. Nothing runs before the first apply_settings.
   [[nodiscard]] static Result<std::unique_ptr<Tasks>> open(Options options, Parts parts);

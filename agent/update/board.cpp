@@ -188,6 +188,18 @@ std::vector<v1::HeldRelease> Board::held() const {
   return out;
 }
 
+bool Board::is_lacking(const std::vector<Demand>& demands) const {
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::none_of(settings_.sources, &SourceEntry::enabled)) return false;
+  const auto is_missed = [&](const std::string& component) {
+    const auto found = views_.find(component);
+    const ComponentView view = found == views_.end() ? ComponentView{} : found->second;
+    return view.set.release() == 0 && !view.is_absent && (view.cls.empty() || view.cls == "databases") && approval_of(settings_, component, view.offered) != "declined";
+  };
+  return std::ranges::any_of(settings_.components, is_missed) ||
+         std::ranges::any_of(demands, [&](const Demand& demand) { return !demand.optional && demand.component_class == "databases" && is_missed(demand.component); });
+}
+
 std::vector<Engine::Problem> Board::problems(const std::vector<Demand>& demands, std::int64_t now) const {
   const auto all = status(demands, now);
   std::vector<Engine::Problem> out;

@@ -55,6 +55,8 @@ class Board {
   [[nodiscard]] std::vector<component::v1::ActiveSet> in_force() const;
 
   [[nodiscard]] std::vector<Engine::Problem> problems(const std::vector<Demand>& demands, std::int64_t now) const;
+  // Whether databases are wanted that were never brought, or are gone, and that an update could bring.
+  [[nodiscard]] bool is_lacking(const std::vector<Demand>& demands) const;
   // What others are not to get from here, whoever declined it or not.
   [[nodiscard]] std::vector<v1::HeldRelease> held() const;
   // Everything but the sources.

@@ -38,6 +38,8 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(const Where& where, const cor
   out->disk_ = std::make_unique<TellingDisk>(steps);
   auto root = read_file(where.root_file, trust::Limits{}.root_bytes);
   if (!root) return fail(std::move(root).error(), "the initial root of trust");
+  // Found out by the first source, it would look like its fault.
+  if (auto good = trust::Metadata<trust::Root>::parse(*root); !good) return fail(std::move(good).error(), cat("the initial root of trust, ", where.root_file.native()));
   PICKET_TRY(make_folders(where.metadata_dir, 0700));
   trust::ClientOptions options;
   options.metadata_dir = where.metadata_dir;

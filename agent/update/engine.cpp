@@ -70,7 +70,10 @@ Result<> EngineImpl::start() {
 
   explain_.begin(0);
   Activation activation(sets_, ledger_, parts_.clock);
-  auto tell = [this](std::string_view component, std::string_view what) { explain_.say({.component = component}, what); };
+  auto tell = [this](std::string_view component, std::string_view what) {
+    explain_.say({.component = component}, what);  // the next run explains itself only
+    if (parts_.warn) parts_.warn(cat(component, component.empty() ? "" : ": ", what));
+  };
   if (ledger_.damaged_bytes() + counters_.damaged_bytes() > 0) tell("", "the journal was damaged on disk: what it lost was taken from the folders");
   PICKET_TRY(activation.recover(tell));
   auto shop = workshop();

@@ -150,7 +150,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
   catalogue_ = std::move(*catalogue);
 
   const auto agent = settings_.tell_servers ? user_agent(told_servers(shop_.options, settings_, shop_.installation, result.run())) : std::string();
-  std::string failures;
+  std::string failures, own_trouble;
   std::vector<std::unique_ptr<SourceReader>> failed;
   bool worked = false;
   for (auto& entry : shop_.sources.to_try(order.force_check(), shop_.explain)) {
@@ -176,9 +176,12 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
     const auto& error = done.error();
     failed.push_back(std::move(reader));
     if (cancel_.is_cancelled()) break;
+    // This computer's own trouble: no source can help, and none is to blame.
+    if (error.code == Code::no_space || (error.code == Code::conflict && error.message.find("clock") != error.message.npos)) {
+      own_trouble = error.message;
+      break;
+    }
     add_failure(failures, name, error.message);
-    if (error.code == Code::no_space) break;  // our own trouble: no source can help
-    if (error.code == Code::conflict && error.message.find("clock") != error.message.npos) break;
     blame(*failed.back(), error.message);
     shop_.explain.say({.source = name}, cat("failed: ", error.message));
   }
@@ -189,6 +192,7 @@ bool Run::check(const v1::RunRequest& order, v1::RunResult& result) {
     return true;
   }
   if (cancel_.is_cancelled()) return give_up("cancelled");
+  if (!own_trouble.empty()) return give_up(std::move(own_trouble));
   return give_up(failures.empty() ? "no update source is enabled in the settings" : cat(kNoSource, ": ", failures));
 }
 

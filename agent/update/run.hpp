@@ -175,6 +175,7 @@ class Run {
     std::set<std::int64_t> held;  // newer ones that are not wanted here
   };
   [[nodiscard]] Result<Archive> archive_of(const std::string& component, v1::ComponentResult& out);
+  void add_older_roots(std::vector<trust::MetadataFile>& metadata);
   [[nodiscard]] Result<> export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result);
   void begin(v1::RunResult& result, std::string_view kind);
   void number(v1::RunResult& result, std::string_view kind);  // one that goes on with what an earlier one explained

@@ -1,5 +1,7 @@
 // What is in force, as a repository in a folder: for further folders, for a removable drive.
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "base/progress.hpp"
 #include "storage/space.hpp"
@@ -95,6 +97,25 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
   return archive;
 }
 
+// Those who take the copy may have been installed with an older root than this agent, and walk from there, over each one. What lies before one that no
+// source has leads nowhere.
+void Run::add_older_roots(std::vector<trust::MetadataFile>& metadata) {
+  std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+  for (const auto& file : metadata)
+    if (file.path.ends_with(".root.json")) oldest = std::min<std::int64_t>(oldest, std::strtoll(file.path.c_str(), nullptr, 10));
+  if (oldest == std::numeric_limits<std::int64_t>::max()) return;
+  for (auto version = oldest - 1; version > 0 && !cancel_.is_cancelled(); --version) {
+    const auto name = cat(std::to_string(version), ".root.json");
+    const auto is_here = std::ranges::any_of(readers_, [&](const auto& reader) {
+      auto bytes = reader->fetch_metadata(name, trust::Limits{}.root_bytes);
+      if (!bytes || !trust::is_root(*bytes, version)) return false;
+      metadata.push_back({name, std::move(*bytes)});
+      return true;
+    });
+    if (!is_here) return shop_.explain.say({.file = name}, "no source gives it: who was installed with it, or an older one, cannot take the copy");
+  }
+}
+
 Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& archives, v1::RunResult& result) {
   if (order.folders().empty()) return fail(Code::invalid, "no folder was named");
   for (const auto& folder : order.folders())
@@ -128,6 +149,7 @@ Result<> Run::export_all(const v1::ExportRequest& order, std::vector<Archive>& a
     out.set_result("exported");
   }
   PICKET_LET(metadata, catalogue_->metadata_files(components));
+  add_older_roots(metadata);
   std::vector<trust::TargetCopy> copies;
   trust::HeldBack held;
   for (const auto& archive : archives) {

@@ -92,7 +92,7 @@ Result<> SetStore::clean() {
   for (const auto& component : entries_of(sets_)) {
     for (const auto& entry : entries_of(component.path())) {
       const auto name = entry.path().filename().native();
-      if (name == "current") continue;
+      if (name == "current" && entry.is_symlink()) continue;  // a copy that follows links makes a folder of it
       const bool is_info = entry.path().extension() == ".json";
       auto other = entry.path();
       if (is_info) other.replace_extension(); else other += ".json";

@@ -105,6 +105,10 @@ struct Metadata {
 [[nodiscard]] Result<> verify_threshold(std::string_view role, const RoleKeys& role_keys, const KeyMap& keys, std::string_view signed_bytes,
                                         const std::vector<Signature>& signatures);
 
+// A root of that version, signed by its own keys: no byte of what they signed has changed. Whether anybody should trust them, those find out who walk to
+// it from the root that they have. For handing on.
+[[nodiscard]] bool is_root(std::string_view bytes, std::int64_t version);
+
 // Code::untrusted unless bytes have the length (when given) and every known hash, of which there must be at least one if any is listed.
 [[nodiscard]] Result<> verify_file(std::string_view what, std::string_view bytes, const MetaFile& expected);
 

@@ -23,6 +23,11 @@ Result<> verify_threshold(std::string_view role, const RoleKeys& role_keys, cons
                                    " needed"));
 }
 
+bool is_root(std::string_view bytes, std::int64_t version) {
+  const auto root = Metadata<Root>::parse(bytes);
+  return root && root->version == version && verify_threshold("root", root->body.root, root->body.keys, root->signed_bytes, root->signatures);
+}
+
 Result<> verify_file(std::string_view what, std::string_view bytes, const MetaFile& expected) {
   if (expected.length && *expected.length != bytes.size())
     return fail(Code::untrusted, cat(what, " has ", std::to_string(bytes.size()), " bytes, ", std::to_string(*expected.length), " were promised"));

@@ -18,6 +18,21 @@ done
 # dpkg asks before it writes over what an administrator has changed.
 diff <(find "${etc%/picket}" -type f | sed "s|^${etc%/picket}|/etc|" | sort) <(sort "$PICKET_SOURCE/installer/debian/conffiles") || fail "what is installed below /etc is not what installer/debian/conffiles lists"
 grep -qx 'ExecStart=/usr/libexec/picket/picket-launcher -- /usr/sbin/picketd' "$prefix/lib/systemd/system/picketd.service" || fail "the unit starts something else"
+# What the examples have picketd write lies where the unit lets it.
+python3 - "$prefix/lib/systemd/system/picketd.service" "$PICKET_SOURCE" <<'END' || fail "the unit does not let picketd write it"
+import json, pathlib, re, sys
+unit, source = pathlib.Path(sys.argv[1]).read_text(), pathlib.Path(sys.argv[2])
+of = lambda name: [word.lstrip("-") for line in re.findall(rf"^{name}=(.*)$", unit, re.M) for word in line.split()]
+allowed = of("ReadWritePaths") + [f"{base}/{name}" for key, base in (("StateDirectory", "/var/lib"), ("LogsDirectory", "/var/log"), ("RuntimeDirectory", "/run")) for name in of(key)]
+written = re.findall(r"^#(?:log-file|data-dir|run-dir) = (\S+)$", (source / "config/picketd.conf").read_text(), re.M)
+for task in json.loads((source / "config/settings/org.picket.tasks.json").read_text())["tasks"].values():
+    written += task.get("options", {}).get("folders", [])
+written.append(json.loads((source / "config/settings/org.picket.distribution-point.json").read_text())["folder"])
+assert len(written) == 5, written
+refused = [place for place in written if not any(place == one or place.startswith(one + "/") for one in allowed)]
+if refused:
+    sys.exit(f"{', '.join(refused)}: not below {', '.join(allowed)}")
+END
 
 # What the package says when it is configured: that KSN is off and who decides; once, not again at an upgrade.
 mkdir "$work/stubs"

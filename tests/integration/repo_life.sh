@@ -245,6 +245,8 @@ PICKET_REPO=$work/other ok add --component rules --release 3 --keep 1 --deltas 0
 
 # --- export: what a removable drive carries
 ok --says "an update source as it is" export --now "$much_later" yara-rules "$work/stick-export"
+TMPDIR=$work/none refuses 1 "no folder for temporary files (TMPDIR)" export --now "$much_later" yara-rules "$work/stick-none"
+TMPDIR=$work/none refuses 1 "no folder for temporary files (TMPDIR)" verify --now "$much_later"
 refuses 1 "the repository offers no component colours" export --now "$much_later" colours "$work/stick-none"
 refuses 1 "is neither a component's name nor a file about a device" export "two words" "$work/stick-none"
 refuses 1 "is no repository, and is left alone" export --now "$much_later" yara-rules "$work/v1"

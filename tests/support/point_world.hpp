@@ -23,6 +23,7 @@ class MapUpstream : public ::distribution_point::Upstream {
   std::vector<::distribution_point::Road> roads_list{{.name = "a", .plugin = "plugin.a", .location = "x", .options_json = "{}"}};
   std::vector<::distribution_point::AgentWish> agent;
   std::vector<::distribution_point::Roads::Declined> declined;
+  std::vector<::distribution_point::ComponentVariant> wanted;   // as the mirror said last
   std::size_t chunk = 16'384;
   std::uint64_t sent = 0;                         // bytes of targets
   std::map<std::string, unsigned> asked;
@@ -41,6 +42,7 @@ class MapUpstream : public ::distribution_point::Upstream {
   }
   Result<::distribution_point::Roads> roads(std::uint64_t) override { return ::distribution_point::Roads{roads_list, root, declined}; }
   Result<std::vector<::distribution_point::AgentWish>> agent_demand() override { return agent; }
+  void wants(std::vector<::distribution_point::ComponentVariant> all) override { wanted = std::move(all); }
   Result<Got> fetch(const ::distribution_point::Road& road, std::string_view path, std::uint64_t offset, std::uint64_t max_bytes, const Sink& sink) override {
     const std::string name(path);
     ++asked[name];

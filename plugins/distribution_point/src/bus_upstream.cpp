@@ -20,6 +20,7 @@ using picket::fail;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kWindow = 1u << 20;   // bytes of stream on their way
+constexpr std::size_t kMostWanted = 96 * 1024;  // bytes of what is wanted in one question: a thousand components and more
 constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer that moves may take its time
 
 // All of it, in however many messages it comes.
@@ -90,6 +91,15 @@ Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path
   question.set_stall_timeout_ms(static_cast<std::uint32_t>(road.stall_timeout.count()));
   question.set_min_bytes_per_second(least_);
   question.set_told(told_);
+  if (path == "metadata/timestamp.json") {  // what every check asks for
+    auto& wanted = *question.mutable_wanted();
+    for (const auto& wish : wanted_) {
+      auto& one = *wanted.add_components();
+      one.set_component(wish.component);
+      one.set_variant(wish.variant);
+      if (wanted.components_size() % 128 == 0 && wanted.ByteSizeLong() > kMostWanted) break;
+    }
+  }
   const auto payload = question.SerializeAsString();
   std::uint64_t arrived = 0;
   const auto now = [] { return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()); };

@@ -30,6 +30,7 @@ class Catalogue {
   [[nodiscard]] static picket::Result<Catalogue> load(const std::filesystem::path& set);
   // Adds what `other` has and this one has not: an earlier set, whose clients are still on their way.
   void add_missing(const Catalogue& other);
+  void leave_out(const std::string& path) { entries_.erase(path); }
   // Of what tells clients what is newest, that of `other` and no more: the names that change between sets, and which roots there are. Who was given a new
   // root and then a timestamp by its predecessor's keys would take it for a forgery.
   void take_newest(const Catalogue& other);

@@ -30,30 +30,6 @@ bool is_passing(Code code) {
 
 }  // namespace
 
-std::set<ComponentVariant> published_wishes(const Store& store) {
-  std::set<ComponentVariant> out;
-  const auto folder = store.set_folder(store.published());
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder / "metadata", error), end; !error && it != end; it.increment(error)) {
-    // "7.yara-rules.json"
-    auto name = it->path().stem().native();
-    const auto dot = name.find('.');
-    if (dot == name.npos || !trust::check_component_name(name.substr(dot + 1))) continue;
-    name.erase(0, dot + 1);
-    const auto bytes = picket::read_file(it->path(), trust::Limits{}.declared_bytes);
-    const auto role = bytes ? trust::Metadata<trust::Targets>::parse(*bytes) : Result<trust::Metadata<trust::Targets>>(fail(bytes.error()));
-    if (!role) {  // damaged too
-      out.insert({name, "full"});
-      continue;
-    }
-    for (const auto& [path, file] : role->body.targets) {
-      const auto release = trust::parse_release({path, name, file});
-      if (release && std::filesystem::exists(folder / "targets" / trust::consistent_target_path(path, key_of(file.hashes)), error)) out.insert({name, release->variant});
-    }
-  }
-  return out;
-}
-
 Result<std::string> Mirror::Fetcher::fetch_metadata(std::string_view path, std::uint64_t max_bytes) {
   if (cancelled_) return fail(Code::cancelled, "cancelled");
   if (road == nullptr) return fail(Code::unavailable, "no source");
@@ -107,6 +83,7 @@ Result<> Mirror::serve_published() {
   if (set == 0) return {};
   auto catalogue = catalogue_of(set);
   if (!catalogue) return fail(std::move(catalogue).error(), "the published set");
+  withdraw(*catalogue, set);
   serve(std::move(*catalogue));
   return {};
 }
@@ -158,6 +135,9 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
         else by.emplace(std::ranges::find_if(by, [](const auto& name) { return name != kOfSettings; }), kOfAgent);
       }
     }
+    std::vector<ComponentVariant> all;
+    for (const auto& [wish, by] : wishes_) all.push_back(wish);
+    parts_.upstream.wants(std::move(all));
     PICKET_TRY(check(run));
     PICKET_TRY(plan(run));
     fit_into_space(run);
@@ -452,6 +432,7 @@ void Mirror::clean(std::chrono::seconds grace) {
   for (const auto set : earlier)
     if (std::ranges::find(doomed, set) == doomed.end())
       if (auto old = Catalogue::load(parts_.store.set_folder(set))) catalogue->add_missing(*old);
+  withdraw(*catalogue, parts_.store.published());
   serve(std::move(*catalogue));
   for (const auto set : doomed)
     if (auto removed = parts_.store.remove_set(set); !removed) parts_.log(removed.error().message);

@@ -96,6 +96,7 @@ class Mirror {
   [[nodiscard]] bool is_published(const std::vector<Store::Metadata>& metadata, const std::vector<Store::Target>& targets) const;
   void miss(Run& run, const ComponentVariant& wish, std::string_view why, bool counts);
   [[nodiscard]] picket::Result<Catalogue> catalogue_of(std::uint64_t set) const;
+  void withdraw(Catalogue& catalogue, std::uint64_t set) const;
   void serve(Catalogue catalogue);
   // From here on this point tells that what it serves came through these.
   void follow(Chain chain);

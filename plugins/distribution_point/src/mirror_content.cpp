@@ -25,12 +25,6 @@ namespace trust = picket::trust;
 // Below "targets/", each byte that is not plain percent-encoded: what sources are asked for.
 std::string url_path(std::string_view path) { return cat("targets/", picket::percent_encoded(path, "/")); }
 
-// Signed by its own keys, so no byte of what they signed has changed. Whether anybody should trust them, clients find out on their way from theirs.
-bool is_root(std::string_view bytes, std::int64_t version) {
-  const auto root = trust::Metadata<trust::Root>::parse(bytes);
-  return root && root->version == version && trust::verify_threshold("root", root->body.root, root->body.keys, root->signed_bytes, root->signatures);
-}
-
 // All hashes of the known kinds at once.
 class Hashes {
  public:
@@ -163,8 +157,8 @@ void Mirror::add_older_roots(Run& run, std::vector<Store::Metadata>& out) {
   for (auto version = std::max<std::int64_t>(1, newest - trust::Limits{}.root_rotations + 1); version < oldest_here; ++version) {
     const auto name = cat(std::to_string(version), ".root.json");
     auto bytes = picket::read_file(parts_.store.set_folder(parts_.store.published()) / "metadata" / name, trust::Limits{}.root_bytes);
-    if (!bytes || !is_root(*bytes, version)) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
-    if (bytes && is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
+    if (!bytes || !trust::is_root(*bytes, version)) bytes = run.fetcher->fetch_metadata(name, trust::Limits{}.root_bytes);
+    if (bytes && trust::is_root(*bytes, version)) out.push_back({name, std::move(*bytes)});
     else if (bytes) parts_.log(cat(name, " is passed over: it is no root of that version"));
     else if (bytes.error().code != Code::not_found) parts_.log(cat(name, " is lacking until the next download: ", bytes.error().message));
     // else not everybody keeps the first ones
@@ -236,6 +230,7 @@ Result<> Mirror::publish(Run& run) {
   serve(std::move(both));
   PICKET_TRY(parts_.store.publish(set));
   followed_ = std::move(*run.follows);
+  withdraw(fresh, set);
   serve(std::move(fresh));
   remember();
   run.result.set_published(true);

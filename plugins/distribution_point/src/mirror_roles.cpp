@@ -12,6 +12,59 @@ using picket::cat;
 using picket::fail;
 namespace trust = picket::trust;
 
+namespace {
+
+// Of each component whose role is among a set's metadata: what it signs, or nullptr where that is damaged.
+void each_role(const std::filesystem::path& set, const std::function<void(const std::string& component, const trust::Targets* role)>& act) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(set / "metadata", error), end; !error && it != end; it.increment(error)) {
+    // "7.yara-rules.json"
+    auto name = it->path().stem().native();
+    const auto dot = name.find('.');
+    if (dot == name.npos || !trust::check_component_name(name.substr(dot + 1))) continue;
+    name.erase(0, dot + 1);
+    const auto bytes = picket::read_file(it->path(), trust::Limits{}.declared_bytes);
+    const auto role = bytes ? trust::Metadata<trust::Targets>::parse(*bytes) : Result<trust::Metadata<trust::Targets>>(fail(bytes.error()));
+    act(name, role ? &role->body : nullptr);
+  }
+}
+
+}  // namespace
+
+std::set<ComponentVariant> published_wishes(const Store& store) {
+  std::set<ComponentVariant> out;
+  const auto folder = store.set_folder(store.published());
+  each_role(folder, [&](const std::string& component, const trust::Targets* role) {
+    if (role == nullptr) return void(out.insert({component, "full"}));
+    std::error_code error;
+    for (const auto& [path, file] : role->targets) {
+      const auto release = trust::parse_release({path, component, file});
+      if (release && std::filesystem::exists(folder / "targets" / trust::consistent_target_path(path, key_of(file.hashes)), error)) out.insert({component, release->variant});
+    }
+  });
+  return out;
+}
+
+// What the set holds back is not served from an earlier one either: a bad release that was taken back would spread for as long as the grace lasts.
+// What leads through it to a newer one lies in the set itself, and stays.
+void Mirror::withdraw(Catalogue& catalogue, std::uint64_t set) const {
+  const auto folder = parts_.store.set_folder(set);
+  const auto text = picket::read_file(folder / "metadata" / trust::kHeldBackFile, trust::kMostHeldBack);
+  const auto held = text ? trust::parse_held_back(*text) : Result<trust::HeldBack>(fail(text.error()));
+  if (!held) return;  // most hold nothing back
+  each_role(folder, [&](const std::string& component, const trust::Targets* role) {
+    if (role == nullptr || !held->contains(component)) return;
+    std::error_code error;
+    for (const auto& [path, file] : role->targets) {
+      const auto release = trust::parse_release({path, component, file});
+      const auto delta = trust::parse_delta({path, component, file});
+      const auto stored = trust::consistent_target_path(path, key_of(file.hashes));
+      if (trust::holds_back(*held, component, release ? release->release : delta ? delta->release : 0) && !std::filesystem::exists(folder / "targets" / stored, error))
+        catalogue.leave_out(cat("/targets/", stored));
+    }
+  });
+}
+
 Result<> Mirror::try_roads(Run& run, std::string_view what, const Attempt& attempt) {
   picket::Error all{Code::unavailable, ""};
   for (const auto& road : run.roads.roads) {
@@ -66,7 +119,10 @@ bool Mirror::keep_earlier(Run& run, const std::string& component) {
     const auto release = trust::parse_release(named);
     const auto delta = trust::parse_delta(named);
     const auto makes = release ? release->release : delta ? delta->release : 0;
-    if (makes > 0 && run.roads.declines(component, static_cast<std::uint64_t>(makes))) continue;
+    if (makes > 0 && run.roads.declines(component, static_cast<std::uint64_t>(makes))) {
+      run.held[component].insert(makes);
+      continue;
+    }
     File one{trust::consistent_target_path(path, key), key, target.length, target.hashes, !release};
     if (!parts_.store.is_linked(parts_.store.published(), {one.path, key}) || !parts_.store.has(key, one.length)) continue;
     const bool is_newest = release && makes > newest;   // which comes first in a need

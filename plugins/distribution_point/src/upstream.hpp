@@ -55,6 +55,8 @@ class Upstream {
   [[nodiscard]] virtual picket::Result<Roads> roads(std::uint64_t run) = 0;
   // What the agent of this computer needs.
   [[nodiscard]] virtual picket::Result<std::vector<AgentWish>> agent_demand() = 0;
+  // What this point is asked for in all: told to points that it follows, from the next check on.
+  virtual void wants(std::vector<ComponentVariant> all) = 0;
 
   using Sink = std::function<picket::Result<>(std::string_view)>;
   struct Got {

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include <map>
+
 #include "device.hpp"
 #include "picket/update/v1/report.pb.h"
 
@@ -15,6 +17,7 @@ using curl_source::failed;
 constexpr std::uint64_t kDemandTimer = 1, kDemandToken = 1;
 constexpr std::uint64_t kAskDemandEvery = 600'000;
 constexpr std::chrono::seconds kLookAgain(30);
+constexpr std::size_t kLongestDevice = 128;    // a point takes no longer name
 constexpr const char* kAllPoints = "points";   // a source's location: those of the settings
 
 }  // namespace
@@ -85,6 +88,16 @@ void SourceDistributionPoint::on_reply(std::uint64_t, picket_status status, cons
   demand_ = json::serialize(json::object{{"device", device().id}, {"components", std::exchange(wanted_, {})}});
 }
 
+// What devices ask of the point that runs here goes up from point to point. Under a name of its own, since what this computer needs is told, too.
+std::string SourceDistributionPoint::demand_of_point(const picket::source::v1::Wanted& wanted) {
+  constexpr std::string_view kEnding = ":point";
+  std::map<std::string, json::array> components;
+  for (const auto& one : wanted.components()) components[one.component()].emplace_back(one.variant());
+  json::array list;
+  for (auto& [component, variants] : components) list.push_back(json::object{{"component", component}, {"variants", std::move(variants)}});
+  return json::serialize(json::object{{"device", device().id.substr(0, kLongestDevice - kEnding.size()).append(kEnding)}, {"components", std::move(list)}});
+}
+
 Outcome<std::vector<Candidate>> SourceDistributionPoint::candidates(const picket::source::v1::Source& source) {
   auto points = settings_.points;
   const bool named = source.location() != kAllPoints;
@@ -108,9 +121,10 @@ Outcome<std::unique_ptr<curl_source::Transfer>> SourceDistributionPoint::make(cu
   auto found = candidates(order.request.source());
   if (!found) return tl::unexpected(found.error());
   const bool begins = order.request.path() == "metadata/timestamp.json" && !order.probe;  // what every check asks for
-  const std::string demand = settings_.announce ? demand_ : std::string();
+  const bool is_for_others = begins && order.request.has_wanted();
+  const std::string demand = !settings_.announce ? std::string() : is_for_others ? demand_of_point(order.request.wanted()) : demand_;
   if (begins && settings_.announce) ask_demand();  // for the next one
-  return std::make_unique<PointTransfer>(std::move(order), std::move(*found), points_, announced_, demand, "Picket/" PICKET_PLUGIN_VERSION);
+  return std::make_unique<PointTransfer>(std::move(order), std::move(*found), points_, is_for_others ? announced_of_point_ : announced_, demand, "Picket/" PICKET_PLUGIN_VERSION);
 }
 
 }  // namespace source_distribution_point

@@ -38,11 +38,13 @@ class SourceDistributionPoint {
   void ask_demand();
   void ask_demand(const std::string& after);
   [[nodiscard]] const Device& device();
+  [[nodiscard]] std::string demand_of_point(const picket::source::v1::Wanted& wanted);
 
   picket::plugin::Host host_;
   Settings settings_;
   std::shared_ptr<Points> points_ = std::make_shared<Points>();
   std::shared_ptr<Announced> announced_ = std::make_shared<Announced>();
+  std::shared_ptr<Announced> announced_of_point_ = std::make_shared<Announced>();  // that runs on this computer
   Device device_;
   std::chrono::steady_clock::time_point looked_at_{};
   std::string demand_;             // what is announced: JSON; empty: not known yet

@@ -59,6 +59,13 @@ Result<TemporaryFolder> TemporaryFolder::make(const fs::path& parent, std::strin
   return TemporaryFolder(name);
 }
 
+Result<TemporaryFolder> TemporaryFolder::make(std::string_view prefix) {
+  std::error_code why;
+  const auto parent = fs::temp_directory_path(why);
+  if (why) return fail(Code::not_found, cat("no folder for temporary files (TMPDIR): ", why.message()));
+  return make(parent, prefix);
+}
+
 TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);

@@ -35,6 +35,7 @@ class FolderFetcher final : public trust::Fetcher {
 class TemporaryFolder {
  public:
   [[nodiscard]] static Result<TemporaryFolder> make(const std::filesystem::path& parent, std::string_view prefix);
+  [[nodiscard]] static Result<TemporaryFolder> make(std::string_view prefix);  // below TMPDIR, else /tmp
   TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TemporaryFolder& operator=(TemporaryFolder&&) = delete;
   ~TemporaryFolder();

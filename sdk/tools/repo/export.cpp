@@ -84,7 +84,7 @@ Result<std::vector<ExportWish>> device_wishes(std::string_view text) {
 }
 
 Result<ExportReport> export_repository(const fs::path& repository, const std::vector<ExportWish>& wishes, const fs::path& folder, trust::UnixTime now, Progress& progress) {
-  PICKET_LET(scratch, TemporaryFolder::make(fs::temp_directory_path(), "picket-export"));  // the client's own state
+  PICKET_LET(scratch, TemporaryFolder::make("picket-repo-export-"));  // the client's own state
   auto root = read_file(repository / "metadata" / "1.root.json", trust::Limits{}.root_bytes);
   if (!root) return fail(std::move(root).error(), cat(repository.native(), " is no repository"));
   FolderFetcher fetcher(repository / "metadata");

@@ -55,10 +55,7 @@ void check_packed(const fs::path& metadata, const std::vector<trust::MetadataFil
 }  // namespace
 
 Result<Verified> verify_repository(const fs::path& repository, std::string_view root_bytes, trust::UnixTime now, bool read_targets, Progress& progress) {
-  std::error_code why;
-  const auto temporary = fs::temp_directory_path(why);
-  if (why) return fail(Code::not_found, cat("no folder for temporary files (TMPDIR): ", why.message()));
-  PICKET_LET(state, TemporaryFolder::make(temporary, "picket-repo-verify-"));
+  PICKET_LET(state, TemporaryFolder::make("picket-repo-verify-"));
   FolderFetcher fetcher(repository / "metadata");
   trust::ClientOptions options;
   options.metadata_dir = state.path();

@@ -265,6 +265,12 @@ TEST_P(GoodPlugin, runs_in_an_older_version_when_the_newest_needs_what_this_agen
   EXPECT_EQ(status(kGood).state, State::running);
   EXPECT_EQ(status(kGood).version, "1.0.0");
   EXPECT_TRUE(await_log("version 2.0.0 is refused: needs agent 99.0.0"));
+  EXPECT_TRUE(status(kGood).passed_over.starts_with("version 2.0.0 is refused: needs agent 99.0.0")) << status(kGood).passed_over;
+  ASSERT_TRUE(host->restart(kGood));
+  await([](const auto& now) { return now.state == State::running && !now.passed_over.empty(); }, "restarted, and still passed over", kGood);
+  std::filesystem::remove_all(options.folders.front() / kGood / "2.0.0");
+  ASSERT_TRUE(host->restart(kGood));
+  await([](const auto& now) { return now.state == State::running && now.passed_over.empty(); }, "nothing newer lies there", kGood);
 }
 
 TEST_P(GoodPlugin, is_listed_alone_when_a_plain_file_lies_among_the_packages) {

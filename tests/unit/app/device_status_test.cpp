@@ -27,6 +27,15 @@ TEST(DeviceStatus, warns_of_a_failed_plugin_with_its_reason) {
   EXPECT_THAT(status.reasons, testing::ElementsAre("plugin org.example.p is failed: killed by signal 6"));
 }
 
+TEST(DeviceStatus, warns_of_an_installed_version_that_cannot_run) {
+  auto old = plugin(plugin_host::State::running, plugin_host::Health::healthy, "");
+  old.version = "1.0.0";
+  old.passed_over = "version 2.0.0 is refused: needs version 2.0 of the contract, this agent has 1.0";
+  const auto status = device_status({old}, {}, {});
+  EXPECT_EQ(status.level, "Warning");
+  EXPECT_THAT(status.reasons, testing::ElementsAre("plugin org.example.p runs as version 1.0.0: version 2.0.0 is refused: needs version 2.0 of the contract, this agent has 1.0"));
+}
+
 TEST(DeviceStatus, a_critical_update_problem_wins_over_warnings_and_keeps_all_reasons) {
   policy::Shown policy;
   policy.problems = {"expired yesterday", "local settings of x are ignored: broken"};

@@ -137,7 +137,7 @@ class TasksTest : public BusTest {
     tasks_.reset();
     auto tasks = Tasks::open({root_ / "tasks", "pc-1", std::chrono::milliseconds(5)},
                              {.router = *router_, .clock = clock_, .zone = zone_, .update_interval = [this] { return update_interval_; }, .update_runs_at = [this](std::int64_t at) { update_at_ = at; },
-                              .log = {}});
+                              .log = {}, .is_update_lacking = [this] { return is_lacking_.load(); }});
     ASSERT_TRUE(tasks) << tasks.error().message;
     tasks_ = std::move(*tasks);
     const auto taken = tasks_->apply_settings(settings);
@@ -189,6 +189,7 @@ class TasksTest : public BusTest {
   Utc zone_;
   std::atomic<std::int64_t> update_at_{-1};
   std::chrono::seconds update_interval_{7200};
+  std::atomic<bool> is_lacking_{false};
   std::unique_ptr<Plugin> plugin_ = std::make_unique<Plugin>(*router_, "picket.task.type.test");
   std::unique_ptr<Tasks> tasks_;
 };

@@ -176,6 +176,23 @@ TEST_F(TasksTest, the_update_runs_by_the_interval_of_the_engine_and_sooner_in_an
   ASSERT_TRUE(comes_true([&] { return update_at_ == 0; }));
 }
 
+TEST_F(TasksTest, the_update_of_a_computer_without_databases_does_not_wait_for_the_interval) {
+  Plugin engine(*router_, "picket.update.run");
+  is_lacking_ = true;
+  open(R"({"tasks":{"other":{"type":"test","schedule":{"automatic":{}}}}})");
+  const auto started = clock_.wall.load();
+  ASSERT_TRUE(comes_true([&] { return update_at_ >= started && update_at_ <= started + 720; }));
+  EXPECT_GE(show("other").next_run(), started + 7200) << "it brings nothing";
+  clock_.pass(720);
+  ASSERT_TRUE(engine.wait_for_asked(1));
+  ASSERT_TRUE(comes_true([&] { return history("update").size() == 1; }));
+  EXPECT_EQ(history("update").front().trigger(), "schedule");
+  const auto ran = history("update").front().started();
+  ASSERT_TRUE(comes_true([&] { return update_at_ >= ran + 900 && update_at_ <= ran + 990; })) << "it brought nothing";
+  is_lacking_ = false;
+  ASSERT_TRUE(comes_true([&] { return update_at_ >= ran + 7200 && update_at_ <= ran + 7920; }));
+}
+
 TEST_F(TasksTest, an_outbreak_starts_what_it_makes_overdue_after_the_delay_of_this_device) {
   const auto settings = [](std::string_view outbreak) { return cat(R"({"outbreak":)", outbreak, R"(,"tasks":{"x":{"type":"test","random_delay":{"minutes":10},"schedule":{"automatic":{}}}}})"); };
   open(settings("false"));

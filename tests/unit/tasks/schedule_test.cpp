@@ -190,6 +190,37 @@ TEST(Schedule, automatic_asks_more_often_in_an_outbreak_and_not_all_devices_at_o
   EXPECT_GT(quiet.size(), 100U);
 }
 
+TEST(Schedule, what_is_lacking_is_brought_without_waiting_and_asked_for_as_in_an_outbreak_until_it_is_there) {
+  Schedule schedule;
+  schedule.kind = Kind::automatic;
+  schedule.every = hours(2);
+  schedule.outbreak = minutes(15);
+  std::set<std::int64_t> first;
+  for (int device = 0; device < 200; ++device) {
+    auto state = moment(100'000, 0);
+    state.spread = spread_of("device-" + std::to_string(device), "update");
+    EXPECT_GE(next_run(schedule, state, utc).at, 107'200) << "it lacks nothing";
+    state.first_seen = 50'000;
+    state.lacking_since = 100'000;  // a policy named the first source
+    const auto due = next_run(schedule, state, utc);
+    EXPECT_FALSE(due.missed);
+    EXPECT_GE(due.at, 100'000);
+    EXPECT_LE(due.at, 100'720);
+    first.insert(due.at);
+    state.last_start = due.at;
+    const auto again = next_run(schedule, state, utc).at;
+    EXPECT_GE(again, due.at + 900);
+    EXPECT_LE(again, due.at + 990);
+    state.lacking_since = 0;
+    EXPECT_GE(next_run(schedule, state, utc).at, due.at + 7200) << "it has come";
+    // What is wanted in addition is not brought by all devices in one second either.
+    state.now = state.lacking_since = due.at + 5000;
+    EXPECT_GE(next_run(schedule, state, utc).at, state.now);
+    EXPECT_LE(next_run(schedule, state, utc).at, state.now + 90);
+  }
+  EXPECT_GT(first.size(), 100U);
+}
+
 TEST(Schedule, an_outbreak_that_is_declared_makes_overdue_tasks_run_soon_and_not_all_devices_at_once) {
   Schedule schedule;
   schedule.kind = Kind::automatic;

@@ -63,6 +63,28 @@ TEST_F(UpdateExport, is_a_source_for_others_as_it_is) {
   EXPECT_EQ(world_->status().last().kind(), "update") << "it says nothing about the updates here";
 }
 
+// This one was installed when keys had been rotated, the other long before.
+TEST_F(UpdateExport, leads_those_on_who_were_installed_with_an_older_root) {
+  publish(release(1));
+  for (int i = 0; i < 2; ++i) {
+    for (const char* role : {"root", "timestamp"}) repository_.tuf.rotate(role);
+    repository_.tuf.publish({"root"});
+  }
+  publish(release(2));
+  world_->write_root(repository_.tuf.files.at("3.root.json"));
+  open();
+  ASSERT_EQ(world_->run().result(), "ok");
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 2|rule of 2 full");
+  // Without the sources it is as good as it can be, for those who have this agent's root or a newer one.
+  source_->make_trouble({.path_part = "2.root.json", .what = What::missing});
+  source_->forget_asked();
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_FALSE(std::filesystem::exists(stick() / "metadata/1.root.json")) << "it would lead nowhere";
+  EXPECT_TRUE(std::filesystem::exists(stick() / "metadata/3.root.json"));
+  for (const auto& asked : source_->asked()) EXPECT_EQ(asked.path.find("1.root.json"), std::string::npos) << asked.path;
+}
+
 TEST_F(UpdateExport, holds_the_state_of_the_last_update_not_what_was_published_since) {
   start_with_release_1();
   publish(release(2));

@@ -141,6 +141,16 @@ TEST_F(UpdateTest, the_bus_knows_what_is_in_force_also_after_a_restart) {
   EXPECT_EQ(set.store(), folder_ / "data") << "with the files that sets share";
 }
 
+TEST_F(UpdateTest, what_a_start_had_to_put_right_is_in_the_log) {
+  start_with_release_1();
+  world_->close();
+  ASSERT_TRUE(std::filesystem::remove(folder_ / "data/journal"));
+  open();
+  EXPECT_THAT(world_->warnings, testing::ElementsAre(HasSubstr("rules: the journal did not know that 1-full-")));
+  reopen();
+  EXPECT_EQ(world_->warnings.size(), 1u) << "it is right now";
+}
+
 TEST_F(UpdateTest, the_end_of_a_run_is_an_event) {
   publish(release(1));
   open();
@@ -173,6 +183,27 @@ TEST_F(UpdateTest, says_how_often_updates_are_wanted_and_shows_when_they_come) {
   EXPECT_EQ(world_->status().next_run(), world_->clock.wall + 60);
 }
 
+TEST_F(UpdateTest, databases_are_lacking_until_they_are_there_where_somebody_wants_them_and_a_source_may_have_them) {
+  publish(release(1));
+  auto opened = world_->open();
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_FALSE(world_->engine->is_lacking()) << "no source is named yet";
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("declined":[{"component":"rules"}])"));
+  EXPECT_FALSE(world_->engine->is_lacking()) << "not wanted";
+  ASSERT_TRUE(world_->settings({"source.a"}));
+  EXPECT_TRUE(world_->engine->is_lacking());
+  source_->make_trouble({.path_part = "metadata/", .what = Trouble::What::unreachable});
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_TRUE(world_->engine->is_lacking());
+  source_->no_trouble();
+  ASSERT_EQ(world_->run().result(), "ok");
+  EXPECT_FALSE(world_->engine->is_lacking());
+  ASSERT_TRUE(world_->settings({"source.a"}, R"("components":["mistyped"])"));
+  EXPECT_TRUE(world_->engine->is_lacking());
+  (void)world_->run();
+  EXPECT_FALSE(world_->engine->is_lacking()) << "the repository does not have it";
+}
+
 TEST_F(UpdateTest, settings_that_are_wrong_change_nothing) {
   publish(release(1));
   open();
@@ -189,6 +220,26 @@ TEST_F(UpdateTest, a_missing_initial_root_is_named) {
   const auto result = world_->run();
   EXPECT_EQ(result.result(), "failed");
   EXPECT_THAT(result.text(), HasSubstr((folder_ / "root.json").native()));
+}
+
+TEST_F(UpdateTest, what_is_wrong_with_this_computer_is_no_sources_fault) {
+  publish(release(1));
+  open();
+  world_->clock.wall = 0;
+  const auto early = world_->run();
+  EXPECT_EQ(early.result(), "failed");
+  EXPECT_EQ(early.text(), "the clock is wrong: it says 1970-01-01T00:00:00Z");
+  world_->clock.wall = support::TufRepo::start + 3600;
+  world_->write_root("{\"signed\":");
+  const auto damaged = world_->run();
+  EXPECT_EQ(damaged.result(), "failed");
+  EXPECT_THAT(damaged.text(), testing::StartsWith(cat("the initial root of trust, ", (folder_ / "root.json").native(), ": ")));
+  EXPECT_NE(world_->status().sources(0).state(), "failed");
+  const auto problems = world_->engine->problems();
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_EQ(problems[0].text, cat("rules: without databases: ", damaged.text())) << "also for who sees no more than the status";
+  world_->write_root(repository_.tuf.first_root());
+  EXPECT_EQ(world_->run().result(), "ok");
 }
 
 TEST_F(UpdateTest, malformed_requests_are_answered_with_an_error) {

@@ -170,6 +170,24 @@ TEST_F(Recovery, goes_to_the_earlier_set_when_the_one_in_force_is_gone) {
   EXPECT_EQ(book.record("rules").in_force, one.name());
 }
 
+// As a backup brings it back that knows no links.
+TEST_F(Recovery, puts_a_link_back_that_has_become_a_folder) {
+  auto book = ledger();
+  std::string name;
+  {
+    auto store = open();
+    name = add(store, 1).name();
+    ASSERT_TRUE(Activation(store, book, core::system_clock()).switch_to("rules", name, Activation::Why::update));
+    fs::remove(root_ / "sets/rules/current");
+    fs::create_directory(root_ / "sets/rules/current");
+    ASSERT_TRUE(write_file_atomic(root_ / "sets/rules/current/a", "x"));
+  }
+  auto store = open();
+  EXPECT_THAT(recover(store, book), HasSubstr("put back"));
+  EXPECT_EQ(store.current("rules"), name);
+  EXPECT_TRUE(fs::is_empty(root_ / "staging"));
+}
+
 TEST_F(Recovery, a_link_that_leads_elsewhere_is_not_followed) {
   auto store = open();
   const auto one = add(store, 1);

@@ -20,6 +20,7 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   EXPECT_TRUE(result.published());
   EXPECT_EQ(result.files(), 3u);
   EXPECT_EQ(count("files"), 3u);
+  EXPECT_EQ(upstream_.wanted, (std::vector<ComponentVariant>{{"a", "full"}, {"b", "light"}, {"c", "full"}})) << "what a point that it follows is told";
   for (const char* component : {"a", "b", "c"}) EXPECT_TRUE(upstream_.asked.contains(cat("metadata/1.", component, ".json"))) << component;
   EXPECT_FALSE(upstream_.asked.contains("metadata/1.d.json"));
   for (const auto& [path, times] : upstream_.asked)
@@ -64,7 +65,7 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   EXPECT_EQ(back.result_class(), "ok") << back.reason();
   EXPECT_TRUE(back.published());
   EXPECT_EQ(mirror_->release_of({"a", "full"}), 1u);
-  now_ += 1000;  // what was served before is gone too
+  now_ += 1000;  // what was served before is gone from the disk, too
   (void)run();
   EXPECT_EQ(count("files"), 2u);
   EXPECT_EQ(picket::read_file(folder_.path() / "point/public/metadata/held.json", 1000).value(), R"({"held":{"a":[2]}})") << "for who would miss it";
@@ -79,6 +80,42 @@ TEST_F(PointMirror, does_not_serve_what_is_declined_but_the_newest_of_the_others
   EXPECT_EQ(run().result_class(), "ok");
   EXPECT_EQ(seen("a").value_or(0), 2);
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "point/public/metadata/held.json"));
+}
+
+TEST_F(PointMirror, serves_nobody_a_release_that_was_taken_back_however_long_the_grace) {
+  auto newest_target = [this, known = std::set<std::string>()]() mutable {
+    std::string fresh;
+    for (const auto& [path, times] : upstream_.asked)
+      if (path.starts_with("targets/") && known.insert(path).second) fresh = "/" + path;
+    return fresh;
+  };
+  want("a");
+  offer("a", 1);
+  publish();
+  ASSERT_EQ(run().result_class(), "ok");
+  const auto good = newest_target();
+  offer("a", 2);
+  publish();
+  ASSERT_EQ(run().result_class(), "ok");
+  const auto bad = newest_target();
+  ASSERT_NE(served_->find(bad), nullptr);
+  now_ += 60;
+  upstream_.declined = {{"a", 2}};
+  ASSERT_TRUE(run().published());
+  const auto is_withdrawn = [&] { return served_->find(bad) == nullptr && served_->find(good) != nullptr && served_->find("/metadata/held.json") != nullptr; };
+  EXPECT_TRUE(is_withdrawn());
+  now_ += 60;
+  mirror_->clean(settings_.grace);
+  EXPECT_TRUE(is_withdrawn()) << "when the first set goes, and the one that held it stays";
+  open();
+  EXPECT_TRUE(is_withdrawn()) << "after a start";
+  offer("b", 1);
+  publish();
+  ASSERT_TRUE(run().published());
+  EXPECT_TRUE(is_withdrawn()) << "with the next set";
+  upstream_.declined.clear();
+  ASSERT_TRUE(run().published());
+  EXPECT_NE(served_->find(bad), nullptr) << "taken back again";
 }
 
 // Where the agent verifies what is handed on, only what passed goes out.

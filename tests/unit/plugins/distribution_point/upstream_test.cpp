@@ -64,8 +64,8 @@ class PointUpstream : public ::testing::Test {
     road.set_connect_timeout_ms(connect_ms);
     road.set_stall_timeout_ms(stall_ms);
   }
-  v1::PointResult download(const std::function<void()>& meanwhile = [] {}) {
-    const auto id = host_.request({.topic = "picket.distribution_point.download", .payload = v1::DownloadRequest().SerializeAsString(), .timeout_ms = 60'000});
+  v1::PointResult download(const std::function<void()>& meanwhile = [] {}, const v1::DownloadRequest& order = {}) {
+    const auto id = host_.request({.topic = "picket.distribution_point.download", .payload = order.SerializeAsString(), .timeout_ms = 60'000});
     EXPECT_TRUE(host_.wait_for([&] {
       meanwhile();
       return host_.answer(id).done;
@@ -110,6 +110,27 @@ TEST_F(PointUpstream, asks_each_source_with_its_own_patience_and_tells_the_agent
   ASSERT_EQ(result.steps_size(), 2);
   EXPECT_EQ(result.steps(0).source(), "locked");
   EXPECT_NE(result.steps(0).text().find("failed: "), std::string::npos) << result.steps(0).text();
+}
+
+// A source that leads to another point tells that one.
+TEST_F(PointUpstream, says_with_each_check_what_is_wanted_of_this_point) {
+  add("point", 1000, 1000);
+  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) {
+    return picket::testing::Reply{question.path() == "metadata/2.root.json" ? PICKET_E_NOT_FOUND : PICKET_E_UNAVAILABLE, "not now", {}, {}};
+  };
+  v1::DownloadRequest order;
+  order.add_components("db");
+  EXPECT_EQ(download([] {}, order).result_class(), "failed");
+  ASSERT_EQ(fetches_.size(), 2u);
+  EXPECT_FALSE(fetches_[0].has_wanted()) << fetches_[0].path();
+  EXPECT_EQ(fetches_[1].path(), "metadata/timestamp.json");
+  ASSERT_EQ(fetches_[1].wanted().components_size(), 1);
+  EXPECT_EQ(fetches_[1].wanted().components(0).component(), "db");
+  EXPECT_EQ(fetches_[1].wanted().components(0).variant(), "full");
+  EXPECT_EQ(download().result_class(), "failed");
+  ASSERT_EQ(fetches_.size(), 4u);
+  EXPECT_TRUE(fetches_[3].has_wanted());
+  EXPECT_EQ(fetches_[3].wanted().components_size(), 0) << "nobody wants anything any more";
 }
 
 TEST_F(PointUpstream, asks_on_until_it_knows_every_release_that_it_must_not_hand_on) {

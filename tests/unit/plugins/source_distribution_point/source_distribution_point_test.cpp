@@ -187,6 +187,44 @@ TEST_F(PointSource, tells_the_point_what_this_device_needs_once_and_again_when_i
   EXPECT_EQ(posts(), 2u);
 }
 
+// The computer is a point itself, and its devices' wishes are to reach the point that it follows. What its own agent needs stays told.
+TEST_F(PointSource, tells_the_point_also_what_others_want_of_the_point_on_this_computer) {
+  RawServer point([](const std::string& head) { return head.starts_with("POST") ? good("{}") : good("stamp"); });
+  host_.when_asked("picket.update.status", [](const auto&) {
+    picket::update::v1::StatusReply state;
+    auto& component = *state.add_components();
+    component.set_component("own");
+    component.add_demanded_by("scanner");
+    return picket::testing::Reply{PICKET_OK, state.SerializeAsString(), {}, {}};
+  });
+  begin({at(point)}, R"("announce":true)");
+  const auto told = [&] {
+    std::vector<std::size_t> lengths;
+    for (const auto& head : point.heads())
+      if (head.starts_with("POST /v1/demand HTTP/1.1\r\n")) lengths.push_back(std::stoul(head.substr(head.find("Content-Length: ") + 16)));
+    return lengths;
+  };
+  auto check = fetch_of("points", "metadata/timestamp.json");
+  auto& wanted = *check.mutable_wanted();
+  const auto want = [&](const char* component, const char* variant) {
+    auto& one = *wanted.add_components();
+    one.set_component(component);
+    one.set_variant(variant);
+  };
+  want("db", "full");
+  want("db", "light");
+  const auto of_others = std::string(R"({"device":"pc-1:point","components":[{"component":"db","variants":["full","light"]}]})").size();
+  const auto of_own = std::string(R"({"device":"pc-1","components":[{"component":"own","variants":["full"]}]})").size();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(fetch(check).answer.stream, "stamp");
+    EXPECT_EQ(get("metadata/timestamp.json").answer.stream, "stamp");
+  }
+  EXPECT_EQ(told(), (std::vector<std::size_t>{of_others, of_own})) << "each once";
+  wanted.clear_components();
+  EXPECT_EQ(fetch(check).answer.stream, "stamp");
+  EXPECT_EQ(told().size(), 3u) << "that they want it no more";
+}
+
 TEST_F(PointSource, says_which_point_answered_and_whom_it_follows_where_the_point_names_itself) {
   std::atomic<bool> is_plain{true};
   RawServer point([&](const std::string&) {
