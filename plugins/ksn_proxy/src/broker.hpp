@@ -113,7 +113,8 @@ class Broker {
   [[nodiscard]] std::string failure_of(Licence& licence, const picket::Result<Posted>& posted, bool is_lie, Clock::time_point now, int& status);
 
   void send_batches(std::unique_lock<std::mutex>& lock);
-  void on_greeted(Licence& licence, const std::string& ours, const std::string& ksn, const picket::Result<Posted>& posted);
+  void post_greeting(Licence& licence, const picket::ksn::v1::HelloReply& ours, bool proves);
+  void on_greeted(Licence& licence, const picket::ksn::v1::HelloReply& ours, const picket::Result<Posted>& posted, const std::string& lie);
   void on_posted(const std::shared_ptr<Batch>& batch, picket::Result<Posted> posted);
   [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body, NewWishes& wishes);
   void run();
@@ -134,6 +135,7 @@ class Broker {
   std::deque<std::shared_ptr<Waiting>> waiting_;  // in the order of their deadlines
   std::size_t waiting_count_ = 0, in_flight_ = 0, greeters_ = 0;
   Clock::time_point heard_at_{};                  // of the KSN; the epoch: not yet
+  bool lied_ = false;                             // its last answer was not the provider's
   std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
   double newcomers_;                              // tokens
   Clock::time_point newcomers_at_{};

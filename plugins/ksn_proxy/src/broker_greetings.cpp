@@ -1,11 +1,13 @@
 // Greetings: what a device takes its status from. Said only for a licence that the KSN would answer, while the KSN is there.
 #include "base/bytes.hpp"
 #include "broker.hpp"
+#include "ksn/limits.hpp"
 
 namespace ksn_proxy {
 
 using picket::Result;
 using picket::cat;
+namespace ksn = picket::ksn;
 namespace v1 = picket::ksn::v1;
 
 std::string Broker::why_not_kept(std::string_view id, int& status) {
@@ -33,7 +35,7 @@ void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::
   }
   if (!licence->is_greeting) {
     const auto rests = parts_.upstream.rests_for();
-    const bool works = rests == 0 && parts_.upstream.works() && heard_at_ != Clock::time_point() && now - heard_at_ < settings_.line_lasts;
+    const bool works = rests == 0 && !lied_ && parts_.upstream.works() && heard_at_ != Clock::time_point() && now - heard_at_ < settings_.line_lasts;
     if (rests != 0 || (works && licence->accepted_until > now)) {
       lock.unlock();
       if (rests == 0) return std::move(reply).send(200, ours.SerializeAsString());
@@ -49,35 +51,64 @@ void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::
   licence->greeters.push_back(std::move(reply));
   if (std::exchange(licence->is_greeting, true)) return;  // one greeting for all who wait
   ++counters_.upstream_requests;
+  const bool proves = lied_;
   lock.unlock();
-  v1::HelloRequest request;
+  post_greeting(*licence, ours, proves);  // stays where and as it is while it is busy
+}
+
+// Anybody can say hello. Who answered what the provider did not sign must answer a question again: about no file, but signed.
+void Broker::post_greeting(Licence& licence, const v1::HelloReply& ours, bool proves) {
+  v1::AskRequest request;
   auto& asker = *request.mutable_asker();
-  asker.set_licence(licence->id);  // stays where and as it is while it is busy
+  asker.set_licence(licence.id);
   asker.set_installation(parts_.installation);
   asker.set_product("picket");
   asker.set_version(parts_.version);
-  parts_.upstream.post("/ksn/v1/hello", request.SerializeAsString(), settings_.deadline,
-                       [this, licence, wire = ours.SerializeAsString(), ksn = ours.ksn()](const Result<Posted>& posted) { on_greeted(*licence, wire, ksn, posted); });
+  if (!proves) {
+    v1::HelloRequest hello;
+    *hello.mutable_asker() = asker;
+    return parts_.upstream.post("/ksn/v1/hello", hello.SerializeAsString(), settings_.deadline, [this, &licence, ours](const Result<Posted>& posted) {
+      v1::HelloReply theirs;
+      const bool came = posted && posted->status == 200;
+      const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ours.ksn());
+      on_greeted(licence, ours, posted, is_lie ? cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ours.ksn(), "'") : "");
+    });
+  }
+  const std::string nothing(ksn::kDigestBytes, '\0');
+  auto& question = *request.add_questions();
+  question.set_kind(v1::OBJECT_FILE);
+  question.set_length(ksn::kDigestBytes);
+  question.set_digests(nothing);
+  parts_.upstream.post("/ksn/v1/ask", request.SerializeAsString(), settings_.deadline, [this, &licence, ours, nothing](const Result<Posted>& posted) {
+    const ksn::Question asked{v1::OBJECT_FILE, nothing};
+    v1::AskReply reply;
+    Result<> proven;
+    if (posted && posted->status == 200) {
+      if (!reply.ParseFromString(posted->body)) proven = picket::fail(picket::Code::invalid, "this is no AskReply");
+      else if (auto verified = parts_.verifier.verify(reply, {&asked, 1}, parts_.now()); !verified) proven = picket::fail(std::move(verified).error());
+    }
+    on_greeted(licence, ours, posted, proven ? "" : cat("its answers are still not the provider's: ", proven.error().message));
+  });
 }
 
-void Broker::on_greeted(Licence& licence, const std::string& ours, const std::string& ksn, const Result<Posted>& posted) {
+void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Result<Posted>& posted, const std::string& lie) {
   const bool came = posted && posted->status == 200;
-  v1::HelloReply theirs;
-  const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn);
+  const bool is_lie = !lie.empty();
   if (is_lie) {
-    const auto why = cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ksn, "'");
-    parts_.upstream.blame(why);
-    parts_.warn(why);
+    parts_.upstream.blame(lie);
+    parts_.warn(lie);
   }
   const auto now = Clock::now();
   Out out;
   {
     const std::lock_guard lock(mutex_);
     int status = 503;
-    std::string body = ours;
+    std::string body;
     if (came && !is_lie) {
       accept(licence, now);
+      lied_ = false;
       status = 200;
+      body = ours.SerializeAsString();
     } else {
       ++counters_.upstream_failures;
       if (is_lie) ++counters_.untrusted;

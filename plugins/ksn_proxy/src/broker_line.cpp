@@ -86,6 +86,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
   --batch->licence->in_flight;
   if (came && taken) {
     accept(*batch->licence, now);
+    lied_ = false;
     const auto unix_now = parts_.now();
     for (auto& [key, wire] : wishes) wishes_.add(key, std::move(wire), now);
     for (std::size_t i = 0; i < batch->keys.size(); ++i) {
@@ -98,7 +99,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
     }
   } else {
     ++counters_.upstream_failures;
-    if (came) ++counters_.untrusted;
+    if (came) ++counters_.untrusted, lied_ = true;
     int status = 503;
     const auto body = failure_of(*batch->licence, posted, !taken, now, status);
     for (const auto& key : batch->keys) {

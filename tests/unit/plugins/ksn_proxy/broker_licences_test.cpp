@@ -102,6 +102,29 @@ TEST_F(BrokerLicences, greets_nobody_while_no_server_works_and_says_how_long_it_
   EXPECT_EQ(ksn_.blamed, 1u);
 }
 
+TEST_F(BrokerLicences, greets_nobody_after_a_lie_before_an_answer_is_the_providers_again) {
+  open();
+  auto before = greet();
+  EXPECT_EQ(before.wait(), 200);
+  ksn_.mode = FakeKsn::Mode::lies;  // and says hello as ever
+  auto lied_to = ask({digest_of(1)});
+  EXPECT_EQ(lied_to.wait(), 503);
+  auto still = greet();
+  EXPECT_EQ(still.wait(), 503);
+  EXPECT_EQ(still.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
+  ksn_.mode = FakeKsn::Mode::answers;
+  auto again = greet();
+  EXPECT_EQ(again.wait(), 200);
+  v1::AskRequest asked;
+  ASSERT_TRUE(asked.ParseFromString(ksn_.bodies().back()));
+  ASSERT_EQ(asked.questions_size(), 1);
+  EXPECT_EQ(asked.questions(0).digests(), std::string(32, '\0'));  // nobody's file
+  const auto posts = ksn_.posts.load();
+  auto known = greet();
+  EXPECT_EQ(known.wait(), 200);
+  EXPECT_EQ(ksn_.posts, posts);
+}
+
 TEST_F(BrokerLicences, greets_the_ksn_once_for_all_who_greet) {
   open();
   ksn_.holds = true;
