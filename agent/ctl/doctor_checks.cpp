@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "base/files.hpp"
 #include "base/listed.hpp"
 #include "base/progress.hpp"
 #include "base/result.hpp"
@@ -15,6 +19,7 @@ namespace fs = std::filesystem;
 
 // Room for a set of databases, its download and the one before it.
 constexpr std::uint64_t little_space = 512u << 20, no_space = 64u << 20;
+constexpr std::uint64_t most_root_bytes = 512u << 10;
 constexpr std::int64_t first_release_of_picket = 1735689600;  // 2025-01-01: an earlier clock is wrong
 
 void add(Checks& checks, const char* name, const char* result, std::string text) { checks.push_back({name, result, std::move(text)}); }
@@ -23,6 +28,16 @@ std::string config_value(const host::v1::HostConfigReply& config, std::string_vi
   for (const auto& value : config.values())
     if (value.name() == name) return value.value();
   return {};
+}
+
+// Whether it is meant to be one: whether it can be trusted is for the agent to say.
+bool is_root(std::string_view text) {
+  std::error_code error;
+  const auto parsed = boost::json::parse(text, error);
+  const auto* object = error ? nullptr : parsed.if_object();
+  const auto* part = object != nullptr ? object->if_contains("signed") : nullptr;
+  const auto* type = part != nullptr && part->is_object() ? part->get_object().if_contains("_type") : nullptr;
+  return type != nullptr && type->is_string() && type->get_string() == "root";
 }
 
 void check_key_folder(Checks& checks, const char* name, const std::string& folder, const char* without) {
@@ -65,8 +80,12 @@ void check_keys(Checks& checks, const host::v1::HostConfigReply& config) {
   check_key_folder(checks, "policy keys", config_value(config, "policy-keys"), "every policy is refused");
   const auto root = config_value(config, "update-root");
   std::error_code error;
-  if (fs::exists(root, error)) add(checks, "update root", "ok", root);
-  else add(checks, "update root", error == std::errc::permission_denied ? "warn" : "fail", cat(root, ": ", error ? error.message() : std::string("no such file"), "; no update can be trusted"));
+  if (!fs::exists(root, error))
+    return add(checks, "update root", error == std::errc::permission_denied ? "warn" : "fail", cat(root, ": ", error ? error.message() : std::string("no such file"), "; no update can be trusted"));
+  const auto text = read_file(root, most_root_bytes);
+  if (!text) add(checks, "update root", text.error().code == Code::denied ? "warn" : "fail", text.error().message);
+  else if (!is_root(*text)) add(checks, "update root", "fail", cat(root, ": this is no TUF root metadata; no update can be trusted"));
+  else add(checks, "update root", "ok", root);
 }
 
 void check_plugins(Checks& checks, const host::v1::PluginListReply& plugins) {

@@ -62,6 +62,27 @@ TEST(Doctor, counts_keys) {
   EXPECT_TRUE(line(checks, "plugin keys").starts_with("ok plugin keys: 1 key in "));
 }
 
+TEST(Doctor, sees_an_update_root_that_is_missing_or_none) {
+  CtlPicketd place;
+  const auto file = place.folder() / "root.json";
+  host::v1::HostConfigReply config;
+  auto& value = *config.add_values();
+  value.set_name("update-root");
+  value.set_value(file);
+  const auto said = [&] {
+    Checks checks;
+    check_keys(checks, config);
+    return line(checks, "update root");
+  };
+  EXPECT_NE(said().find("no such file"), std::string::npos) << said();
+  for (const auto* text : {"", "{}", R"({"signed": 1})", R"({"signed": {"_type": "targets"}})", "\xff"}) {
+    ASSERT_TRUE(write_file_atomic(file, text));
+    EXPECT_EQ(said(), "fail update root: " + file.native() + ": this is no TUF root metadata; no update can be trusted");
+  }
+  ASSERT_TRUE(write_file_atomic(file, R"({"signed": {"_type": "root"}, "signatures": []})"));
+  EXPECT_EQ(said(), "ok update root: " + file.native());
+}
+
 TEST(Doctor, lists_refused_failed_and_limping_plugins) {
   auto plugins = sample_plugins();
   auto& refused = *plugins.add_plugins();
