@@ -47,7 +47,7 @@ class Statement {
   std::string bytes_;
 };
 
-// The SHA-256 of a reply's answers.
+// The SHA-256 of a reply's answers. own_signature: less than 64 KiB, which is its asker's to check.
 class ReplyDigest {
  public:
   ReplyDigest();
