@@ -63,11 +63,11 @@ void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::
 void Broker::on_greeted(Licence& licence, const std::string& ours, const std::string& ksn, const Result<Posted>& posted) {
   const bool came = posted && posted->status == 200;
   v1::HelloReply theirs;
-  const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn);
-  if (is_lie) {
-    const auto why = cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ksn, "'");
-    parts_.upstream.blame(why);
-    parts_.warn(why);
+  std::string lie;
+  if (came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ksn)) {
+    lie = cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ksn, "'");
+    parts_.upstream.blame(lie);
+    parts_.warn(lie);
   }
   const auto now = Clock::now();
   Out out;
@@ -75,13 +75,13 @@ void Broker::on_greeted(Licence& licence, const std::string& ours, const std::st
     const std::lock_guard lock(mutex_);
     int status = 503;
     std::string body = ours;
-    if (came && !is_lie) {
+    if (came && lie.empty()) {
       accept(licence, now);
       status = 200;
     } else {
       ++counters_.upstream_failures;
-      if (is_lie) ++counters_.untrusted;
-      body = failure_of(licence, posted, is_lie, now, status);
+      if (!lie.empty()) ++counters_.untrusted;
+      body = failure_of(licence, posted, lie, now, status);
     }
     for (auto& reply : licence.greeters) out.push_back({std::move(reply), status, body});
     greeters_ -= licence.greeters.size();

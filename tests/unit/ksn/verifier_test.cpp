@@ -72,7 +72,7 @@ TEST_F(KsnVerifier, accepts_a_reply_sealed_as_a_whole_and_each_answer_by_itself)
         EXPECT_EQ((*proven)[i].said, sent.answers(static_cast<int>(i)).said());
         EXPECT_EQ((*proven)[i].signer, 1u);  // of the verifier's keys
         EXPECT_EQ((*proven)[i].issued, kNow);
-        EXPECT_EQ((*proven)[i].fresh_until, kNow + 60);
+        EXPECT_EQ((*proven)[i].repeatable_until, kNow + 60);
       }
     }
   }
@@ -247,7 +247,7 @@ TEST_F(KsnVerifier, refuses_an_answer_without_a_seal) {
   EXPECT_EQ(refused(unsealed(1), "answer 0 is not sealed"), Code::untrusted);
 }
 
-TEST_F(KsnVerifier, refuses_another_ksn_and_answers_from_the_future) {
+TEST_F(KsnVerifier, refuses_another_ksn_and_answers_of_another_time) {
   for (const bool by_itself : {false, true}) {
     const auto of = [&](std::int64_t issued, std::string_view ksn = "example", bool private_ksn = true) {
       auto out = sealed(unsealed(2), by_itself, issued, ksn, private_ksn);
@@ -262,6 +262,10 @@ TEST_F(KsnVerifier, refuses_another_ksn_and_answers_from_the_future) {
     EXPECT_EQ(refused(renamed, "wrong signature"), Code::untrusted);
     EXPECT_TRUE(verifier_.verify(of(kNow + kClockSkewSeconds), asked_, kNow));
     EXPECT_EQ(refused(of(kNow + kClockSkewSeconds + 1), "301 seconds in the future"), Code::untrusted);
+    EXPECT_TRUE(verifier_.verify(of(kNow - 60 - kClockSkewSeconds), asked_, kNow));
+    EXPECT_EQ(refused(of(kNow - 60 - kClockSkewSeconds - 1), "answer 0 is out of date by 301 s"), Code::expired);
+    EXPECT_EQ(refused(of(std::numeric_limits<std::int64_t>::min()), "answer 0 is out of date by 1800000000 s"), Code::expired);
+    EXPECT_EQ(refused(of(std::numeric_limits<std::int64_t>::max()), "seconds in the future"), Code::untrusted);
   }
 }
 
