@@ -193,9 +193,13 @@ Result<std::vector<Proven>> Verifier::verify(const v1::AskReply& reply, std::spa
     if (!ttl) return fail(Error(ttl.error()), nth("answer", i));
     const auto& seal = reply.has_seal() ? reply.seal() : answer.seal();
     if (!reply.has_seal() && !answer.has_seal()) return fail(Code::untrusted, cat(nth("answer", i), " is not sealed"));
+    // What a reply's seal covers has two bytes for this length: a longer signature could be cut out of honest answers, and hide some of them.
+    if (answer.seal().signature().size() > kMostSignatureBytes) return fail(Code::too_large, cat(nth("answer", i), " has a signature of more than 1024 bytes"));
     if (answer.has_seal() && (answer.seal().signer() != seal.signer() || answer.seal().issued() != seal.issued()))
       return fail(Code::invalid, cat(nth("answer", i), " has a seal of its own by another signer or of another time than its reply"));
-    out[i] = {answer.said(), 0, seal.issued(), fresh_until(*ttl, seal.issued()), repeatable_until(*ttl, seal.issued())};
+    if (const auto until = fresh_until(*ttl, seal.issued()); until < now - kClockSkewSeconds)
+      return fail(Code::expired, cat(nth("answer", i), " is out of date by ", std::to_string(now - std::max<std::int64_t>(until, 0)), " s: are the clocks right?"));
+    out[i] = {answer.said(), 0, seal.issued(), repeatable_until(*ttl, seal.issued())};
   }
 
   if (!reply.has_seal()) {

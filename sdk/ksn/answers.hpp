@@ -47,7 +47,7 @@ class Statement {
   std::string bytes_;
 };
 
-// The SHA-256 of a reply's answers.
+// The SHA-256 of a reply's answers. own_signature: less than 64 KiB, which is its asker's to check.
 class ReplyDigest {
  public:
   ReplyDigest();
@@ -69,7 +69,6 @@ struct Proven {
   std::string_view said;           // in the reply: Facts of a full digest, UnderPrefix of a prefix
   std::size_t signer = 0;          // of the verifier's
   std::int64_t issued = 0;         // Unix seconds, as the others
-  std::int64_t fresh_until = 0;
   std::int64_t repeatable_until = 0;
 };
 
@@ -82,9 +81,9 @@ class Verifier {
   // One for each key, in their order.
   [[nodiscard]] std::vector<v1::Signer> signers() const;
 
-  // Every answer of the reply, in order, or Code::untrusted, invalid or too_large with what is wrong: answers that are missing, a signature, a name,
-  // `issued` after now + kClockSkewSeconds, an answer of the wrong form or beyond limits.hpp. An honest answer to another question has a wrong
-  // signature here. Whether an answer is still fresh is its reader's to say.
+  // Every answer of the reply, in order, or Code::untrusted, invalid, expired or too_large with what is wrong: answers that are missing, a signature, a
+  // name, `issued` after now + kClockSkewSeconds, a time to live that ended before now - kClockSkewSeconds, an answer of the wrong form or beyond
+  // limits.hpp. An honest answer to another question has a wrong signature here.
   [[nodiscard]] Result<std::vector<Proven>> verify(const v1::AskReply& reply, std::span<const Question> questions, std::int64_t now) const;
 
  private:

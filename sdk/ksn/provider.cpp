@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMostProviderBytes = 256u << 10, kMostServers = 16, kMostKeys = 16, kMostCertificateBytes = 64u << 10;
+constexpr std::size_t kMostProviderBytes = 256u << 10, kMostServers = 16, kMostCertificateBytes = 64u << 10;
 
 tl::unexpected<Error> broken(std::string_view member, std::string_view rule) { return fail(Code::invalid, cat("provider file: \"", member, "\" ", rule)); }
 
@@ -81,7 +81,7 @@ Result<Provider> read_provider(const json::object& object) {
     if (!text || !is_server(*text)) return broken("servers", "must hold addresses of the form https://host:port");
     out.servers.emplace_back(*text);
   }
-  PICKET_LET(keys, list_of(object, "answer_keys", kMostKeys));
+  PICKET_LET(keys, list_of(object, "answer_keys", kMostSigners));
   bool usable = false;
   for (const auto& value : *keys) {
     const auto* key_object = value.if_object();

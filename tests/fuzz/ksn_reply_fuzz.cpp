@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (proven.has_value() != one_by_one.has_value()) std::abort();
   if (!proven) return 0;
   for (std::size_t i = 0; i < questions.size(); ++i)
-    if ((*proven)[i].said != (*one_by_one)[i].said || (*proven)[i].fresh_until != (*one_by_one)[i].fresh_until) std::abort();
+    if ((*proven)[i].said != (*one_by_one)[i].said || (*proven)[i].repeatable_until != (*one_by_one)[i].repeatable_until) std::abort();
   // One bit of what is signed.
   for (auto* changed : {&good, &each}) {
     auto* said = changed->mutable_answers(static_cast<int>(size % questions.size()))->mutable_said();

@@ -110,7 +110,7 @@ class Broker {
   void resolve(Pending& pending, Entry& entry, Out& out);
   void give_up(Waiting& waiting, int status, const std::string& body, Out& out);
   void flush(Licence& licence);
-  [[nodiscard]] std::string failure_of(Licence& licence, const picket::Result<Posted>& posted, bool is_lie, Clock::time_point now, int& status);
+  [[nodiscard]] std::string failure_of(Licence& licence, const picket::Result<Posted>& posted, std::string_view lie, Clock::time_point now, int& status);
 
   void send_batches(std::unique_lock<std::mutex>& lock);
   void post_greeting(Licence& licence, const picket::ksn::v1::HelloReply& ours, bool proves);

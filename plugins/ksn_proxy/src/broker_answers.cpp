@@ -29,7 +29,7 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
   out.reserve(proven.size());
   for (std::size_t i = 0; i < proven.size(); ++i) {
     const auto& answer = reply.answers(static_cast<int>(i));
-    if (!answer.has_seal()) return fail(Code::untrusted, cat("answer ", std::to_string(i), " has no seal of its own: it cannot be handed on"));
+    if (answer.seal().signature().empty()) return fail(Code::untrusted, cat("answer ", std::to_string(i), " has no seal of its own: it cannot be handed on"));
     const auto& key = batch.keys[i];
     out.push_back(make_entry(key, hasher_(key), proven[i].said, static_cast<std::uint8_t>(proven[i].signer), proven[i].issued, answer.seal().signature(), proven[i].repeatable_until));
   }
@@ -46,9 +46,9 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
 }
 
 // What those who wait are told, and what is remembered of the licence.
-std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, bool is_lie, Clock::time_point now, int& status) {
+std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, std::string_view lie, Clock::time_point now, int& status) {
   const auto away = [&](std::string_view why) { return ksn_server::refusal(v1::Refusal::UNAVAILABLE, why, std::max(1u, parts_.upstream.rests_for())); };
-  if (is_lie) return away("the KSN behind the proxy answers what is not the provider's");
+  if (!lie.empty()) return away(cat("what the KSN behind the proxy answers cannot be handed on: ", lie));
   if (!posted) return away(cat("the KSN behind the proxy cannot be reached: ", posted.error().message));
   v1::Refusal refusal;
   if (posted->body.size() > 4096 || !refusal.ParseFromString(posted->body)) return away(cat("the KSN behind the proxy answers with HTTP status ", std::to_string(posted->status)));

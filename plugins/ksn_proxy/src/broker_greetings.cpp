@@ -10,6 +10,12 @@ using picket::cat;
 namespace ksn = picket::ksn;
 namespace v1 = picket::ksn::v1;
 
+namespace {
+
+std::string named(const v1::HelloReply& reply) { return cat("the ", reply.private_ksn() ? "private" : "global", " KSN '", picket::whole_characters(reply.ksn(), 100), "'"); }
+
+}  // namespace
+
 std::string Broker::why_not_kept(std::string_view id, int& status) {
   const std::lock_guard lock(mutex_);
   const auto* licence = licences_.find(id);
@@ -70,8 +76,8 @@ void Broker::post_greeting(Licence& licence, const v1::HelloReply& ours, bool pr
     return parts_.upstream.post("/ksn/v1/hello", hello.SerializeAsString(), settings_.deadline, [this, &licence, ours](const Result<Posted>& posted) {
       v1::HelloReply theirs;
       const bool came = posted && posted->status == 200;
-      const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ours.ksn());
-      on_greeted(licence, ours, posted, is_lie ? cat("the server greets as the KSN '", picket::whole_characters(theirs.ksn(), 100), "', not as '", ours.ksn(), "'") : "");
+      const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ours.ksn() || theirs.private_ksn() != ours.private_ksn());
+      on_greeted(licence, ours, posted, is_lie ? cat("the server greets as ", named(theirs), ", not as ", named(ours)) : "");
     });
   }
   const std::string nothing(ksn::kDigestBytes, '\0');
@@ -87,14 +93,13 @@ void Broker::post_greeting(Licence& licence, const v1::HelloReply& ours, bool pr
       if (!reply.ParseFromString(posted->body)) proven = picket::fail(picket::Code::invalid, "this is no AskReply");
       else if (auto verified = parts_.verifier.verify(reply, {&asked, 1}, parts_.now()); !verified) proven = picket::fail(std::move(verified).error());
     }
-    on_greeted(licence, ours, posted, proven ? "" : cat("its answers are still not the provider's: ", proven.error().message));
+    on_greeted(licence, ours, posted, proven ? "" : cat("an answer of the KSN was thrown away: ", proven.error().message));
   });
 }
 
 void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Result<Posted>& posted, const std::string& lie) {
   const bool came = posted && posted->status == 200;
-  const bool is_lie = !lie.empty();
-  if (is_lie) {
+  if (!lie.empty()) {
     parts_.upstream.blame(lie);
     parts_.warn(lie);
   }
@@ -104,15 +109,15 @@ void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Resu
     const std::lock_guard lock(mutex_);
     int status = 503;
     std::string body;
-    if (came && !is_lie) {
+    if (came && lie.empty()) {
       accept(licence, now);
       lied_ = false;
       status = 200;
       body = ours.SerializeAsString();
     } else {
       ++counters_.upstream_failures;
-      if (is_lie) ++counters_.untrusted;
-      body = failure_of(licence, posted, is_lie, now, status);
+      if (!lie.empty()) ++counters_.untrusted;
+      body = failure_of(licence, posted, lie, now, status);
     }
     for (auto& reply : licence.greeters) out.push_back({std::move(reply), status, body});
     greeters_ -= licence.greeters.size();

@@ -101,7 +101,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
     ++counters_.upstream_failures;
     if (came) ++counters_.untrusted, lied_ = true;
     int status = 503;
-    const auto body = failure_of(*batch->licence, posted, !taken, now, status);
+    const auto body = failure_of(*batch->licence, posted, taken ? std::string() : taken.error().message, now, status);
     for (const auto& key : batch->keys) {
       const auto found = pending_.find({batch->licence, key});
       if (found == pending_.end()) continue;

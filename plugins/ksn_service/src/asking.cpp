@@ -84,7 +84,10 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
   const auto cannot_sign = [] { return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30}); };
   Sealing sealing{signer, {settings_.name, settings_.private_ksn, now}, now, request.each_sealed()};
   (void)digest_.take();  // of a request that was refused in its middle
+  last_error_ = {};
   std::string out;
+  const auto is_too_large = [&] { return out.size() > picket::ksn::kMostReplyBytes - 4096; };
+  const auto too_large = [] { return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, "the answer would be larger than 4 MiB: ask for less at a time", 0}); };
   for (const auto& questions : request.questions()) {
     const std::string_view digests = questions.digests();
     const std::size_t length = questions.length();
@@ -124,11 +127,12 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
       }
       said_ += prefix_ttl_;
       if (!append_answer({questions.kind(), prefix}, sealing, out)) return cannot_sign();
-      if (out.size() > picket::ksn::kMostReplyBytes - 4096) return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, "the answer would be larger than 4 MiB: ask for less at a time", 0});
+      if (is_too_large()) return too_large();
       ++counts.prefixes;
       counts.known += under->size();
     }
   }
+  if (is_too_large()) return too_large();
   if (out.empty()) return out;
   v1::AskReply rest;
   auto& whose = *rest.add_signers();

@@ -28,7 +28,7 @@ class Asking {
   // A serialised AskReply without wishes. `unknown`: the full file digests about which nothing is known, at most 64 of them.
   [[nodiscard]] tl::expected<std::string, Refused> answer(const v1::AskRequest& request, picket::ksn_store::Store& store, const Signer& signer, std::int64_t now, AskCounts& counts,
                                                               std::vector<std::string_view>& unknown);
-  // Of the store, when answer() refused for it.
+  // Of the store, when answer() refused for it; else without a message.
   [[nodiscard]] const picket::Error& last_error() const { return last_error_; }
 
  private:

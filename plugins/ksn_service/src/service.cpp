@@ -120,7 +120,7 @@ Response Service::ask(std::string_view body, std::string_view peer) {
   AskCounts counts;
   std::vector<std::string_view> unknown;
   auto reply = asking->answer(request, **store, *signer, now_(), counts, unknown);
-  if (!reply && reply.error().why == v1::Refusal::UNAVAILABLE) {
+  if (!reply && !asking->last_error().message.empty()) {
     keeper_.failed(asking->last_error());
   } else {
     answered_ = true;

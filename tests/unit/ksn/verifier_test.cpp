@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/bytes.hpp"
 #include "ksn/answers.hpp"
 #include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -71,7 +72,7 @@ TEST_F(KsnVerifier, accepts_a_reply_sealed_as_a_whole_and_each_answer_by_itself)
         EXPECT_EQ((*proven)[i].said, sent.answers(static_cast<int>(i)).said());
         EXPECT_EQ((*proven)[i].signer, 1u);  // of the verifier's keys
         EXPECT_EQ((*proven)[i].issued, kNow);
-        EXPECT_EQ((*proven)[i].fresh_until, kNow + 60);
+        EXPECT_EQ((*proven)[i].repeatable_until, kNow + 60);
       }
     }
   }
@@ -197,6 +198,48 @@ TEST_F(KsnVerifier, lets_the_seal_of_a_reply_vouch_for_those_of_its_answers) {
   EXPECT_EQ(refused(sent, "another signer"), Code::invalid);
 }
 
+// A liar without the key lets the KSN answer questions of its own choice: the first one that it is asked, others, and a digest in which stands what it
+// would say to the second one. What lies between, 65536 bytes, is then the "signature" of the first answer.
+TEST_F(KsnVerifier, takes_honest_answers_in_no_other_cut) {
+  using namespace std::string_literals;
+  const std::string first(32, 'q'), prefix = "pppp";
+  const std::string nothing_is_there = "\x01\x04"s + prefix + "\0\0\0\0"s;  // kind, length, what is asked, length of `said`
+  const auto answer = [](std::size_t bytes) {
+    v1::Facts out;
+    out.set_verdict(v1::VERDICT_TRUSTED);
+    out.set_threat(std::string(bytes - 4, 't'));
+    return out.SerializeAsString();
+  };
+  v1::AskReply honest;
+  asks(first);
+  *honest.add_answers()->mutable_said() = answer(60);
+  for (int i = 0; i < 434; ++i) {  // 151 bytes each, of which 40 are not said; two more begin the last one
+    asks(std::string(32, 'd'));
+    *honest.add_answers()->mutable_said() = answer(111);
+  }
+  const std::string rest = std::string(20, 'r') + "\0\0\0\x3c"s + answer(60) + "\0\0"s;
+  asks(nothing_is_there + "\0"s + static_cast<char>(rest.size()) + rest.substr(0, 20));
+  *honest.add_answers()->mutable_said() = answer(60);
+  honest = sealed(honest);
+  ASSERT_TRUE(verifier_.verify(honest, asked_, kNow));
+
+  std::string between;
+  for (int i = 1; i <= 434; ++i) between += cat("\x01\x20", asked_[static_cast<std::size_t>(i)].asked, "\0\0\0\x6f"s, honest.answers(i).said(), "\0\0"s);
+  between += "\x01\x20";
+  ASSERT_EQ(between.size(), 65536u);
+  v1::AskReply lie;
+  *lie.mutable_signers() = honest.signers();
+  *lie.mutable_seal() = honest.seal();
+  *lie.add_answers() = honest.answers(0);
+  lie.mutable_answers(0)->mutable_seal()->set_signature(between);
+  lie.add_answers()->mutable_seal()->set_signature(rest);
+  for (auto& one : *lie.mutable_answers()) one.mutable_seal()->set_issued(kNow);
+  asked_.clear();
+  asks(first);
+  asks(prefix);
+  EXPECT_EQ(refused(lie, "answer 0 has a signature of more than 1024 bytes"), Code::too_large);
+}
+
 TEST_F(KsnVerifier, refuses_an_answer_without_a_seal) {
   auto sent = each(3);
   sent.mutable_answers(2)->clear_seal();
@@ -204,7 +247,7 @@ TEST_F(KsnVerifier, refuses_an_answer_without_a_seal) {
   EXPECT_EQ(refused(unsealed(1), "answer 0 is not sealed"), Code::untrusted);
 }
 
-TEST_F(KsnVerifier, refuses_another_ksn_and_answers_from_the_future) {
+TEST_F(KsnVerifier, refuses_another_ksn_and_answers_of_another_time) {
   for (const bool by_itself : {false, true}) {
     const auto of = [&](std::int64_t issued, std::string_view ksn = "example", bool private_ksn = true) {
       auto out = sealed(unsealed(2), by_itself, issued, ksn, private_ksn);
@@ -219,6 +262,10 @@ TEST_F(KsnVerifier, refuses_another_ksn_and_answers_from_the_future) {
     EXPECT_EQ(refused(renamed, "wrong signature"), Code::untrusted);
     EXPECT_TRUE(verifier_.verify(of(kNow + kClockSkewSeconds), asked_, kNow));
     EXPECT_EQ(refused(of(kNow + kClockSkewSeconds + 1), "301 seconds in the future"), Code::untrusted);
+    EXPECT_TRUE(verifier_.verify(of(kNow - 60 - kClockSkewSeconds), asked_, kNow));
+    EXPECT_EQ(refused(of(kNow - 60 - kClockSkewSeconds - 1), "answer 0 is out of date by 301 s"), Code::expired);
+    EXPECT_EQ(refused(of(std::numeric_limits<std::int64_t>::min()), "answer 0 is out of date by 1800000000 s"), Code::expired);
+    EXPECT_EQ(refused(of(std::numeric_limits<std::int64_t>::max()), "seconds in the future"), Code::untrusted);
   }
 }
 

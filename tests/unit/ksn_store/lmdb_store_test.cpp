@@ -125,8 +125,7 @@ TEST_F(LmdbStore, the_table_of_readers_keeps_its_length_while_it_is_used) {
   if (child == 0) {
     ::close(end[1]);
     MDB_env* env = nullptr;
-    const bool opened = mdb_env_create(&env) == 0 && mdb_env_open(env, folder.c_str(), 0, 0640) == 0;
-    if (opened) (void)!::write(ready[1], "r", 1);
+    if (mdb_env_create(&env) != 0 || mdb_env_open(env, folder.c_str(), 0, 0640) != 0 || ::write(ready[1], "r", 1) != 1) ::_exit(1);
     (void)!::read(end[0], &byte, 1);
     ::_exit(0);
   }

@@ -43,6 +43,7 @@ class BrokerTest : public ::testing::Test {
   Answered greet(std::string_view licence = "good") {
     v1::HelloReply ours;
     ours.set_ksn("test");
+    ours.set_private_ksn(true);
     ours.set_proxy(true);
     Answered out;
     broker_->greet(licence, ours, out.reply());

@@ -200,20 +200,30 @@ TEST_F(BrokerTest, asks_for_few_prefixes_at_a_time_because_their_answers_are_lon
 
 TEST_F(BrokerTest, never_repeats_what_is_not_the_providers) {
   open();
-  for (const auto mode : {FakeKsn::Mode::lies, FakeKsn::Mode::other_question, FakeKsn::Mode::other_name, FakeKsn::Mode::too_few, FakeKsn::Mode::seals_only_all}) {
+  for (const auto mode : {FakeKsn::Mode::lies, FakeKsn::Mode::other_question, FakeKsn::Mode::other_name, FakeKsn::Mode::too_few, FakeKsn::Mode::seals_only_all,
+                          FakeKsn::Mode::empty_seals}) {
     ksn_.mode = mode;
     auto answered = ask({digest_of(1), digest_of(2)});
     EXPECT_EQ(answered.wait(), 503);
     EXPECT_EQ(answered.as<v1::Refusal>().why(), v1::Refusal::UNAVAILABLE);
   }
-  EXPECT_EQ(ksn_.blamed, 5u);
-  EXPECT_EQ(broker_->counters().untrusted, 5u);
-  ASSERT_EQ(warnings_.size(), 5u);
-  EXPECT_NE(warnings_[4].find("no seal of its own"), std::string::npos) << warnings_[4];
+  EXPECT_EQ(ksn_.blamed, 6u);
+  EXPECT_EQ(broker_->counters().untrusted, 6u);
+  ASSERT_EQ(warnings_.size(), 6u);
+  for (const std::size_t i : {4, 5}) EXPECT_NE(warnings_[i].find("no seal of its own"), std::string::npos) << warnings_[i];
   EXPECT_EQ(broker_->counters().cache.entries, 0u);
   ksn_.mode = FakeKsn::Mode::answers;
   auto good = ask({digest_of(1), digest_of(2)});
   EXPECT_EQ(answers(good).size(), 2u);
+}
+
+TEST_F(BrokerTest, repeats_no_honest_answer_of_a_time_that_is_over) {
+  open();
+  ksn_.ahead = -3600 - ksn::kClockSkewSeconds - 1;
+  auto replayed = ask({digest_of(1)});
+  EXPECT_EQ(replayed.wait(), 503);
+  EXPECT_NE(replayed.as<v1::Refusal>().text().find("out of date by 301 s"), std::string::npos) << replayed.as<v1::Refusal>().text();
+  EXPECT_EQ(ksn_.blamed, 1u);
 }
 
 TEST_F(BrokerTest, says_that_the_line_is_down_and_goes_on_when_it_is_back) {

@@ -52,7 +52,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   [[nodiscard]] const trust::PublicKey& public_key() const { return key_.public_key(); }
 
   // ---- what it does
-  enum class Mode { answers, away, lies, other_question, other_name, too_few, seals_only_all, refuses_blocked, broken };
+  enum class Mode { answers, away, lies, other_question, other_name, too_few, seals_only_all, empty_seals, refuses_blocked, broken };
   std::atomic<Mode> mode{Mode::answers};
   std::atomic<bool> holds{false};               // posts wait for let_go()
   std::atomic<std::uint32_t> ttl{3600};
@@ -151,8 +151,10 @@ class FakeKsn final : public ksn_proxy::Upstream {
       ++questions;
     }
     if (mode == Mode::too_few && !asked.empty()) asked.pop_back(), reply.mutable_answers()->RemoveLast();
-    const bool each = request.each_sealed() && mode != Mode::seals_only_all;
+    const bool each = request.each_sealed() && mode != Mode::seals_only_all && mode != Mode::empty_seals;
     if (!ksn::seal(reply, asked, mode == Mode::other_name ? "somebody" : "test", true, now + ahead, key_, each)) std::abort();
+    for (auto& one : *reply.mutable_answers())
+      if (mode == Mode::empty_seals) one.mutable_seal()->set_issued(now + ahead);
     if (mode == Mode::lies && !asked.empty()) {
       auto& said = *reply.mutable_answers(reply.answers_size() - 1)->mutable_said();
       said.back() = static_cast<char>(said.back() ^ 1);
