@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/memory.hpp"
+#include "base/machine.hpp"
 #include "update/one_message.hpp"
 #include "update/what_is_sent.hpp"
 
@@ -42,7 +43,7 @@ EngineImpl::EngineImpl(Options options, Parts parts, storage::FolderLock lock, s
                        Steps steps)
     : options_(std::move(options)), parts_(std::move(parts)), lock_(std::move(lock)), counters_(std::move(counters)), steps_(std::move(steps)),
       sets_(std::move(sets)), ledger_(std::move(ledger)), downloads_(std::move(downloads)), history_(options_.data_dir / "history.jsonl", steps_),
-      explain_(parts_.clock), sources_(parts_.clock), installation_(installation_id(options_.data_dir)) {}
+      explain_(parts_.clock), sources_(parts_.clock), installation_(installation_id(options_.data_dir, machine_mark())) {}
 
 Result<> EngineImpl::start() {
   if (auto known = history_.read(History::kMaxRuns); known && known->runs_size() > 0) {

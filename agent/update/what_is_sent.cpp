@@ -2,15 +2,20 @@
 
 #include "base/bytes.hpp"
 #include "base/files.hpp"
+#include "base/machine.hpp"
 
 namespace picket::update {
 
-std::string installation_id(const std::filesystem::path& data_dir) {
+std::string installation_id(const std::filesystem::path& data_dir, std::string_view machine) {
   const auto file = data_dir / "installation-id";
-  if (auto kept = read_file(file, 64); kept && kept->size() == 32 && from_hex(*kept)) return std::move(*kept);
-  auto fresh = to_hex(random_bytes(16));
-  (void)write_file_atomic(file, fresh);
-  return fresh;
+  const auto kept = read_file(file, 64).value_or("");
+  const auto mark = kept.size() > 32 ? kept.substr(33) : std::string();
+  auto id = kept.substr(0, 32);
+  const bool is_ours = id.size() == 32 && from_hex(id) && is_of_this_machine(mark, machine);
+  if (is_ours && (mark == machine || machine.empty())) return id;
+  if (!is_ours) id = to_hex(random_bytes(16));
+  (void)write_file_atomic(file, machine.empty() ? id : cat(id, " ", machine));
+  return id;
 }
 
 Told told_servers(const Options& options, const Settings& settings, const std::string& installation, std::uint64_t run) {

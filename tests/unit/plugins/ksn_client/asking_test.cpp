@@ -3,6 +3,7 @@
 
 #include "ksn/software.hpp"
 #include "picket/host/v1/host.pb.h"
+#include "base/machine.hpp"
 #include "rig.hpp"
 
 namespace ksn_client_test {
@@ -290,6 +291,23 @@ TEST_F(KsnClientPlugin, basic_mode_sends_these_members_and_no_others) {
   start();
   ASSERT_EQ(check_one(digest_number(6)).from(), v1::Checked::SERVER);
   EXPECT_NE(ksn.seen().requests.back().asker().installation(), installation);
+}
+
+TEST_F(KsnClientPlugin, a_copied_image_does_not_ask_by_the_number_of_the_one_it_was_copied_from) {
+  if (picket::machine_mark().empty()) GTEST_SKIP() << "this computer has no machine id";
+  const std::string number(32, 'a'), drawn = number + " " + std::to_string(std::time(nullptr));
+  const auto asks_by = [&](const std::string& kept) {
+    host.put_stored("installation", kept);
+    start();
+    accept();
+    EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+    host.stop();
+    host.destroy();
+    return picket::to_hex(ksn.seen().requests.back().asker().installation());
+  };
+  EXPECT_EQ(asks_by(drawn + " " + picket::machine_mark()), number);
+  EXPECT_EQ(asks_by(drawn), number);  // of a version that did not say whose it is
+  EXPECT_NE(asks_by(drawn + " 0123456789abcdef"), number);
 }
 
 TEST_F(KsnClientPlugin, requests_that_are_none_are_refused_with_the_reason) {
