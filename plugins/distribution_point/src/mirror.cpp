@@ -239,8 +239,11 @@ Result<> Mirror::check(Run& run) {
     run.fetcher->chain.clear();
     run.fetcher->refused.clear();
     run.tell("check", "", cat("asking source ", road.name));
-    parts_.upstream.wants(wanted);
+    // Wishes that came back to who had them would never end.
+    parts_.upstream.wants(lead_back_.contains(road.name) ? std::vector<ComponentVariant>() : wanted);
     auto done = run.client->refresh();
+    if (!run.fetcher->refused.empty()) lead_back_.insert(road.name);
+    else if (done) lead_back_.erase(road.name);
     if (done) {
       run.result.set_source(road.name);
       run.follows = std::move(run.fetcher->chain);

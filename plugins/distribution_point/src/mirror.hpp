@@ -109,6 +109,7 @@ class Mirror {
   Parts parts_;
   PointName self_;
   Chain followed_;                                  // through which the published set came
+  std::set<std::string> lead_back_;                 // roads whose point followed this one, when it was asked last
   Wishes wishes_;
   std::map<ComponentVariant, std::uint64_t> served_;
   std::set<ComponentVariant> unverified_;           // of those
