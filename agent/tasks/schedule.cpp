@@ -53,7 +53,7 @@ std::int64_t period_after(std::int64_t reference, seconds period, const Moment& 
 
 // Of an automatic task, at present. What could not be had is asked for again as in an outbreak.
 seconds period_of(const Schedule& schedule, const Moment& moment) {
-  return moment.outbreak || (moment.lacking_since != 0 && moment.last_start != 0) ? schedule.outbreak : schedule.every;
+  return moment.outbreak || moment.lacking_since != 0 ? schedule.outbreak : schedule.every;
 }
 
 // The time that the schedule itself says, without delays.
@@ -140,7 +140,9 @@ Due next_run(const Schedule& schedule, const Moment& moment, const Zone& zone) {
   auto extra = schedule.random_delay.count() == 0 ? 0 : static_cast<std::int64_t>(moment.spread % static_cast<std::uint64_t>(schedule.random_delay.count() + 1));
   // Thousands of agents that were started by the same power cut do not ask in the same second.
   if (schedule.kind == Kind::automatic && extra == 0) {
-    const auto tenth = period_of(schedule, moment).count() / 10;
+    // Those that a policy or a power cut makes lack something all come for the whole of it: as in quiet times at first.
+    const bool is_first = !moment.outbreak && moment.lacking_since > moment.last_start;
+    const auto tenth = (is_first ? schedule.every : period_of(schedule, moment)).count() / 10;
     extra = static_cast<std::int64_t>(moment.spread % static_cast<std::uint64_t>(tenth + 1));
   }
   if (schedule.kind == Kind::at_start) return {*at + extra, false};

@@ -56,7 +56,7 @@ std::string_view settings_schema_text() {
                 }
               },
               "automatic": {
-                "description": "Every two hours, every 15 minutes in an outbreak, or as said; up to a tenth later, so that not all devices ask at once, or up to random_delay. The built-in update of a computer that lacks databases runs for the first time without waiting, then as in an outbreak, until it has them.",
+                "description": "Every two hours, every 15 minutes in an outbreak, or as said; up to a tenth later, so that not all devices ask at once, or up to random_delay. The built-in update of a computer that lacks databases runs without waiting, up to a tenth of every later, then as in an outbreak, until it has them.",
                 "type": "object", "additionalProperties": false,
                 "properties": {"every": {"$ref": "#/definitions/duration"}, "outbreak": {"$ref": "#/definitions/duration"}}
               }

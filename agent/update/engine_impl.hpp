@@ -32,7 +32,7 @@ class EngineImpl final : public Engine, private bus::Handler {
   void plugin_started(const std::string& plugin_id) override;
   std::chrono::minutes interval() const override { return board_.settings().interval; }
   void runs_next(std::int64_t at) override { board_.set_next_run(at); }
-  bool is_lacking() const override { return board_.is_lacking(parts_.demands()); }
+  bool is_lacking() const override { return board_.is_lacking(parts_.demands()) && !sources_.want_to_be_left_alone(); }
   std::vector<Problem> problems() const override { return board_.problems(parts_.demands(), parts_.clock.wall_seconds()); }
 
  private:

@@ -1,7 +1,7 @@
 // What is in force, as a repository in a folder: for further folders, for a removable drive.
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
+#include <set>
 
 #include "base/progress.hpp"
 #include "storage/space.hpp"
@@ -100,19 +100,20 @@ Result<Run::Archive> Run::archive_of(const std::string& component, v1::Component
 // Those who take the copy may have been installed with an older root than this agent, and walk from there, over each one. What lies before one that no
 // source has leads nowhere.
 void Run::add_older_roots(std::vector<trust::MetadataFile>& metadata) {
-  std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+  std::set<std::int64_t> here;
   for (const auto& file : metadata)
-    if (file.path.ends_with(".root.json")) oldest = std::min<std::int64_t>(oldest, std::strtoll(file.path.c_str(), nullptr, 10));
-  if (oldest == std::numeric_limits<std::int64_t>::max()) return;
-  for (auto version = oldest - 1; version > 0 && !cancel_.is_cancelled(); --version) {
+    if (file.path.ends_with(".root.json")) here.insert(std::strtoll(file.path.c_str(), nullptr, 10));
+  if (here.empty()) return;
+  const auto last_needed = std::max<std::int64_t>(1, *here.rbegin() - trust::Limits{}.root_rotations + 1);  // nobody walks farther
+  auto reader = readers_.begin();
+  for (auto version = *here.begin() - 1; version >= last_needed && !cancel_.is_cancelled(); --version) {
     const auto name = cat(std::to_string(version), ".root.json");
-    const auto is_here = std::ranges::any_of(readers_, [&](const auto& reader) {
-      auto bytes = reader->fetch_metadata(name, trust::Limits{}.root_bytes);
-      if (!bytes || !trust::is_root(*bytes, version)) return false;
-      metadata.push_back({name, std::move(*bytes)});
-      return true;
-    });
-    if (!is_here) return shop_.explain.say({.file = name}, "no source gives it: who was installed with it, or an older one, cannot take the copy");
+    Result<std::string> bytes;
+    // One that did not give a root is not waited for again with each older one.
+    for (; reader != readers_.end(); ++reader)
+      if (bytes = (*reader)->fetch_metadata(name, trust::Limits{}.root_bytes); bytes && trust::is_root(*bytes, version)) break;
+    if (reader == readers_.end()) return shop_.explain.say({.file = name}, "no source gives it: who was installed with it, or an older one, cannot take the copy");
+    metadata.push_back({name, std::move(*bytes)});
   }
 }
 

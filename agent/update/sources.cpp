@@ -91,6 +91,19 @@ Sources::Rest Sources::rest_of(std::string_view name) const {
   return {std::chrono::seconds(health.rests_until - now), health.why, health.is_asked_for};
 }
 
+bool Sources::want_to_be_left_alone() const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.wall_seconds();
+  bool is_asked_for = false;
+  for (const auto& entry : entries_) {
+    if (!entry.enabled) continue;
+    const auto& health = health_of(entry.name);
+    if (!rests(health, now)) return false;
+    is_asked_for = is_asked_for || health.is_asked_for;
+  }
+  return is_asked_for;
+}
+
 bool Sources::knows(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   return std::ranges::find(entries_, name, &SourceEntry::name) != entries_.end();

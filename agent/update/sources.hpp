@@ -39,6 +39,8 @@ class Sources {
     bool is_asked_for = false;         // by the source itself
   };
   [[nodiscard]] Rest rest_of(std::string_view name) const;
+  // All that are enabled rest, one of them because it asked for it: what need not be asked now is not asked, though to_try would.
+  [[nodiscard]] bool want_to_be_left_alone() const;
   [[nodiscard]] bool knows(std::string_view name) const;
 
  private:

@@ -57,7 +57,7 @@ class Engine {
   // How often updates are to be looked for; 0: only by hand. Who keeps time (the tasks) asks picket.update.run, and says when it will next.
   [[nodiscard]] virtual std::chrono::minutes interval() const = 0;
   virtual void runs_next(std::int64_t at) = 0;
-  // Databases are wanted of which nothing is in force, and there is a source to ask: not to be kept waiting for the interval. Any thread.
+  // Databases are wanted of which nothing is in force, and there is a source to ask that did not ask for a rest: not to be kept waiting for the interval. Any thread.
   [[nodiscard]] virtual bool is_lacking() const = 0;
   // A plugin came (back): hand it the sets that it demands.
   virtual void plugin_started(const std::string& plugin_id) = 0;

@@ -20,7 +20,7 @@ using picket::fail;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kWindow = 1u << 20;   // bytes of stream on their way
-constexpr std::size_t kMostWanted = 96 * 1024;  // bytes of what is wanted in one question: a thousand components and more
+constexpr std::size_t kMostWanted = 96 * 1024;  // bytes of what is wanted in one question, which has an end on the bus: a thousand components and more
 constexpr milliseconds kWhole{86'400'000};    // the bus's longest; a transfer that moves may take its time
 
 // All of it, in however many messages it comes.
@@ -93,11 +93,13 @@ Result<Upstream::Got> BusUpstream::fetch(const Road& road, std::string_view path
   question.set_told(told_);
   if (path == "metadata/timestamp.json") {  // what every check asks for
     auto& wanted = *question.mutable_wanted();
+    std::size_t bytes = 0;
     for (const auto& wish : wanted_) {
+      bytes += wish.component.size() + wish.variant.size() + 8;   // and what says which is which
+      if (bytes > kMostWanted) break;
       auto& one = *wanted.add_components();
       one.set_component(wish.component);
       one.set_variant(wish.variant);
-      if (wanted.components_size() % 128 == 0 && wanted.ByteSizeLong() > kMostWanted) break;
     }
   }
   const auto payload = question.SerializeAsString();

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
+#include "announcement.hpp"
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "base/progress.hpp"
@@ -135,9 +137,6 @@ v1::PointResult Mirror::run(const MirrorSettings& settings, const Wishes& device
         else by.emplace(std::ranges::find_if(by, [](const auto& name) { return name != kOfSettings; }), kOfAgent);
       }
     }
-    std::vector<ComponentVariant> all;
-    for (const auto& [wish, by] : wishes_) all.push_back(wish);
-    parts_.upstream.wants(std::move(all));
     PICKET_TRY(check(run));
     PICKET_TRY(plan(run));
     fit_into_space(run);
@@ -202,8 +201,28 @@ Result<> Mirror::choose_roads(Run& run) {
   return {};
 }
 
+std::pair<int, std::ptrdiff_t> Mirror::importance_of(const ComponentVariant& wish) const {
+  const auto& by = wishes_.at(wish);
+  return {by.front() == kOfSettings ? 0 : by.front() == kOfAgent ? 1 : 2, -static_cast<std::ptrdiff_t>(by.size())};
+}
+
+// What a point that is followed is told. It takes no more of one asker; names that a device made up must not push out what others need, or what is served.
+std::vector<ComponentVariant> Mirror::most_wanted() const {
+  std::vector<ComponentVariant> out;
+  for (const auto& [wish, by] : wishes_) out.push_back(wish);
+  std::ranges::stable_sort(out, {}, [this](const ComponentVariant& wish) {
+    const auto [whose, askers] = importance_of(wish);
+    return std::tuple(whose, !served_.contains(wish), askers);
+  });
+  if (out.size() <= kMostWants) return out;
+  parts_.log(cat(std::to_string(out.size()), " components and variants are wanted here: points that this one follows are told of the ", std::to_string(kMostWants), " that most want"));
+  out.resize(kMostWants);
+  return out;
+}
+
 Result<> Mirror::check(Run& run) {
   PICKET_TRY(choose_roads(run));
+  const auto wanted = most_wanted();
   run.fetcher = std::make_unique<Fetcher>(parts_.upstream, run.cancelled, self_);
   trust::ClientOptions options;
   options.metadata_dir = parts_.store.trusted_folder();
@@ -220,7 +239,11 @@ Result<> Mirror::check(Run& run) {
     run.fetcher->chain.clear();
     run.fetcher->refused.clear();
     run.tell("check", "", cat("asking source ", road.name));
+    // Wishes that came back to who had them would never end.
+    parts_.upstream.wants(lead_back_.contains(road.name) ? std::vector<ComponentVariant>() : wanted);
     auto done = run.client->refresh();
+    if (!run.fetcher->refused.empty()) lead_back_.insert(road.name);
+    else if (done) lead_back_.erase(road.name);
     if (done) {
       run.result.set_source(road.name);
       run.follows = std::move(run.fetcher->chain);
@@ -272,12 +295,8 @@ Result<> Mirror::plan(Run& run) {
     if (run.cancelled) return fail(Code::cancelled, "cancelled");
     PICKET_TRY(plan_component(run, component));
   }
-  // What the administrator wants first, then what most devices want: when not all fits, the last goes.
-  const auto importance = [&](const Run::Need& need) {
-    const auto& by = wishes_.at(need.wish);
-    return std::pair(by.front() == kOfSettings ? 0 : by.front() == kOfAgent ? 1 : 2, -static_cast<std::ptrdiff_t>(by.size()));
-  };
-  std::ranges::stable_sort(run.needs, {}, importance);
+  // When not all fits, the last goes.
+  std::ranges::stable_sort(run.needs, {}, [this](const Run::Need& need) { return importance_of(need.wish); });
   return {};
 }
 

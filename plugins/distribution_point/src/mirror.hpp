@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catalogue.hpp"
@@ -73,6 +74,9 @@ class Mirror {
 
   [[nodiscard]] picket::Result<> choose_roads(Run& run);
   [[nodiscard]] picket::Result<> check(Run& run);
+  // What the administrator wants first, then what the agent, then what most devices want.
+  [[nodiscard]] std::pair<int, std::ptrdiff_t> importance_of(const ComponentVariant& wish) const;
+  [[nodiscard]] std::vector<ComponentVariant> most_wanted() const;
   // What a source of the site holds back, as the point that this one follows, no one behind this one can have.
   void take_held_back(Run& run);
   [[nodiscard]] picket::Result<> plan(Run& run);
@@ -105,6 +109,7 @@ class Mirror {
   Parts parts_;
   PointName self_;
   Chain followed_;                                  // through which the published set came
+  std::set<std::string> lead_back_;                 // roads whose point followed this one, when it was asked last
   Wishes wishes_;
   std::map<ComponentVariant, std::uint64_t> served_;
   std::set<ComponentVariant> unverified_;           // of those

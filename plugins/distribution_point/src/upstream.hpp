@@ -55,7 +55,7 @@ class Upstream {
   [[nodiscard]] virtual picket::Result<Roads> roads(std::uint64_t run) = 0;
   // What the agent of this computer needs.
   [[nodiscard]] virtual picket::Result<std::vector<AgentWish>> agent_demand() = 0;
-  // What this point is asked for in all: told to points that it follows, from the next check on.
+  // Before a check: what the point that it goes to, if it is one, is told that this one wants. The most important first.
   virtual void wants(std::vector<ComponentVariant> all) = 0;
 
   using Sink = std::function<picket::Result<>(std::string_view)>;

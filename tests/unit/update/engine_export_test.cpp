@@ -1,4 +1,5 @@
 // What an agent hands on, and what it fetches in advance.
+#include <algorithm>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -31,6 +32,17 @@ class UpdateExport : public UpdateTest {
     auto result = world_->ask<v1::RunResult>("picket.update.run", order);
     EXPECT_TRUE(result) << result.error().message;
     return result ? *result : v1::RunResult();
+  }
+  void start_with_root_3() {
+    publish(release(1));
+    for (int i = 0; i < 2; ++i) {
+      for (const char* role : {"root", "timestamp"}) repository_.tuf.rotate(role);
+      repository_.tuf.publish({"root"});
+    }
+    publish(release(2));
+    world_->write_root(repository_.tuf.files.at("3.root.json"));
+    open();
+    ASSERT_EQ(world_->run().result(), "ok");
   }
   // Another agent that has only this folder.
   std::string brings(const std::filesystem::path& folder) {
@@ -65,15 +77,7 @@ TEST_F(UpdateExport, is_a_source_for_others_as_it_is) {
 
 // This one was installed when keys had been rotated, the other long before.
 TEST_F(UpdateExport, leads_those_on_who_were_installed_with_an_older_root) {
-  publish(release(1));
-  for (int i = 0; i < 2; ++i) {
-    for (const char* role : {"root", "timestamp"}) repository_.tuf.rotate(role);
-    repository_.tuf.publish({"root"});
-  }
-  publish(release(2));
-  world_->write_root(repository_.tuf.files.at("3.root.json"));
-  open();
-  ASSERT_EQ(world_->run().result(), "ok");
+  start_with_root_3();
   ASSERT_EQ(export_to({stick()}).result(), "ok");
   EXPECT_EQ(brings(stick()), "ok|new from source.drive: rules 2|rule of 2 full");
   // Without the sources it is as good as it can be, for those who have this agent's root or a newer one.
@@ -83,6 +87,16 @@ TEST_F(UpdateExport, leads_those_on_who_were_installed_with_an_older_root) {
   EXPECT_FALSE(std::filesystem::exists(stick() / "metadata/1.root.json")) << "it would lead nowhere";
   EXPECT_TRUE(std::filesystem::exists(stick() / "metadata/3.root.json"));
   for (const auto& asked : source_->asked()) EXPECT_EQ(asked.path.find("1.root.json"), std::string::npos) << asked.path;
+}
+
+TEST_F(UpdateExport, waits_once_for_a_source_that_is_away_however_many_older_roots_there_are) {
+  add_second();
+  start_with_root_3();
+  source_->make_trouble({.path_part = ".root.json", .what = What::unreachable});
+  source_->forget_asked();
+  ASSERT_EQ(export_to({stick()}).result(), "ok");
+  EXPECT_TRUE(std::filesystem::exists(stick() / "metadata/1.root.json")) << "the other one has it";
+  EXPECT_EQ(std::ranges::count_if(source_->asked(), [](const auto& asked) { return asked.path.ends_with(".root.json"); }), 1);
 }
 
 TEST_F(UpdateExport, holds_the_state_of_the_last_update_not_what_was_published_since) {

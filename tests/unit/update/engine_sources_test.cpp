@@ -45,6 +45,24 @@ TEST_F(UpdateTest, a_server_that_wants_to_be_left_alone_is_for_so_long) {
   EXPECT_EQ(status.sources(0).next_attempt() - status.sources(0).since(), 5000);
 }
 
+// Thousands of devices without databases would else ask a server every 15 minutes that told them all to come back later.
+TEST_F(UpdateTest, databases_that_are_lacking_give_no_hurry_while_every_source_rests_and_one_asked_for_it) {
+  publish(release(1));
+  open();
+  source_->make_trouble({"", What::unreachable, 0, 1000});
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_TRUE(world_->engine->is_lacking()) << "nobody asked for anything";
+  source_->refusal_type = "text/plain; retry-after=5000";
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_FALSE(world_->engine->is_lacking());
+  world_->clock.wall += 5001;
+  EXPECT_TRUE(world_->engine->is_lacking());
+  ASSERT_EQ(world_->run().result(), "failed");
+  EXPECT_FALSE(world_->engine->is_lacking());
+  ASSERT_TRUE(world_->settings({"source.a", "source.b"}));
+  EXPECT_TRUE(world_->engine->is_lacking()) << "another one may have them";
+}
+
 TEST_F(UpdateTest, a_drive_that_is_plugged_in_later_is_used_at_the_next_check) {
   add_second();
   publish(release(1));

@@ -86,6 +86,33 @@ TEST_F(PointMirror, passes_over_a_source_that_leads_to_itself_and_does_not_make_
   EXPECT_EQ(result.reason(), "no source worked: site: it leads to this point itself");
 }
 
+// Else each would want of the other what nobody else wants any more, and neither would ever forget it.
+TEST_F(PointMirror, tells_a_point_that_follows_this_one_that_it_wants_nothing) {
+  offer("a", 1);
+  publish();
+  want("a");
+  upstream_.roads_list = {{.name = "site", .plugin = "p", .location = "x", .options_json = "{}"}, {.name = "web", .plugin = "p", .location = "x", .options_json = "{}"}};
+  upstream_.points = {{"site", "89ab, 0123abcd"}};
+  std::map<std::string, std::size_t> told;
+  upstream_.trouble = [&](const std::string& road, const std::string& path, std::string&) -> Result<> {
+    if (path == "metadata/timestamp.json") told[road] = upstream_.wanted.size();
+    return {};
+  };
+  const auto then = [&](const char* source, std::size_t site, std::size_t web) {
+    told.clear();
+    const auto result = run();
+    EXPECT_EQ(result.source(), source) << result.reason();
+    EXPECT_EQ(told["site"], site);
+    EXPECT_EQ(told["web"], web);
+  };
+  then("web", 1, 1);  // nobody knows yet
+  then("web", 0, 1);
+  then("web", 0, 1);
+  upstream_.points = {{"site", "89ab"}};
+  then("site", 0, 0);
+  then("site", 1, 0);
+}
+
 TEST_F(PointMirror, tells_once_of_a_source_that_dies_in_the_middle_however_many_files_it_owes) {
   for (const char* component : {"a", "b", "c"}) {
     offer(component, 1);

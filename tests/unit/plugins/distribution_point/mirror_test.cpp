@@ -33,6 +33,21 @@ TEST_F(PointMirror, brings_the_union_of_all_wishes_and_nothing_else_each_file_on
   EXPECT_EQ(mirror_->release_of({"b", "full"}), 0u);
 }
 
+// A point refuses an asker who wants more than this.
+TEST_F(PointMirror, tells_a_point_that_it_follows_what_most_want_however_much_one_device_makes_up) {
+  offer("served", 1);
+  publish();
+  want("z-of-settings");
+  Wishes wishes{{{"served", "full"}, {"d1"}}, {{"z-of-two", "full"}, {"d1", "d2"}}};
+  (void)run(wishes);
+  for (int i = 0; i < 2100; ++i) wishes[{cat("made-up-", std::to_string(i)), "full"}] = {"rogue", "rogue2", "rogue3"};
+  (void)run(wishes);
+  ASSERT_EQ(upstream_.wanted.size(), 2048u);
+  EXPECT_EQ(upstream_.wanted[0].component, "z-of-settings");
+  EXPECT_EQ(upstream_.wanted[1].component, "served");
+  EXPECT_NE(log_.find("2103 components and variants are wanted here"), std::string::npos) << log_;
+}
+
 TEST_F(PointMirror, lacks_nothing_when_what_the_agent_can_do_without_is_not_offered) {
   offer("a", 1);
   publish();

@@ -133,6 +133,19 @@ TEST_F(PointUpstream, says_with_each_check_what_is_wanted_of_this_point) {
   EXPECT_EQ(fetches_[3].wanted().components_size(), 0) << "nobody wants anything any more";
 }
 
+TEST_F(PointUpstream, says_no_more_of_what_is_wanted_than_leaves_room_for_the_question) {
+  add("point", 1000, 1000);
+  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) {
+    return picket::testing::Reply{question.path() == "metadata/2.root.json" ? PICKET_E_NOT_FOUND : PICKET_E_UNAVAILABLE, "not now", {}, {}};
+  };
+  v1::DownloadRequest order;
+  for (int i = 1000; i < 2500; ++i) order.add_components(std::string(60, 'c') + std::to_string(i));
+  EXPECT_EQ(download([] {}, order).result_class(), "failed");
+  ASSERT_EQ(fetches_.size(), 2u);
+  EXPECT_GT(fetches_[1].wanted().components_size(), 1000);
+  EXPECT_LE(fetches_[1].wanted().ByteSizeLong(), 96u * 1024);
+}
+
 TEST_F(PointUpstream, asks_on_until_it_knows_every_release_that_it_must_not_hand_on) {
   add("dead", 1000, 1000);
   sources_.add_declined()->set_component("a");
