@@ -85,7 +85,7 @@ TEST_F(LmdbStore, a_full_disk_is_told_and_loses_nothing) {
     EXPECT_NE(put.error().message.find("write: No space left on device"), std::string::npos) << put.error().message;
   }
   // A copy of a store brings data.mdb only; and in a file that LMDB makes by itself the table of readers is a hole, of any length.
-  for (const std::uintmax_t bytes : {0, 1, 8192, 65664, 200'000}) {
+  for (const std::uintmax_t bytes : {200'000, 0, 1, 8192, 65664}) {
     fs::remove(locks);
     if (bytes != 0) {
       std::ofstream(locks).flush();
