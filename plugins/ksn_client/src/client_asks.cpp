@@ -131,11 +131,22 @@ void Client::greet() {
   std::chrono::milliseconds timeout;
   std::string ksn;
   std::uint64_t number = 0;
+  bool proves = false;
   {
     const std::lock_guard lock(mutex_);
     number = greeting_ = ++greetings_;
+    proves = unbelieved_;
     timeout = settings_.request_timeout;
     ksn = provider_ ? provider_->name : "";
+  }
+  const auto ended = [this, number] {
+    const std::lock_guard lock(mutex_);
+    if (greeting_ == number) greeting_ = 0;
+  };
+  if (proves) {
+    // Anybody can say hello. Who answered what is not the provider's is asked, about no file.
+    const auto nothing = key_of(v1::OBJECT_FILE, std::string(picket::ksn::kDigestBytes, '\0'));
+    return broker_->ask({nothing}, timeout, [ended](const std::vector<Answered>&) { ended(); }, broker_->settled());
   }
   gate_->post(
       "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
@@ -146,10 +157,7 @@ void Client::greet() {
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
         return {};
       },
-      [this, number](const Result<>&) {
-        const std::lock_guard lock(mutex_);
-        if (greeting_ == number) greeting_ = 0;
-      });
+      [ended](const Result<>&) { ended(); });
 }
 
 void Client::send_from_outbox() {
