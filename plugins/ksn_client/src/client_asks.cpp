@@ -121,7 +121,7 @@ void Client::run() {
       if (situation_.failing_since != 0) consider(now + kLooksSeconds);  // another provider file may be the end of it
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
-    if (!lists.empty()) consider(soon);  // they count while KSN is off, too
+    if (!on || !lists.empty()) consider(soon);  // lists count while KSN is off, too, and a version that runs beside this one may be told to switch it on
     consider(changes_at(situation_, now));
     tick_.wait_for(lock, std::chrono::seconds(std::max<std::int64_t>(next - now, 1)), [this] { return stopping_ || wake_; });
   }
