@@ -274,14 +274,18 @@ void Client::begin_anew() {
 void Client::name_asker() {
   const std::lock_guard lock(mutex_);
   const auto now = host_.now();
+  const auto machine = picket::machine_mark();
+  bool is_kept = true;
   if (installation_.empty()) {
     if (const auto kept = host_.keep.load(kInstallation); kept && kept->size() > 32) {
       const auto raw = picket::from_hex(std::string_view(*kept).substr(0, 32));
       // NUMBER TIME MARK; a copied image draws a number of its own.
       const auto space = kept->find(' ', 33);
-      if (raw && (*kept)[32] == ' ' && picket::is_of_this_machine(space == kept->npos ? "" : kept->substr(space + 1), picket::machine_mark())) {
+      const auto mark = space == kept->npos ? std::string() : kept->substr(space + 1);
+      if (raw && (*kept)[32] == ' ' && picket::is_of_this_machine(mark, machine)) {
         installation_ = *raw;
         installation_made_ = std::strtoll(kept->c_str() + 33, nullptr, 10);
+        is_kept = mark == machine || machine.empty();
       }
     }
   }
@@ -289,8 +293,9 @@ void Client::name_asker() {
   if (installation_.size() != 16 || now - installation_made_ >= std::chrono::seconds(settings_.installation).count() || is_of_later(installation_made_, now)) {
     installation_ = picket::random_bytes(16);
     installation_made_ = now;
-    (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(now), " ", picket::machine_mark()));
+    is_kept = false;
   }
+  if (!is_kept) (void)host_.keep.store(kInstallation, cat(picket::to_hex(installation_), " ", std::to_string(installation_made_), " ", machine));
   v1::Asker asker;
   asker.set_licence(settings_.licence);
   asker.set_installation(installation_);

@@ -132,7 +132,7 @@ class Client {
   std::string installation_;
   std::int64_t installation_made_ = 0;
   bool outbox_busy_ = false;
-  bool unbelieved_ = false;                                    // the last answers were none of the provider's
+  bool unbelieved_ = false;                                    // the last answers were none of the provider's: a greeting is a question then
   std::uint64_t beginnings_ = 0;                               // how often it was begun anew
   std::uint64_t greeting_ = 0, greetings_ = 0;                 // the one that is under way, by its number; 0: none
   std::int64_t outbox_rests_until_ = 0, greet_at_ = 0, look_at_ = 0, next_attempt_ = 0;  // look_at_: at a provider file that is no good

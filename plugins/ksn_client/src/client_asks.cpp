@@ -121,7 +121,7 @@ void Client::run() {
       if (situation_.failing_since != 0) consider(now + kLooksSeconds);  // another provider file may be the end of it
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
-    if (!lists.empty()) consider(soon);  // they count while KSN is off, too
+    if (!on || !lists.empty()) consider(soon);  // lists count while KSN is off, too, and a version that runs beside this one may be told to switch it on
     consider(changes_at(situation_, now));
     tick_.wait_for(lock, std::chrono::seconds(std::max<std::int64_t>(next - now, 1)), [this] { return stopping_ || wake_; });
   }
@@ -131,11 +131,22 @@ void Client::greet() {
   std::chrono::milliseconds timeout;
   std::string ksn;
   std::uint64_t number = 0;
+  bool proves = false;
   {
     const std::lock_guard lock(mutex_);
     number = greeting_ = ++greetings_;
+    proves = unbelieved_;
     timeout = settings_.request_timeout;
     ksn = provider_ ? provider_->name : "";
+  }
+  const auto ended = [this, number] {
+    const std::lock_guard lock(mutex_);
+    if (greeting_ == number) greeting_ = 0;
+  };
+  if (proves) {
+    // Anybody can say hello. Who answered what is not the provider's is asked, about no file.
+    const auto nothing = key_of(v1::OBJECT_FILE, std::string(picket::ksn::kDigestBytes, '\0'));
+    return broker_->ask({nothing}, timeout, [ended](const std::vector<Answered>&) { ended(); }, broker_->settled());
   }
   gate_->post(
       "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
@@ -146,10 +157,7 @@ void Client::greet() {
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));
         return {};
       },
-      [this, number](const Result<>&) {
-        const std::lock_guard lock(mutex_);
-        if (greeting_ == number) greeting_ = 0;
-      });
+      [ended](const Result<>&) { ended(); });
 }
 
 void Client::send_from_outbox() {

@@ -112,9 +112,12 @@ class Broker {
   void flush(Licence& licence);
   [[nodiscard]] std::string failure_of(Licence& licence, const picket::Result<Posted>& posted, std::string_view lie, Clock::time_point now, int& status);
 
+  // Without it. The licence is busy, so that it stays where and as it is.
+  [[nodiscard]] picket::ksn::v1::Asker asker_of(const Licence& licence) const;
+  [[nodiscard]] std::string request_of(const Batch& batch) const;
   void send_batches(std::unique_lock<std::mutex>& lock);
   void post_greeting(Licence& licence, const picket::ksn::v1::HelloReply& ours, bool proves);
-  void on_greeted(Licence& licence, const picket::ksn::v1::HelloReply& ours, const picket::Result<Posted>& posted, const std::string& lie);
+  void on_greeted(Licence& licence, const picket::ksn::v1::HelloReply& ours, const picket::Result<Posted>& posted, const std::string& lie, bool proves);
   void on_posted(const std::shared_ptr<Batch>& batch, picket::Result<Posted> posted);
   [[nodiscard]] picket::Result<std::vector<EntryRef>> take(const Batch& batch, std::string_view body, NewWishes& wishes);
   void run();

@@ -62,42 +62,30 @@ void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::
   post_greeting(*licence, ours, proves);  // stays where and as it is while it is busy
 }
 
-// Anybody can say hello. Who answered what the provider did not sign must answer a question again: about no file, but signed.
+// Anybody can say hello. Who answered what the provider did not sign must answer a question again: about no file, but as all are that are handed on.
 void Broker::post_greeting(Licence& licence, const v1::HelloReply& ours, bool proves) {
-  v1::AskRequest request;
-  auto& asker = *request.mutable_asker();
-  asker.set_licence(licence.id);
-  asker.set_installation(parts_.installation);
-  asker.set_product("picket");
-  asker.set_version(parts_.version);
   if (!proves) {
     v1::HelloRequest hello;
-    *hello.mutable_asker() = asker;
+    *hello.mutable_asker() = asker_of(licence);
     return parts_.upstream.post("/ksn/v1/hello", hello.SerializeAsString(), settings_.deadline, [this, &licence, ours](const Result<Posted>& posted) {
       v1::HelloReply theirs;
       const bool came = posted && posted->status == 200;
       const bool is_lie = came && (!theirs.ParseFromString(posted->body) || theirs.ksn() != ours.ksn() || theirs.private_ksn() != ours.private_ksn());
-      on_greeted(licence, ours, posted, is_lie ? cat("the server greets as ", named(theirs), ", not as ", named(ours)) : "");
+      on_greeted(licence, ours, posted, is_lie ? cat("the server greets as ", named(theirs), ", not as ", named(ours)) : "", false);
     });
   }
-  const std::string nothing(ksn::kDigestBytes, '\0');
-  auto& question = *request.add_questions();
-  question.set_kind(v1::OBJECT_FILE);
-  question.set_length(ksn::kDigestBytes);
-  question.set_digests(nothing);
-  parts_.upstream.post("/ksn/v1/ask", request.SerializeAsString(), settings_.deadline, [this, &licence, ours, nothing](const Result<Posted>& posted) {
-    const ksn::Question asked{v1::OBJECT_FILE, nothing};
-    v1::AskReply reply;
+  const Batch nothing{&licence, {Key(v1::OBJECT_FILE, std::string(ksn::kDigestBytes, '\0'))}};
+  parts_.upstream.post("/ksn/v1/ask", request_of(nothing), settings_.deadline, [this, &licence, ours, nothing](const Result<Posted>& posted) {
+    NewWishes wishes;
     Result<> proven;
     if (posted && posted->status == 200) {
-      if (!reply.ParseFromString(posted->body)) proven = picket::fail(picket::Code::invalid, "this is no AskReply");
-      else if (auto verified = parts_.verifier.verify(reply, {&asked, 1}, parts_.now()); !verified) proven = picket::fail(std::move(verified).error());
+      if (auto taken = take(nothing, posted->body, wishes); !taken) proven = picket::fail(std::move(taken).error());
     }
-    on_greeted(licence, ours, posted, proven ? "" : cat("an answer of the KSN was thrown away: ", proven.error().message));
+    on_greeted(licence, ours, posted, proven ? "" : cat("an answer of the KSN was thrown away: ", proven.error().message), true);
   });
 }
 
-void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Result<Posted>& posted, const std::string& lie) {
+void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Result<Posted>& posted, const std::string& lie, bool proves) {
   const bool came = posted && posted->status == 200;
   if (!lie.empty()) {
     parts_.upstream.blame(lie);
@@ -106,7 +94,13 @@ void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Resu
   const auto now = Clock::now();
   Out out;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    // It lied while it was greeted: those who wait are told when it has proven itself.
+    if (came && lie.empty() && lied_ && !proves && !over_) {
+      ++counters_.upstream_requests;
+      lock.unlock();
+      return post_greeting(licence, ours, true);
+    }
     int status = 503;
     std::string body;
     if (came && lie.empty()) {

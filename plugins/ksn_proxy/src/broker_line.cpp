@@ -41,29 +41,38 @@ void Broker::flush(Licence& licence) {
   if (licence.unsent.empty()) licence.extended = false;
 }
 
+v1::Asker Broker::asker_of(const Licence& licence) const {
+  v1::Asker out;
+  out.set_licence(licence.id);
+  out.set_installation(parts_.installation);
+  out.set_product("picket");
+  out.set_version(parts_.version);
+  return out;
+}
+
+std::string Broker::request_of(const Batch& batch) const {
+  v1::AskRequest request;
+  *request.mutable_asker() = asker_of(*batch.licence);
+  request.mutable_asker()->set_extended(batch.extended);
+  request.set_each_sealed(true);
+  v1::Questions* questions = nullptr;
+  for (const auto& key : batch.keys) {
+    if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {
+      questions = request.add_questions();
+      questions->set_kind(static_cast<v1::ObjectKind>(key.kind));
+      questions->set_length(key.length);
+    }
+    questions->mutable_digests()->append(key.view());
+  }
+  return request.SerializeAsString();
+}
+
 void Broker::send_batches(std::unique_lock<std::mutex>& lock) {
   while (!ready_.empty()) {
     const auto batch = std::move(ready_.back());
     ready_.pop_back();
-    v1::AskRequest request;
-    auto& asker = *request.mutable_asker();
-    asker.set_licence(batch->licence->id);
     lock.unlock();
-    asker.set_installation(parts_.installation);
-    asker.set_product("picket");
-    asker.set_version(parts_.version);
-    asker.set_extended(batch->extended);
-    request.set_each_sealed(true);
-    v1::Questions* questions = nullptr;
-    for (const auto& key : batch->keys) {
-      if (questions == nullptr || questions->kind() != static_cast<int>(key.kind) || questions->length() != key.length) {
-        questions = request.add_questions();
-        questions->set_kind(static_cast<v1::ObjectKind>(key.kind));
-        questions->set_length(key.length);
-      }
-      questions->mutable_digests()->append(key.view());
-    }
-    parts_.upstream.post("/ksn/v1/ask", request.SerializeAsString(), settings_.deadline, [this, batch](Result<Posted> posted) { on_posted(batch, std::move(posted)); });
+    parts_.upstream.post("/ksn/v1/ask", request_of(*batch), settings_.deadline, [this, batch](Result<Posted> posted) { on_posted(batch, std::move(posted)); });
     lock.lock();
   }
 }

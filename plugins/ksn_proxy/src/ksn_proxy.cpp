@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "base/listed.hpp"
+#include "base/machine.hpp"
 #include "ksn/provider.hpp"
 #include "picket/ksn/v1/control.pb.h"
 #include "tls_server/context.hpp"
@@ -111,12 +112,6 @@ Result<> KsnProxy::open() {
   PICKET_LET(lines, Lines::start(roads_of(settings_, provider), settings_.rest));
   lines_ = std::move(lines);
 
-  // The proxy's own number: it says nothing of the devices behind.
-  auto installation = host_.load("installation").value_or("");
-  if (installation.size() != 16) {
-    installation = picket::random_bytes(16);
-    host_.store("installation", installation);
-  }
   const auto warn = [host = host_](std::string_view text) { host.warning(text); };
   if (auto owner = owner_of(provider); owner != kept_.whose) kept_ = {std::move(owner), {}, 0, nullptr};
   if (const auto bytes = settings_.broker.cache_bytes; !kept_.answers || kept_.bytes != bytes) {
@@ -124,13 +119,26 @@ Result<> KsnProxy::open() {
     kept_.bytes = bytes;
   }
   broker_ = std::make_unique<Broker>(
-      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), installation, PICKET_VERSION, &unix_now, warn, kept_.answers, kept_.licences});
+      settings_.broker, Broker::Parts{*lines_, ksn::Verifier(provider.answer_keys, provider.name, provider.private_ksn), own_number(), PICKET_VERSION, &unix_now, warn, kept_.answers, kept_.licences});
   auto forwards = settings_.forwarder;
   for (const auto& key : provider.answer_keys) forwards.ksn.push_back(key.key_id());
   PICKET_LET(forwarder, Forwarder::start(std::move(forwards), {*lines_, &unix_now, warn, [this](std::string_view licence, int& status) { return broker_->why_not_kept(licence, status); }}));
   forwarder_ = std::move(forwarder);
   service_ = std::make_unique<Service>(*broker_, *forwarder_, whose_, &unix_now);
   return open_server();
+}
+
+// The proxy's own: it says nothing of the devices behind. A copied image draws another one.
+std::string KsnProxy::own_number() const {
+  constexpr std::string_view kKey = "installation";
+  const auto kept = host_.load(kKey).value_or("");
+  const auto machine = picket::machine_mark();
+  auto number = kept.substr(0, 16);
+  const auto mark = kept.substr(number.size());
+  if (number.size() != 16 || !picket::is_of_this_machine(mark, machine)) number = picket::random_bytes(16);
+  else if (mark == machine || machine.empty()) return number;
+  host_.store(kKey, cat(number, machine));
+  return number;
 }
 
 Result<tls_server::CertificateFiles> KsnProxy::own_certificate() {

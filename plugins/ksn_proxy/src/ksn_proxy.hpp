@@ -35,6 +35,7 @@ class KsnProxy {
   void look_at_provider();
   void look_at_certificate();
   void show();
+  [[nodiscard]] std::string own_number() const;
   [[nodiscard]] picket::Result<tls_server::CertificateFiles> own_certificate();  // and what the state says of it
   [[nodiscard]] picket::Result<> open_server();
   [[nodiscard]] std::string page(std::string_view path) const;

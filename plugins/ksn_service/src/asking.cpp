@@ -76,10 +76,11 @@ bool Asking::append_answer(const picket::ksn::Question& question, Sealing& seali
 
 tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request, picket::ksn_store::Store& store, const Signer& signer, std::int64_t now, AskCounts& counts,
                                                   std::vector<std::string_view>& unknown) {
-  const auto store_failed = [](const picket::Error& error) {
+  const auto store_failed = [this](picket::Error error) {
     // A prefix that is too short is the asker's to change; all else is the store's.
-    return error.code == picket::Code::too_large ? tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, cat(error.message, ": ask by more bytes"), 0})
-                                                 : tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
+    if (error.code == picket::Code::too_large) return tl::unexpected<Refused>({v1::Refusal::TOO_LARGE, cat(error.message, ": ask by more bytes"), 0});
+    last_error_ = std::move(error);
+    return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot reach its store now", 30});
   };
   const auto cannot_sign = [] { return tl::unexpected<Refused>({v1::Refusal::UNAVAILABLE, "the service cannot sign now", 30}); };
   Sealing sealing{signer, {settings_.name, settings_.private_ksn, now}, now, request.each_sealed()};
@@ -93,10 +94,7 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
     const std::size_t length = questions.length();
     if (length == picket::ksn::kDigestBytes) {
       batch_.clear();
-      if (auto looked = store.look_up(questions.kind(), digests, batch_); !looked) {
-        last_error_ = std::move(looked).error();
-        return store_failed(last_error_);
-      }
+      if (auto looked = store.look_up(questions.kind(), digests, batch_); !looked) return store_failed(std::move(looked).error());
       out.reserve(out.size() + batch_.bytes.size() + batch_.of.size() * 16 + 512);
       for (std::size_t i = 0; i < batch_.of.size(); ++i) {
         const auto digest = digests.substr(i * length, length);
@@ -114,10 +112,7 @@ tl::expected<std::string, Refused> Asking::answer(const v1::AskRequest& request,
     for (std::size_t at = 0; at < digests.size(); at += length) {
       const auto prefix = digests.substr(at, length);
       auto under = store.under(questions.kind(), prefix, picket::ksn::kMostUnderPrefix);
-      if (!under) {
-        last_error_ = std::move(under).error();
-        return store_failed(last_error_);
-      }
+      if (!under) return store_failed(std::move(under).error());
       said_.clear();
       for (const auto& one : *under) {
         found_.clear();

@@ -307,6 +307,7 @@ TEST_F(KsnClientPlugin, a_copied_image_does_not_ask_by_the_number_of_the_one_it_
   };
   EXPECT_EQ(asks_by(drawn + " " + picket::machine_mark()), number);
   EXPECT_EQ(asks_by(drawn), number);  // of a version that did not say whose it is
+  EXPECT_EQ(host.stored().at("installation"), drawn + " " + picket::machine_mark());
   EXPECT_NE(asks_by(drawn + " 0123456789abcdef"), number);
 }
 

@@ -111,6 +111,19 @@ TEST_F(KsnClientAlone, heeds_what_a_version_that_runs_beside_it_is_told) {
   EXPECT_EQ(check(*next, 2), v1::Checked::SERVER);
 }
 
+TEST_F(KsnClientAlone, goes_on_by_itself_when_a_version_that_runs_beside_it_is_told_to) {
+  settings.heartbeat = 1s;
+  auto before = start();
+  auto next = start();
+  EXPECT_EQ(next->state().status(), "Disabled");
+  accept(*before);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (next->state().status() != "Enabled") {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << "nobody asks it, nor for its status";
+    std::this_thread::yield();
+  }
+}
+
 TEST_F(KsnClientAlone, loses_counts_of_ten_minutes_at_most) {
   auto client = start();
   accept(*client);

@@ -125,6 +125,32 @@ TEST_F(BrokerLicences, greets_nobody_after_a_lie_before_an_answer_is_the_provide
   EXPECT_EQ(ksn_.posts, posts);
 }
 
+TEST_F(BrokerLicences, greets_nobody_for_a_hello_that_was_said_before_the_lie) {
+  open();
+  ksn_.holds = true;
+  auto greeted = greet();
+  ASSERT_TRUE(ksn_.wait_for_posts(1));
+  ksn_.holds = false;
+  ksn_.mode = FakeKsn::Mode::lies;
+  auto lied_to = ask({digest_of(1)});
+  EXPECT_EQ(lied_to.wait(), 503);
+  ksn_.let_go();
+  EXPECT_EQ(greeted.wait(), 503);
+  EXPECT_EQ(ksn_.posts, 3u) << "the hello is believed no more: it is asked";
+  ksn_.mode = FakeKsn::Mode::answers;
+  EXPECT_EQ(greet().wait(), 200);
+}
+
+TEST_F(BrokerLicences, greets_nobody_while_answers_come_that_cannot_be_handed_on) {
+  open();
+  ksn_.mode = FakeKsn::Mode::seals_only_all;
+  auto asked = ask({digest_of(1)});
+  EXPECT_EQ(asked.wait(), 503);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(greet().wait(), 503);
+  ksn_.mode = FakeKsn::Mode::answers;
+  EXPECT_EQ(greet().wait(), 200);
+}
+
 TEST_F(BrokerLicences, greets_the_ksn_once_for_all_who_greet) {
   open();
   ksn_.holds = true;

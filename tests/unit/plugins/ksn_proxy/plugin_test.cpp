@@ -3,6 +3,7 @@
 
 #include <picket/testing/fake_host.hpp>
 
+#include "base/machine.hpp"
 #include "ksn_world.hpp"
 #include "picket/ksn/v1/control.pb.h"
 
@@ -272,6 +273,26 @@ TEST_F(KsnProxyPlugin, keeps_its_answers_over_settings_that_are_refused_or_have_
   write_provider();
   ASSERT_EQ(host_.apply(settings(R"(,"cache_mb":8)"), 5), PICKET_OK) << host_.error();
   EXPECT_EQ(entries(), 0u) << "answers by other keys";
+}
+
+TEST_F(KsnProxyPlugin, goes_by_another_number_on_a_copied_image) {
+  const auto machine = picket::machine_mark();
+  if (machine.empty()) GTEST_SKIP() << "this computer has no machine id";
+  const std::string number(16, 'a');
+  const auto goes_on_with = [&](const std::string& kept) {
+    host_.put_stored("installation", kept);
+    EXPECT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
+    EXPECT_EQ(host_.stop(5000), PICKET_OK);
+    return host_.stored().at("installation");
+  };
+  EXPECT_EQ(goes_on_with(number + machine), number + machine);
+  EXPECT_EQ(goes_on_with(number), number + machine) << "of a version that did not say whose it is";
+  for (const auto& bad : {number + "0123456789abcdef", std::string("short")}) {
+    const auto drawn = goes_on_with(bad);
+    EXPECT_EQ(drawn.size(), 32u);
+    EXPECT_NE(drawn.substr(0, 16), number);
+    EXPECT_EQ(drawn.substr(16), machine);
+  }
 }
 
 TEST_F(KsnProxyPlugin, serves_nobody_before_there_is_a_provider_whose_word_it_can_check) {

@@ -115,6 +115,8 @@ TEST_F(KsnServiceAsked, refuses_a_prefix_with_too_much_below) {
   const auto response = post("/ksn/v1/ask", asking({"many"}));
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(refusal(response).text(), "more than 1000 objects under a prefix of 4 bytes: ask by more bytes");
+  for (const auto& line : told_) EXPECT_TRUE(line.starts_with("good: ")) << "nothing is wrong with the store: " << line;
+  EXPECT_EQ(service().store_state().find("more than"), std::string::npos) << service().store_state();
 }
 
 TEST_F(KsnServiceAsked, limits_each_installation_and_each_address_but_no_proxy) {
