@@ -185,9 +185,8 @@ TEST_F(TasksTest, the_update_of_a_computer_without_databases_does_not_wait_for_t
   EXPECT_GE(show("other").next_run(), started + 7200) << "it brings nothing";
   clock_.pass(720);
   ASSERT_TRUE(engine.wait_for_asked(1));
-  ASSERT_TRUE(comes_true([&] { return history("update").size() == 1; }));
-  EXPECT_EQ(history("update").front().trigger(), "schedule");
-  const auto ran = history("update").front().started();
+  ASSERT_TRUE(comes_true([&] { return show("update").last().run() == 1; }));
+  const auto ran = show("update").last().started();
   ASSERT_TRUE(comes_true([&] { return update_at_ >= ran + 900 && update_at_ <= ran + 990; })) << "it brought nothing";
   is_lacking_ = false;
   ASSERT_TRUE(comes_true([&] { return update_at_ >= ran + 7200 && update_at_ <= ran + 7920; }));

@@ -75,6 +75,17 @@ class PointUpstream : public ::testing::Test {
     return result.points_size() == 1 ? result.points(0) : v1::PointResult();
   }
 
+  // A source that leads to another point, which has no newer root and nothing else: the root in use is of today.
+  void add_point_that_has_nothing() {
+    add("point", 1000, 1000);
+    repository_.tuf.root()["expires"] = "2100-01-01T00:00:00Z";
+    repository_.tuf.publish({"root"});
+    sources_.set_initial_root(repository_.tuf.files.at("2.root.json"));
+    source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) {
+      return picket::testing::Reply{question.path() == "metadata/3.root.json" ? PICKET_E_NOT_FOUND : PICKET_E_UNAVAILABLE, "not now", {}, {}};
+    };
+  }
+
   TemporaryFolder folder_;
   picket::support::UpdateRepository repository_;
   update::SourcesReply sources_, more_;   // more: what the second message holds
@@ -114,10 +125,7 @@ TEST_F(PointUpstream, asks_each_source_with_its_own_patience_and_tells_the_agent
 
 // A source that leads to another point tells that one.
 TEST_F(PointUpstream, says_with_each_check_what_is_wanted_of_this_point) {
-  add("point", 1000, 1000);
-  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) {
-    return picket::testing::Reply{question.path() == "metadata/2.root.json" ? PICKET_E_NOT_FOUND : PICKET_E_UNAVAILABLE, "not now", {}, {}};
-  };
+  add_point_that_has_nothing();
   v1::DownloadRequest order;
   order.add_components("db");
   EXPECT_EQ(download([] {}, order).result_class(), "failed");
@@ -134,10 +142,7 @@ TEST_F(PointUpstream, says_with_each_check_what_is_wanted_of_this_point) {
 }
 
 TEST_F(PointUpstream, says_no_more_of_what_is_wanted_than_leaves_room_for_the_question) {
-  add("point", 1000, 1000);
-  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest& question) {
-    return picket::testing::Reply{question.path() == "metadata/2.root.json" ? PICKET_E_NOT_FOUND : PICKET_E_UNAVAILABLE, "not now", {}, {}};
-  };
+  add_point_that_has_nothing();
   v1::DownloadRequest order;
   for (int i = 1000; i < 2500; ++i) order.add_components(std::string(60, 'c') + std::to_string(i));
   EXPECT_EQ(download([] {}, order).result_class(), "failed");
