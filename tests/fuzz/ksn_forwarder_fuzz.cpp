@@ -24,7 +24,7 @@ class Liar final : public ksn_proxy::Upstream {
     if (away) return done(picket::fail(picket::Code::unavailable, "no route to host"));
     done(ksn_proxy::Posted{status, answer});
   }
-  void blame(std::string_view) override {}
+  void blame(const ksn_proxy::Posted&, std::string_view) override {}
   std::uint32_t rests_for() const override { return away ? 1 : 0; }
   std::string describe() const override { return {}; }
   std::atomic<bool> away = false;

@@ -16,7 +16,7 @@ class Liar final : public ksn_proxy::Upstream {
  public:
   explicit Liar(std::string answer) : answer_(std::move(answer)) {}
   void post(std::string_view, std::string, std::chrono::milliseconds, Done done) override { done(ksn_proxy::Posted{status, answer_}); }
-  void blame(std::string_view) override {}
+  void blame(const ksn_proxy::Posted&, std::string_view) override {}
   std::uint32_t rests_for() const override { return 0; }
   std::string describe() const override { return {}; }
   int status = 200;

@@ -88,7 +88,7 @@ void Broker::post_greeting(Licence& licence, const v1::HelloReply& ours, bool pr
 void Broker::on_greeted(Licence& licence, const v1::HelloReply& ours, const Result<Posted>& posted, const std::string& lie, bool proves) {
   const bool came = posted && posted->status == 200;
   if (!lie.empty()) {
-    parts_.upstream.blame(lie);
+    parts_.upstream.blame(*posted, lie);
     parts_.warn(lie);
   }
   const auto now = Clock::now();

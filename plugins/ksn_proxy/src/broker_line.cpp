@@ -85,7 +85,7 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
   const auto now = Clock::now();
   if (!taken) {
     const auto why = cat("an answer of the KSN was thrown away: ", taken.error().message);
-    parts_.upstream.blame(why);
+    parts_.upstream.blame(*posted, why);
     parts_.warn(why);
   }
 

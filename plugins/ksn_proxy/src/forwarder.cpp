@@ -44,9 +44,7 @@ std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
 // What a KSN says of itself, or of a message. Else somebody before it speaks, and the message may still be wanted, but for what even he finds
 // wrong with the message.
 bool is_an_answer(const Posted& posted) {
-  if (posted.status == 200 || posted.status == 400 || posted.status == 413) return true;
-  v1::Refusal refusal;
-  return posted.status < 500 && posted.status != 429 && posted.body.size() < 4096 && refusal.ParseFromString(posted.body) && refusal.why() != v1::Refusal::WHY_UNSPECIFIED;
+  return posted.status == 400 || posted.status == 413 || (posted.status < 500 && posted.status != 429 && is_word_of_ksn(posted));
 }
 
 }  // namespace

@@ -57,8 +57,12 @@ void Lines::attempt(std::shared_ptr<Order> order, std::size_t from) {
 
 void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Result<ksn_channel::Answer> answer) {
   const auto now = Breaker::Clock::now();
-  // It speaks, and refuses for a reason: not a failure. 503 and the like: the next one may do better.
-  const bool works = answer && answer->status < 500;
+  const bool is_last = index + 1 == lines_.size();
+  // It speaks, and refuses for a reason: not a failure. 503 and the like, and what is no word of a KSN: the next one may do better. But for what a server
+  // before the KSN finds wrong with a file or statistics: that says nothing of its answers.
+  Posted posted = answer ? Posted{answer->status, std::move(answer->body), index} : Posted{};
+  const bool is_of_message = order->path == "/ksn/v1/content" || order->path == "/ksn/v1/statistics";
+  const bool works = answer && posted.status < 500 && (is_of_message || is_word_of_ksn(posted));
   const bool ends = !answer && answer.error().code == Code::cancelled;
   {
     const std::lock_guard lock(mutex_);
@@ -67,25 +71,22 @@ void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Re
       line.breaker.succeeded();
       line.why.clear();
       ++line.answered;
-      last_ = index;
     } else if (!ends) {
-      line.why = answer ? cat("HTTP status ", std::to_string(answer->status)) : answer.error().message;
+      line.why = answer ? cat("HTTP status ", std::to_string(posted.status)) : answer.error().message;
       order->why = line.why;
       // Where it stands beside the address, once is enough.
       if (const auto where = cat(line.road.base_url, ": "); line.why.starts_with(where)) line.why.erase(0, where.size());
       line.breaker.failed(now);
     }
   }
-  if (works) return order->done(Posted{answer->status, std::move(answer->body)});
-  const bool is_last = index + 1 == lines_.size();
-  if (answer && is_last) return order->done(Posted{answer->status, std::move(answer->body)});
+  if (works || (answer && is_last)) return order->done(std::move(posted));
   if (ends || is_last) return order->done(fail(answer.error()));
   attempt(order, index + 1);
 }
 
-void Lines::blame(std::string_view why) {
+void Lines::blame(const Posted& posted, std::string_view why) {
   const std::lock_guard lock(mutex_);
-  auto& line = lines_[last_];
+  auto& line = lines_.at(posted.server);
   line.why = why;
   line.breaker.failed(Breaker::Clock::now());
 }

@@ -22,7 +22,7 @@ class Lines final : public Upstream {
   ~Lines() override;  // all that is on its way ends with Code::cancelled
 
   void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) override;
-  void blame(std::string_view why) override;
+  void blame(const Posted& posted, std::string_view why) override;
   [[nodiscard]] std::uint32_t rests_for() const override;
   [[nodiscard]] bool works() const override;
   [[nodiscard]] std::string describe() const override;
@@ -46,7 +46,6 @@ class Lines final : public Upstream {
 
   mutable std::mutex mutex_;
   std::vector<Line> lines_;
-  std::size_t last_ = 0;           // which answered last
   std::atomic<bool> ends_{false};
   std::unique_ptr<ksn_channel::Channel> channel_;
 };

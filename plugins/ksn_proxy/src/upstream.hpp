@@ -13,7 +13,10 @@ namespace ksn_proxy {
 struct Posted {
   int status = 0;       // any of HTTP
   std::string body;
+  std::size_t server = 0;  // which of the upstream's answered
 };
+// Status 200, or a Refusal that says why not: else a server before the KSN speaks.
+[[nodiscard]] bool is_word_of_ksn(const Posted& posted);
 
 class Upstream {
  public:
@@ -21,8 +24,8 @@ class Upstream {
   virtual ~Upstream() = default;
   // `done` comes exactly once, on a thread of the upstream's or before this returns. Code::unavailable: no server can be reached, or all rest.
   virtual void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) = 0;
-  // An answer of the server that answered last was none of the provider's: as bad as no answer.
-  virtual void blame(std::string_view why) = 0;
+  // This answer was none of the provider's: as bad as no answer.
+  virtual void blame(const Posted& posted, std::string_view why) = 0;
   // Seconds until it is worth trying again; 0: now.
   [[nodiscard]] virtual std::uint32_t rests_for() const = 0;
   // Some server does not rest.

@@ -97,7 +97,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
     }
     done(work(path, body));
   }
-  void blame(std::string_view) override { ++blamed; }
+  void blame(const ksn_proxy::Posted&, std::string_view) override { ++blamed; }
   [[nodiscard]] std::uint32_t rests_for() const override { return mode == Mode::away ? std::max(1u, rest.load()) : rest.load(); }
   [[nodiscard]] bool works() const override { return works_again && rests_for() == 0; }
   [[nodiscard]] std::string describe() const override { return "fake"; }

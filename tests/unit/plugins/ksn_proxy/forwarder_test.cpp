@@ -361,7 +361,7 @@ class Misled final : public Upstream {
     if (!found) return done(Posted{404, "<html>404 Not Found</html>"});
     ksn_.post(path, std::move(body), deadline, std::move(done));
   }
-  void blame(std::string_view) override {}
+  void blame(const Posted&, std::string_view) override {}
   [[nodiscard]] std::uint32_t rests_for() const override { return 0; }
   [[nodiscard]] std::string describe() const override { return "misled"; }
   std::atomic<bool> found = false;

@@ -14,13 +14,14 @@ namespace {
 
 class KsnServerAt {
  public:
-  explicit KsnServerAt(std::uint16_t port = 0, int status = 200) {
+  // Another status than 200 with a KSN's reason, unless it is no word of one.
+  explicit KsnServerAt(std::uint16_t port = 0, int status = 200, bool is_ksn = true) {
     ksn_server::Settings settings;
     settings.plain = true;
     settings.port = port;
-    server_ = *ksn_server::Server::start(settings, [this, status](const ksn_server::Request& request, ksn_server::Reply reply) {
+    server_ = *ksn_server::Server::start(settings, [this, status, is_ksn](const ksn_server::Request& request, ksn_server::Reply reply) {
       ++asked;
-      std::move(reply).send(status, std::string(request.body));
+      std::move(reply).send(status, status == 200 ? std::string(request.body) : is_ksn ? ksn_server::refusal(v1::Refusal::LICENCE_UNKNOWN, "who?") : "<html>no</html>");
     });
   }
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -31,11 +32,11 @@ class KsnServerAt {
   std::unique_ptr<ksn_server::Server> server_;
 };
 
-picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 10s) {
+picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 10s, std::string_view path = "/ksn/v1/ask") {
   std::mutex mutex;
   std::condition_variable came;
   std::optional<picket::Result<Posted>> out;
-  lines.post("/ksn/v1/ask", "question", deadline, [&](picket::Result<Posted> posted) {
+  lines.post(path, "question", deadline, [&](picket::Result<Posted> posted) {
     const std::lock_guard lock(mutex);
     out = std::move(posted);
     came.notify_one();
@@ -123,13 +124,32 @@ TEST(KsnProxyLines, a_refusal_is_an_answer_and_a_broken_server_is_not) {
   EXPECT_GT((*lines)->rests_for(), 0u);
 }
 
+TEST(KsnProxyLines, asks_the_next_one_where_a_web_server_without_a_ksn_answers) {
+  KsnServerAt empty(0, 404, false), ksn;
+  auto lines = Lines::start({empty.road(), ksn.road()}, {60s, 60s});
+  EXPECT_EQ(post(**lines)->status, 200);
+  EXPECT_EQ(empty.asked, 1);
+  EXPECT_EQ(ksn.asked, 1);
+  EXPECT_NE((*lines)->describe().find("HTTP status 404"), std::string::npos) << (*lines)->describe();
+  // What it finds wrong with a file says nothing of its answers.
+  lines = Lines::start({empty.road(), ksn.road()}, {60s, 60s});
+  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 404);
+  EXPECT_EQ((*lines)->rests_for(), 0u);
+}
+
 TEST(KsnProxyLines, blame_rests_the_one_that_answered) {
   KsnServerAt liar, honest;
   auto lines = Lines::start({liar.road(), honest.road()}, {60s, 60s});
-  ASSERT_TRUE(post(**lines));
-  (*lines)->blame("lies");
-  ASSERT_TRUE(post(**lines));
+  const auto lie = post(**lines);
+  ASSERT_TRUE(lie);
+  (*lines)->blame(*lie, "lies");
+  const auto truth = post(**lines);
+  ASSERT_TRUE(truth);
   EXPECT_EQ(honest.asked, 1);
+  EXPECT_EQ(truth->server, 1u);
+  (*lines)->blame(*lie, "lies");  // who answered since has nothing to do with it
+  ASSERT_TRUE(post(**lines));
+  EXPECT_EQ(honest.asked, 2);
   EXPECT_NE((*lines)->describe().find("lies"), std::string::npos);
 }
 
