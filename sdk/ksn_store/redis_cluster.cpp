@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include <hiredis/hiredis.h>
 
@@ -186,11 +187,12 @@ Result<std::vector<RedisReply>> RedisCluster::run(std::span<const RedisCommand> 
   pending.reserve(commands.size());
   for (std::size_t i = 0; i < commands.size(); ++i) pending.push_back({i, {}});
   Error last{Code::unavailable, "the Redis cluster does not answer in time"};
-  bool hopeless = false;
+  bool hopeless = false, was_told = false;
   missing_.clear();
   while (!pending.empty()) {
+    // The last try may only have run out of time: what was wrong before is why.
     if (!learned_)
-      if (auto learned = learn_slots(until); !learned) last = learned.error();
+      if (auto learned = learn_slots(until); !learned && (!std::exchange(was_told, true) || Clock::now() < until)) last = std::move(learned).error();
     const auto before = pending.size();
     const bool moved = learned_;
     if (learned_) round(commands, pending, replies, until, last, hopeless);
