@@ -22,20 +22,30 @@ Sketch::Sketch(std::size_t keys) {
   sample_ = blocks * 8 * 10;
 }
 
-void Sketch::add(std::uint64_t hash) {
+template <class Change>
+void Sketch::each_counter(std::uint64_t hash, Change&& change) {
   const auto block = block_of(hash);
-  bool added = false;
   // Row i has two words of the block; one bit chooses the word, four bits the counter in it.
   for (unsigned i = 0; i < 4; ++i) {
     const auto bits = hash >> (i * 5);
-    auto& word = words_[block + i * 2 + (bits & 1)];
-    const unsigned shift = (bits >> 1 & 15) * 4;
-    if ((word >> shift & 15) != 15) {
-      word += std::uint64_t{1} << shift;
-      added = true;
-    }
+    change(words_[block + i * 2 + (bits & 1)], static_cast<unsigned>(bits >> 1 & 15) * 4);
   }
-  if (added && ++additions_ >= sample_) halve();
+}
+
+void Sketch::add(std::uint64_t hash) {
+  bool added = false;
+  each_counter(hash, [&](std::uint64_t& word, unsigned shift) {
+    if ((word >> shift & 15) == 15) return;
+    word += std::uint64_t{1} << shift;
+    added = true;
+  });
+  if (added) note();
+}
+
+void Sketch::raise(std::uint64_t hash, unsigned to) {
+  each_counter(hash, [&](std::uint64_t& word, unsigned shift) {
+    if ((word >> shift & 15) < to) word = (word & ~(std::uint64_t{15} << shift)) | std::uint64_t{to} << shift;
+  });
 }
 
 unsigned Sketch::estimate(std::uint64_t hash) const {
@@ -51,6 +61,7 @@ unsigned Sketch::estimate(std::uint64_t hash) const {
 void Sketch::halve() {
   for (auto& word : words_) word = word >> 1 & 0x7777777777777777u;
   additions_ /= 2;
+  ++halvings_;
 }
 
 // ---- Cache
@@ -67,8 +78,14 @@ void Cache::clear() {
     while (queue->sentinel.next != &queue->sentinel) remove(queue->sentinel.next);
 }
 
+unsigned Cache::asked(Entry& entry) const {
+  const auto behind = static_cast<std::uint8_t>(sketch_.halvings() - entry.halvings);
+  entry.asked = behind < 4 ? static_cast<std::uint8_t>(entry.asked >> behind) : 0;
+  entry.halvings = sketch_.halvings();
+  return entry.asked;
+}
+
 Entry* Cache::find(const Key& key, std::uint64_t hash, std::int64_t now) {
-  sketch_.add(hash);
   for (auto at = hash & mask_; slots_[at].entry != nullptr; at = (at + 1) & mask_) {
     if (slots_[at].hash != hash) continue;
     auto* entry = slots_[at].entry;
@@ -76,11 +93,13 @@ Entry* Cache::find(const Key& key, std::uint64_t hash, std::int64_t now) {
     if (entry->fresh_until <= now || entry->fresh_until > now + picket::ksn::kMostFreshSeconds) {
       ++counters_.expired;
       remove(entry);
-      return nullptr;
+      break;
     }
     if (entry->uses < 3) ++entry->uses;
+    if (asked(*entry) < 15) ++entry->asked, sketch_.note();
     return entry;
   }
+  sketch_.add(hash);
   return nullptr;
 }
 
@@ -96,9 +115,10 @@ std::vector<Entry*> Cache::find(const std::vector<Key>& keys, const std::vector<
   std::vector<Entry*> out(hashes.size());
   for (std::size_t i = 0; i < out.size() + kAhead; ++i) {
     if (i < out.size()) {
-      __builtin_prefetch(sketch_.place_of(hashes[i]), 1);
       if (const auto* entry = reinterpret_cast<const char*>(probable(hashes[i])); entry != nullptr)
         for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(entry + line * 64);
+      else
+        __builtin_prefetch(sketch_.place_of(hashes[i]), 1);
     }
     if (i >= kAhead) out[i - kAhead] = find(keys[i - kAhead], hashes[i - kAhead], now);
   }
@@ -143,6 +163,7 @@ void Cache::unlink(Entry* entry) {
 }
 
 void Cache::remove(Entry* entry) {
+  sketch_.raise(entry->hash, asked(*entry));  // in case it comes again
   table_erase(entry);
   unlink(entry);
   --counters_.entries;
@@ -173,7 +194,7 @@ void Cache::make_room(std::int64_t now) {
     while (counters_.bytes > most_bytes_) {
       auto* other = victim(now);
       if (other == candidate) other = nullptr;
-      const bool better = other != nullptr && (other->fresh_until <= now || sketch_.estimate(candidate->hash) > sketch_.estimate(other->hash));
+      const bool better = other != nullptr && (other->fresh_until <= now || asked(*candidate) > asked(*other));
       if (better) {
         ++counters_.evicted;
         remove(other);
@@ -194,6 +215,8 @@ void Cache::make_room(std::int64_t now) {
 }
 
 void Cache::table_insert(Entry* entry) {
+  entry->asked = static_cast<std::uint8_t>(sketch_.estimate(entry->hash));
+  entry->halvings = sketch_.halvings();
   if (++counters_.entries > slots_.size() / 8 * 5) grow();
   counters_.bytes += entry->cost();
   auto at = entry->hash & mask_;

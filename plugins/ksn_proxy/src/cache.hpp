@@ -43,6 +43,8 @@ class Cache {
   };
 
   [[nodiscard]] const Entry* probable(std::uint64_t hash) const;  // of this hash, if any; else nullptr
+  // How often lately, as the sketch counts it. Counted in the entry while it is here: the sketch would be one more line of memory to wait for.
+  unsigned asked(Entry& entry) const;
   void push(Queue& queue, Place place, Entry* entry);
   void unlink(Entry* entry);
   void remove(Entry* entry);           // and forget it

@@ -49,6 +49,7 @@ struct Entry {
   std::uint8_t uses = 0;        // for the cache's clock: at most 3
   std::uint8_t place = 0;       // the cache's: which queue; 0: none
   std::uint8_t signer = 0;      // of the verifier's
+  std::uint8_t asked = 0, halvings = 0;  // the cache's: how often lately, and when that was halved last
   std::uint32_t refs = 0;
   std::uint32_t size = 0;
   std::uint64_t hash = 0;
