@@ -23,6 +23,7 @@ struct LoadResult {
   std::uint64_t requests = 0, bad = 0, bytes = 0;  // bad: another status than 200; bytes of answers' bodies
   double seconds = 0, cpu_seconds = 0;             // of the load itself
   std::vector<double> milliseconds;                // of each request, sorted; from when it was due
+  std::vector<double> sent_late;                   // paced: how many milliseconds after that it was sent, sorted: the load's own part
 };
 
 class Load {
