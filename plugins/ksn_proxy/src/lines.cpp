@@ -58,11 +58,12 @@ void Lines::attempt(std::shared_ptr<Order> order, std::size_t from) {
 void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Result<ksn_channel::Answer> answer) {
   const auto now = Breaker::Clock::now();
   const bool is_last = index + 1 == lines_.size();
-  // It speaks, and refuses for a reason: not a failure. 503 and the like, and what is no word of a KSN: the next one may do better. But for what a server
-  // before the KSN finds wrong with a file or statistics: that says nothing of its answers.
+  // It speaks, and refuses for a reason: not a failure. 503 and the like, and what is no word of a KSN: the next one may do better.
   Posted posted = answer ? Posted{answer->status, std::move(answer->body), index} : Posted{};
-  const bool is_of_message = order->path == "/ksn/v1/content" || order->path == "/ksn/v1/statistics";
-  const bool works = answer && posted.status < 500 && (is_of_message || is_word_of_ksn(posted));
+  const bool works = answer && posted.status < 500 && is_word_of_ksn(posted);
+  // What a server before the KSN finds wrong with a file or statistics says nothing of its answers, neither way.
+  const bool is_of_message = answer && !works && posted.status < 500 && (order->path == "/ksn/v1/content" || order->path == "/ksn/v1/statistics");
+  const bool ends_here = works || (is_of_message && (posted.status == 400 || posted.status == 413));
   const bool ends = !answer && answer.error().code == Code::cancelled;
   {
     const std::lock_guard lock(mutex_);
@@ -72,14 +73,16 @@ void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Re
       line.why.clear();
       ++line.answered;
     } else if (!ends) {
-      line.why = answer ? cat("HTTP status ", std::to_string(posted.status)) : answer.error().message;
-      order->why = line.why;
+      order->why = answer ? cat("HTTP status ", std::to_string(posted.status)) : answer.error().message;
+    }
+    if (!works && !ends && (!is_of_message || line.breaker.is_resting())) {
+      line.why = order->why;
       // Where it stands beside the address, once is enough.
       if (const auto where = cat(line.road.base_url, ": "); line.why.starts_with(where)) line.why.erase(0, where.size());
       line.breaker.failed(now);
     }
   }
-  if (works || (answer && is_last)) return order->done(std::move(posted));
+  if (ends_here || (answer && is_last)) return order->done(std::move(posted));
   if (ends || is_last) return order->done(fail(answer.error()));
   attempt(order, index + 1);
 }

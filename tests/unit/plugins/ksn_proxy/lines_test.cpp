@@ -131,10 +131,25 @@ TEST(KsnProxyLines, asks_the_next_one_where_a_web_server_without_a_ksn_answers) 
   EXPECT_EQ(empty.asked, 1);
   EXPECT_EQ(ksn.asked, 1);
   EXPECT_NE((*lines)->describe().find("HTTP status 404"), std::string::npos) << (*lines)->describe();
-  // What it finds wrong with a file says nothing of its answers.
-  lines = Lines::start({empty.road(), ksn.road()}, {60s, 60s});
-  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 404);
-  EXPECT_EQ((*lines)->rests_for(), 0u);
+}
+
+TEST(KsnProxyLines, takes_no_word_of_a_web_server_about_a_file_for_one_about_answers) {
+  KsnServerAt empty(0, 404, false), ksn, strict(0, 413, false);
+  auto lines = Lines::start({empty.road(), ksn.road()}, {1ms, 1ms});
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 200) << "the next one takes it";
+  EXPECT_EQ((*lines)->describe().find("failed"), std::string::npos) << (*lines)->describe();
+  EXPECT_EQ(post(**lines)->status, 200);
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while ((*lines)->describe().find("is tried with the next question") == std::string::npos && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/statistics")->status, 200);
+  EXPECT_EQ(empty.asked, 3);
+  EXPECT_NE((*lines)->describe().find("failed"), std::string::npos) << "it answers as little as before: " << (*lines)->describe();
+  // What even he finds wrong with the message is wrong with it.
+  lines = Lines::start({strict.road(), ksn.road()}, {60s, 60s});
+  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 413);
+  EXPECT_EQ(ksn.asked, 3);
+  EXPECT_EQ((*lines)->describe().find("failed"), std::string::npos) << (*lines)->describe();
 }
 
 TEST(KsnProxyLines, blame_rests_the_one_that_answered) {
