@@ -189,7 +189,7 @@ void Cache::make_room(std::int64_t now) {
     auto* candidate = window_.sentinel.next;
     if (candidate == &window_.sentinel) break;
     unlink(candidate);
-    candidate->uses = 0;  // what it did in the window, the sketch knows
+    candidate->uses = 0;  // what it did in the window is counted in `asked`
     push(main_, kMain, candidate);
     while (counters_.bytes > most_bytes_) {
       auto* other = victim(now);

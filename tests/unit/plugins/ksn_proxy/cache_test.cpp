@@ -76,6 +76,34 @@ TEST_F(CacheTest, a_newer_answer_takes_the_place_of_an_older_one) {
   EXPECT_TRUE(has(cache, 1, kNow + 40));
 }
 
+// Else each time to live that ends would make a stranger of what everybody asks for.
+TEST_F(CacheTest, knows_what_was_asked_for_often_when_its_answer_comes_anew) {
+  const auto flood = [&](Cache& cache, std::int64_t now) {
+    for (std::uint64_t number = 1000; number < 1500; ++number) {
+      for (int i = 0; i < 3; ++i) (void)has(cache, number, now);
+      cache.insert(entry(number, now + 100).get(), now);
+    }
+    EXPECT_GT(cache.counters().not_admitted, 0u);
+  };
+  const auto ask_often = [&](Cache& cache) {
+    cache.insert(entry(1, kNow + 100).get(), kNow);
+    for (int i = 0; i < 12; ++i) EXPECT_TRUE(has(cache, 1));
+  };
+  Cache expired(100'000), renewed(100'000), unasked(100'000);
+  ask_often(expired);
+  EXPECT_FALSE(has(expired, 1, kNow + 100));
+  expired.insert(entry(1, kNow + 200).get(), kNow + 100);
+  flood(expired, kNow + 100);
+  EXPECT_TRUE(has(expired, 1, kNow + 100));
+  ask_often(renewed);
+  renewed.insert(entry(1, kNow + 200).get(), kNow);
+  flood(renewed, kNow);
+  EXPECT_TRUE(has(renewed, 1));
+  unasked.insert(entry(1, kNow + 100).get(), kNow);
+  flood(unasked, kNow);
+  EXPECT_FALSE(has(unasked, 1));
+}
+
 TEST_F(CacheTest, tells_a_prefix_from_the_digest_and_a_file_from_an_address) {
   Cache cache(1u << 20);
   const Key file(1, digest_of(1)), address(2, digest_of(1)), prefix(1, digest_of(1).substr(0, 31));
