@@ -126,8 +126,9 @@ class Load::Parts {
         ++begun;
         ++busy;
       }
-      // Paced, it sleeps until the next is due: a load that turns round takes a processor that others would take from the server instead.
-      const auto wait = rate == 0 ? Clock::duration(std::chrono::seconds(1)) : std::clamp<Clock::duration>(due() - Clock::now(), Clock::duration(0), std::chrono::seconds(1));
+      // Paced, it sleeps until the next is due, or an answer comes where all wait for one: a load that turns round takes a processor that others would take from the
+      // server instead.
+      const auto wait = rate == 0 || over || idle.empty() ? Clock::duration(std::chrono::seconds(1)) : std::clamp<Clock::duration>(due() - Clock::now(), Clock::duration(0), std::chrono::seconds(1));
       const auto seconds_of_wait = std::chrono::floor<std::chrono::seconds>(wait);
       const timespec until{seconds_of_wait.count(), std::chrono::nanoseconds(wait - seconds_of_wait).count()};
       const int count = ::epoll_pwait2(epoll_, events, 256, &until, nullptr);
