@@ -20,8 +20,14 @@ class Breaker {
     return true;
   }
   void succeeded() {
+    before_ = resting_ ? rest_ : std::chrono::milliseconds(0);
     resting_ = trying_ = false;
     rest_ = first_;
+  }
+  // What it said was worth nothing: the success just before was none.
+  void blamed(Clock::time_point now) {
+    if (!resting_ && before_.count() > 0) rest_ = std::min(before_ * 2, longest_);
+    failed(now);
   }
   void failed(Clock::time_point now) {
     // Questions that were on their way together fail together: that is one failure.
@@ -44,7 +50,7 @@ class Breaker {
 
  private:
   const std::chrono::milliseconds first_, longest_;
-  std::chrono::milliseconds rest_;
+  std::chrono::milliseconds rest_, before_{0};  // before: how long it rested until its last success; 0: it did not
   bool resting_ = false, trying_ = false;
   Clock::time_point began_{}, until_{};
 };

@@ -91,7 +91,7 @@ void Lines::blame(const Posted& posted, std::string_view why) {
   const std::lock_guard lock(mutex_);
   auto& line = lines_.at(posted.server);
   line.why = why;
-  line.breaker.failed(Breaker::Clock::now());
+  line.breaker.blamed(Breaker::Clock::now());
 }
 
 std::uint32_t Lines::rests_for() const {

@@ -168,6 +168,23 @@ TEST(KsnProxyLines, blame_rests_the_one_that_answered) {
   EXPECT_NE((*lines)->describe().find("lies"), std::string::npos);
 }
 
+TEST(KsnProxyBreaker, rests_twice_as_long_after_each_lie) {
+  Breaker breaker(1s, 4s);
+  auto now = Breaker::Clock::now();
+  for (const auto rest : {1s, 2s, 4s, 4s}) {
+    ASSERT_TRUE(breaker.may_ask(now));
+    breaker.succeeded();  // it answers,
+    breaker.blamed(now);  // but not what the provider signed
+    EXPECT_EQ(breaker.left(now), rest);
+    now += rest;
+  }
+  ASSERT_TRUE(breaker.may_ask(now));
+  breaker.succeeded();
+  breaker.succeeded();
+  breaker.blamed(now);
+  EXPECT_EQ(breaker.left(now), 1s) << "it was well in between";
+}
+
 TEST(KsnProxyBreaker, rests_twice_as_long_each_time_and_lets_one_try) {
   Breaker breaker(1s, 4s);
   auto now = Breaker::Clock::now();
