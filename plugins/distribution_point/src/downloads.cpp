@@ -62,7 +62,7 @@ void Downloads::ask(const v1::DownloadRequest& request, std::shared_ptr<Answer> 
   }
   std::unique_lock lock(mutex_);
   // What is wanted is being done already.
-  if (current_ && !cancelled_ && request.components().empty() && request.overall_rule() == current_->request.overall_rule()) {
+  if (current_ && !current_->is_told && !cancelled_ && request.components().empty() && request.overall_rule() == current_->request.overall_rule()) {
     current_->askers.push_back(std::move(answer));
     return;
   }
@@ -210,6 +210,7 @@ void Downloads::perform(Order& order) {
     shown_ = std::move(shown);
     last_ = result;
     askers.swap(current_->askers);
+    current_->is_told = true;
   }
   tell_space();
   show_health();

@@ -46,6 +46,7 @@ class Downloads {
   struct Order {
     v1::DownloadRequest request;
     std::vector<std::shared_ptr<Answer>> askers;
+    bool is_told = false;  // how it went: who asks from here on waits for another one
   };
   using Clock = std::chrono::steady_clock;
 

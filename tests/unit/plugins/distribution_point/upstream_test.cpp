@@ -141,6 +141,13 @@ TEST_F(PointUpstream, says_with_each_check_what_is_wanted_of_this_point) {
   EXPECT_EQ(fetches_[3].wanted().components_size(), 0) << "nobody wants anything any more";
 }
 
+// Who asks while those before are told how it went waits for a download of its own.
+TEST_F(PointUpstream, answers_who_asks_at_the_end_of_a_download) {
+  add("point", 1000, 1000);
+  source_ = [](std::uint64_t, const picket::source::v1::FetchRequest&) { return picket::testing::Reply{PICKET_E_UNAVAILABLE, "no route to host", {}, {}}; };
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(download().result_class(), "failed") << i;
+}
+
 TEST_F(PointUpstream, says_no_more_of_what_is_wanted_than_leaves_room_for_the_question) {
   add_point_that_has_nothing();
   v1::DownloadRequest order;
