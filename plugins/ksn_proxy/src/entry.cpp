@@ -4,8 +4,12 @@
 #include <new>
 
 #include "base/bytes.hpp"
+#include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_proxy {
+
+namespace v1 = picket::ksn::v1;
+
 namespace {
 
 void put_varint(std::string& out, std::uint64_t value) {
@@ -19,9 +23,13 @@ void put_field(std::string& out, char tag, std::string_view bytes) {
   out.append(bytes);
 }
 
-constexpr char kSigners = 0x0a, kAnswers = 0x12;              // of AskReply
-constexpr char kSaid = 0x0a, kSeal = 0x12;                    // of Answer
-constexpr char kSigner = 0x08, kIssued = 0x10, kSignature = 0x1a;  // of Seal
+constexpr char tag(int field, int wire_type) { return static_cast<char>(field << 3 | wire_type); }
+constexpr int kVarint = 0, kBytes = 2;
+
+constexpr char kSigners = tag(v1::AskReply::kSignersFieldNumber, kBytes), kAnswers = tag(v1::AskReply::kAnswersFieldNumber, kBytes);
+constexpr char kSaid = tag(v1::Answer::kSaidFieldNumber, kBytes), kSeal = tag(v1::Answer::kSealFieldNumber, kBytes);
+constexpr char kSigner = tag(v1::Seal::kSignerFieldNumber, kVarint), kIssued = tag(v1::Seal::kIssuedFieldNumber, kVarint);
+constexpr char kSignature = tag(v1::Seal::kSignatureFieldNumber, kBytes);
 
 }  // namespace
 
