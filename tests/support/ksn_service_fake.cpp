@@ -35,6 +35,7 @@ KsnServiceFake::KsnServiceFake(const std::filesystem::path& folder, std::string 
     : folder_(folder), name_(std::move(name)), private_(private_ksn), key_(must(trust::PrivateKey::generate("ed25519"))), stranger_(must(trust::PrivateKey::generate("ed25519"))) {
   must(make_folders(folder_ / "keys"));
   must(make_certificate(folder_ / "certificate.pem", folder_ / "key.pem"));
+  port_ = must(free_port());
   come_back();
   ksn::Provider provider;
   provider.name = name_;
@@ -71,7 +72,6 @@ void KsnServiceFake::come_back() {
   settings.certificate_file = (folder_ / "certificate.pem").native();
   settings.key_file = (folder_ / "key.pem").native();
   server_ = must(ksn_server::Server::start(settings, [this](const ksn_server::Request& request, ksn_server::Reply reply) { serve(std::string(request.path), std::string(request.body), std::move(reply)); }));
-  port_ = server_->port();
 }
 
 void KsnServiceFake::knows(const std::string& digest, ksn_v1::Verdict verdict, const std::string& threat, std::uint32_t ttl, ksn_v1::ObjectKind kind) {
@@ -164,20 +164,21 @@ void KsnServiceFake::answer_held(Mood mood) {
   {
     const std::lock_guard lock(mutex_);
     held.swap(held_);
+    mood_ = mood;
   }
-  mood_ = mood;
   for (auto& one : held) serve(one.path, one.body, std::move(one.reply));
 }
 
 void KsnServiceFake::serve(const std::string& path, const std::string& body, ksn_server::Reply reply) {
-  ++messages_;
-  const auto mood = mood_.load();
+  Mood mood;
+  {
+    // What a test has seen counted keeps its mood, and is held where that is to be silent.
+    const std::lock_guard lock(mutex_);
+    mood = mood_;
+    ++messages_;
+    if (mood == Mood::silent) return held_.push_back({path, body, std::move(reply)});
+  }
   switch (mood) {
-    case Mood::silent: {
-      const std::lock_guard lock(mutex_);
-      held_.push_back({path, body, std::move(reply)});
-      return;
-    }
     case Mood::unavailable: return std::move(reply).send(503, ksn_server::refusal(Why::UNAVAILABLE, "the store is away", 1));
     case Mood::puts_aside:
       if (path == "/ksn/v1/statistics" || path == "/ksn/v1/content") break;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -67,12 +68,18 @@ std::vector<pid_t> family_of(pid_t oldest) {
 }  // namespace
 
 Result<std::uint16_t> free_port() {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  static std::mutex mutex;
+  static std::vector<UniqueFd> held;
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno("socket");
   auto address = loopback(0);
   socklen_t size = sizeof address;
+  const int on = 1;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return fail_errno("SO_REUSEADDR");
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return fail_errno("bind");
   if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return fail_errno("getsockname");
+  const std::lock_guard lock(mutex);
+  held.push_back(std::move(fd));
   return ntohs(address.sin_port);
 }
 

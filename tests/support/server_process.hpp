@@ -16,7 +16,8 @@
 
 namespace picket::support {
 
-// Free on loopback a moment ago; for servers that cannot listen on port 0 and say which they got. Another process may take it in between.
+// Of loopback, for servers that cannot listen on port 0 and say which they got, and for those that go and come back. Nobody else is given it until this
+// program ends: it stays bound here without listening, and a server listens there all the same, with SO_REUSEADDR as servers do.
 [[nodiscard]] Result<std::uint16_t> free_port();
 [[nodiscard]] bool accepts(std::uint16_t port);  // on 127.0.0.1, now
 
