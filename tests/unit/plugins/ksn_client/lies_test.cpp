@@ -14,10 +14,10 @@ struct KsnLies : KsnClientPlugin, testing::WithParamInterface<Lie> {};
 TEST_P(KsnLies, is_refused_and_nothing_of_it_is_kept) {
   ksn.knows(digest_number(1), v1::VERDICT_TRUSTED);
   start();
-  accept();
+  accept_and_be_greeted();
   ASSERT_EQ(check_one(digest_number(50)).from(), v1::Checked::SERVER);
   ksn.mood(GetParam().mood);
-  const auto checked = check_one(digest_number(1), 6000);
+  const auto checked = check_one(digest_number(1));
   EXPECT_EQ(checked.from(), v1::Checked::NOBODY);
   EXPECT_EQ(checked.facts().verdict(), v1::VERDICT_UNKNOWN);
   EXPECT_THAT(checked.why(), HasSubstr(GetParam().says));
@@ -59,7 +59,7 @@ TEST_F(KsnClientPlugin, a_digest_under_a_wrong_prefix_is_a_lie) {
   start();
   accept();
   ksn.mood(Mood::wrong_prefix);
-  const auto checked = check_one(digest_number(1), 6000);
+  const auto checked = check_one(digest_number(1));
   EXPECT_EQ(checked.from(), v1::Checked::NOBODY);
   EXPECT_FALSE(checked.why().empty());
 }
@@ -83,13 +83,12 @@ TEST_F(KsnClientPlugin, an_answer_for_one_question_is_not_repeated_by_a_clock_th
 }
 
 TEST_F(KsnClientPlugin, a_server_that_dies_in_the_middle_is_said_and_forgotten) {
-  settings["request_timeout_ms"] = 10'000;
+  settings["request_timeout_ms"] = 60'000;
   start();
-  accept();
-  ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
+  accept_and_be_greeted();
   ksn.mood(Mood::silent);
   const auto before = ksn.messages();
-  const auto id = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString()});
+  const auto id = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString(), .timeout_ms = 60'000});
   ASSERT_TRUE(wait([&] { return ksn.messages() > before; }));
   ksn.die();
   ASSERT_TRUE(wait([&] { return host.answer(id).done; }));
@@ -106,7 +105,7 @@ struct KsnDyingProxy : KsnClientPlugin {
   void SetUp() override {
     KsnClientPlugin::SetUp();
     settings["use_proxy"] = true;
-    settings["request_timeout_ms"] = 10'000;
+    settings["request_timeout_ms"] = 60'000;
     ksn.knows(digest_number(1), v1::VERDICT_TRUSTED);
   }
   v1::Checked check_while_it_dies(KsnServiceFake& proxy) {
@@ -115,7 +114,7 @@ struct KsnDyingProxy : KsnClientPlugin {
     EXPECT_TRUE(wait([&] { return proxy.seen().hellos > 0; }));
     proxy.mood(Mood::silent);
     const auto before = proxy.messages();
-    const auto id = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString()});
+    const auto id = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString(), .timeout_ms = 60'000});
     EXPECT_TRUE(wait([&] { return proxy.messages() > before; }));
     EXPECT_FALSE(host.answer(id).done);
     proxy.die();
@@ -161,7 +160,7 @@ TEST_F(KsnDyingProxy, hands_no_question_to_servers_that_policy_forbade_meanwhile
   ASSERT_TRUE(wait([&] { return proxy.seen().hellos > 0; }));
   proxy.mood(Mood::silent);
   const auto met = proxy.messages();
-  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(7)}).SerializeAsString(), .timeout_ms = 20'000});
+  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(7)}).SerializeAsString(), .timeout_ms = 60'000});
   ASSERT_TRUE(wait([&] { return proxy.messages() > met; }));
   const auto before = ksn.seen().asks;
   settings["servers_when_proxy_is_away"] = false;

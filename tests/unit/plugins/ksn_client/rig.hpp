@@ -51,7 +51,7 @@ struct KsnClientPlugin : testing::Test {
                 {"web_proxy", "none"},
                 {"fallback_resolvers", json::array()},
                 {"cache_mb", 1},
-                {"request_timeout_ms", 2000}};
+                {"request_timeout_ms", 20'000}};
     ASSERT_TRUE(host.load(PICKET_TEST_LIBRARY)) << host.why();
   }
   void TearDown() override {
@@ -78,13 +78,13 @@ struct KsnClientPlugin : testing::Test {
 
   // ---- asks over the bus
   std::string asker = "picketctl";
-  picket::testing::Answered ask_raw(const std::string& topic, const std::string& payload, std::uint32_t timeout_ms = 10'000) {
+  picket::testing::Answered ask_raw(const std::string& topic, const std::string& payload, std::uint32_t timeout_ms = 30'000) {
     const auto id = host.request({.topic = topic, .payload = payload, .sender = asker, .timeout_ms = timeout_ms});
-    EXPECT_TRUE(host.wait_for([&] { return host.answer(id).done; }, 20s)) << topic << " was not answered";
+    EXPECT_TRUE(host.wait_for([&] { return host.answer(id).done; }, 60s)) << topic << " was not answered";
     return host.answer(id);
   }
   template <class Reply, class Request>
-  Reply ask(const std::string& topic, const Request& request, std::uint32_t timeout_ms = 10'000) {
+  Reply ask(const std::string& topic, const Request& request, std::uint32_t timeout_ms = 30'000) {
     const auto answer = ask_raw(topic, request.SerializeAsString(), timeout_ms);
     Reply reply;
     EXPECT_EQ(answer.status, PICKET_OK) << topic << ": " << answer.payload;
@@ -106,6 +106,11 @@ struct KsnClientPlugin : testing::Test {
     return ask_raw("picket.ksn.decide", request.SerializeAsString());
   }
   void accept() { ASSERT_EQ(decide(true).status, PICKET_OK); }
+  // The greeting that follows from it is over, too: nothing is under way any more.
+  void accept_and_be_greeted() {
+    accept();
+    ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > 0; }));
+  }
   picket::testing::Answered turn(bool on) {
     v1::SwitchRequest request;
     request.set_on(on);
@@ -117,8 +122,8 @@ struct KsnClientPlugin : testing::Test {
     for (const auto& digest : digests) request.add_objects()->set_file_digest(digest);
     return request;
   }
-  v1::CheckReply check(const std::vector<std::string>& digests, std::uint32_t timeout_ms = 10'000) { return ask<v1::CheckReply>("picket.ksn.check", files(digests), timeout_ms); }
-  v1::Checked check_one(const std::string& digest, std::uint32_t timeout_ms = 10'000) {
+  v1::CheckReply check(const std::vector<std::string>& digests, std::uint32_t timeout_ms = 30'000) { return ask<v1::CheckReply>("picket.ksn.check", files(digests), timeout_ms); }
+  v1::Checked check_one(const std::string& digest, std::uint32_t timeout_ms = 30'000) {
     const auto reply = check({digest}, timeout_ms);
     return reply.checked_size() == 1 ? reply.checked(0) : v1::Checked();
   }
@@ -147,7 +152,7 @@ struct KsnClientPlugin : testing::Test {
     request.mutable_set()->set_path(set.native());
     return ask_raw("picket.component.activate", request.SerializeAsString());
   }
-  bool wait(const std::function<bool()>& until) { return host.wait_for(until, 20s); }
+  bool wait(const std::function<bool()>& until) { return host.wait_for(until, 60s); }
 
  private:
   std::uint64_t revision_ = 1;

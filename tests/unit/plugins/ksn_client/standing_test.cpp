@@ -34,8 +34,7 @@ TEST_F(KsnClientPlugin, policy_forbids_and_takes_the_switch_away) {
 
 TEST_F(KsnClientPlugin, directives_stop_or_restrict_what_is_asked_until_their_date) {
   start();
-  accept();
-  ASSERT_TRUE(wait([&] { return ksn.messages() > 0; }));
+  accept_and_be_greeted();
   EXPECT_EQ(activate(R"({"directives":1,"mode":"stopped","until":"2099-01-01T00:00:00Z","reason":"maintenance"})").status, PICKET_OK);
   auto before = ksn.messages();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::NOBODY);
@@ -66,13 +65,15 @@ TEST_F(KsnClientPlugin, directives_stop_or_restrict_what_is_asked_until_their_da
 
 TEST_F(KsnClientPlugin, directives_end_by_themselves_when_their_date_comes) {
   start();
-  accept();
-  ASSERT_TRUE(wait([&] { return status().counters().at("exchanges") > 0; }));
-  const std::time_t soon = std::time(nullptr) + 2;
-  char until[40];
-  ASSERT_GT(std::strftime(until, sizeof until, "%FT%TZ", std::gmtime(&soon)), 0U);
-  ASSERT_EQ(activate(std::string(R"({"directives":1,"mode":"stopped","until":")") + until + R"("})").status, PICKET_OK);
-  EXPECT_FALSE(state().in_use());
+  accept_and_be_greeted();
+  // On a slow computer it may be over before anybody looks.
+  for (std::time_t seconds = 2; state().in_use(); seconds *= 2) {
+    ASSERT_LT(seconds, 40);
+    const std::time_t soon = std::time(nullptr) + seconds;
+    char until[40];
+    ASSERT_GT(std::strftime(until, sizeof until, "%FT%TZ", std::gmtime(&soon)), 0U);
+    ASSERT_EQ(activate(std::string(R"({"directives":1,"mode":"stopped","until":")") + until + R"("})").status, PICKET_OK);
+  }
   ASSERT_TRUE(wait([&] { return state().in_use(); })) << "without a question of anybody";
   EXPECT_EQ(state().text(), status().line());
   EXPECT_THAT(state().text(), StartsWith("Enabled (Private, Extended); since 20"));
@@ -105,7 +106,7 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
   EXPECT_LE(status.next_attempt(), status.since() + 70) << "a minute, and what the road rests";
   EXPECT_THAT(status.line(), AllOf(HasSubstr("; since 20"), HasSubstr("; next attempt 20"), EndsWith("; no exchange yet")));
   EXPECT_EQ(status.device_status(), "Critical");
-  EXPECT_EQ(state().device_status(), "Critical");
+  EXPECT_TRUE(wait([&] { return state().device_status() == "Critical"; }));
   ASSERT_FALSE(host.health().empty());
   EXPECT_EQ(host.health().back().health, PICKET_HEALTH_DEGRADED);
   ASSERT_EQ(apply(), PICKET_OK);
@@ -119,8 +120,8 @@ TEST_F(KsnClientPlugin, status_and_device_status_say_why_and_since_when_it_is_no
 
 TEST_F(KsnClientPlugin, a_licence_that_was_refused_is_not_good_again_because_something_else_fails) {
   start();
-  accept();
-  ASSERT_TRUE(wait([&] { return check_one(digest_number(1)).from() == v1::Checked::SERVER; }));
+  accept_and_be_greeted();
+  ASSERT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   ksn.mood(Mood::licence_unknown);
   ASSERT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
   ASSERT_EQ(status().status(), "Enabled. Not available");
@@ -142,9 +143,11 @@ TEST_F(KsnClientPlugin, tells_the_device_status_again_when_the_bus_was_busy) {
   host.advance(600);
   EXPECT_THAT(host.published("picket.device.concern"), IsEmpty());
   host.fail_nothing();
-  host.advance(600);
+  ASSERT_TRUE(wait([&] {
+    host.advance(600);
+    return !host.published("picket.device.concern").empty();
+  }));
   const auto told = host.published("picket.device.concern");
-  ASSERT_FALSE(told.empty());
   picket::host::v1::DeviceConcern concern;
   ASSERT_TRUE(concern.ParseFromString(told.back().payload));
   EXPECT_EQ(concern.level(), "Critical");
