@@ -10,7 +10,7 @@ struct KsnAskedAnew : KsnClientPlugin {
     KsnClientPlugin::SetUp();
     settings["licence"] = "old";
     settings["rest_seconds"] = settings["longest_rest_seconds"] = 3600;
-    settings["request_timeout_ms"] = 20'000;
+    settings["request_timeout_ms"] = 60'000;
   }
   void start_refused() {
     ksn.mood(Mood::licence_unknown);
@@ -65,7 +65,7 @@ TEST_F(KsnAskedAnew, and_what_is_said_of_the_licence_before_counts_no_more) {
   ASSERT_TRUE(wait([&] { return ksn.seen().hellos > 0; }));
   ksn.mood(Mood::silent);
   const auto before = ksn.messages();
-  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString(), .timeout_ms = 20'000});
+  const auto asked = host.request({.topic = "picket.ksn.check", .payload = files({digest_number(1)}).SerializeAsString(), .timeout_ms = 60'000});
   ASSERT_TRUE(wait([&] { return ksn.messages() > before; }));
   ksn.mood(Mood::honest);
   const auto greeted = ksn.seen().hellos;
@@ -145,11 +145,11 @@ TEST_F(KsnNewProviderFile, is_read_when_an_answer_is_signed_by_a_key_that_is_not
   settings["rest_seconds"] = settings["longest_rest_seconds"] = 3600;
   trust_other();
   start();
-  accept();
+  accept_and_be_greeted();
   ASSERT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   replace();
   ksn.mood(Mood::forged);
-  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  EXPECT_TRUE(check_one(digest_number(2)).from() == v1::Checked::NOBODY || other.seen().asks == 1) << "it may look by itself";
   ASSERT_TRUE(wait([&] { return check_one(digest_number(2)).from() == v1::Checked::SERVER; })) << status().line();
   EXPECT_EQ(other.seen().asks, 1U);
   EXPECT_EQ(status().status(), "Enabled");

@@ -39,6 +39,7 @@ struct KsnClientAlone : testing::Test {
     settings.provider_keys = ksn.provider_keys();
     settings.use_proxy = false;
     settings.web_proxy = "none";
+    settings.request_timeout = 30s;
   }
   std::unique_ptr<Client> start(const Programs::Places& places = {}) {
     Client::Host host;
@@ -64,7 +65,7 @@ struct KsnClientAlone : testing::Test {
   }
   bool wait_for_disk(const std::function<bool()>& until) {
     std::unique_lock lock(mutex);
-    return stored.wait_for(lock, 20s, until);
+    return stored.wait_for(lock, 60s, until);
   }
   static void accept(Client& client) {
     const auto shown = client.statement("en");
@@ -79,7 +80,7 @@ struct KsnClientAlone : testing::Test {
     v1::CheckRequest request;
     request.add_objects()->set_file_digest(std::string(32, static_cast<char>(number)));
     std::promise<v1::Checked::From> from;
-    client.check(request, 10s, [&](const Result<std::string>& answer) {
+    client.check(request, 30s, [&](const Result<std::string>& answer) {
       v1::CheckReply reply;
       from.set_value(answer && reply.ParseFromString(*answer) && reply.checked_size() == 1 ? reply.checked(0).from() : v1::Checked::NOBODY);
     });
@@ -93,7 +94,7 @@ TEST_F(KsnClientAlone, heeds_what_a_version_that_runs_beside_it_is_told) {
   accept(*before);
   auto next = start();
   EXPECT_EQ(check(*next, 1), v1::Checked::SERVER);
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + 60s;
   while (ksn.seen().hellos < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // each greets once
   const auto messages = ksn.messages();
   v1::SwitchRequest turn;
@@ -117,7 +118,7 @@ TEST_F(KsnClientAlone, goes_on_by_itself_when_a_version_that_runs_beside_it_is_t
   auto next = start();
   EXPECT_EQ(next->state().status(), "Disabled");
   accept(*before);
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + 60s;
   while (next->state().status() != "Enabled") {
     ASSERT_LT(std::chrono::steady_clock::now(), until) << "nobody asks it, nor for its status";
     std::this_thread::yield();
@@ -148,7 +149,7 @@ TEST_F(KsnClientAlone, a_clock_that_was_set_back_hides_no_silence_of_ksn) {
   auto client = start();
   accept(*client);
   check(*client, 1);
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + 60s;
   // The question and the greeting: nothing is under way any more.
   while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);
   ksn.mood(picket::support::KsnServiceFake::Mood::silent);
@@ -169,10 +170,12 @@ TEST_F(KsnClientAlone, greets_at_once_when_somebody_looks_at_a_computer_that_sle
   auto client = start();
   accept(*client);
   check(*client, 1);
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + 60s;
   while (client->status().counters().at("exchanges") < 2) ASSERT_LT(std::chrono::steady_clock::now(), until);  // the greeting, too
+  ksn.mood(picket::support::KsnServiceFake::Mood::silent);  // it may look by itself just then
   now += 8 * 3600;
   EXPECT_EQ(client->status().status(), "Enabled. Not available");
+  ksn.answer_held();
   while (client->status().status() != "Enabled") {
     ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
     std::this_thread::yield();
@@ -199,7 +202,7 @@ TEST_F(KsnClientAlone, reads_a_local_list_again_when_it_changes_and_keeps_it_whe
     return said.get_future().get();
   };
   const auto comes = [&](const std::function<bool()>& it) {
-    const auto until = std::chrono::steady_clock::now() + 20s;
+    const auto until = std::chrono::steady_clock::now() + 60s;
     while (!it() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     return it();
   };
@@ -229,7 +232,7 @@ TEST_F(KsnClientAlone, starts_without_a_local_list_and_asks_nobody_before_it_is_
   EXPECT_EQ(ksn.messages(), 0U);
 
   ASSERT_TRUE(picket::write_file_atomic(list, std::string(64, '0') + ",trusted\n"));
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + 60s;
   while (client->status().status() != "Enabled") {
     ASSERT_LT(std::chrono::steady_clock::now(), until) << client->status().line();
     std::this_thread::yield();
@@ -258,7 +261,7 @@ struct KsnClientSoftware : KsnClientAlone {
   // What starts, is asked about.
   v1::SoftwareReply start_of_tool(Client& client) const {
     std::promise<Result<v1::SoftwareReply>> reply;
-    client.software(tool, 10s, [&](Result<v1::SoftwareReply> came) { reply.set_value(std::move(came)); });
+    client.software(tool, 30s, [&](Result<v1::SoftwareReply> came) { reply.set_value(std::move(came)); });
     auto came = reply.get_future().get();
     EXPECT_TRUE(came) << came.error().message;
     return came.value_or(v1::SoftwareReply());
