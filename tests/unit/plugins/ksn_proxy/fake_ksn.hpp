@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -71,7 +72,12 @@ class FakeKsn final : public ksn_proxy::Upstream {
   }
   bool wait_for_posts(std::uint64_t count) {
     std::unique_lock lock(mutex_);
-    return came_.wait_for(lock, std::chrono::seconds(20), [&] { return posts >= count; });
+    return came_.wait_for(lock, std::chrono::seconds(60), [&] { return posts >= count; });
+  }
+  // The next post finds nobody, and this happens before it is told so: what was read for it is read.
+  void during_the_next_post(std::function<void()> happens) {
+    const std::lock_guard lock(mutex_);
+    happens_ = std::move(happens);
   }
   void let_go() {
     holds = false;
@@ -85,9 +91,11 @@ class FakeKsn final : public ksn_proxy::Upstream {
 
   // ---- Upstream
   void post(std::string_view path, std::string body, std::chrono::milliseconds, Done done) override {
+    std::function<void()> happens;
     {
       const std::lock_guard lock(mutex_);
       ++posts;
+      happens = std::exchange(happens_, nullptr);
       if (keeps_bodies) bodies_.push_back(body);
       came_.notify_all();
       if (holds) {
@@ -95,7 +103,9 @@ class FakeKsn final : public ksn_proxy::Upstream {
         return;
       }
     }
-    done(work(path, body));
+    if (!happens) return done(work(path, body));
+    happens();
+    done(fail(Code::unavailable, "no route to host"));
   }
   void blame(const ksn_proxy::Posted&, std::string_view) override { ++blamed; }
   [[nodiscard]] std::uint32_t rests_for() const override { return mode == Mode::away ? std::max(1u, rest.load()) : rest.load(); }
@@ -199,6 +209,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
   mutable std::mutex mutex_;
   std::condition_variable came_;
   std::deque<Held> held_;
+  std::function<void()> happens_;
   std::vector<std::string> bodies_;
   std::map<std::string, std::string> content_;
 };
@@ -217,7 +228,7 @@ class Answered {
     });
   }
   // 0: nothing came in time.
-  int wait(std::chrono::milliseconds limit = std::chrono::seconds(20)) {
+  int wait(std::chrono::milliseconds limit = std::chrono::seconds(60)) {
     std::unique_lock lock(state_->mutex);
     state_->came.wait_for(lock, limit, [&] { return state_->count > 0; });
     return state_->status;

@@ -77,7 +77,7 @@ class ForwarderTest : public ::testing::Test {
   }
   template <class Condition>
   bool wait_for(Condition is_so) {
-    for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end; std::this_thread::yield())
+    for (const auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end; std::this_thread::yield())
       if (is_so()) return true;
     return false;
   }

@@ -22,7 +22,7 @@ class KsnWorld {
  public:
   KsnWorld() {
     ksn_.now = static_cast<std::int64_t>(std::time(nullptr));
-    start_ksn(0);
+    start_ksn(*support::free_port());
     provider_.name = "test";
     provider_.contact = "ksn@example.org";
     provider_.created = 1'700'000'000;
@@ -62,7 +62,7 @@ class KsnWorld {
 
   // Of a proxy; `more` begins with a comma.
   [[nodiscard]] std::string settings(std::string_view more = "") const {
-    return cat(R"({"enabled":true,"address":"127.0.0.1","port":0,"longest_rest_seconds":1,"answer_timeout_ms":10000,"folder":")", (folder_ / "proxy").native(), R"(","provider_file":")",
+    return cat(R"({"enabled":true,"address":"127.0.0.1","port":0,"longest_rest_seconds":1,"answer_timeout_ms":60000,"folder":")", (folder_ / "proxy").native(), R"(","provider_file":")",
                (folder_ / "provider.json").native(), R"(","provider_keys":")", (folder_ / "keys").native(), "\"", more, "}");
   }
   // To a proxy that says it listens on "https 127.0.0.1:PORT".
@@ -73,7 +73,7 @@ class KsnWorld {
     std::mutex mutex;
     std::condition_variable came;
     std::optional<Result<ksn_channel::Answer>> out;
-    channel_->post(road, path, std::move(body), std::chrono::seconds(20), [&](Result<ksn_channel::Answer> answer) {
+    channel_->post(road, path, std::move(body), std::chrono::seconds(60), [&](Result<ksn_channel::Answer> answer) {
       const std::lock_guard lock(mutex);
       out = std::move(answer);
       came.notify_one();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "fake_ksn.hpp"
+#include "support/server_process.hpp"
 
 using namespace ksn_proxy;
 using namespace picket::ksn_proxy_tests;
@@ -32,7 +33,7 @@ class KsnServerAt {
   std::unique_ptr<ksn_server::Server> server_;
 };
 
-picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 10s, std::string_view path = "/ksn/v1/ask") {
+picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 60s, std::string_view path = "/ksn/v1/ask") {
   std::mutex mutex;
   std::condition_variable came;
   std::optional<picket::Result<Posted>> out;
@@ -49,7 +50,7 @@ picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 1
 TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
   auto first = std::make_unique<KsnServerAt>();
   KsnServerAt second;
-  auto lines = Lines::start({first->road(), second.road()}, {60s, 60s});
+  auto lines = Lines::start({first->road(), second.road()}, {1h, 1h});
   ASSERT_TRUE(lines) << lines.error().message;
   EXPECT_EQ(post(**lines)->body, "question");
   EXPECT_EQ(first->asked, 1);
@@ -70,7 +71,7 @@ TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
 
 TEST(KsnProxyLines, rests_when_no_server_answers) {
   auto server = std::make_unique<KsnServerAt>();
-  auto lines = Lines::start({server->road()}, {60s, 60s});  // longer than the test may take
+  auto lines = Lines::start({server->road()}, {1h, 1h});  // longer than the test may take
   ASSERT_TRUE(lines);
   ASSERT_TRUE(post(**lines));
   server.reset();
@@ -78,7 +79,7 @@ TEST(KsnProxyLines, rests_when_no_server_answers) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::unavailable);
   EXPECT_GT((*lines)->rests_for(), 0u);
-  EXPECT_LE((*lines)->rests_for(), 60u);
+  EXPECT_LE((*lines)->rests_for(), 3600u);
   const auto resting = post(**lines);  // not tried at all
   ASSERT_FALSE(resting);
   EXPECT_NE(resting.error().message.find("rests after"), std::string::npos);
@@ -92,21 +93,21 @@ TEST(KsnProxyLines, says_that_a_server_is_down_when_its_rest_is_over_too) {
   server.reset();
   ASSERT_FALSE(post(**lines));
   EXPECT_FALSE((*lines)->works());
-  const auto end = std::chrono::steady_clock::now() + 20s;
+  const auto end = std::chrono::steady_clock::now() + 60s;
   while ((*lines)->rests_for() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_FALSE((*lines)->works()) << "nobody has tried it since";
   EXPECT_NE((*lines)->describe().find(": failed, and is tried with the next question: "), std::string::npos) << (*lines)->describe();
 }
 
 TEST(KsnProxyLines, comes_back_when_a_server_does) {
-  auto server = std::make_unique<KsnServerAt>();
-  const auto port = server->port();
+  const auto port = *picket::support::free_port();
+  auto server = std::make_unique<KsnServerAt>(port);
   auto lines = Lines::start({server->road()}, {200ms, 1s});
   ASSERT_TRUE(lines);
   server.reset();
   ASSERT_FALSE(post(**lines));
   server = std::make_unique<KsnServerAt>(port);
-  const auto end = std::chrono::steady_clock::now() + 20s;
+  const auto end = std::chrono::steady_clock::now() + 60s;
   bool answers = false;
   while (!(answers = post(**lines).has_value()) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_TRUE(answers);
@@ -116,17 +117,17 @@ TEST(KsnProxyLines, comes_back_when_a_server_does) {
 
 TEST(KsnProxyLines, a_refusal_is_an_answer_and_a_broken_server_is_not) {
   KsnServerAt refuses(0, 403), broken(0, 503);
-  auto lines = Lines::start({refuses.road()}, {60s, 60s});
+  auto lines = Lines::start({refuses.road()}, {1h, 1h});
   EXPECT_EQ(post(**lines)->status, 403);
   EXPECT_EQ((*lines)->rests_for(), 0u);
-  lines = Lines::start({broken.road()}, {60s, 60s});
+  lines = Lines::start({broken.road()}, {1h, 1h});
   EXPECT_EQ(post(**lines)->status, 503);
   EXPECT_GT((*lines)->rests_for(), 0u);
 }
 
 TEST(KsnProxyLines, asks_the_next_one_where_a_web_server_without_a_ksn_answers) {
   KsnServerAt empty(0, 404, false), ksn;
-  auto lines = Lines::start({empty.road(), ksn.road()}, {60s, 60s});
+  auto lines = Lines::start({empty.road(), ksn.road()}, {1h, 1h});
   EXPECT_EQ(post(**lines)->status, 200);
   EXPECT_EQ(empty.asked, 1);
   EXPECT_EQ(ksn.asked, 1);
@@ -137,24 +138,24 @@ TEST(KsnProxyLines, takes_no_word_of_a_web_server_about_a_file_for_one_about_ans
   KsnServerAt empty(0, 404, false), ksn, strict(0, 413, false);
   auto lines = Lines::start({empty.road(), ksn.road()}, {1ms, 1ms});
   ASSERT_TRUE(lines);
-  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 200) << "the next one takes it";
+  EXPECT_EQ(post(**lines, 60s, "/ksn/v1/content")->status, 200) << "the next one takes it";
   EXPECT_EQ((*lines)->describe().find("failed"), std::string::npos) << (*lines)->describe();
   EXPECT_EQ(post(**lines)->status, 200);
-  const auto end = std::chrono::steady_clock::now() + 20s;
+  const auto end = std::chrono::steady_clock::now() + 60s;
   while ((*lines)->describe().find("is tried with the next question") == std::string::npos && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/statistics")->status, 200);
+  EXPECT_EQ(post(**lines, 60s, "/ksn/v1/statistics")->status, 200);
   EXPECT_EQ(empty.asked, 3);
   EXPECT_NE((*lines)->describe().find("failed"), std::string::npos) << "it answers as little as before: " << (*lines)->describe();
   // What even he finds wrong with the message is wrong with it.
-  lines = Lines::start({strict.road(), ksn.road()}, {60s, 60s});
-  EXPECT_EQ(post(**lines, 10s, "/ksn/v1/content")->status, 413);
+  lines = Lines::start({strict.road(), ksn.road()}, {1h, 1h});
+  EXPECT_EQ(post(**lines, 60s, "/ksn/v1/content")->status, 413);
   EXPECT_EQ(ksn.asked, 3);
   EXPECT_EQ((*lines)->describe().find("failed"), std::string::npos) << (*lines)->describe();
 }
 
 TEST(KsnProxyLines, blame_rests_the_one_that_answered) {
   KsnServerAt liar, honest;
-  auto lines = Lines::start({liar.road(), honest.road()}, {60s, 60s});
+  auto lines = Lines::start({liar.road(), honest.road()}, {1h, 1h});
   const auto lie = post(**lines);
   ASSERT_TRUE(lie);
   (*lines)->blame(*lie, "lies");

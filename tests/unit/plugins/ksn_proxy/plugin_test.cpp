@@ -29,7 +29,7 @@ class KsnProxyPlugin : public ::testing::Test, protected KsnWorld {
   }
   ksn::v1::ServerStatusReply status() {
     const auto id = host_.request({.topic = "picket.ksn.proxy.status", .payload = ""});
-    EXPECT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }));
+    EXPECT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }, std::chrono::seconds(60)));
     ksn::v1::ServerStatusReply out;
     EXPECT_TRUE(out.ParseFromString(host_.answer(id).payload));
     return out;
@@ -137,7 +137,7 @@ TEST_F(KsnProxyPlugin, keeps_messages_while_the_ksn_is_away_and_over_a_restart) 
   ASSERT_EQ(host_.start(settings()), PICKET_OK) << host_.error();
   EXPECT_EQ(status().counters().at("waiting_messages"), 1u);
   start_ksn(at);
-  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }));
+  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }, std::chrono::seconds(60)));
   EXPECT_EQ(status().counters().at("waiting_messages"), 0u);
 }
 
@@ -192,7 +192,7 @@ TEST_F(KsnProxyPlugin, loses_nothing_that_waits_when_settings_for_another_ksn_ar
   ASSERT_EQ(host_.apply(settings(), 4), PICKET_OK) << host_.error();
   EXPECT_EQ(waiting(), 1u);
   ksn_.mode = FakeKsn::Mode::answers;
-  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }));
+  EXPECT_TRUE(host_.wait_for([&] { return status().counters().at("messages_delivered") == 1; }, std::chrono::seconds(60)));
 }
 
 TEST_F(KsnProxyPlugin, reads_another_provider_file_by_itself_and_keeps_the_one_before_when_it_is_no_good) {

@@ -7,7 +7,7 @@ trap 'exec 3>&- || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
 mkfifo "$folder/in"
 "$tool" "$folder/own" < "$folder/in" > "$folder/out" &
 exec 3> "$folder/in"
-for _ in $(seq 100); do [ -s "$folder/out" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -qs . "$folder/out" && break; sleep 0.05; done
 read -r port certificate < "$folder/out"
 url=https://localhost:$port
 fail() { echo "FAILED: $*"; exit 1; }

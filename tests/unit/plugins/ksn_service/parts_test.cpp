@@ -75,7 +75,7 @@ TEST(KsnWorkers, do_what_they_took_and_refuse_what_is_too_much) {
   std::unique_lock lock(mutex);
   open = true;
   news.notify_all();
-  EXPECT_TRUE(news.wait_for(lock, 10s, [&] { return done == taken; }));
+  EXPECT_TRUE(news.wait_for(lock, 60s, [&] { return done == taken; }));
 }
 
 }  // namespace

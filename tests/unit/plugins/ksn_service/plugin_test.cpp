@@ -49,7 +49,7 @@ class KsnServicePlugin : public testing::Test {
   }
   v1::ServerStatusReply status() {
     const auto id = host_.request({.topic = "picket.ksn.service.status", .payload = v1::ServerStatusRequest().SerializeAsString()});
-    EXPECT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }));
+    EXPECT_TRUE(host_.wait_for([&] { return host_.answer(id).done; }, std::chrono::seconds(60)));
     v1::ServerStatusReply reply;
     EXPECT_TRUE(reply.ParseFromString(host_.answer(id).payload));
     return reply;
@@ -61,7 +61,7 @@ class KsnServicePlugin : public testing::Test {
     std::mutex mutex;
     std::condition_variable news;
     std::optional<picket::Result<ksn_channel::Answer>> out;
-    channel_->post(road, path, std::move(body), std::chrono::seconds(20), [&](picket::Result<ksn_channel::Answer> answer) {
+    channel_->post(road, path, std::move(body), std::chrono::seconds(60), [&](picket::Result<ksn_channel::Answer> answer) {
       const std::lock_guard lock(mutex);
       out = std::move(answer);
       news.notify_all();
@@ -122,7 +122,7 @@ TEST_F(KsnServicePlugin, says_without_a_client_that_no_node_of_its_cluster_answe
   without.replace(without.find(store), store.size(), "redis:127.0.0.1:1");
   ASSERT_EQ(host_.start(without), PICKET_OK) << host_.error();
   host_.advance(1000);
-  EXPECT_TRUE(host_.wait_for([&] { return host_.shown().health == PICKET_HEALTH_FAILED; })) << status().state();
+  EXPECT_TRUE(host_.wait_for([&] { return host_.shown().health == PICKET_HEALTH_FAILED; }, std::chrono::seconds(60))) << status().state();
   EXPECT_NE(host_.shown().text.find("no node of the Redis cluster answers"), std::string::npos) << host_.shown().text;
 }
 
@@ -140,7 +140,7 @@ TEST_F(KsnServicePlugin, starts_without_its_store_says_so_and_recovers) {
   ASSERT_TRUE(refusal.ParseFromString(away->body));
   EXPECT_EQ(refusal.why(), v1::Refusal::UNAVAILABLE);
   fs::rename(folder_ + "/away", folder_ + "/store");
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (post("/ksn/v1/ask", question()).value().status != 200) ASSERT_LT(std::chrono::steady_clock::now(), until);
   EXPECT_EQ(host_.shown().health, PICKET_HEALTH_HEALTHY);
 }
