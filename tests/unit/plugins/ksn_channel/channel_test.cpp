@@ -42,7 +42,7 @@ struct KsnChannel : testing::Test {
   }
   // nginx writes a line after the client has its answer.
   std::string line(std::size_t at) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 3000; ++i) {
       const auto text = picket::read_file(folder / "connections", 1 << 20).value_or("");
       std::size_t from = 0;
       for (std::size_t skip = at; skip > 0 && from != std::string::npos; --skip) from = text.find('\n', from) + 1;
@@ -72,7 +72,7 @@ TEST_F(KsnChannel, speaks_http2_over_tls_on_one_connection_and_tells_nothing_of_
 TEST_F(KsnChannel, many_questions_at_once_are_all_answered) {
   serve("return 200 answer;");
   std::vector<Waiting> all(500);
-  for (const auto& waiting : all) channel->post(road(), "/ksn/v1/ask", std::string(1000, 'q'), 20s, waiting.done());
+  for (const auto& waiting : all) channel->post(road(), "/ksn/v1/ask", std::string(1000, 'q'), 60s, waiting.done());
   for (const auto& waiting : all) {
     const auto answer = waiting.wait();
     ASSERT_TRUE(answer) << answer.error().message;
@@ -121,7 +121,7 @@ TEST_F(KsnChannel, silence_ends_at_the_deadline) {
   const auto answer = post(*channel, {.base_url = "http://127.0.0.1:" + std::to_string(silent.port())}, "/ksn/v1/ask", 300ms);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Code::timeout) << answer.error().message;
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s);
 }
 
 TEST_F(KsnChannel, an_endless_answer_is_cut_at_the_limit) {

@@ -22,7 +22,7 @@ class Waiting {
   }
   [[nodiscard]] picket::Result<ksn_channel::Answer> wait() const {
     std::unique_lock lock(state_->mutex);
-    if (!state_->changed.wait_for(lock, std::chrono::seconds(20), [&] { return state_->answer.has_value(); }))
+    if (!state_->changed.wait_for(lock, std::chrono::seconds(60), [&] { return state_->answer.has_value(); }))
       return picket::fail(picket::Code::internal, "the test got no answer at all");
     return *state_->answer;
   }
@@ -42,7 +42,7 @@ class Waiting {
 };
 
 inline picket::Result<ksn_channel::Answer> post(ksn_channel::Channel& channel, const ksn_channel::Road& road, std::string_view path = "/ksn/v1/hello",
-                                                std::chrono::milliseconds deadline = std::chrono::seconds(10), std::string body = "question") {
+                                                std::chrono::milliseconds deadline = std::chrono::seconds(30), std::string body = "question") {
   const Waiting waiting;
   channel.post(road, path, std::move(body), deadline, waiting.done());
   return waiting.wait();
