@@ -95,14 +95,14 @@ TEST_F(Requests, a_token_is_in_use_until_its_reply_is_handed_out) {
 TEST_F(Requests, time_out_even_when_the_answerer_hangs) {
   answering.hold();
   const auto began = std::chrono::steady_clock::now();
-  ASSERT_EQ(asker->request({.topic = "q", .timeout = 100ms}, 1), kOk);
+  ASSERT_EQ(asker->request({.topic = "q", .timeout = 4s}, 1), kOk);
   ASSERT_TRUE(answering.wait_until_held());
   ASSERT_EQ(asker->request({.topic = "q", .timeout = 50ms}, 2), kOk);  // never even handed out; nearer than the one before
   EXPECT_EQ(reply(0).id, 2U);
   EXPECT_EQ(reply(1).id, 1U);
   EXPECT_EQ(reply(1).number, status_of(Code::timeout));
   EXPECT_EQ(reply(1).payload(), "no answer from answerer to q in time");
-  EXPECT_GE(std::chrono::steady_clock::now() - began, 100ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 4s);
   answering.let_go();
   // It hears of the end of what it has seen, and nothing of the other.
   ASSERT_TRUE(answering.wait_for("cancel"));

@@ -17,24 +17,30 @@ bool is_ready(std::future<void> future) { return future.wait_for(30s) == std::fu
 
 TEST(Timers, fire_in_the_order_of_their_times_and_not_early) {
   const auto timers = Timers::make();
-  const auto began = std::chrono::steady_clock::now();
-  std::mutex mutex;
-  std::vector<int> order;
-  std::promise<void> done;
-  timers->start(60ms, 0ms, [&] {
-    EXPECT_GE(std::chrono::steady_clock::now() - began, 60ms);
-    const std::scoped_lock lock(mutex);
-    order.push_back(3);
-    done.set_value();
-  });
-  for (const auto& [delay, number] : {std::pair{30ms, 2}, std::pair{0ms, 1}})
-    timers->start(delay, 0ms, [&, n = number] {
+  // On a slow computer they may be started too far apart for this to be their order: then once more.
+  for (int tries = 0; tries < 100; ++tries) {
+    const auto began = std::chrono::steady_clock::now();
+    std::mutex mutex;
+    std::vector<int> order;
+    std::promise<void> done;
+    const auto comes = [&](int number) {
       const std::scoped_lock lock(mutex);
-      order.push_back(n);
+      order.push_back(number);
+      if (order.size() == 3) done.set_value();
+    };
+    timers->start(60ms, 0ms, [&] {
+      EXPECT_GE(std::chrono::steady_clock::now() - began, 60ms);
+      comes(3);
     });
-  ASSERT_TRUE(is_ready(done.get_future()));
-  const std::scoped_lock lock(mutex);
-  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+    for (const auto& [delay, number] : {std::pair{30ms, 2}, std::pair{0ms, 1}}) timers->start(delay, 0ms, [&, n = number] { comes(n); });
+    const bool together = std::chrono::steady_clock::now() - began < 30ms;
+    ASSERT_TRUE(is_ready(done.get_future()));
+    const std::scoped_lock lock(mutex);
+    if (!together) continue;
+    EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+    return;
+  }
+  FAIL() << "three timers were never started within 30 ms";
 }
 
 TEST(Timers, repeat_until_cancelled_also_from_their_own_callback) {
