@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::seconds kPatience{60};
 // What each script begins with: it writes down that it was started.
 constexpr const char* kHead = "#!/bin/sh\necho \"$PICKET_SLOT\" >> \"$PICKET_SLOTS/starts\"\n";
 constexpr const char* kGood = "echo ready >&3; echo well >&3; exec sleep 1000\n";
@@ -159,14 +159,15 @@ TEST_F(LauncherTest, takes_back_what_ends_again_and_again) {
 TEST_F(LauncherTest, takes_back_what_hangs_even_if_it_does_not_want_to_end) {
   put_on_trial("trap '' TERM\nwhile :; do sleep 0.05; done\n");
   run(milliseconds(300));
-  ASSERT_TRUE(wait([&] { return starts() == "a\npackage\n"; })) << log();
+  ASSERT_TRUE(wait([&] { return starts().ends_with("package\n"); })) << log();  // on a slow computer it is ended before it has written anything down
   EXPECT_NE(state().taken_back.value_or(TakenBack{}).why.find("not well within"), std::string::npos);
 }
 
 TEST_F(LauncherTest, to_be_ready_is_not_to_be_well) {
   put_on_trial("echo ready >&3; exec sleep 1000\n");
-  run(milliseconds(300));
-  ASSERT_TRUE(wait([&] { return starts() == "a\npackage\n"; })) << log();
+  run(milliseconds(1000));
+  ASSERT_TRUE(wait([&] { return starts().ends_with("package\n"); })) << log();
+  EXPECT_NE(state().taken_back.value_or(TakenBack{}).why.find("not well within"), std::string::npos);
 }
 
 TEST_F(LauncherTest, takes_back_what_cannot_be_started) {

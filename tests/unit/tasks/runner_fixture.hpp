@@ -75,11 +75,11 @@ class Plugin final : private bus::Handler {
   }
   bool wait_for_asked(std::size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return asked_.size() >= count; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return asked_.size() >= count; });
   }
   bool wait_for_cancelled() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return cancelled_; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return cancelled_; });
   }
   std::vector<v1::WorkRequest> asked() {
     const std::lock_guard lock(mutex_);
@@ -146,7 +146,7 @@ class TasksTest : public BusTest {
   template <class Reply, class Question>
   Result<Reply> ask(std::string_view topic, const Question& question) {
     const auto payload = question.SerializeAsString();
-    auto answer = caller_->call({.topic = topic, .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(20)});
+    auto answer = caller_->call({.topic = topic, .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(60)});
     if (!answer) return fail(std::move(answer).error());
     Reply out;
     if (!out.ParseFromString(answer->payload)) return fail(Code::invalid, "answer does not parse");
@@ -175,7 +175,7 @@ class TasksTest : public BusTest {
   // Waits for the condition, which someone else's thread makes true.
   template <class Condition>
   [[nodiscard]] bool comes_true(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > until) return false;
       std::this_thread::yield();

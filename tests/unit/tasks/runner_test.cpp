@@ -122,13 +122,13 @@ TEST_F(TasksTest, whoever_watches_one_that_waits_hears_that_it_will_not_begin) {
     v1::WatchRequest watch;
     watch.set_id("b");
     const auto payload = watch.SerializeAsString();
-    auto stream = caller_->open({.topic = "picket.task.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(20)}, 65536);
+    auto stream = caller_->open({.topic = "picket.task.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(60)}, 65536);
     EXPECT_TRUE(stream);
     EXPECT_EQ(show("b").state(), "waiting") << "and the watcher is known";
     return std::move(*stream);
   };
   const auto end_of = [](auto& stream) {
-    const auto chunk = stream->next(std::chrono::seconds(10));
+    const auto chunk = stream->next(std::chrono::seconds(60));
     return chunk && !*chunk ? stream->reply().payload : chunk ? std::string("a message") : chunk.error().message;
   };
   ASSERT_TRUE(run("b", true));
@@ -361,18 +361,18 @@ TEST_F(TasksTest, are_watched_to_their_end) {
   ASSERT_TRUE(run("x", true));
   ASSERT_TRUE(plugin_->wait_for_asked(1));
   const auto payload = watch.SerializeAsString();
-  auto stream = caller_->open({.topic = "picket.task.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(20)}, 65536);
+  auto stream = caller_->open({.topic = "picket.task.watch", .to = {}, .content_type = {}, .payload = payload, .timeout = std::chrono::seconds(60)}, 65536);
   ASSERT_TRUE(stream);
   // The watcher is known once a later question of the same peer was answered.
   EXPECT_EQ(show("x").state(), "running");
   plugin_->let_go();
-  auto chunk = (*stream)->next(std::chrono::seconds(10));
+  auto chunk = (*stream)->next(std::chrono::seconds(60));
   ASSERT_TRUE(chunk && *chunk);
   v1::WatchEvent event;
   ASSERT_TRUE(event.ParseFromArray((*chunk)->payload().data(), static_cast<int>((*chunk)->payload().size())));
   EXPECT_EQ(event.task(), "x");
   EXPECT_EQ(event.progress().step(), "work");
-  chunk = (*stream)->next(std::chrono::seconds(10));
+  chunk = (*stream)->next(std::chrono::seconds(60));
   ASSERT_TRUE(chunk && !*chunk);
   v1::Run done;
   ASSERT_TRUE(done.ParseFromString((*stream)->reply().payload));
