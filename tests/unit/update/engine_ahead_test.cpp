@@ -155,15 +155,16 @@ TEST_F(UpdateAhead, waits_for_a_plugin_that_serves_one_file_at_a_time) {
   offer_parts(2, 1, 3'000'000);
   source_->one_at_a_time = true;
   source_->chunk_size = 100'000;
-  // The first takes longer than a source may be silent: bytes come in a trickle, one chunk in each tenth of the patience.
+  // The first takes longer than a source may be silent: bytes come in a trickle, each of its thirty chunks in a twentieth of the patience.
   std::mutex mutex;
   std::condition_variable never;
+  std::atomic<int> chunks = 0;
   world_->at_step = [&](std::string_view step) {
-    if (step != "download.write") return;
+    if (step != "download.write" || ++chunks > 30) return;
     std::unique_lock lock(mutex);
-    never.wait_for(lock, std::chrono::milliseconds(130), [] { return false; });
+    never.wait_for(lock, std::chrono::milliseconds(250), [] { return false; });
   };
-  open(R"("connect_timeout_seconds":1,"stall_timeout_seconds":1,"parallel_downloads":2)");
+  open(R"("connect_timeout_seconds":1,"stall_timeout_seconds":5,"parallel_downloads":2)");
   const auto result = world_->run();
   EXPECT_EQ(result.result(), "ok") << result.text();
   EXPECT_EQ(source_->most_at_once(), 2u);
