@@ -79,7 +79,7 @@ class SourceFolderOnADeadMount : public ::testing::Test {
     EXPECT_EQ(host.start("{}"), PICKET_OK);
     const auto id = fetch();
     std::unique_lock lock(HungFolder::mutex);
-    EXPECT_TRUE(HungFolder::changed.wait_for(lock, std::chrono::seconds(10), [] { return HungFolder::hung; }));
+    EXPECT_TRUE(HungFolder::changed.wait_for(lock, std::chrono::seconds(60), [] { return HungFolder::hung; }));
     return id;
   }
   [[nodiscard]] static std::string request() {
@@ -102,13 +102,13 @@ TEST_F(SourceFolderOnADeadMount, stops_in_bounded_time_says_so_and_calls_the_hos
 
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(host.stop(), PICKET_E_INTERNAL);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(30));
   EXPECT_NE(host.error().find("a folder does not answer"), std::string::npos) << host.error();
   EXPECT_EQ(host.answer(id).status, PICKET_E_UNAVAILABLE);
   host.destroy();
   HungFolder::release();
   // The thread lets go of all it held: the file system object goes with its last user.
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!HungFolder::destroyed && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_TRUE(HungFolder::destroyed);
   EXPECT_EQ(host.violations(), std::vector<std::string>{});
@@ -123,7 +123,7 @@ TEST_F(SourceFolderOnADeadMount, is_refused_at_once_while_a_read_that_was_given_
   EXPECT_EQ(refused.content_type, "text/plain; retry-after=0");
 
   HungFolder::release();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   picket_status status = PICKET_E_UNAVAILABLE;
   while (status == PICKET_E_UNAVAILABLE && std::chrono::steady_clock::now() < end) {
     const auto id = fetch();

@@ -69,7 +69,7 @@ class SourceRig : public ::testing::Test {
         host_.grant(id, more);
       }
       return now.done;
-    }, std::chrono::seconds(30)));
+    }, std::chrono::seconds(60)));
     Fetched out{host_.answer(id), {}};
     if (out.answer.status == PICKET_OK) {
       EXPECT_TRUE(out.reply.ParseFromString(out.answer.payload));

@@ -227,21 +227,23 @@ TEST_F(PointServer, gives_long_requests_no_more_memory_than_it_has_for_them_and_
 }
 
 TEST_F(PointServer, ends_who_sends_or_takes_too_slowly) {
-  settings_.head_timeout = std::chrono::seconds(1);
-  settings_.idle_timeout = std::chrono::seconds(1);
-  settings_.send_timeout = std::chrono::seconds(1);
-  start();
-  Client slow(port()), idle(port()), silent(port()), lazy(port());
-  EXPECT_TRUE(slow.send("GET /metadata/1.ro"));
-  EXPECT_EQ(idle.get("/metadata/1.root.json").status, 200);
-  // More than the kernel buffers, and nothing is taken.
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(lazy.send("GET /targets/a/large HTTP/1.1\r\nHost: x\r\n\r\n"));
-  EXPECT_EQ(slow.receive().status, 408);
-  EXPECT_TRUE(idle.is_closed());
-  EXPECT_TRUE(silent.is_closed());
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (server_->counters().connections > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-  EXPECT_EQ(server_->counters().connections, 0u);
+  const auto all_are_ended = [&](std::chrono::seconds time) {
+    settings_.head_timeout = settings_.idle_timeout = settings_.send_timeout = time;
+    start();
+    Client slow(port()), idle(port()), silent(port()), lazy(port());
+    bool in_time = slow.send("GET /metadata/1.ro") && idle.get("/metadata/1.root.json").status == 200;
+    // More than the kernel buffers, and nothing is taken.
+    for (int i = 0; i < 20; ++i) in_time = lazy.send("GET /targets/a/large HTTP/1.1\r\nHost: x\r\n\r\n") && in_time;
+    in_time = slow.receive().status == 408 && in_time;
+    EXPECT_TRUE(idle.is_closed());
+    EXPECT_TRUE(silent.is_closed());
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (server_->counters().connections > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    EXPECT_EQ(server_->counters().connections, 0u);
+    return in_time;
+  };
+  // On a slow computer some may be ended before they have begun.
+  EXPECT_TRUE(all_are_ended(std::chrono::seconds(1)) || all_are_ended(std::chrono::seconds(10)));
 }
 
 TEST_F(PointServer, turns_away_what_is_too_many) {
@@ -343,7 +345,7 @@ TEST_F(PointServer, says_of_no_file_that_it_is_not_there_when_the_next_version_m
   start();
   Client client(port());
   ASSERT_EQ(client.get("/metadata/9.snapshot.json").status, 404);
-  std::thread leaving([&] { server_->drain(std::chrono::seconds(20)); });
+  std::thread leaving([&] { server_->drain(kPatience); });
   for (;;) {
     const auto got = client.get("/metadata/9.snapshot.json");
     if (got.status == 0) break;   // closed: the client asks whoever listens now
@@ -383,7 +385,7 @@ TEST_F(PointServer, gives_its_sockets_away_and_ends_what_is_under_way) {
     auto next = Server::start(settings_, {{}, {}, std::make_shared<Catalogue>(std::move(catalogue.value()))}, std::move(sockets));
     ASSERT_TRUE(next) << next.error().message;
     EXPECT_EQ((*next)->addresses(), addresses);
-    std::thread leaving([&] { server_->drain(std::chrono::seconds(20)); });
+    std::thread leaving([&] { server_->drain(kPatience); });
     // Who comes now is served by the one or the other; from the first request on, with all that is published.
     for (int i = 0; i < 20; ++i) EXPECT_TRUE(Client(where, which == 1).get("/targets/a/small").body == small_);
     EXPECT_TRUE(slow.receive().body == large_);  // what was begun is ended

@@ -16,7 +16,7 @@
 
 namespace distribution_point {
 
-inline constexpr std::chrono::seconds kPatience(20);
+inline constexpr std::chrono::seconds kPatience(60);
 
 class Client {
  public:
