@@ -129,7 +129,7 @@ class Watch : public ::testing::Test {
  protected:
   void wait_for_reports(std::size_t count) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(told_.wait_for(lock, std::chrono::seconds(10), [&] { return reports_.size() >= count; }));
+    EXPECT_TRUE(told_.wait_for(lock, std::chrono::seconds(60), [&] { return reports_.size() >= count; }));
   }
   std::size_t reports() {
     const std::lock_guard lock(mutex_);
@@ -160,13 +160,23 @@ TEST_F(Watch, tells_of_a_call_that_does_not_return_once) {
 }
 
 TEST_F(Watch, says_nothing_of_many_short_calls) {
-  CallWatch watch(*timers_, milliseconds(50), note_);
-  // For longer than the budget, but no single call is.
-  for (const auto end = std::chrono::steady_clock::now() + milliseconds(200); std::chrono::steady_clock::now() < end;) {
-    watch.begin("on_message");
-    watch.end();
+  using Clock = std::chrono::steady_clock;
+  // For longer than the budget, but no single call is; where a busy computer makes one, once more.
+  for (int tries = 0; tries < 100; ++tries) {
+    const auto before = reports();
+    CallWatch watch(*timers_, milliseconds(50), note_);
+    Clock::duration longest{};
+    for (const auto end = Clock::now() + milliseconds(200); Clock::now() < end;) {
+      const auto began = Clock::now();
+      watch.begin("on_message");
+      watch.end();
+      longest = std::max(longest, Clock::now() - began);
+    }
+    if (longest > milliseconds(30)) continue;
+    EXPECT_EQ(reports(), before);
+    return;
   }
-  EXPECT_EQ(reports(), 0u);
+  FAIL() << "there were no short calls";
 }
 
 TEST(LogGate, lets_a_hundred_through_a_second_and_counts_the_rest) {

@@ -66,6 +66,7 @@ TEST_F(KsnClientPlugin, directives_stop_or_restrict_what_is_asked_until_their_da
 TEST_F(KsnClientPlugin, directives_end_by_themselves_when_their_date_comes) {
   start();
   accept_and_be_greeted();
+  ASSERT_TRUE(state().in_use());
   // On a slow computer it may be over before anybody looks.
   for (std::time_t seconds = 2; state().in_use(); seconds *= 2) {
     ASSERT_LT(seconds, 40);

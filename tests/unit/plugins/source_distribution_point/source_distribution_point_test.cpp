@@ -92,7 +92,7 @@ TEST_P(InTheMiddle, the_next_point_goes_on_with_the_rest_and_the_ill_one_rests) 
   begin({at(a), at(b)});
   auto request = fetch_of("points", "targets/f");
   request.set_max_bytes(content.size());
-  request.set_stall_timeout_ms(300);
+  request.set_stall_timeout_ms(GetParam().stalls ? 3000 : 20'000);
   const auto got = fetch(request);
   ASSERT_EQ(got.answer.status, PICKET_OK) << got.answer.payload;
   EXPECT_EQ(got.answer.stream, content);
