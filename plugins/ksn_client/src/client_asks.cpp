@@ -173,8 +173,9 @@ void Client::send_from_outbox() {
   }
   auto shared = std::make_shared<const Outbox::Message>(std::move(*message));
   auto held = std::make_shared<v1::ContentReply>();
+  // A page of a web server before KSN says nothing of the message: it is kept.
   const auto accept = [held, content = shared->is_content()](const ksn_channel::Answer& answer, const Way&) -> Result<> {
-    if (content && !held->ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
+    if (content ? !held->ParseFromString(answer.body) : !v1::Accepted().ParseFromString(answer.body)) return fail(Code::unavailable, "its answer is malformed");
     return {};
   };
   const auto done = [this, shared, held, beginnings](Result<> result) { sent_from_outbox(*shared, beginnings, std::move(result), shared->is_content() ? held.get() : nullptr); };

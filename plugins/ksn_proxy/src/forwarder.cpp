@@ -43,8 +43,8 @@ std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
 
 // What a KSN says of itself, or of a message. Else somebody before it speaks, and the message may still be wanted, but for what even he finds
 // wrong with the message.
-bool is_an_answer(const Posted& posted) {
-  return posted.status == 400 || posted.status == 413 || (posted.status < 500 && posted.status != 429 && is_word_of_ksn(posted));
+bool is_an_answer(MessageKind kind, const Posted& posted) {
+  return posted.status == 400 || posted.status == 413 || (posted.status < 500 && posted.status != 429 && is_word_of_ksn(path_of(kind), posted));
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
       const std::lock_guard lock(mutex_);
       passing_bytes_ -= held->body.size();
     }
-    if (posted && is_an_answer(*posted)) {
+    if (posted && is_an_answer(kind, *posted)) {
       {
         const std::lock_guard lock(mutex_);
         ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
@@ -387,25 +387,30 @@ void Forwarder::write(std::vector<Queued> queued) {
   if (!last) say(cat("statistics or content of a device was refused: ", last.error().message));
 }
 
+// The oldest message has arrived, or is given up.
+void Forwarder::done(std::uint64_t ForwarderCounters::*counter, std::string_view why_given_up) {
+  const bool arrived = why_given_up.empty();
+  if (!arrived) say(why_given_up);
+  if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
+  refused_.reset();
+  const std::lock_guard lock(mutex_);
+  if (arrived) taken();
+  forget_oldest(arrived);
+  ++(counters_.*counter);
+  counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
+  in_flight_ = false;
+}
+
 void Forwarder::send_oldest() {
   auto front = outbox_.front();
-  const auto drop = [&](std::string_view why, std::uint64_t ForwarderCounters::*counter) {
-    say(why);
-    if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
-    const std::lock_guard lock(mutex_);
-    forget_oldest(false);
-    ++(counters_.*counter);
-    counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
-    in_flight_ = false;
-  };
-  if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::unreadable);
+  if (!front) return done(&ForwarderCounters::unreadable, cat("a message that waited is lost: ", front.error().message));
   if (!*front) {
     const std::lock_guard lock(mutex_);
     in_flight_ = false;
     return;
   }
   oldest_ = std::move(**front);
-  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) return drop("messages that waited too long for the KSN are given up", &ForwarderCounters::expired);
+  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) return done(&ForwarderCounters::expired, "messages that waited too long for the KSN are given up");
   parts_.upstream.post(path_of(oldest_.kind), oldest_.body, settings_.deadline, [this](Result<Posted> posted) {
     const std::lock_guard lock(mutex_);
     sent_ = std::make_unique<Result<Posted>>(std::move(posted));
@@ -413,9 +418,21 @@ void Forwarder::send_oldest() {
   });
 }
 
+// True when a server before the KSN refuses the oldest message and it alone: others arrived while it was refused again and again.
+bool Forwarder::is_refused_alone() {
+  const auto now = SteadyClock::now();
+  const std::lock_guard lock(mutex_);
+  if (!refused_) refused_ = Refused{now, counters_.passed_on};
+  return now - refused_->since >= settings_.patience && counters_.passed_on > refused_->passed_on;
+}
+
 void Forwarder::on_sent(Result<Posted> posted) {
-  if (!posted || !is_an_answer(*posted)) {
-    if (posted && posted->status < 500 && posted->status != 429) say(cat("messages wait: the KSN's server answers with HTTP status ", std::to_string(posted->status), ", which is no word of a KSN"));
+  if (!posted || !is_an_answer(oldest_.kind, *posted)) {
+    const bool is_strange = posted && posted->status < 500 && posted->status != 429;
+    const auto status = is_strange ? std::to_string(posted->status) : "";
+    if (is_strange && is_refused_alone())
+      return done(&ForwarderCounters::refused_by_ksn, cat("a message that waited is given up: others arrive, to this one the KSN's server answers with HTTP status ", status));
+    if (is_strange) say(cat("messages wait: the KSN's server answers with HTTP status ", status, ", which is no word of a KSN"));
     auto pause = std::max<std::chrono::milliseconds>(settings_.pause, std::chrono::seconds(parts_.upstream.rests_for()));
     v1::Refusal refusal;
     if (posted && posted->body.size() < 4096 && refusal.ParseFromString(posted->body))
@@ -424,21 +441,17 @@ void Forwarder::on_sent(Result<Posted> posted) {
     next_try_ = SteadyClock::now() + pause;
     return;
   }
-  bool arrived = posted->status == 200;
-  std::string why = arrived ? "" : cat("the KSN refuses a message that waited: HTTP status ", std::to_string(posted->status));
-  if (v1::Refusal refusal; !arrived && posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty()) why = cat("the KSN refuses a message that waited: ", refusal.text());
-  if (v1::ContentRequest content; arrived && oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
-    v1::ContentReply reply;
-    arrived = reply.ParseFromString(posted->body) && (reply.complete() || reply.held() >= content.offset() + content.part().size());
-    if (!arrived) why = "the KSN has lost the beginning of a file of which parts waited";
+  if (posted->status != 200) {
+    v1::Refusal refusal;
+    const bool says_why = posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty();
+    return done(&ForwarderCounters::refused_by_ksn, cat("the KSN refuses a message that waited: ", says_why ? refusal.text() : cat("HTTP status ", std::to_string(posted->status))));
   }
-  if (!arrived) say(why);
-  if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
-  const std::lock_guard lock(mutex_);
-  if (arrived) taken();
-  forget_oldest(arrived);
-  ++(arrived ? counters_.delivered : counters_.refused_by_ksn);
-  counters_.outbox = outbox_.counters();
+  if (v1::ContentRequest content; oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
+    v1::ContentReply reply;
+    if (!reply.ParseFromString(posted->body) || (!reply.complete() && reply.held() < content.offset() + content.part().size()))
+      return done(&ForwarderCounters::refused_by_ksn, "the KSN has lost the beginning of a file of which parts waited");
+  }
+  done(&ForwarderCounters::delivered, {});
 }
 
 ForwarderCounters Forwarder::counters() const {

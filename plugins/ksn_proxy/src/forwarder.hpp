@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -27,6 +28,7 @@ struct ForwarderSettings {
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
+  std::chrono::milliseconds patience{3'600'000};    // with a message that a server before the KSN refuses, while it lets others pass: then it is given up, too
   std::vector<std::string> ksn{};                   // the ids of its keys: what waits for a KSN that has none of them is not for this one; none: any KSN's
   std::size_t most_queued = 1000;                   // messages before the disk
   std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
@@ -75,6 +77,10 @@ class Forwarder {
     std::string peer, licence;
     ksn_server::Reply reply;
   };
+  struct Refused {
+    std::chrono::steady_clock::time_point since;
+    std::uint64_t passed_on;      // of the others, then
+  };
   struct Queued {
     Message message;
     From from;
@@ -86,6 +92,8 @@ class Forwarder {
   void write(std::vector<Queued> queued);
   void send_oldest();
   void on_sent(picket::Result<Posted> posted);
+  [[nodiscard]] bool is_refused_alone();
+  void done(std::uint64_t ForwarderCounters::*counter, std::string_view why_given_up);
   void taken();           // something, by the KSN; under the lock
   void give_up_others(std::size_t count, std::string_view why);
   [[nodiscard]] std::uint64_t bytes_of_others() const;
@@ -120,6 +128,7 @@ class Forwarder {
   std::deque<OtherOutbox> others_;                  // of other KSNs, until this one has taken something, or needs the room
   std::deque<PutAside> aside_;                      // until anybody's messages need the room
   Message oldest_;                                  // the one in flight
+  std::optional<Refused> refused_;                  // the oldest, by a server before the KSN
   std::thread thread_;
 };
 
