@@ -4,7 +4,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "outbox.hpp"
 #include "outbox_folders.hpp"
 #include "upstream.hpp"
+#include "waiting.hpp"
 
 namespace ksn_proxy {
 
@@ -61,18 +61,6 @@ class Forwarder {
   [[nodiscard]] ForwarderCounters counters() const;
 
  private:
-  using Piece = std::pair<std::string, std::uint64_t>;  // of a file: digest, first byte
-  struct Part {                   // what a message brings; statistics: of no piece
-    Piece piece;
-    std::uint64_t begin = 0, end = 0;
-    std::string peer{};           // whose share it is in; empty: of a time before the start
-    std::uint64_t bytes = 0;
-  };
-  // How much of a piece is here or there without a gap.
-  struct Held {
-    std::uint64_t until = 0;      // from the first byte on
-    std::size_t messages = 0;     // that wait
-  };
   struct From {                   // a device's message
     std::string peer, licence;
     ksn_server::Reply reply;
@@ -99,12 +87,6 @@ class Forwarder {
   [[nodiscard]] std::uint64_t bytes_of_others() const;
   std::uint64_t keep_aside(std::uint64_t needed);  // as much as fits beside so many bytes, and that is how many
   void make_room(const Message& message);
-  [[nodiscard]] static Part part_of(const Message& message);
-  void remember(Part part);
-  void forget_oldest(bool arrived);
-  void forget_newest(std::uint64_t count);
-  void release(const Part& part);
-  void give_back(const std::string& peer, std::uint64_t bytes);  // of its share
   [[nodiscard]] bool already_has(const Message& message, std::string& answer);
   void say(std::string_view text);
 
@@ -114,9 +96,7 @@ class Forwarder {
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
   std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
-  std::deque<Part> waiting_;                        // what is in the outbox, oldest first
-  std::map<Piece, Held> held_;
-  std::map<std::string, std::uint64_t, std::less<>> shares_;  // by address: bytes that wait
+  Waiting waiting_;                                 // what is in the outbox
   ForwarderCounters counters_;
   bool is_taken_ = false;
   bool over_ = false, sends_ = true, in_flight_ = false;
