@@ -88,12 +88,12 @@ void CtlPicketd::on_cancel(bus::RequestId) {
 
 bool CtlPicketd::wait_for_cancel() {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return cancelled_; });
+  return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return cancelled_; });
 }
 
 bool CtlPicketd::wait_for_request() {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return requested_; });
+  return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return requested_; });
 }
 
 CtlRan run_ctl(std::vector<std::string> arguments, const core::CancelToken& cancel, std::int64_t now) {

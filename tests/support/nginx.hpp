@@ -33,7 +33,7 @@ class Nginx {
   // "GET /path 200 1234" (status, body bytes sent), one per finished request. nginx writes a line after the client has its answer:
   // wait_for_requests looks again until there are `count` or the time is over.
   [[nodiscard]] std::vector<std::string> requests() const;
-  [[nodiscard]] std::vector<std::string> wait_for_requests(std::size_t count, std::chrono::milliseconds time = std::chrono::seconds(5)) const;
+  [[nodiscard]] std::vector<std::string> wait_for_requests(std::size_t count, std::chrono::milliseconds time = std::chrono::seconds(60)) const;
   // What nginx complained about.
   [[nodiscard]] std::string error_log() const { return process_.log(); }
   void stop() { process_.end(); }  // connections are cut; the port is free again

@@ -99,7 +99,7 @@ Result<> ServerProcess::start(const std::vector<std::string>& arguments, const f
   if (pid == 0) become_server(argv.data(), envp.data(), log_.c_str());
   ::setpgid(pid, pid);  // whoever comes first
   pid_ = pid;
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
   while (!is_ready()) {
     int status = 0;
     if (::waitpid(pid, &status, WNOHANG) == pid) {
@@ -109,7 +109,7 @@ Result<> ServerProcess::start(const std::vector<std::string>& arguments, const f
     }
     if (std::chrono::steady_clock::now() > deadline) {
       kill();
-      return fail(Code::timeout, cat(arguments.front(), " did not start within 20 s: ", this->log()));
+      return fail(Code::timeout, cat(arguments.front(), " did not start within 60 s: ", this->log()));
     }
     std::this_thread::sleep_for(2ms);
   }

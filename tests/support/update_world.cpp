@@ -189,7 +189,7 @@ std::vector<FakeConsumer::Seen> FakeConsumer::seen() const {
 
 bool FakeConsumer::wait_for(std::size_t count) const {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return seen_.size() >= count; });
+  return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return seen_.size() >= count; });
 }
 
 void FakeConsumer::on_request(bus::RequestId id, const bus::MessagePtr& message) {
