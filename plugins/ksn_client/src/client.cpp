@@ -59,17 +59,10 @@ Client::Client(Host host, std::unique_ptr<ksn_channel::Channel> channel) : host_
 Result<std::unique_ptr<Client>> Client::start(Host host, Settings settings) {
   PICKET_LET(channel, ksn_channel::Channel::start());
   std::unique_ptr<Client> self(new Client(std::move(host), std::move(channel)));
-  std::string told;
-  self->consent_ = Consent::load(self->host_.keep, told);
-  if (!told.empty()) self->host_.log(true, told);
-  const auto now = self->host_.now();
-  self->situation_.changed = now;
-  if (const auto kept = self->host_.keep.load(kDirectives)) {
-    // Until the agent hands over the set again: a restart must not let out what is stopped.
-    if (auto directives = Directives::parse(*kept)) {
-      self->situation_.directives = std::move(*directives);
-      self->situation_.directives_since = now;
-    }
+  self->situation_.changed = self->host_.now();
+  if (const auto read = self->read_kept(); !read) {
+    self->situation_.unread = read.error().message;
+    self->host_.log(true, cat("nobody is asked for now: ", read.error().message));
   }
   self->put_in_force(self->derive_at_start(std::move(settings)));
   self->ticker_ = std::thread([raw = self.get()] { raw->run(); });
@@ -314,7 +307,7 @@ void Client::refresh() {
     std::unique_lock lock(mutex_);
     const bool on = situation_.is_on();
     policy.local = local_;
-    if (on && situation_.no_lists.empty()) policy.cache = cache_;  // switched off, KSN's word counts no more, nor where it might be overruled
+    if (on && situation_.why_nobody().empty()) policy.cache = cache_;  // switched off, KSN's word counts no more, nor where it might be overruled
     if (provider_) policy.ksn = provider_->name;
     policy.private_ksn = situation_.private_ksn;
     policy.file_prefix = settings_.file_prefix_bytes;
@@ -326,10 +319,11 @@ void Client::refresh() {
     limits.most_bytes = settings_.content_bytes;
     limits.most_bytes_per_day = settings_.content_bytes_per_day;
     limits.local = local_;
+    const bool is_known = situation_.unread.empty() && outbox_->is_read();
     wake_ = true;
     lock.unlock();
     checker_->use(std::move(policy));
-    outbox_->use(std::move(limits), sums(), host_.now());
+    if (is_known) outbox_->use(std::move(limits), sums(), host_.now());  // else what waits stays, and waits
   }
   tick_.notify_all();
   host_.changed();
