@@ -95,7 +95,10 @@ class TimerThread final : public Timers {
       if (found = timers_.find(id); found != timers_.end()) {  // not cancelled meanwhile
         auto& timer = found->second;
         timer.callback = std::move(callback);
-        timer.due = std::max(timer.due + timer.period, steady_clock::now());  // after a long stop: no burst to catch up
+        // After a long stop: none to catch up, not even one, which would find no time passed since the last.
+        const auto now = steady_clock::now();
+        timer.due += timer.period;
+        if (timer.due <= now) timer.due = now + timer.period;
         order_.emplace(timer.due, id);
       }
     if (callback) {

@@ -135,7 +135,7 @@ void held_of_a_file(std::string_view bytes) {
   wish.set_digest(digest);
   wish.set_type("");
   std::string told;
-  Outbox outbox({[](std::string_view) { return std::optional<std::string>(); }, [](std::string_view, std::string_view) { return true; }}, told);
+  Outbox outbox({[](std::string_view) -> picket::Result<std::string> { return picket::fail(picket::Code::not_found, "nothing"); }, [](std::string_view, std::string_view) { return true; }}, told);
   outbox.use({true, std::chrono::hours(24), {"executable"}, 1 << 20, 8 << 20}, {}, kNow);
   outbox.seen(digest, (folder.path / "program").native());
   if (!outbox.wish(wish)) std::abort();

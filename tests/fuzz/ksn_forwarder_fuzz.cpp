@@ -32,7 +32,7 @@ class Liar final : public ksn_proxy::Upstream {
   std::string answer;
 };
 
-constexpr int kStatuses[] = {200, 200, 403, 409, 503, 429, 302, 500};
+constexpr int kStatuses[] = {200, 400, 403, 409, 503, 429, 302, 500};
 int no_flush(int) { return 0; }
 
 struct Proxy {
@@ -110,8 +110,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (proxy.forwarder->counters().outbox.waiting == 0 || proxy.forwarder->counters().outbox.damaged != 0) std::abort();
     proxy.liar.away = false;
     proxy.start();
-    // What the KSN answers for good, ends it: delivered or given up.
-    const bool for_good = proxy.liar.status < 500 && proxy.liar.status != 429;
+    // A word of the KSN ends it: delivered or given up. What is none ends nothing, but for what even a web server finds wrong with a message.
+    const auto status = proxy.liar.status;
+    const bool for_good = status == 400 || status == 413 || (status < 500 && status != 429 && ksn_proxy::is_word_of_ksn(path, {status, proxy.liar.answer}));
     while (for_good && proxy.forwarder->counters().outbox.waiting > 0) std::this_thread::yield();
   }
   return 0;

@@ -276,7 +276,7 @@ TEST_F(KsnRedis, says_which_node_is_missing_when_none_answers) {
   for (const std::size_t node : {0, 1, 2}) nodes_->kill(node);
   const auto started = Clock::now();
   const auto result = wrong({0});
-  EXPECT_LT(Clock::now() - started, std::chrono::seconds(10));
+  EXPECT_LT(Clock::now() - started, std::chrono::seconds(30));
   EXPECT_TRUE(result.find("Redis") != result.npos) << result;
 }
 

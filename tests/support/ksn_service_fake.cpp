@@ -186,6 +186,9 @@ void KsnServiceFake::serve(const std::string& path, const std::string& body, ksn
     case Mood::full:
       if (path != "/ksn/v1/statistics" && path != "/ksn/v1/content") break;
       return std::move(reply).send(429, ksn_server::refusal(Why::TOO_MANY, "as much waits here of this device as may wait of one", 60));
+    case Mood::page:
+      if (path != "/ksn/v1/statistics" && path != "/ksn/v1/content") break;
+      return std::move(reply).send(200, "<html>Welcome</html>");
     case Mood::licence_unknown: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_UNKNOWN, "this licence is not known", 1));
     case Mood::licence_expired: return std::move(reply).send(403, ksn_server::refusal(Why::LICENCE_EXPIRED, "it ended yesterday", 1));
     case Mood::malformed: return std::move(reply).send(200, "\xff\xff\xff not protobuf");

@@ -27,7 +27,8 @@ namespace ksn_v1 = picket::ksn::v1;
 class KsnServiceFake {
  public:
   // puts_aside: a proxy whose line is down takes statistics and files, and answers nothing. full: it has no more room for them, and answers.
-  enum class Mood { honest, silent, unavailable, puts_aside, full, malformed, truncated, too_few, other_question, forged, stale, future, licence_unknown, licence_expired, huge, other_ksn, wrong_prefix };
+  // page: a web server before it answers statistics and files with a page of its own.
+  enum class Mood { honest, silent, unavailable, puts_aside, full, page, malformed, truncated, too_few, other_question, forged, stale, future, licence_unknown, licence_expired, huge, other_ksn, wrong_prefix };
 
   // `folder` gets provider.dsse, keys/provider.pub.json and certificate.pem.
   KsnServiceFake(const std::filesystem::path& folder, std::string name = "Test KSN", bool private_ksn = true);

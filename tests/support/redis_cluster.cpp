@@ -23,7 +23,7 @@ std::string text_of(const redisReply& reply) {
 
 Result<> RedisNodes::launch(Node& node) {
   const auto port = std::to_string(node.port), certificate = this->certificate(), key = (folder_ / "tls.key").native();
-  std::vector<std::string> words{"/usr/bin/redis-server", "--cluster-port", std::to_string(node.bus), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000",
+  std::vector<std::string> words{"/usr/bin/redis-server", "--cluster-port", std::to_string(node.bus), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", options_.replicas ? "4000" : "10000",
                                  "--cluster-require-full-coverage", "no", "--dir", node.folder, "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--protected-mode", "no"};
   if (options_.tls)
     words.insert(words.end(), {"--port", "0", "--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no", "--tls-cluster", "yes",
@@ -109,7 +109,7 @@ std::string RedisNodes::addresses() const {
 }
 
 Result<std::string> RedisNodes::say(std::size_t node, const std::vector<std::string>& words) const {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   PICKET_LET(connection, ksn_store::RedisConnection::open(address(node), access_, until));
   PICKET_LET(reply, connection->ask(words, until));
   auto out = text_of(*reply);

@@ -1,3 +1,4 @@
+#include "base/bytes.hpp"
 #include "ksn/limits.hpp"
 #include "ksn_server/server.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -9,7 +10,7 @@ namespace v1 = picket::ksn::v1;
 std::string refusal(v1::Refusal_Why why, std::string_view text, std::uint32_t retry_after_seconds) {
   v1::Refusal out;
   out.set_why(why);
-  out.set_text(std::string(text.substr(0, picket::ksn::kMostTextBytes)));
+  out.set_text(std::string(picket::whole_characters(picket::as_utf8(text), picket::ksn::kMostTextBytes)));
   out.set_retry_after_seconds(retry_after_seconds);
   return out.SerializeAsString();
 }

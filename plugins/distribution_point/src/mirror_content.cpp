@@ -14,13 +14,8 @@
 namespace distribution_point {
 namespace {
 
-using picket::Code;
 using picket::Digest;
-using picket::Result;
-using picket::cat;
-using picket::fail;
 using picket::fail_errno;
-namespace trust = picket::trust;
 
 // Below "targets/", each byte that is not plain percent-encoded: what sources are asked for.
 std::string url_path(std::string_view path) { return cat("targets/", picket::percent_encoded(path, "/")); }

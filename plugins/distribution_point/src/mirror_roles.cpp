@@ -6,12 +6,6 @@
 
 namespace distribution_point {
 
-using picket::Code;
-using picket::Result;
-using picket::cat;
-using picket::fail;
-namespace trust = picket::trust;
-
 namespace {
 
 // Of each component whose role is among a set's metadata: what it signs, or nullptr where that is damaged.

@@ -12,6 +12,15 @@
 
 namespace distribution_point {
 
+using picket::Code;
+using picket::Result;
+using picket::cat;
+using picket::fail;
+namespace trust = picket::trust;
+
+// Whose wishes count for more than a device's.
+inline constexpr std::string_view kOfSettings = "settings", kOfAgent = "agent";
+
 // Metadata through the road that is being tried.
 class Mirror::Fetcher : public picket::trust::Fetcher {
  public:

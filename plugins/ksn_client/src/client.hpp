@@ -100,7 +100,9 @@ class Client {
   std::size_t fall_silent(const std::string& why);             // what waits is thrown away
   void refresh();                                              // after consent, switch, settings or directives changed
   [[nodiscard]] bool consent_changed();                        // under the lock; true: KSN went off
+  [[nodiscard]] Result<bool> read_kept();                      // what was decided, and directives; true: another decision. Under the lock
   void look_at_consent();                                      // a version of this plugin that runs beside this one may have been told something
+  void look_at_outbox();                                       // where it could not be read at the start
   void name_asker();
   // A clock that was a day ahead or more: an id made by it would be kept for so much longer.
   [[nodiscard]] static bool is_of_later(std::int64_t made, std::int64_t now) { return made > now + 86'400; }
@@ -120,6 +122,7 @@ class Client {
   Settings settings_;
   Consent consent_;
   Situation situation_;
+  bool has_directives_ = false;                                // they were read, or handed over
   std::optional<picket::ksn::Provider> provider_;
   std::string envelope_, proxy_certificate_;                   // as they were read; empty: none
   std::vector<picket::FileStamp> files_seen_;                  // of the provider and the proxy's certificate, as they were looked at last, good or not

@@ -72,6 +72,7 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
 
 namespace {
 constexpr std::int64_t kLooksSeconds = 60;  // at the provider file, while all is not well, and at local lists
+constexpr std::int64_t kReadsSeconds = 5;   // what is kept, while it cannot be read
 }
 
 void Client::run() {
@@ -80,11 +81,12 @@ void Client::run() {
     wake_ = false;
     lock.unlock();
     look_at_consent();
+    look_at_outbox();
     const auto rests = std::chrono::ceil<std::chrono::seconds>(line_->until_next_attempt()).count();
     lock.lock();
     const auto now = host_.now();
     mind_the_clock(now);
-    const bool on = situation_.is_on() && situation_.has_provider && situation_.no_lists.empty();
+    const bool on = situation_.is_on() && situation_.has_provider && situation_.why_nobody().empty();
     const bool greets = on && greeting_ == 0 && rests == 0 && situation_.directives.permits("hello", now) && now >= greets_at();
     const bool sends = on && !outbox_busy_ && settings_.extended && now >= outbox_rests_until_;
     const auto files = files_of(settings_);
@@ -122,9 +124,17 @@ void Client::run() {
     }
     if (!situation_.has_provider && !settings_.provider_file.empty()) consider(greet_at_);
     if (!on || !lists.empty()) consider(soon);  // lists count while KSN is off, too, and a version that runs beside this one may be told to switch it on
+    if (!situation_.unread.empty() || !outbox_->is_read()) consider(now + kReadsSeconds);
     consider(changes_at(situation_, now));
     tick_.wait_for(lock, std::chrono::seconds(std::max<std::int64_t>(next - now, 1)), [this] { return stopping_ || wake_; });
   }
+}
+
+void Client::look_at_outbox() {
+  std::string told = "what waits to be sent to KSN can be read now";
+  if (outbox_->is_read() || !outbox_->read(told)) return;
+  host_.log(true, told);
+  refresh();
 }
 
 void Client::greet() {
@@ -173,8 +183,9 @@ void Client::send_from_outbox() {
   }
   auto shared = std::make_shared<const Outbox::Message>(std::move(*message));
   auto held = std::make_shared<v1::ContentReply>();
+  // A page of a web server before KSN says nothing of the message: it is kept.
   const auto accept = [held, content = shared->is_content()](const ksn_channel::Answer& answer, const Way&) -> Result<> {
-    if (content && !held->ParseFromString(answer.body)) return fail(Code::invalid, "its answer is malformed");
+    if (content ? !held->ParseFromString(answer.body) : !v1::Accepted().ParseFromString(answer.body)) return fail(Code::unavailable, "its answer is malformed");
     return {};
   };
   const auto done = [this, shared, held, beginnings](Result<> result) { sent_from_outbox(*shared, beginnings, std::move(result), shared->is_content() ? held.get() : nullptr); };

@@ -61,6 +61,10 @@ Result<v1::DecideReply> Client::decide(const v1::DecideRequest& request) {
   Result<> decided;
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
+    if (request.accept() && !situation_.unread.empty()) {
+      decided = fail(Code::io, situation_.unread);  // a switch that users may not turn could lie there
+      return;
+    }
     decided = consent_.decide(host_.keep, ships, request.accept(), request.who(), host_.now(), settings_.user_may_switch);
     went_off = consent_changed();
   });
@@ -85,6 +89,8 @@ Result<v1::SwitchReply> Client::switch_to(const v1::SwitchRequest& request) {
       switched = fail(Code::denied, "policy does not let users switch KSN");
     } else if (request.on() && !settings_.enabled) {
       switched = fail(Code::denied, "policy forbids KSN");
+    } else if (request.on() && !situation_.unread.empty()) {
+      switched = fail(Code::io, situation_.unread);
     } else if (request.on() && consent_.accepted() == nullptr) {
       switched = fail(Code::denied, "the KSN statement is not accepted: picketctl ksn statement show, then accept");
     } else {

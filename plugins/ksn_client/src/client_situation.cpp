@@ -28,17 +28,37 @@ bool Client::consent_changed() {
   return was_on && !is_on;
 }
 
+Result<bool> Client::read_kept() {
+  std::string told;
+  PICKET_LET(is_new, consent_.read(host_.keep, told));
+  if (!told.empty()) host_.log(true, told);
+  if (has_directives_) return is_new;
+  const auto kept = host_.keep.load(kDirectives);
+  if (!kept && kept.error().code != Code::not_found) return fail(kept.error(), "KSN's directives cannot be read");
+  has_directives_ = true;
+  if (!kept) return is_new;
+  // Until the agent hands over the set again: a restart must not let out what is stopped.
+  if (auto directives = Directives::parse(*kept)) {
+    situation_.directives = std::move(*directives);
+    situation_.directives_since = host_.now();
+  }
+  return is_new;
+}
+
 void Client::look_at_consent() {
-  bool is_overtaken = false, went_off = false;
+  bool is_news = false, went_off = false;
   std::string told = "what was decided about KSN is read again: another process of this plugin was told";
   gate_->change([&] {
     const std::lock_guard lock(mutex_);
-    is_overtaken = consent_.is_overtaken(host_.keep);
-    if (!is_overtaken) return;
-    consent_ = Consent::load(host_.keep, told);
-    went_off = consent_changed();
+    const auto is_new = read_kept();
+    auto unread = is_new ? std::string() : is_new.error().message;
+    is_news = (is_new && *is_new) || unread != situation_.unread;
+    if (!unread.empty()) told = cat("nobody is asked for now: ", unread);
+    else if (!situation_.unread.empty()) told = cat("what could not be read is read now (", situation_.unread, ")");
+    situation_.unread = std::move(unread);
+    if (is_news) went_off = consent_changed();
   });
-  if (!is_overtaken) return;
+  if (!is_news) return;
   host_.log(true, told);
   if (went_off) fall_silent("KSN was switched off");
   refresh();
@@ -62,7 +82,7 @@ Situation Client::situation() {
     out = situation_;
     is_set = !settings_.provider_file.empty();
     // A computer that slept has slept through it: who looks need not wait for the ticker's clock, which slept too.
-    if (out.is_on() && out.has_provider && out.no_lists.empty() && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
+    if (out.is_on() && out.has_provider && out.why_nobody().empty() && greeting_ == 0 && next.count() == 0 && out.directives.permits("hello", now) && now > greets_at()) {
       wake_ = true;
       tick_.notify_all();
     }
@@ -86,12 +106,12 @@ std::string Client::forbids(std::string_view what) {
   const std::lock_guard lock(mutex_);
   const auto now = host_.now();
   if (!situation_.is_on()) return status_of(situation_, now).line();
-  if (consent_.is_overtaken(host_.keep)) {
+  if (!situation_.why_nobody().empty()) return situation_.why_nobody();
+  if (const auto is_overtaken = consent_.is_overtaken(host_.keep); !is_overtaken || *is_overtaken) {
     wake_ = true;
     tick_.notify_all();
-    return "what was decided about KSN is read again";
+    return is_overtaken ? "what was decided about KSN is read again" : is_overtaken.error().message;
   }
-  if (!situation_.no_lists.empty()) return situation_.no_lists;
   if (!situation_.has_provider) return situation_.no_provider;
   if ((what == "statistics" || what == "content") && !situation_.extended) return "only asked in extended mode";
   if (!situation_.directives.permits(what, now)) return cat("KSN's directives: ", status_of(situation_, now).cause());
@@ -166,6 +186,7 @@ Result<> Client::direct(const std::string& folder, std::uint64_t release) {
     stops = directives.in_force(now);
     if (situation_.directives.mode != directives.mode) situation_.directives_since = now;
     situation_.directives = directives;
+    has_directives_ = true;
   });
   if (!host_.keep.store(kDirectives, text)) host_.log(true, "KSN's directives could not be kept: a restart may forget them for a moment");
   if (stops) {

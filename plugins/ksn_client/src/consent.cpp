@@ -46,6 +46,14 @@ Result<Consent::Decision> decision_of(const json::value& value) {
 
 std::string one_line(std::string_view text) { return picket::plain_line(text, 200); }
 
+// Empty: none.
+Result<std::string> record_in(const Keep& keep) {
+  auto record = keep.load(kRecord);
+  if (record) return record;
+  if (record.error().code == Code::not_found) return std::string();
+  return fail(std::move(record).error(), "the record of consent cannot be read");
+}
+
 }  // namespace
 
 Result<Statement> Statement::load(const std::string& folder, const std::string& language) {
@@ -78,19 +86,30 @@ std::vector<std::string> Statement::languages(const std::string& folder) {
   return out;
 }
 
-Consent Consent::load(const Keep& keep, std::string& told) {
+Result<bool> Consent::is_overtaken(const Keep& keep) const {
+  PICKET_LET(record, record_in(keep));
+  return record != record_;
+}
+
+Result<bool> Consent::read(const Keep& keep, std::string& told) {
+  PICKET_LET(record, record_in(keep));
+  if (record == record_) return false;
+  *this = in(record, told);
+  return true;
+}
+
+Consent Consent::in(const std::string& record, std::string& told) {
   Consent out;
-  const auto text = keep.load(kRecord);
-  if (!text) return out;
-  out.record_ = *text;
+  out.record_ = record;
+  if (record.empty()) return out;
   const auto bad = [&](std::string_view why) {
     told = cat("the record of the decision about the KSN statement is damaged (", why, "): KSN stays off until the statement is accepted again");
     Consent none;
-    none.record_ = *text;
+    none.record_ = record;
     return none;
   };
   boost::system::error_code error;
-  const auto value = json::parse(*text, error);
+  const auto value = json::parse(record, error);
   if (error || !value.is_object()) return bad("no JSON object");
   const auto& members = value.get_object();
   const auto *accepted = members.if_contains("accepted"), *last = members.if_contains("last"), *on = members.if_contains("on"), *by = members.if_contains("switched_by"),
@@ -109,8 +128,6 @@ Consent Consent::load(const Keep& keep, std::string& told) {
   if (!out.last_.accepted && out.last_.version == out.accepted_.version) out.accepted_ = {};
   return out;
 }
-
-bool Consent::is_overtaken(const Keep& keep) const { return keep.load(kRecord).value_or("") != record_; }
 
 bool Consent::store(const Keep& keep) {
   auto record = to_json();

@@ -28,10 +28,11 @@ class Consent {
     bool accepted = false;
   };
 
-  // A record that cannot be read is no consent; `told` says so in one line.
-  [[nodiscard]] static Consent load(const Keep& keep, std::string& told);
-  // Another record lies there than was read or stored: another version of this plugin, which this one will follow, was told something meanwhile.
-  [[nodiscard]] bool is_overtaken(const Keep& keep) const;
+  // True: another record lies there than was read or stored, and counts now. A damaged one is no consent; `told` says so in one line. Where none can be
+  // read now, which the error says, what was known goes on to be.
+  [[nodiscard]] Result<bool> read(const Keep& keep, std::string& told);
+  // The same without a change: another version of this plugin, which this one will follow, was told something meanwhile.
+  [[nodiscard]] Result<bool> is_overtaken(const Keep& keep) const;
 
   // Under which statement KSN is used, if any: declining a newer version does not end it, declining this one in any language does.
   [[nodiscard]] const Decision* accepted() const { return accepted_.accepted ? &accepted_ : nullptr; }
@@ -50,6 +51,7 @@ class Consent {
   [[nodiscard]] v1::Statement shown(const Statement* ships) const;
 
  private:
+  [[nodiscard]] static Consent in(const std::string& record, std::string& told);
   [[nodiscard]] std::string to_json() const;
   [[nodiscard]] bool store(const Keep& keep);
   [[nodiscard]] bool forget(const Keep& keep);

@@ -57,7 +57,7 @@ picket_status KsnClient::start(std::string_view settings_json, std::uint64_t rev
   auto settings = parse_settings(settings_json);
   if (!settings) return host_.fail(PICKET_E_INVALID, settings.error().message);
   Client::Host host;
-  host.keep.load = [this](std::string_view key) { return host_.load(key); };
+  host.keep.load = [this](std::string_view key) { return load(key); };
   host.keep.store = [this](std::string_view key, std::string_view value) { return host_.store(key, value) == PICKET_OK; };
   host.keep.forget = [this](std::string_view key) { return host_.forget(key) == PICKET_OK; };
   host.log = [this](bool warning, std::string_view text) { warning ? host_.warning(text) : host_.info(text); };
@@ -89,6 +89,14 @@ picket_status KsnClient::apply(std::string_view settings_json, std::uint64_t rev
 }
 
 void KsnClient::stop() { client_.reset(); }
+
+Result<std::string> KsnClient::load(std::string_view key) const {
+  std::string value;
+  const auto status = host_.load(key, value);
+  if (status == PICKET_OK) return value;
+  const auto code = status == PICKET_E_UNSUPPORTED ? Code::not_found : static_cast<Code>(-status);  // a host without storage keeps nothing
+  return fail(code, std::string(to_string(code)));
+}
 
 void KsnClient::on_timer(std::uint64_t timer) {
   if (timer == kPublishTimer && client_) publish();

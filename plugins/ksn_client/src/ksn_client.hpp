@@ -22,6 +22,7 @@ class KsnClient {
   void on_timer(std::uint64_t timer);
 
  private:
+  [[nodiscard]] Result<std::string> load(std::string_view key) const;
   void publish();
   void tell_ignored();
   [[nodiscard]] bool concern(std::string_view key, std::string_view level, std::string_view text);  // false: again soon

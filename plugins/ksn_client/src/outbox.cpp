@@ -240,7 +240,8 @@ std::size_t Outbox::empty() {
   const bool any = count != 0 || !period_counted_.empty() || period_began_ != 0 || !aside_.empty();
   forget();
   aside_.clear();
-  if (any || unsaved_) save();
+  if (any || unsaved_ || !is_read_) save();
+  is_read_ = true;
   return count;
 }
 

@@ -35,10 +35,13 @@ class Outbox {
   static constexpr std::size_t kMostAsideBytes = 2u << 20;
   static constexpr std::int64_t kKeepSeconds = 600;  // a crash loses at most so much of what was counted
 
-  // What is kept is read here. A record that cannot be read is dropped with one line.
+  // What is kept is read here. A damaged record is dropped with one line; where it cannot be read now, nothing is kept over it before read() or clear().
   // `warn`: why a file that KSN wishes for is not sent though it could be, and what is given up; not under a lock of the outbox.
   using Warn = std::function<void(std::string_view)>;
   Outbox(Keep keep, std::string& told, Warn warn = {});
+  // Again, where it could not be read: before use(). An error: it still cannot.
+  [[nodiscard]] Result<> read(std::string& told);
+  [[nodiscard]] bool is_read() const;
   // The counters' sums since the start.
   using Sums = std::map<std::string, std::uint64_t>;
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
@@ -125,6 +128,7 @@ class Outbox {
   [[nodiscard]] Result<> take_up(const std::string& record);
   [[nodiscard]] static std::size_t size_within(const std::string& record);  // what it takes where it lies in another
   [[nodiscard]] static std::size_t waiting_in(const std::deque<std::string>& records);  // statistics and files
+  std::size_t belong_to(std::vector<std::string> ksn, const Sums& sums, std::unique_lock<std::mutex> lock);
   [[nodiscard]] std::deque<std::string> put_aside(const std::vector<std::string>& ksn);
   void save();
 
@@ -138,7 +142,7 @@ class Outbox {
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
   std::int64_t period_began_ = 0, kept_at_ = 0;
-  bool unsaved_ = false;
+  bool unsaved_ = false, is_read_ = false;
   std::uint64_t emptied_ = 0;  // how often all was thrown away or put aside
   std::deque<Wish> wishes_;
   std::deque<Part> done_;     // sent, or not wanted when it was offered

@@ -11,21 +11,21 @@ bool share_one(const std::vector<std::string>& a, const std::vector<std::string>
 
 }  // namespace
 
-std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums) {
+std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums) { return belong_to(std::move(ksn), sums, std::unique_lock(mutex_)); }
+
+std::size_t Outbox::belong_to(std::vector<std::string> ksn, const Sums& sums, std::unique_lock<std::mutex> lock) {
   std::deque<std::string> lost;
   std::size_t out = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (ksn == ksn_) return 0;
-    if (!ksn_.empty() && !share_one(ksn_, ksn)) {
-      if (limits_.extended) (void)add(sums);
-      limits_.extended = false;
-      out = statistics_.size() + wishes_.size();
-      lost = put_aside(ksn);
-    }
-    ksn_ = std::move(ksn);
-    if (!lost.empty() || !aside_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
+  if (ksn == ksn_) return 0;
+  if (!ksn_.empty() && !share_one(ksn_, ksn)) {
+    if (limits_.extended) (void)add(sums);
+    limits_.extended = false;
+    out = statistics_.size() + wishes_.size();
+    lost = put_aside(ksn);
   }
+  ksn_ = std::move(ksn);
+  if (!lost.empty() || !aside_.empty() || !statistics_.empty() || !wishes_.empty() || !period_counted_.empty() || !done_.empty()) save();
+  lock.unlock();
   say_given_up("there is no room for all that waits for KSNs that were set before: what was left first", lost);
   return out;
 }

@@ -45,9 +45,25 @@ std::optional<Outbox::Part> Outbox::Part::of(std::string_view text) {
 }
 
 Outbox::Outbox(Keep keep, std::string& told, Warn warn) : keep_(std::move(keep)), warn_(std::move(warn)) {
+  if (auto done = read(told); !done) told = cat(done.error().message, ": it is tried again");
+}
+
+Result<> Outbox::read(std::string& told) {
+  std::unique_lock lock(mutex_);
+  if (is_read_) return {};
   const auto text = keep_.load(kOutbox);
-  if (!text) return;
+  if (!text && text.error().code != Code::not_found) return picket::fail(text.error(), "what waits to be sent to KSN cannot be read");
+  is_read_ = true;
+  if (!text) return {};
+  auto ksn = std::exchange(ksn_, {});
   if (auto taken = take_up(*text); !taken) told = cat("what waited to be sent to KSN cannot be read and is dropped: ", taken.error().message);
+  if (!ksn.empty()) (void)belong_to(std::move(ksn), {}, std::move(lock));  // it was told so meanwhile
+  return {};
+}
+
+bool Outbox::is_read() const {
+  const std::lock_guard lock(mutex_);
+  return is_read_;
 }
 
 Result<> Outbox::take_up(const std::string& record) {

@@ -14,7 +14,7 @@ std::int64_t released_at(const Situation& s, std::int64_t now) {
 // It may be silent for so long from then on.
 std::int64_t last_heard(const Situation& s, std::int64_t now) { return std::max({s.last_exchange, s.changed, released_at(s, now)}); }
 
-std::string why_unavailable(const Situation& s) { return !s.no_lists.empty() ? s.no_lists : !s.has_provider ? s.no_provider : !s.failure.empty() ? s.failure : "no exchange for 15 minutes"; }
+std::string why_unavailable(const Situation& s) { return !s.why_nobody().empty() ? s.why_nobody() : !s.has_provider ? s.no_provider : !s.failure.empty() ? s.failure : "no exchange for 15 minutes"; }
 
 std::string allowed_of(const Directives& directives) {
   std::string out;
@@ -33,7 +33,7 @@ std::string line_of(const v1::StatusReply& status, const Situation& s, bool sile
 }  // namespace
 
 bool is_unavailable(const Situation& s, std::int64_t now) {
-  if (!s.has_provider || s.licence_refused || !s.no_lists.empty()) return true;
+  if (!s.has_provider || s.licence_refused || !s.why_nobody().empty()) return true;
   // Never heard of it yet, and the attempts fail: waiting a quarter of an hour before saying so helps nobody.
   if (s.last_exchange < s.changed && s.failing_since != 0) return true;
   return now - last_heard(s, now) >= kAvailableSeconds;
@@ -49,8 +49,9 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   out.set_since(s.changed);
   if (!s.is_on()) {
     out.set_status("Disabled");
-    out.set_cause(!s.allowed ? "policy forbids KSN" : !s.accepted ? "the KSN statement is not accepted" : cat("switched off", s.switched_by.empty() ? "" : " by ", s.switched_by));
-    if (s.allowed && s.decided != 0) out.set_since(s.decided);
+    out.set_cause(!s.allowed ? "policy forbids KSN" : !s.unread.empty() ? s.unread : !s.accepted ? "the KSN statement is not accepted" : cat("switched off", s.switched_by.empty() ? "" : " by ", s.switched_by));
+    if (s.allowed && !s.unread.empty()) out.set_device_status(s.when_unavailable);
+    else if (s.allowed && s.decided != 0) out.set_since(s.decided);
     out.set_line(line_of(out, s, false));
     return out;
   }
@@ -100,7 +101,7 @@ v1::KsnState state_of(const Situation& s, std::int64_t now) {
   const auto status = status_of(s, now);
   v1::KsnState out;
   // Where nothing about files may be asked, small databases would lose what KSN no longer says.
-  out.set_in_use(s.is_on() && s.has_provider && s.no_lists.empty() && s.directives.permits("file", now));
+  out.set_in_use(s.is_on() && s.has_provider && s.why_nobody().empty() && s.directives.permits("file", now));
   out.set_status(status.status());
   out.set_device_status(status.device_status());
   out.set_since(status.since());

@@ -17,6 +17,7 @@ struct Situation {
   bool allowed = true;              // by policy
   bool accepted = false;            // the statement
   bool switched_on = true;          // by the user
+  std::string unread;               // why it cannot be read now what was decided or directed: nobody is asked; empty: it was
   std::string switched_by;
   std::int64_t decided = 0;         // when the user last switched it, or declined the statement; 0: never
   std::int64_t changed = 0;         // when it went on or off, got other roads, another licence or KSN, or the agent started
@@ -40,7 +41,9 @@ struct Situation {
   std::string road = "none";
   std::string when_unavailable = "Warning";
 
-  [[nodiscard]] bool is_on() const { return allowed && accepted && switched_on; }
+  [[nodiscard]] bool is_on() const { return allowed && accepted && switched_on; }  // as far as it was read
+  // Why nobody may be asked even while it is on; empty: they may.
+  [[nodiscard]] const std::string& why_nobody() const { return unread.empty() ? no_lists : unread; }
 };
 
 // Nobody is there to ask, the licence was refused, or nothing was heard of KSN for too long.

@@ -11,6 +11,8 @@ using picket::Result;
 using picket::fail;
 namespace ksn = picket::ksn;
 
+constexpr unsigned kMostVarint = 10, kMostShort = 5;  // bytes of a number, and of a tag or a size: protobuf reads no longer ones
+
 // Fields of a message, one after the other.
 class Fields {
  public:
@@ -20,16 +22,16 @@ class Fields {
   bool next() {
     if (rest_.empty() || bad_) return false;
     std::uint64_t tag = 0;
-    if (!varint(tag) || tag >> 3 == 0 || tag > 0xffffffff) return wrong();
+    if (!varint(tag, kMostShort) || tag >> 3 == 0 || tag > 0xffffffff) return wrong();
     number_ = static_cast<std::uint32_t>(tag >> 3);
     type_ = static_cast<unsigned>(tag & 7);
     switch (type_) {
-      case 0: return varint(value_) || wrong();
+      case 0: return varint(value_, kMostVarint) || wrong();
       case 1: return skip(8);
       case 5: return skip(4);
       case 2: {
         std::uint64_t size = 0;
-        if (!varint(size) || size > rest_.size()) return wrong();
+        if (!varint(size, kMostShort) || size > rest_.size()) return wrong();
         bytes_ = rest_.substr(0, static_cast<std::size_t>(size));
         rest_.remove_prefix(static_cast<std::size_t>(size));
         return true;
@@ -53,9 +55,9 @@ class Fields {
     rest_.remove_prefix(size);
     return true;
   }
-  bool varint(std::uint64_t& out) {
+  bool varint(std::uint64_t& out, unsigned most_bytes) {
     out = 0;
-    for (unsigned shift = 0; shift < 70 && !rest_.empty(); shift += 7) {
+    for (unsigned shift = 0; shift < 7 * most_bytes && !rest_.empty(); shift += 7) {
       const auto byte = static_cast<unsigned char>(rest_.front());
       rest_.remove_prefix(1);
       if (shift < 64) out |= static_cast<std::uint64_t>(byte & 0x7f) << shift;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_proxy {
@@ -20,40 +19,13 @@ void refuse_with(ksn_server::Reply reply, v1::Refusal::Why why, std::string_view
 
 const char* path_of(MessageKind kind) { return kind == MessageKind::statistics ? "/ksn/v1/statistics" : "/ksn/v1/content"; }
 
-// How many bytes from `first` on are meant to come. What was wished for may reach beyond the end of the file.
-std::uint64_t meant(const v1::ContentRequest& content) {
-  const auto rest = content.size() - content.first();
-  return content.bytes() == 0 ? rest : std::min(content.bytes(), rest);
-}
-
-const char* wrong_with(const v1::ContentRequest& content) {
-  if (content.digest().size() != picket::ksn::kDigestBytes) return "a digest has 32 bytes";
-  if (content.part().size() > picket::ksn::kMostPartBytes) return "a part has at most 1 MiB";
-  if (content.first() > content.size()) return "what is sent lies beyond the end of the file";
-  if (content.offset() > meant(content) || content.part().size() > meant(content) - content.offset()) return "the part lies beyond what is sent";
-  return nullptr;
-}
-
-std::string held_answer(const v1::ContentRequest& content, std::uint64_t held) {
-  v1::ContentReply reply;
-  reply.set_held(held);
-  reply.set_complete(held == meant(content));
-  return reply.SerializeAsString();
-}
-
 // What a KSN says of itself, or of a message. Else somebody before it speaks, and the message may still be wanted, but for what even he finds
 // wrong with the message.
-bool is_an_answer(const Posted& posted) {
-  return posted.status == 400 || posted.status == 413 || (posted.status < 500 && posted.status != 429 && is_word_of_ksn(posted));
+bool is_an_answer(MessageKind kind, const Posted& posted) {
+  return posted.status == 400 || posted.status == 413 || (posted.status < 500 && posted.status != 429 && is_word_of_ksn(path_of(kind), posted));
 }
 
 }  // namespace
-
-Forwarder::Part Forwarder::part_of(const Message& message) {
-  v1::ContentRequest content;
-  if (message.kind != MessageKind::content || !content.ParseFromString(message.body)) return {};
-  return {Piece(content.digest(), content.first()), content.offset(), content.offset() + content.part().size(), {}, 0};
-}
 
 Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, const std::filesystem::path& own)
     : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), others_(other_outboxes(settings_.folder, own)), aside_(put_aside(settings_.folder)) {}
@@ -63,7 +35,7 @@ Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, 
   PICKET_LET(own, outbox_folder(settings.folder, settings.ksn));
   PICKET_LET(outbox, Outbox::open(own, settings.limits, [&](const Message& message) { parts_that_wait.push_back(part_of(message)); }));
   std::unique_ptr<Forwarder> out(new Forwarder(std::move(settings), std::move(parts), std::move(outbox), own));
-  for (auto& part : parts_that_wait) out->remember(std::move(part));
+  for (auto& part : parts_that_wait) out->waiting_.remember(std::move(part));
   out->counters_.outbox = out->outbox_.counters();
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
@@ -118,15 +90,14 @@ void Forwarder::content(std::string_view body, std::string_view peer, ksn_server
   if (!request.ParseFromArray(body.data(), static_cast<int>(body.size()))) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, "this is no ContentRequest");
   if (const char* why = wrong_with(request); why != nullptr) return refuse_with(std::move(reply), v1::Refusal::MALFORMED, why);
   bool passes = parts_.upstream.rests_for() == 0;
-  std::uint64_t held = 0;
+  std::optional<std::uint64_t> held;
   {
     const std::lock_guard lock(mutex_);
     // What waits here of this piece must arrive first.
-    const auto found = held_.find({request.digest(), request.first()});
-    passes = passes && sends_ && found == held_.end() && passing_bytes_ < settings_.most_queued_bytes;
-    if (found != held_.end()) held = found->second.until;
+    held = waiting_.held_of({request.digest(), request.first()});
+    passes = passes && sends_ && !held && passing_bytes_ < settings_.most_queued_bytes;
   }
-  if (!passes && request.part().empty()) return std::move(reply).send(200, held_answer(request, held));
+  if (!passes && request.part().empty()) return std::move(reply).send(200, held_answer(request, held.value_or(0)));
   From from{std::string(peer), request.asker().licence(), std::move(reply)};
   if (passes) pass_on(MessageKind::content, std::string(body), std::move(from));
   else store(MessageKind::content, std::string(body), std::move(from));
@@ -147,7 +118,7 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
       const std::lock_guard lock(mutex_);
       passing_bytes_ -= held->body.size();
     }
-    if (posted && is_an_answer(*posted)) {
+    if (posted && is_an_answer(kind, *posted)) {
       {
         const std::lock_guard lock(mutex_);
         ++(posted->status == 200 ? counters_.passed_on : counters_.refused_by_ksn);
@@ -175,54 +146,18 @@ void Forwarder::store(MessageKind kind, std::string body, From from) {
     lock.unlock();
     return refuse_with(std::move(from.reply), v1::Refusal::UNAVAILABLE, "the proxy cannot write so fast", 5);
   }
-  if (const auto found = shares_.find(from.peer); (found == shares_.end() ? 0 : found->second) + body.size() > settings_.most_per_address) {
+  if (waiting_.share_of(from.peer) + body.size() > settings_.most_per_address) {
     ++counters_.no_room;
     lock.unlock();
     return refuse_with(std::move(from.reply), v1::Refusal::TOO_MANY, cat("as much waits here of this device as may wait of one (", std::to_string(settings_.most_per_address), " bytes)"), 60);
   }
-  shares_[from.peer] += body.size();
+  waiting_.give(from.peer, body.size());
   queued_bytes_ += body.size();
   queue_.push_back({{kind, parts_.now(), std::move(body)}, std::move(from)});
   wakes_.notify_one();
 }
 
-// ---- pieces of files; under the lock, or before the thread begins
-
-void Forwarder::remember(Part part) {
-  if (!part.piece.first.empty()) {
-    auto& held = held_[part.piece];
-    // Behind a gap (what was in it could not be read) it is of no use.
-    if (held.messages++ == 0 || part.begin <= held.until) held.until = std::max(held.until, part.end);
-  }
-  waiting_.push_back(std::move(part));
-}
-
-void Forwarder::give_back(const std::string& peer, std::uint64_t bytes) {
-  if (const auto found = shares_.find(peer); found != shares_.end() && (found->second -= std::min(found->second, bytes)) == 0) shares_.erase(found);
-}
-
-void Forwarder::release(const Part& part) {
-  give_back(part.peer, part.bytes);
-  if (const auto found = held_.find(part.piece); found != held_.end() && --found->second.messages == 0) held_.erase(found);
-}
-
-void Forwarder::forget_oldest(bool arrived) {
-  const auto part = std::move(waiting_.front());
-  waiting_.pop_front();
-  // What is lost must come again, and so must all behind it.
-  if (const auto found = held_.find(part.piece); !arrived && found != held_.end()) found->second.until = std::min(found->second.until, part.begin);
-  release(part);
-}
-
-void Forwarder::forget_newest(std::uint64_t count) {
-  for (; count > 0; --count) {
-    const auto part = std::move(waiting_.back());
-    waiting_.pop_back();
-    // Parts of a piece come one after the other.
-    if (const auto found = held_.find(part.piece); found != held_.end()) found->second.until = std::min(found->second.until, part.begin);
-    release(part);
-  }
-}
+// ---- the thread
 
 // Also true of a part that leaves a gap: the device is told where to go on.
 bool Forwarder::already_has(const Message& message, std::string& answer) {
@@ -230,16 +165,14 @@ bool Forwarder::already_has(const Message& message, std::string& answer) {
   v1::ContentRequest content;
   if (!content.ParseFromString(message.body)) return false;
   const std::lock_guard lock(mutex_);
-  const auto found = held_.find({content.digest(), content.first()});
+  const auto held = waiting_.held_of({content.digest(), content.first()});
   const auto end = content.offset() + content.part().size();
   // Of a piece that nothing waits of, the KSN has told the device where to go on; or it begins.
-  const auto until = found == held_.end() ? content.offset() : found->second.until;
-  const bool has = found != held_.end() && (content.offset() > until || end <= until);
+  const auto until = held.value_or(content.offset());
+  const bool has = held && (content.offset() > until || end <= until);
   answer = held_answer(content, has ? until : std::max(until, end));
   return has || content.part().empty();
 }
-
-// ---- the thread
 
 void Forwarder::run() {
   std::unique_lock lock(mutex_);
@@ -342,7 +275,7 @@ void Forwarder::write(std::vector<Queued> queued) {
     const auto bytes = one.message.body.size();
     if (already_has(one.message, answer)) {
       const std::lock_guard lock(mutex_);
-      give_back(one.from.peer, bytes);
+      waiting_.give_back(one.from.peer, bytes);
       answers.push_back({std::move(one.from.reply), std::move(answer), {}, true});  // what it has may have come just now
       continue;
     }
@@ -351,7 +284,7 @@ void Forwarder::write(std::vector<Queued> queued) {
       last = appended;
       ++refused;
       const std::lock_guard lock(mutex_);
-      give_back(one.from.peer, bytes);
+      waiting_.give_back(one.from.peer, bytes);
       answers.push_back({std::move(one.from.reply), {}, std::move(appended), false});
       continue;
     }
@@ -361,7 +294,7 @@ void Forwarder::write(std::vector<Queued> queued) {
       auto part = part_of(one.message);
       part.peer = std::move(one.from.peer);
       part.bytes = bytes;
-      remember(std::move(part));
+      waiting_.remember(std::move(part));
     }
     answers.push_back({std::move(one.from.reply), std::move(answer), {}, true});
   }
@@ -372,7 +305,7 @@ void Forwarder::write(std::vector<Queued> queued) {
     // Before the answers: who was told how a message went finds it counted.
     const std::lock_guard lock(mutex_);
     if (!synced) {
-      forget_newest(stored);
+      waiting_.forget_newest(stored);
       refused += std::exchange(stored, 0);
     }
     counters_.stored += stored;
@@ -387,25 +320,30 @@ void Forwarder::write(std::vector<Queued> queued) {
   if (!last) say(cat("statistics or content of a device was refused: ", last.error().message));
 }
 
+// The oldest message has arrived, or is given up.
+void Forwarder::done(std::uint64_t ForwarderCounters::*counter, std::string_view why_given_up) {
+  const bool arrived = why_given_up.empty();
+  if (!arrived) say(why_given_up);
+  if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
+  refused_.reset();
+  const std::lock_guard lock(mutex_);
+  if (arrived) taken();
+  waiting_.forget_oldest(arrived);
+  ++(counters_.*counter);
+  counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
+  in_flight_ = false;
+}
+
 void Forwarder::send_oldest() {
   auto front = outbox_.front();
-  const auto drop = [&](std::string_view why, std::uint64_t ForwarderCounters::*counter) {
-    say(why);
-    if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
-    const std::lock_guard lock(mutex_);
-    forget_oldest(false);
-    ++(counters_.*counter);
-    counters_.outbox = outbox_.counters();  // with it: a message is never given up and waiting at once
-    in_flight_ = false;
-  };
-  if (!front) return drop(cat("a message that waited is lost: ", front.error().message), &ForwarderCounters::unreadable);
+  if (!front) return done(&ForwarderCounters::unreadable, cat("a message that waited is lost: ", front.error().message));
   if (!*front) {
     const std::lock_guard lock(mutex_);
     in_flight_ = false;
     return;
   }
   oldest_ = std::move(**front);
-  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) return drop("messages that waited too long for the KSN are given up", &ForwarderCounters::expired);
+  if (parts_.now() - oldest_.taken > settings_.keeps_seconds) return done(&ForwarderCounters::expired, "messages that waited too long for the KSN are given up");
   parts_.upstream.post(path_of(oldest_.kind), oldest_.body, settings_.deadline, [this](Result<Posted> posted) {
     const std::lock_guard lock(mutex_);
     sent_ = std::make_unique<Result<Posted>>(std::move(posted));
@@ -413,9 +351,21 @@ void Forwarder::send_oldest() {
   });
 }
 
+// True when a server before the KSN refuses the oldest message and it alone: others arrived while it was refused again and again.
+bool Forwarder::is_refused_alone() {
+  const auto now = SteadyClock::now();
+  const std::lock_guard lock(mutex_);
+  if (!refused_) refused_ = Refused{now, counters_.passed_on};
+  return now - refused_->since >= settings_.patience && counters_.passed_on > refused_->passed_on;
+}
+
 void Forwarder::on_sent(Result<Posted> posted) {
-  if (!posted || !is_an_answer(*posted)) {
-    if (posted && posted->status < 500 && posted->status != 429) say(cat("messages wait: the KSN's server answers with HTTP status ", std::to_string(posted->status), ", which is no word of a KSN"));
+  if (!posted || !is_an_answer(oldest_.kind, *posted)) {
+    const bool is_strange = posted && posted->status < 500 && posted->status != 429;
+    const auto status = is_strange ? std::to_string(posted->status) : "";
+    if (is_strange && is_refused_alone())
+      return done(&ForwarderCounters::refused_by_ksn, cat("a message that waited is given up: others arrive, to this one the KSN's server answers with HTTP status ", status));
+    if (is_strange) say(cat("messages wait: the KSN's server answers with HTTP status ", status, ", which is no word of a KSN"));
     auto pause = std::max<std::chrono::milliseconds>(settings_.pause, std::chrono::seconds(parts_.upstream.rests_for()));
     v1::Refusal refusal;
     if (posted && posted->body.size() < 4096 && refusal.ParseFromString(posted->body))
@@ -424,21 +374,17 @@ void Forwarder::on_sent(Result<Posted> posted) {
     next_try_ = SteadyClock::now() + pause;
     return;
   }
-  bool arrived = posted->status == 200;
-  std::string why = arrived ? "" : cat("the KSN refuses a message that waited: HTTP status ", std::to_string(posted->status));
-  if (v1::Refusal refusal; !arrived && posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty()) why = cat("the KSN refuses a message that waited: ", refusal.text());
-  if (v1::ContentRequest content; arrived && oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
-    v1::ContentReply reply;
-    arrived = reply.ParseFromString(posted->body) && (reply.complete() || reply.held() >= content.offset() + content.part().size());
-    if (!arrived) why = "the KSN has lost the beginning of a file of which parts waited";
+  if (posted->status != 200) {
+    v1::Refusal refusal;
+    const bool says_why = posted->body.size() < 4096 && refusal.ParseFromString(posted->body) && !refusal.text().empty();
+    return done(&ForwarderCounters::refused_by_ksn, cat("the KSN refuses a message that waited: ", says_why ? refusal.text() : cat("HTTP status ", std::to_string(posted->status))));
   }
-  if (!arrived) say(why);
-  if (auto dropped = outbox_.drop(); !dropped) say(dropped.error().message);
-  const std::lock_guard lock(mutex_);
-  if (arrived) taken();
-  forget_oldest(arrived);
-  ++(arrived ? counters_.delivered : counters_.refused_by_ksn);
-  counters_.outbox = outbox_.counters();
+  if (v1::ContentRequest content; oldest_.kind == MessageKind::content && content.ParseFromString(oldest_.body)) {
+    v1::ContentReply reply;
+    if (!reply.ParseFromString(posted->body) || (!reply.complete() && reply.held() < content.offset() + content.part().size()))
+      return done(&ForwarderCounters::refused_by_ksn, "the KSN has lost the beginning of a file of which parts waited");
+  }
+  done(&ForwarderCounters::delivered, {});
 }
 
 ForwarderCounters Forwarder::counters() const {

@@ -4,9 +4,9 @@
 
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -17,6 +17,7 @@
 #include "outbox.hpp"
 #include "outbox_folders.hpp"
 #include "upstream.hpp"
+#include "waiting.hpp"
 
 namespace ksn_proxy {
 
@@ -27,6 +28,7 @@ struct ForwarderSettings {
   std::chrono::milliseconds deadline{10000};        // of one message on the line
   std::chrono::milliseconds pause{1000};            // at least, after a failure
   std::int64_t keeps_seconds = 7 * 86400;           // what waits longer is given up, and counted
+  std::chrono::milliseconds patience{3'600'000};    // with a message that a server before the KSN refuses, while it lets others pass: then it is given up, too
   std::vector<std::string> ksn{};                   // the ids of its keys: what waits for a KSN that has none of them is not for this one; none: any KSN's
   std::size_t most_queued = 1000;                   // messages before the disk
   std::size_t most_queued_bytes = 64u << 20;        // and on the line at once
@@ -59,21 +61,13 @@ class Forwarder {
   [[nodiscard]] ForwarderCounters counters() const;
 
  private:
-  using Piece = std::pair<std::string, std::uint64_t>;  // of a file: digest, first byte
-  struct Part {                   // what a message brings; statistics: of no piece
-    Piece piece;
-    std::uint64_t begin = 0, end = 0;
-    std::string peer{};           // whose share it is in; empty: of a time before the start
-    std::uint64_t bytes = 0;
-  };
-  // How much of a piece is here or there without a gap.
-  struct Held {
-    std::uint64_t until = 0;      // from the first byte on
-    std::size_t messages = 0;     // that wait
-  };
   struct From {                   // a device's message
     std::string peer, licence;
     ksn_server::Reply reply;
+  };
+  struct Refused {
+    std::chrono::steady_clock::time_point since;
+    std::uint64_t passed_on;      // of the others, then
   };
   struct Queued {
     Message message;
@@ -86,17 +80,13 @@ class Forwarder {
   void write(std::vector<Queued> queued);
   void send_oldest();
   void on_sent(picket::Result<Posted> posted);
+  [[nodiscard]] bool is_refused_alone();
+  void done(std::uint64_t ForwarderCounters::*counter, std::string_view why_given_up);
   void taken();           // something, by the KSN; under the lock
   void give_up_others(std::size_t count, std::string_view why);
   [[nodiscard]] std::uint64_t bytes_of_others() const;
   std::uint64_t keep_aside(std::uint64_t needed);  // as much as fits beside so many bytes, and that is how many
   void make_room(const Message& message);
-  [[nodiscard]] static Part part_of(const Message& message);
-  void remember(Part part);
-  void forget_oldest(bool arrived);
-  void forget_newest(std::uint64_t count);
-  void release(const Part& part);
-  void give_back(const std::string& peer, std::uint64_t bytes);  // of its share
   [[nodiscard]] bool already_has(const Message& message, std::string& answer);
   void say(std::string_view text);
 
@@ -106,9 +96,7 @@ class Forwarder {
   std::condition_variable wakes_;
   std::vector<Queued> queue_;
   std::size_t queued_bytes_ = 0, passing_bytes_ = 0;
-  std::deque<Part> waiting_;                        // what is in the outbox, oldest first
-  std::map<Piece, Held> held_;
-  std::map<std::string, std::uint64_t, std::less<>> shares_;  // by address: bytes that wait
+  Waiting waiting_;                                 // what is in the outbox
   ForwarderCounters counters_;
   bool is_taken_ = false;
   bool over_ = false, sends_ = true, in_flight_ = false;
@@ -120,6 +108,7 @@ class Forwarder {
   std::deque<OtherOutbox> others_;                  // of other KSNs, until this one has taken something, or needs the room
   std::deque<PutAside> aside_;                      // until anybody's messages need the room
   Message oldest_;                                  // the one in flight
+  std::optional<Refused> refused_;                  // the oldest, by a server before the KSN
   std::thread thread_;
 };
 

@@ -60,7 +60,7 @@ void Lines::on_answer(const std::shared_ptr<Order>& order, std::size_t index, Re
   const bool is_last = index + 1 == lines_.size();
   // It speaks, and refuses for a reason: not a failure. 503 and the like, and what is no word of a KSN: the next one may do better.
   Posted posted = answer ? Posted{answer->status, std::move(answer->body), index} : Posted{};
-  const bool works = answer && posted.status < 500 && is_word_of_ksn(posted);
+  const bool works = answer && posted.status < 500 && is_word_of_ksn(order->path, posted);
   // What a server before the KSN finds wrong with a file or statistics says nothing of its answers, neither way.
   const bool is_of_message = answer && !works && posted.status < 500 && (order->path == "/ksn/v1/content" || order->path == "/ksn/v1/statistics");
   const bool ends_here = works || (is_of_message && (posted.status == 400 || posted.status == 413));

@@ -15,8 +15,9 @@ struct Posted {
   std::string body;
   std::size_t server = 0;  // which of the upstream's answered
 };
-// Status 200, or a Refusal that says why not: else a server before the KSN speaks.
-[[nodiscard]] bool is_word_of_ksn(const Posted& posted);
+// To a message on this path: the reply that it has, as far as nobody else looks at it (answers are signed, greetings are compared), or a Refusal that
+// says why not. Else a server before the KSN speaks, which may well say 200 with a page of its own.
+[[nodiscard]] bool is_word_of_ksn(std::string_view path, const Posted& posted);
 
 class Upstream {
  public:

@@ -122,13 +122,20 @@ class Host {
     return timer_ && PICKET_HAS(timer_, cancel) ? timer_->cancel(host_, id) : PICKET_E_UNSUPPORTED;
   }
 
-  // nullopt: no such key, or no storage.
+  // nullopt: no such key, no storage, or what is stored cannot be read now.
   [[nodiscard]] std::optional<std::string> load(std::string_view key) const {
-    if (!storage_ || !PICKET_HAS(storage_, get)) return std::nullopt;
     std::string value;
-    const picket_sink sink = append_to(value);
-    if (storage_->get(host_, bytes(key), &sink) != PICKET_OK) return std::nullopt;
+    if (load(key, value) != PICKET_OK) return std::nullopt;
     return value;
+  }
+  // Tells these apart: PICKET_E_NOT_FOUND, PICKET_E_UNSUPPORTED, or why it cannot be read now. `value` changes with PICKET_OK only.
+  [[nodiscard]] picket_status load(std::string_view key, std::string& value) const {
+    if (!storage_ || !PICKET_HAS(storage_, get)) return PICKET_E_UNSUPPORTED;
+    std::string read;
+    const picket_sink sink = append_to(read);
+    const picket_status status = storage_->get(host_, bytes(key), &sink);
+    if (status == PICKET_OK) value.swap(read);
+    return status;
   }
   picket_status store(std::string_view key, std::string_view value) const {
     return storage_ && PICKET_HAS(storage_, put) ? storage_->put(host_, bytes(key), bytes(value)) : PICKET_E_UNSUPPORTED;

@@ -16,7 +16,7 @@ constexpr const char* kBad = "org.picket.test.bad";
 class BadPlugin : public HostFixture {
  protected:
   // The bad one with these settings, beside its neighbour.
-  void start_bad(const std::string& library, const std::string& when, Home home = Home::isolated, unsigned callback_ms = 300) {
+  void start_bad(const std::string& library, const std::string& when, Home home = Home::isolated, unsigned callback_ms = 20'000) {
     if (home == Home::in_process) grant_in_process(kBad);
     set_settings(kBad, cat(R"({"when":")", when, R"("})"));
     install_neighbour();
@@ -51,7 +51,7 @@ TEST_F(BadPlugin, that_crashes_on_a_message_is_started_again) {
 
 TEST_F(BadPlugin, that_crashes_while_it_is_asked_fails_the_request_at_once) {
   start_bad("bad_crash", "message");
-  const auto answer = ask("test.bad", "x", milliseconds(10'000));
+  const auto answer = ask("test.bad", "x");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Code::unavailable) << answer.error().message;
   await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "started again");
@@ -69,7 +69,7 @@ TEST_F(BadPlugin, that_crashes_by_itself_is_given_up_and_taken_back_by_hand) {
 TEST_F(BadPlugin, that_was_given_up_is_started_again_with_other_settings) {
   start_bad("bad_crash", "start");
   await(State::failed);
-  const auto outcome = host->apply(kBad, {R"({"when":"never"})", 2}, milliseconds(5000));
+  const auto outcome = host->apply(kBad, {R"({"when":"never"})", 2}, milliseconds(20'000));
   EXPECT_EQ(outcome.health, plugin_host::Health::unknown) << outcome.text;
   EXPECT_NE(outcome.text.find("is started again with them"), std::string::npos) << outcome.text;
   await(State::running);
@@ -77,12 +77,14 @@ TEST_F(BadPlugin, that_was_given_up_is_started_again_with_other_settings) {
 }
 
 TEST_F(BadPlugin, that_crashes_in_stop_is_stopped_all_the_same) {
+  options.stop_deadline = std::chrono::minutes(5);  // nobody waits for it
   start_bad("bad_crash", "stop");
   ASSERT_EQ(status(kBad).state, State::running);
-  const auto begin = std::chrono::steady_clock::now();
   ASSERT_TRUE(host->restart(kBad));
   await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "started again");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  set_settings(kBad, R"({"when":"never"})", 2);
+  ASSERT_TRUE(host->restart(kBad));
+  await([](const auto& now) { return now.restarts == 2 && now.state == State::running; }, "started once more");
 }
 
 TEST_F(BadPlugin, killed_from_outside_is_started_again) {
@@ -96,10 +98,10 @@ TEST_F(BadPlugin, killed_from_outside_is_started_again) {
 }
 
 TEST_F(BadPlugin, stopped_by_a_signal_is_found_out_by_its_silence) {
-  options.ping_period = milliseconds(200);
+  options.ping_period = milliseconds(1000);
   start_bad("bad_hang", "never");
   ASSERT_EQ(::kill(status(kBad).pid, SIGSTOP), 0);
-  await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "started again");
+  await([](const auto& now) { return now.restarts >= 1 && now.state == State::running; }, "started again");
   EXPECT_TRUE(await_log("backing-off: does not answer"));
   EXPECT_TRUE(is_alive());
 }
@@ -120,8 +122,8 @@ TEST_P(BadPluginAnywhere, whose_static_constructor_throws_is_refused) {
 }
 
 TEST_P(BadPluginAnywhere, whose_static_constructor_hangs_is_given_up_at_the_deadline) {
-  options.start_deadline = milliseconds(1500);
-  options.trial_deadline = milliseconds(1500);
+  options.start_deadline = milliseconds(6000);
+  options.trial_deadline = milliseconds(6000);
   options.restart.tries = 0;
   start_bad("bad_hang_static", "never", GetParam());
   const auto now = await([](const auto& s) { return s.state == State::refused || s.state == State::failed; }, "refused or failed");
@@ -131,15 +133,15 @@ TEST_P(BadPluginAnywhere, whose_static_constructor_hangs_is_given_up_at_the_dead
 }
 
 TEST_P(BadPluginAnywhere, that_hangs_in_start_is_given_up) {
-  options.start_deadline = milliseconds(1500);
+  options.start_deadline = milliseconds(6000);
   options.restart.tries = 0;
   start_bad("bad_hang", "start", GetParam());
   const auto now = await(State::failed);
-  EXPECT_NE(now.text.find("did not start within 1500 ms"), std::string::npos) << now.text;
+  EXPECT_NE(now.text.find("did not start within 6000 ms"), std::string::npos) << now.text;
   EXPECT_EQ(now.text.find("stuck in start") != std::string::npos, GetParam() == Home::in_process) << now.text;
   expect_neighbour_answers();
   if (GetParam() == Home::in_process) {  // it would only hang again
-    EXPECT_NE(host->apply(kBad, {R"({"when":"start"})", 2}, milliseconds(5000)).text.find("takes effect at its next start"), std::string::npos);
+    EXPECT_NE(host->apply(kBad, {R"({"when":"start"})", 2}, milliseconds(20'000)).text.find("takes effect at its next start"), std::string::npos);
     EXPECT_EQ(status(kBad).state, State::failed);
   }
   // In process the thread must come back before the test's executor can end: nothing else may be hurt by that.
@@ -149,7 +151,8 @@ TEST_P(BadPluginAnywhere, that_hangs_in_start_is_given_up) {
 }
 
 TEST_P(BadPluginAnywhere, that_hangs_on_a_message_is_found_out_by_its_budget) {
-  start_bad("bad_hang", "message", GetParam());
+  options.stop_deadline = milliseconds(1000);
+  start_bad("bad_hang", "message", GetParam(), 1500);
   ASSERT_EQ(publish_event(), bus::kOk);
   if (GetParam() == Home::isolated) {
     await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "started again");
@@ -197,7 +200,7 @@ TEST_P(BadPluginAnywhere, that_hangs_in_stop_does_not_hold_up_the_end_of_the_hos
   start_bad("bad_hang", "stop", GetParam());
   const auto begin = std::chrono::steady_clock::now();
   host->stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   // Lets the stuck thread of the in-process case go, so that the executor of this test can end.
   set_settings(kBad, R"({"when":"release"})", 2);
   host.reset();
@@ -268,21 +271,21 @@ INSTANTIATE_TEST_SUITE_P(Homes, FloodingPlugin,
                          });
 
 TEST_P(FloodingPlugin, does_not_drown_its_neighbour) {
-  start_bad("bad_flood", std::get<1>(GetParam()), std::get<0>(GetParam()), 2000);
+  start_bad("bad_flood", std::get<1>(GetParam()), std::get<0>(GetParam()));
   ASSERT_EQ(status(kBad).state, State::running) << status(kBad).text;
   expect_neighbour_answers(30);
   const auto begin = std::chrono::steady_clock::now();
   host->stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, options.stop_deadline) << "it did not stop by itself";
 }
 
 constexpr const char* kNoLimit = "a sanitizer needs terabytes of address space: no limit on it here, but in the preset quick";
 
 TEST_F(BadPlugin, that_leaks_memory_ends_at_its_limit) {
   if (support::kHasSanitizer) GTEST_SKIP() << kNoLimit;
-  start_bad("bad_leak", "never", Home::isolated, 20'000);
+  start_bad("bad_leak", "never", Home::isolated);
   EXPECT_TRUE(is_alive());
-  EXPECT_FALSE(ask("test.bad", "leak", milliseconds(15'000)));
+  EXPECT_FALSE(ask("test.bad", "leak"));
   await([](const auto& now) { return now.restarts == 1 && now.state == State::running; }, "started again");
   EXPECT_TRUE(is_alive());
   expect_neighbour_answers();

@@ -86,7 +86,7 @@ TEST_P(GoodPlugin, streams_within_its_credit) {
   ASSERT_TRUE(stream) << stream.error().message;
   std::size_t bytes = 0;
   for (;;) {
-    auto chunk = (*stream)->next(milliseconds(5000));
+    auto chunk = (*stream)->next(milliseconds(20'000));
     ASSERT_TRUE(chunk) << chunk.error().message;
     if (!*chunk) break;
     bytes += (*chunk)->payload().size();
@@ -104,7 +104,7 @@ TEST_P(GoodPlugin, sees_that_a_stream_is_not_wanted_any_more) {
     request.payload = "0123456789";
     auto stream = caller->open(request, 1000);
     ASSERT_TRUE(stream);
-    ASSERT_TRUE((*stream)->next(milliseconds(5000)));
+    ASSERT_TRUE((*stream)->next(milliseconds(20'000)));
     // destroyed half-way: cancelled
   }
   expect_neighbour_answers(5);
@@ -136,20 +136,20 @@ TEST_P(GoodPlugin, asks_in_vain_when_nobody_answers) {
 TEST_P(GoodPlugin, takes_settings_while_running) {
   install_neighbour();
   start();
-  auto outcome = host->apply(kGood, {R"({"a":2})", 2}, milliseconds(5000));
+  auto outcome = host->apply(kGood, {R"({"a":2})", 2}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 2u);
   EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << outcome.text;
   EXPECT_EQ(status(kGood).restarts, 0u);
-  outcome = host->apply(kGood, {R"({"a":"degraded"})", 3}, milliseconds(5000));
+  outcome = host->apply(kGood, {R"({"a":"degraded"})", 3}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 3u);
   EXPECT_EQ(outcome.health, plugin_host::Health::degraded);
   EXPECT_EQ(outcome.text, "half of it works");
-  outcome = host->apply(kGood, {R"({"a":"refuse"})", 4}, milliseconds(5000));
+  outcome = host->apply(kGood, {R"({"a":"refuse"})", 4}, milliseconds(20'000));
   EXPECT_EQ(outcome.expected_revision, 4u);
   EXPECT_NE(outcome.observed_revision, 4u);
   EXPECT_EQ(outcome.health, plugin_host::Health::failed);
   EXPECT_NE(outcome.text.find("I do not like these settings"), std::string::npos) << outcome.text;
-  outcome = host->apply(kGood, {R"({"a":1})", 5}, milliseconds(5000));
+  outcome = host->apply(kGood, {R"({"a":1})", 5}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 5u);
   expect_neighbour_answers(3);
 }
@@ -157,22 +157,22 @@ TEST_P(GoodPlugin, takes_settings_while_running) {
 TEST_P(GoodPlugin, that_complained_goes_on_complaining_after_a_reload) {
   install_neighbour();
   start();
-  auto outcome = host->apply(kGood, {R"({"a":"unwell"})", 2}, milliseconds(5000));
+  auto outcome = host->apply(kGood, {R"({"a":"unwell"})", 2}, milliseconds(20'000));
   EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << "the settings are good: " << outcome.text;
   await([](const auto& now) { return now.health == plugin_host::Health::degraded; }, "degraded", kGood);
-  outcome = host->apply(kGood, {R"({"a":1})", 3}, milliseconds(5000));
+  outcome = host->apply(kGood, {R"({"a":1})", 3}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 3u);
   EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << outcome.text;
   EXPECT_EQ(status(kGood).health, plugin_host::Health::degraded);
   EXPECT_EQ(status(kGood).text, "the disk is full");
-  (void)host->apply(kGood, {R"({"a":"recovered"})", 4}, milliseconds(5000));
+  (void)host->apply(kGood, {R"({"a":"recovered"})", 4}, milliseconds(20'000));
   await([](const auto& now) { return now.health == plugin_host::Health::healthy && now.text.empty(); }, "healthy", kGood);
 }
 
 TEST_P(GoodPlugin, without_the_settings_extension_is_started_again_with_new_ones) {
   install({.library = "good_c", .id = kGoodC});
   start();
-  const auto outcome = host->apply(kGoodC, {R"({"a":2})", 9}, milliseconds(5000));
+  const auto outcome = host->apply(kGoodC, {R"({"a":2})", 9}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 9u);
   EXPECT_EQ(outcome.health, plugin_host::Health::healthy) << outcome.text;
   EXPECT_EQ(status(kGoodC).restarts, 1u);
@@ -201,13 +201,13 @@ TEST_P(GoodPlugin, is_started_again_when_its_topics_change) {
   install({.library = "good_c", .id = kGoodC});
   start();
   EXPECT_EQ(ask("test.relay", "12345").value_or("?"), "5");
-  auto outcome = host->apply(kGood, {"{}", 2, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(5000));
+  auto outcome = host->apply(kGood, {"{}", 2, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 2u) << outcome.text;
   EXPECT_EQ(status(kGood).restarts, 1u);
   EXPECT_EQ(ask("test.relay", "12345").error().code, Code::denied);
-  EXPECT_EQ(host->apply(kGood, {R"({"a":1})", 3, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(5000)).observed_revision, 3u);
+  EXPECT_EQ(host->apply(kGood, {R"({"a":1})", 3, {.asks = std::vector<std::string>{"test.echo"}}}, milliseconds(20'000)).observed_revision, 3u);
   EXPECT_EQ(status(kGood).restarts, 1u) << "settings alone need none";
-  outcome = host->apply(kGood, {R"({"a":1})", 4}, milliseconds(5000));
+  outcome = host->apply(kGood, {R"({"a":1})", 4}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 4u) << outcome.text;
   EXPECT_EQ(ask("test.relay", "12345").value_or("?"), "5") << "given back";
 }
@@ -217,7 +217,7 @@ TEST_P(GoodPlugin, that_does_not_run_takes_settings_at_its_next_start) {
   install_neighbour();
   start();
   EXPECT_EQ(status(kGood).state, State::stopped);
-  const auto outcome = host->apply(kGood, {"{}", 4}, milliseconds(5000));
+  const auto outcome = host->apply(kGood, {"{}", 4}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 4u);
   EXPECT_EQ(outcome.health, plugin_host::Health::unknown);
   EXPECT_EQ(host->restart(kGood).error().code, Code::denied);
@@ -227,11 +227,11 @@ TEST_P(GoodPlugin, is_not_started_with_settings_that_are_wrong) {
   install_neighbour();
   plugin_host::PluginHost::Parts parts{*router, *executor, *timers, *io, core::system_clock(), *log};
   host = plugin_host::PluginHost::make(options, parts, [](const auto&, const auto&) -> Result<plugin_host::Settings> { return fail(Code::invalid, "a: must be a number"); }, {});
-  host->start(milliseconds(5000));
+  host->start(milliseconds(20'000));
   EXPECT_EQ(status(kGood).state, State::refused);
   EXPECT_NE(status(kGood).text.find("a: must be a number"), std::string::npos);
   // Nobody need come to this computer once the settings are mended.
-  const auto outcome = host->apply(kGood, {R"({"a":1})", 2}, milliseconds(5000));
+  const auto outcome = host->apply(kGood, {R"({"a":1})", 2}, milliseconds(20'000));
   EXPECT_EQ(outcome.observed_revision, 2u) << outcome.text;
   await(State::running, kGood);
   EXPECT_EQ(host->info(kGood)->settings_json, R"({"a":1})");

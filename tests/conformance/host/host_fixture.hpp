@@ -35,7 +35,7 @@ struct PackageSpec {
   std::string id = "org.picket.test.bad";
   std::string version = "1.0.0";
   std::string preferred = "in-process";  // which home it gets, the test's grants decide
-  unsigned callback_ms = 300, memory_mb = 64;
+  unsigned callback_ms = 20'000, memory_mb = 64;  // a call that a busy machine holds up is no hang
   std::string topics = {};   // JSON; empty: those of the test plugins
   std::string limits = {};   // further limits, each after a comma
   std::string extra = {};  // further members of the manifest, each followed by a comma
@@ -59,18 +59,18 @@ class HostFixture : public ::testing::Test {
   void set_settings(const std::string& id, std::string json, std::uint64_t revision = 1, plugin_host::TopicLimits topics = {});
 
   // Starts the host with all that is installed.
-  void start(milliseconds limit = milliseconds(20'000));
+  void start(milliseconds limit = milliseconds(60'000));
   void stop();
 
   [[nodiscard]] plugin_host::Status status(const std::string& id = "org.picket.test.bad") const;
   // Waits until it is in this state; fails the test otherwise.
-  plugin_host::Status await(State state, const std::string& id = "org.picket.test.bad", milliseconds limit = milliseconds(20'000));
+  plugin_host::Status await(State state, const std::string& id = "org.picket.test.bad", milliseconds limit = milliseconds(40'000));
   plugin_host::Status await(const std::function<bool(const plugin_host::Status&)>& is_so, const std::string& what, const std::string& id = "org.picket.test.bad",
-                            milliseconds limit = milliseconds(20'000));
-  [[nodiscard]] bool await_log(const std::string& part_of_line, milliseconds limit = milliseconds(10'000));
+                            milliseconds limit = milliseconds(40'000));
+  [[nodiscard]] bool await_log(const std::string& part_of_line, milliseconds limit = milliseconds(40'000));
 
   // Asks over the bus.
-  Result<std::string> ask(const std::string& topic, const std::string& payload = "", milliseconds timeout = milliseconds(5'000), const std::string& to = "");
+  Result<std::string> ask(const std::string& topic, const std::string& payload = "", milliseconds timeout = milliseconds(20'000), const std::string& to = "");
   bus::Status publish_event(const std::string& payload = "x");
   // The neighbour answers each time, whatever else goes on; within a bound that a machine busy with other things keeps too.
   void expect_neighbour_answers(int times = 20);

@@ -18,8 +18,25 @@ def bench(library, manifest, *more):
     return done.stdout
 
 
+def with_limit(manifest, folder, milliseconds):
+    out = folder / f"{milliseconds}.json"
+    out.write_text(json.dumps({**json.loads(manifest.read_text()), "limits": {"callback_ms": milliseconds}}))
+    return out
+
+
 def main():
     good, slow, manifest = map(pathlib.Path, sys.argv[1:4])
+    with tempfile.TemporaryDirectory() as folder:
+        # What is judged is the longest call: a busy machine makes any call longer than the usual limit.
+        easy, strict = (with_limit(manifest, pathlib.Path(folder), limit) for limit in (60000, 10))
+        measure(good, easy)
+        for path, word in ((easy, "pass"), (strict, "warning")):
+            [result] = json.loads(bench(slow, path, "--json"))["results"]
+            if result["result"] != word or ("limits.callback_ms 10" in result["text"]) != (word == "warning"):
+                sys.exit(f"{path} gave {result}")
+
+
+def measure(good, manifest):
     whats = ["start", "stop", r"message test\.bad\.heard\.[a-z.]+", r"request test\.bad\.echo"]
     lines = bench(good, manifest).splitlines()
     numbers = r" +\d+ /s  p50 +\d+\.\d\d us  p99 +\d+\.\d\d us"
@@ -31,14 +48,6 @@ def main():
     for entry, what in zip(document["measured"], whats, strict=True):
         if not re.fullmatch(what, entry["what"]) or entry["calls"] < 1 or not 0 < entry["p50_us"] <= entry["p99_us"] or entry["per_second"] <= 0:
             sys.exit(f"measured {entry}")
-
-    with tempfile.TemporaryDirectory() as folder:
-        strict = pathlib.Path(folder) / "plugin.json"
-        strict.write_text(json.dumps({**json.loads(manifest.read_text()), "limits": {"callback_ms": 10}}))
-        for path, word in ((manifest, "pass"), (strict, "warning")):
-            [result] = json.loads(bench(slow, path, "--json"))["results"]
-            if result["result"] != word or ("limits.callback_ms 10" in result["text"]) != (word == "warning"):
-                sys.exit(f"{path} gave {result}")
 
 
 if __name__ == "__main__":

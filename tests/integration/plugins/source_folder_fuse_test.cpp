@@ -79,11 +79,11 @@ TEST_F(SourceFolderOnHungMount, serves_other_folders_and_stops_in_bounded_time) 
   ASSERT_TRUE(mount.is_asked());
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(fetch(fetch_of(good.path().string(), "targets/f")).answer.stream, "good");
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5)) << "the plugin waited for the hung mount";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(20)) << "the plugin waited for the hung mount";
   EXPECT_FALSE(host_.answer(waits).done);
 
   EXPECT_EQ(host_.stop(), PICKET_E_INTERNAL);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(8));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(40));
   EXPECT_NE(host_.error().find("does not answer (a dead mount or server?)"), std::string::npos) << host_.error();
   EXPECT_EQ(host_.answer(waits).status, PICKET_E_UNAVAILABLE);
   mount.end();

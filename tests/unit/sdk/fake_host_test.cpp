@@ -219,11 +219,31 @@ TEST_F(FakeHostTest, fails_calls_when_told_to) {
   EXPECT_THAT(host.violations(), IsEmpty());
 }
 
+TEST_F(FakeHostTest, tells_what_was_never_stored_from_what_cannot_be_read) {
+  puppet.start = [this](Host& h) {
+    std::string value = "untouched";
+    EXPECT_EQ(h.load("a", value), PICKET_E_NOT_FOUND);
+    EXPECT_EQ(h.store("a", "1"), PICKET_OK);
+    host.fail_call("get", PICKET_E_IO);
+    EXPECT_EQ(h.load("a", value), PICKET_E_IO);
+    EXPECT_EQ(h.load("a"), std::nullopt);
+    EXPECT_EQ(value, "untouched");
+    host.fail_nothing();
+    EXPECT_EQ(h.load("a", value), PICKET_OK);
+    EXPECT_EQ(value, "1");
+    return PICKET_OK;
+  };
+  begin();
+  EXPECT_THAT(host.violations(), IsEmpty());
+}
+
 TEST_F(FakeHostTest, lacks_extensions_when_told_to) {
   host.lacks(PICKET_EXT_STORAGE);
   host.shrink(PICKET_EXT_TIMER, 8);
   puppet.start = [](Host& h) {
     EXPECT_EQ(h.store("a", "1"), PICKET_E_UNSUPPORTED);
+    std::string value;
+    EXPECT_EQ(h.load("a", value), PICKET_E_UNSUPPORTED);
     EXPECT_EQ(h.set_timer(1, 1), PICKET_E_UNSUPPORTED);
     return PICKET_OK;
   };

@@ -17,7 +17,7 @@ extern "C" {
 typedef struct picket_host_storage {
   uint32_t struct_size;
   uint32_t reserved;
-  /* NOT_FOUND when there is no such key; else the value goes into the sink. */
+  /* NOT_FOUND when there is no such key, any other failure when that cannot be told now: later it may. Else the value goes into the sink. */
   picket_status (*get)(const picket_host *host, picket_bytes key, const picket_sink *value);
   /* NO_SPACE when the limit would be passed: the old value stays. */
   picket_status (*put)(const picket_host *host, picket_bytes key, picket_bytes value);

@@ -43,7 +43,7 @@ class Echo {
       host_.set_timer(7, 5);
     } else if (request.topic == "test.relay") {
       relays_.emplace_back(next_token_, id);
-      if (const auto status = host_.request("test.c", "", "", request.payload, 2000, next_token_++); status != PICKET_OK)
+      if (const auto status = host_.request("test.c", "", "", request.payload, 20'000, next_token_++); status != PICKET_OK)
         host_.refuse(id, status, "cannot ask");
     } else {
       host_.respond(id, PICKET_OK, request.content_type, request.payload);

@@ -44,10 +44,11 @@ struct KsnClientAlone : testing::Test {
   std::unique_ptr<Client> start(const Programs::Places& places = {}) {
     Client::Host host;
     host.places = places;
-    host.keep.load = [this](std::string_view key) -> std::optional<std::string> {
+    host.keep.load = [this](std::string_view key) -> Result<std::string> {
       const std::lock_guard lock(mutex);
       const auto found = disk.find(key);
-      return found == disk.end() ? std::nullopt : std::optional(found->second);
+      if (found == disk.end()) return fail(Code::not_found, "not there");
+      return found->second;
     };
     host.keep.store = [this](std::string_view key, std::string_view value) {
       const std::lock_guard lock(mutex);

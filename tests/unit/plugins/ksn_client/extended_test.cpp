@@ -105,6 +105,31 @@ TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
   EXPECT_EQ(status().cause(), "");
 }
 
+TEST_F(KsnExtended, what_a_web_server_before_ksn_answers_with_a_page_is_kept) {
+  write_program(1000);
+  start();
+  accept();
+  EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
+  stop_until_the_period_is_over();
+  ksn.mood(Mood::page);
+  const auto before = ksn.messages();
+  start();
+  ASSERT_TRUE(wait([&] { return ksn.messages() >= before + 2; })) << "greeting and statistics";
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
+  EXPECT_FALSE(nothing_waits());
+  ksn.mood(Mood::honest);
+  restart();
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
+  ksn.mood(Mood::page);
+  ksn.wish(digest_of(program));
+  const auto then = ksn.messages();
+  EXPECT_EQ(check_program().from(), v1::Checked::SERVER);
+  ASSERT_TRUE(wait([&] { return ksn.messages() >= then + 2; })) << "the question and the file";
+  ksn.mood(Mood::honest);
+  restart();
+  EXPECT_TRUE(wait([&] { return ksn.seen().content[digest_of(program)] == program; }));
+}
+
 TEST_F(KsnExtended, what_fails_on_a_road_that_is_gone_does_not_delay_the_next_one) {
   settings["use_proxy"] = true;
   settings["proxy"] = ksn.address();

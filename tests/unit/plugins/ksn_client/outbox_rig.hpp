@@ -4,7 +4,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,9 +21,10 @@ inline constexpr std::int64_t kToday = 1'800'000'000;
 
 struct KsnOutbox : testing::Test {
   std::map<std::string, std::string, std::less<>> kept;
-  Keep keep{[this](std::string_view key) -> std::optional<std::string> {
+  Keep keep{[this](std::string_view key) -> Result<std::string> {
               const auto found = kept.find(key);
-              return found == kept.end() ? std::nullopt : std::optional(found->second);
+              if (found == kept.end()) return fail(Code::not_found, "not there");
+              return found->second;
             },
             [this](std::string_view key, std::string_view value) {
               kept[std::string(key)] = value;

@@ -126,6 +126,39 @@ TEST_F(KsnOutbox, what_could_not_be_cleared_on_disk_is_cleared_later) {
   EXPECT_EQ(make(kToday + 2 * 86400)->waiting(), 0U);
 }
 
+TEST_F(KsnOutbox, keeps_what_waits_while_its_record_cannot_be_read) {
+  auto before = make();
+  before->belong_to({"a"});
+  before->counted({{"files", 1}}, kToday + 86400);
+  ASSERT_EQ(before->waiting(), 1U);
+  before.reset();
+  const auto record = kept["outbox"];
+  bool fails = true;
+  const auto load = keep.load;
+  keep.load = [&](std::string_view key) -> Result<std::string> {
+    if (fails) return fail(Code::io, "input/output error");
+    return load(key);
+  };
+  Outbox outbox(keep, told);
+  EXPECT_EQ(told, "what waits to be sent to KSN cannot be read: input/output error: it is tried again");
+  outbox.belong_to({"b"});
+  outbox.counted({{"files", 2}}, kToday + 2 * 86400);
+  outbox.keep_counted({{"files", 3}});
+  EXPECT_FALSE(outbox.read(told));
+  EXPECT_FALSE(outbox.is_read());
+  EXPECT_EQ(kept["outbox"], record);
+  fails = false;
+  ASSERT_TRUE(outbox.read(told));
+  EXPECT_EQ(outbox.waiting(), 0U) << "it waits for another KSN";
+  outbox.belong_to({"a"});
+  EXPECT_EQ(outbox.waiting(), 1U);
+
+  fails = true;
+  Outbox(keep, told).clear();
+  fails = false;
+  EXPECT_EQ(make()->waiting(), 0U) << "who throws it away need not have read it";
+}
+
 TEST_F(KsnOutbox, is_bounded) {
   auto outbox = make();
   for (unsigned i = 1; i <= 100; ++i) outbox->counted({{"files", i}}, kToday + i * 86400);

@@ -157,6 +157,7 @@ TEST_F(KsnClientPlugin, tells_the_device_status_again_when_the_bus_was_busy) {
 TEST_F(KsnClientPlugin, shows_the_provider_and_refuses_one_that_nobody_trusts) {
   start();
   accept();
+  ASSERT_TRUE(wait([&] { return status().last_exchange() > 0; })) << "the greeting has been answered";
   const auto provider = status().provider();
   EXPECT_EQ(provider.name(), "Test KSN");
   EXPECT_EQ(provider.contact(), "ksn@example.org");

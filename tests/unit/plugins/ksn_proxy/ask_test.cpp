@@ -66,4 +66,30 @@ TEST(KsnProxyAsk, refuses_what_does_not_fit) {
   EXPECT_FALSE(parse_ask(std::string(11, '\xff'), ask));
 }
 
+// A number may be written with more bytes than it needs, of which protobuf reads only so many: nobody behind may see a request otherwise, or none.
+TEST(KsnProxyAsk, reads_a_tag_and_a_size_of_at_most_five_bytes_as_protobuf_does) {
+  const auto padded = [](char number, std::size_t bytes) {
+    std::string out(bytes, '\x80');
+    out.front() = static_cast<char>(number | (bytes > 1 ? 0x80 : 0));
+    if (bytes > 1) out.back() = '\0';
+    return out;
+  };
+  const std::string asker("\x0a\x04good", 6);  // its licence
+  for (std::size_t tag = 1; tag <= 7; ++tag)
+    for (std::size_t size = 1; size <= 7; ++size) {
+      const auto body = padded(0x0a, tag) + padded(6, size) + asker;
+      Ask ask;
+      const bool taken = parse_ask(body, ask).has_value();
+      EXPECT_EQ(taken, v1::AskRequest().ParseFromString(body)) << tag << " and " << size;
+      EXPECT_EQ(taken, tag <= 5 && size <= 5) << tag << " and " << size;
+      if (taken) {
+        EXPECT_EQ(ask.licence, "good");
+      }
+    }
+  Ask ask;
+  const auto extended = [&](std::size_t bytes) { return parse_ask("\x0a" + std::string(1, static_cast<char>(bytes + 1)) + "\x28" + padded(1, bytes), ask).has_value(); };
+  EXPECT_TRUE(extended(10) && ask.extended);
+  EXPECT_FALSE(extended(11));
+}
+
 }  // namespace

@@ -135,42 +135,90 @@ TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {
   EXPECT_EQ(warned.front(), "the KSN refuses a message that waited: the licence is blocked");
 }
 
-// A web server stands before the KSN, and has lost it.
+// A web server stands before the KSN, and has lost it, or does not let everything pass.
 class Misled final : public Upstream {
  public:
   explicit Misled(Upstream& ksn) : ksn_(ksn) {}
   void post(std::string_view path, std::string body, std::chrono::milliseconds deadline, Done done) override {
-    if (!found) return done(Posted{404, "<html>404 Not Found</html>"});
+    if (!found) return done(Posted{status, "<html>Not Found</html>"});
+    if (!stops.empty() && body.find(stops) != std::string::npos) {
+      ++refused;
+      return done(Posted{403, "<html>Forbidden</html>"});
+    }
     ksn_.post(path, std::move(body), deadline, std::move(done));
   }
   void blame(const Posted&, std::string_view) override {}
   [[nodiscard]] std::uint32_t rests_for() const override { return 0; }
   [[nodiscard]] std::string describe() const override { return "misled"; }
   std::atomic<bool> found = false;
+  int status = 404;
+  std::string stops;                // whatever it is in
+  std::atomic<int> refused = 0;
 
  private:
   Upstream& ksn_;
 };
 
-TEST_F(ForwarderTest, gives_nothing_up_for_what_is_no_word_of_a_ksn) {
-  Misled misled(ksn_);
-  ForwarderSettings settings;
-  settings.folder = folder_.path();
-  settings.pause = 10ms;
-  auto started = Forwarder::start(settings, {misled, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
-                                               const std::lock_guard lock(mutex_);
-                                               warnings_.emplace_back(text);
-                                             }});
-  ASSERT_TRUE(started) << started.error().message;
-  forwarder_ = std::move(*started);
-  EXPECT_EQ(statistics('a').wait(), 200) << "it waits here";
+class ForwarderBehindAWebServer : public ForwarderTest {
+ protected:
+  void open(std::chrono::milliseconds patience = 1h) {
+    ForwarderSettings settings;
+    settings.folder = folder_.path();
+    settings.pause = 10ms;
+    settings.patience = patience;
+    auto started = Forwarder::start(settings, {misled_, [this] { return ksn_.now.load(); }, [this](std::string_view text) {
+                                                 const std::lock_guard lock(mutex_);
+                                                 warnings_.emplace_back(text);
+                                               }});
+    ASSERT_TRUE(started) << started.error().message;
+    forwarder_ = std::move(*started);
+  }
+  void TearDown() override { forwarder_.reset(); }  // before its upstream
+  Misled misled_{ksn_};
+};
+
+TEST_F(ForwarderBehindAWebServer, gives_nothing_up_for_what_is_no_word_of_a_ksn) {
+  for (const int status : {404, 200}) {
+    misled_.found = false;
+    misled_.status = status;
+    open(0ms);
+    EXPECT_EQ(statistics('a').wait(), 200) << "it waits here";
+    EXPECT_EQ(content(digest_of(1), "file", 0, 4).wait(), 200);
+    ASSERT_TRUE(wait_for([&] { return !warnings().empty(); }));
+    EXPECT_EQ(warnings().front(), "messages wait: the KSN's server answers with HTTP status " + std::to_string(status) + ", which is no word of a KSN");
+    EXPECT_EQ(forwarder_->counters().outbox.waiting, 2u);
+    misled_.found = true;
+    EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 2; }));
+    EXPECT_EQ(forwarder_->counters().refused_by_ksn, 0u);
+    forwarder_.reset();
+    const std::lock_guard lock(mutex_);
+    warnings_.clear();
+  }
+}
+
+TEST_F(ForwarderBehindAWebServer, gives_a_message_up_that_is_refused_alone) {
+  misled_.stops = "EICAR";
+  misled_.found = true;
+  open(0ms);
+  EXPECT_EQ(content(digest_of(1), "EICAR, say", 0, 10).wait(), 200) << "it waits here";
+  ASSERT_TRUE(wait_for([&] { return misled_.refused >= 4; }));
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 1u) << "nothing arrived since: it may be the way";
+  EXPECT_EQ(statistics('a').wait(), 200);
+  ASSERT_TRUE(wait_for([&] { return forwarder_->counters().refused_by_ksn == 1; }));
+  EXPECT_EQ(forwarder_->counters().outbox.waiting, 0u);
+  EXPECT_EQ(forwarder_->counters().passed_on, 1u);
+}
+
+TEST_F(ForwarderBehindAWebServer, has_patience_with_a_message_that_is_refused_alone) {
+  misled_.stops = "EICAR";
+  misled_.found = true;
+  open();
+  EXPECT_EQ(content(digest_of(1), "EICAR, say", 0, 10).wait(), 200);
   ASSERT_TRUE(wait_for([&] { return !warnings().empty(); }));
-  EXPECT_EQ(warnings().front(), "messages wait: the KSN's server answers with HTTP status 404, which is no word of a KSN");
+  EXPECT_EQ(statistics('a').wait(), 200);
+  const auto tries = misled_.refused.load();
+  ASSERT_TRUE(wait_for([&] { return misled_.refused >= tries + 3; }));
   EXPECT_EQ(forwarder_->counters().outbox.waiting, 1u);
-  misled.found = true;
-  EXPECT_TRUE(wait_for([&] { return forwarder_->counters().delivered == 1; }));
-  EXPECT_EQ(forwarder_->counters().refused_by_ksn, 0u);
-  forwarder_.reset();  // before its upstream
 }
 
 TEST_F(ForwarderTest, lets_a_file_begin_again_of_which_a_part_that_waited_cannot_be_read) {

@@ -15,14 +15,14 @@ namespace {
 
 class KsnServerAt {
  public:
-  // Another status than 200 with a KSN's reason, unless it is no word of one.
+  // What was asked comes back; another status than 200 with a KSN's reason. Not a KSN: a page.
   explicit KsnServerAt(std::uint16_t port = 0, int status = 200, bool is_ksn = true) {
     ksn_server::Settings settings;
     settings.plain = true;
     settings.port = port;
     server_ = *ksn_server::Server::start(settings, [this, status, is_ksn](const ksn_server::Request& request, ksn_server::Reply reply) {
       ++asked;
-      std::move(reply).send(status, status == 200 ? std::string(request.body) : is_ksn ? ksn_server::refusal(v1::Refusal::LICENCE_UNKNOWN, "who?") : "<html>no</html>");
+      std::move(reply).send(status, !is_ksn ? "<html>no</html>" : status == 200 ? std::string(request.body) : ksn_server::refusal(v1::Refusal::LICENCE_UNKNOWN, "who?"));
     });
   }
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -33,11 +33,14 @@ class KsnServerAt {
   std::unique_ptr<ksn_server::Server> server_;
 };
 
+// A message of any kind, with a member that it does not know.
+constexpr std::string_view kQuestion = "\x1a\x08question";
+
 picket::Result<Posted> post(Lines& lines, std::chrono::milliseconds deadline = 60s, std::string_view path = "/ksn/v1/ask") {
   std::mutex mutex;
   std::condition_variable came;
   std::optional<picket::Result<Posted>> out;
-  lines.post(path, "question", deadline, [&](picket::Result<Posted> posted) {
+  lines.post(path, std::string(kQuestion), deadline, [&](picket::Result<Posted> posted) {
     const std::lock_guard lock(mutex);
     out = std::move(posted);
     came.notify_one();
@@ -52,7 +55,7 @@ TEST(KsnProxyLines, asks_the_first_and_then_the_next_while_it_rests) {
   KsnServerAt second;
   auto lines = Lines::start({first->road(), second.road()}, {1h, 1h});
   ASSERT_TRUE(lines) << lines.error().message;
-  EXPECT_EQ(post(**lines)->body, "question");
+  EXPECT_EQ(post(**lines)->body, kQuestion);
   EXPECT_EQ(first->asked, 1);
   EXPECT_EQ((*lines)->rests_for(), 0u);
   const auto first_url = first->road().base_url;
@@ -151,6 +154,14 @@ TEST(KsnProxyLines, takes_no_word_of_a_web_server_about_a_file_for_one_about_ans
   EXPECT_EQ(post(**lines, 60s, "/ksn/v1/content")->status, 413);
   EXPECT_EQ(ksn.asked, 3);
   EXPECT_EQ((*lines)->describe().find("failed"), std::string::npos) << (*lines)->describe();
+}
+
+TEST(KsnProxyLines, takes_no_page_for_the_receipt_of_a_file) {
+  KsnServerAt page(0, 200, false), ksn;
+  auto lines = Lines::start({page.road(), ksn.road()}, {1h, 1h});
+  ASSERT_TRUE(lines);
+  for (const auto* path : {"/ksn/v1/statistics", "/ksn/v1/content"}) EXPECT_EQ(post(**lines, 60s, path)->body, kQuestion) << path;
+  EXPECT_EQ(page.asked, 2);
 }
 
 TEST(KsnProxyLines, blame_rests_the_one_that_answered) {

@@ -227,6 +227,18 @@ TEST(KsnServer, a_handler_that_throws_costs_one_answer) {
   }
 }
 
+// Protobuf takes no half character: nobody could read why.
+TEST(KsnServer, refuses_in_words_that_can_be_read) {
+  std::string accents = "x";
+  for (int i = 0; i < 200; ++i) accents += "\u00e9";
+  for (const auto& text : {accents, "\xff" + std::string(300, 'b')}) {
+    v1::Refusal seen;
+    ASSERT_TRUE(seen.ParseFromString(refusal(v1::Refusal::UNAVAILABLE, text)));
+    EXPECT_GT(seen.text().size(), 250u);
+    EXPECT_LE(seen.text().size(), 256u);
+  }
+}
+
 TEST(KsnServer, names_what_is_wrong_with_its_settings) {
   auto settings = plain();
   settings.address = "nowhere";
