@@ -108,7 +108,7 @@ TEST_F(KsnExtended, a_proxy_without_room_for_statistics_is_asked_all_the_same) {
 TEST_F(KsnExtended, what_a_web_server_before_ksn_answers_with_a_page_is_kept) {
   write_program(1000);
   start();
-  accept();
+  accept_and_be_greeted();
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   stop_until_the_period_is_over();
   ksn.mood(Mood::page);
@@ -118,8 +118,9 @@ TEST_F(KsnExtended, what_a_web_server_before_ksn_answers_with_a_page_is_kept) {
   EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::SERVER);
   EXPECT_FALSE(nothing_waits());
   ksn.mood(Mood::honest);
+  const auto greeted = ksn.seen().hellos;
   restart();
-  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits(); }));
+  ASSERT_TRUE(wait([&] { return ksn.seen().statistics.size() == 1 && nothing_waits() && ksn.seen().hellos > greeted; }));
   ksn.mood(Mood::page);
   ksn.wish(digest_of(program));
   const auto then = ksn.messages();
