@@ -32,7 +32,7 @@ class Watcher : public bus::Handler {
   }
   bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return payloads_.size() >= count; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return payloads_.size() >= count; });
   }
   std::string last() {
     const std::lock_guard lock(mutex_);
@@ -47,7 +47,7 @@ class Watcher : public bus::Handler {
 };
 
 bool eventually(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!condition())
     if (std::chrono::steady_clock::now() > until) return false;
   return true;

@@ -36,7 +36,7 @@ class Finished : public bus::Handler {
   }
   std::vector<std::string> after(std::size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return heard_.size() >= count; });
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return heard_.size() >= count; });
     return heard_;
   }
 
