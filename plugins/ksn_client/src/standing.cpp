@@ -107,6 +107,7 @@ v1::KsnState state_of(const Situation& s, std::int64_t now) {
   out.set_available(s.is_on() && s.last_exchange != 0 && now - s.last_exchange < kAvailableSeconds);
   out.set_text(status.line());
   out.set_cause(status.cause());
+  out.set_knows(true);
   return out;
 }
 

@@ -157,6 +157,7 @@ TEST(KsnStanding, uses_exactly_the_four_words) {
   EXPECT_EQ(state_of(s, 2100).text(), status_of(s, 2100).line());
   EXPECT_EQ(status_of(s, 2100).mode(), "Off");
   EXPECT_FALSE(state_of(s, 2100).in_use());
+  EXPECT_TRUE(state_of(s, 2100).knows()) << "what the administrator's lists hold counts all the same";
 }
 
 TEST(KsnStanding, says_modes_kinds_and_what_policy_makes_of_it) {
