@@ -19,7 +19,7 @@ std::string why_unavailable(const Situation& s) { return !s.no_lists.empty() ? s
 std::string allowed_of(const Directives& directives) {
   std::string out;
   for (const auto& word : directives.allow) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? "nothing" : out;
+  return out;
 }
 
 // The one text: what it is, why, since when, and when it is tried again. The last exchange is named only while there is none, so that the text stays
@@ -64,7 +64,7 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   };
   if (s.directives.in_force(now)) {
     out.set_status("Enabled with restrictions");
-    out.set_cause(cat(s.directives.mode == Directives::Mode::stopped ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
+    out.set_cause(cat(s.directives.mode == Directives::Mode::stopped || s.directives.allow.empty() ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
                       s.directives.until == 0 ? "" : cat(" until ", utc(s.directives.until)), s.directives.reason.empty() ? "" : cat(": ", s.directives.reason)));
     out.set_since(s.directives_since);
     out.set_restricted_until(s.directives.until);

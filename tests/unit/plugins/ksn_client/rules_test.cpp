@@ -151,6 +151,8 @@ TEST(KsnStanding, uses_exactly_the_four_words) {
   s.directives_since = 2060;
   EXPECT_EQ(status_of(s, 2100).status(), "Enabled with restrictions");
   EXPECT_THAT(status_of(s, 2100).cause(), StartsWith("only requests about file until 1970-01-01 01:23:20 UTC: load"));
+  s.directives.allow.clear();
+  EXPECT_THAT(status_of(s, 2100).cause(), StartsWith("requests are stopped until 1970-01-01 01:23:20 UTC: load"));
   s.switched_on = false;
   s.switched_by = "bob";
   EXPECT_EQ(status_of(s, 2100).line(), "Disabled: switched off by bob; since 1970-01-01 00:16:40 UTC");
