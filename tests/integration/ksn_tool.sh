@@ -27,6 +27,8 @@ expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --con
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
 expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
+refuse 2 "not UTF-8" "$ksn" init "$folder/"$'\xff'
+[ ! -e "$folder/"$'\xff' ]
 (cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
 grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
 for store in redis: redis:localhost redis:localhost:99999 redis://localhost:7000 "redis:localhost:7000,localhost"; do
