@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "base/listed.hpp"
 #include "runtime/log.hpp"
@@ -108,6 +109,7 @@ Result<po::variables_map> parse(int argc, const char* const* argv, std::map<std:
 
 // `where`: the file, or the command line.
 Result<> check_path(const std::string& name, const std::string& value, const std::string& where) {
+  if (name == "data-dir" && !is_valid_utf8(value)) return fail(Code::invalid, cat(where, ": data-dir: its name is not UTF-8: no plugin could be told where it keeps its own"));
   if (std::filesystem::path(value).is_absolute() || (value.empty() && name == "log-file")) return {};
   return fail(Code::invalid, cat(where, ": ", name, ": '", value, "' is no absolute path", value.find_first_of("\"'") == value.npos ? "" : " (quotes belong to the value)"));
 }

@@ -21,6 +21,8 @@ namespace {
 
 using ksn::v1::Checked;
 
+constexpr const char* kEmptyName = "an empty name names nothing";
+
 std::string_view verdict(ksn::v1::Verdict value) {
   switch (value) {
     case ksn::v1::VERDICT_TRUSTED: return "trusted";
@@ -102,7 +104,7 @@ std::string_view no_file(std::filesystem::file_type kind) {
 // A file that is there, a digest, software:PUBLISHER[/PRODUCT], else a web address.
 Result<ksn::v1::Object> object_of(const std::string& argument, const core::CancelToken& cancel) {
   ksn::v1::Object out;
-  if (argument.empty()) return fail(Code::invalid, "an empty name names nothing");
+  if (argument.empty()) return fail(Code::invalid, kEmptyName);
   std::error_code error;
   const auto kind = std::filesystem::status(argument, error).type();
   if (kind == std::filesystem::file_type::regular) {
@@ -210,6 +212,7 @@ Result<Exit> ksn_check(Context& context) {
 
 Result<Exit> ksn_software(Context& context) {
   const auto& argument = context.arguments()[0];
+  if (argument.empty()) return fail(Code::invalid, kEmptyName);
   std::error_code error;
   const auto path = std::filesystem::canonical(argument, error);
   if (error) return fail(Code::not_found, cat(argument, ": ", error.message()));

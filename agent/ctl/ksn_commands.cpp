@@ -141,7 +141,7 @@ Result<Exit> ksn_status(Context& context) {
   table.add({"Road", reply.road()});
   table.add({"Device", {reply.device_status(), style_of(reply.device_status())}});
   if (reply.has_provider()) {
-    table.add({"Provider", cat(reply.provider().name(), ", ", reply.provider().contact(), ", file of ", date(reply.provider().created()))});
+    table.add({"Provider", cat(reply.provider().name(), reply.provider().contact().empty() ? "" : ", ", reply.provider().contact(), ", file of ", date(reply.provider().created()))});
     for (const auto& server : reply.provider().servers()) table.add({"", server});
   }
   print_statement(table, reply.statement());

@@ -22,7 +22,7 @@ namespace {
 // "host:port", the host possibly an IPv6 address with colons of its own.
 bool split_node(const std::string& node, std::string& host, std::string& port) {
   const auto colon = node.rfind(':');
-  if (colon == node.npos || colon == 0) return false;
+  if (colon == node.npos || colon == 0 || node.find('/') != node.npos) return false;
   host = node.substr(0, colon);
   port = node.substr(colon + 1);
   if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -52,6 +52,11 @@ UniqueFd begin_to_connect(const addrinfo& address) {
 void RedisConnection::Free::operator()(redisReply* reply) const { freeReplyObject(reply); }
 void RedisConnection::Free::operator()(redisReader* reader) const { redisReaderFree(reader); }
 void RedisConnection::Free::operator()(ssl_st* tls) const { SSL_free(tls); }
+
+bool is_redis_node(const std::string& node) {
+  std::string host, port;
+  return split_node(node, host, port);
+}
 
 Result<std::shared_ptr<ssl_ctx_st>> make_redis_tls(const std::string& authority, const std::string& certificate, const std::string& key) {
   // OpenSSL says "system lib" for a file that is not there.

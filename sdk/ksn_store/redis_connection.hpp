@@ -23,6 +23,9 @@ struct RedisAccess {
   std::shared_ptr<ssl_ctx_st> tls;  // none: in the clear
 };
 
+// HOST:PORT, where HOST may be an IPv6 address, also in brackets.
+[[nodiscard]] bool is_redis_node(const std::string& node);
+
 // authority: a PEM file, empty for the system's. certificate, key: what this side shows, PEM files, or both empty.
 [[nodiscard]] Result<std::shared_ptr<ssl_ctx_st>> make_redis_tls(const std::string& authority, const std::string& certificate, const std::string& key);
 

@@ -205,7 +205,7 @@ Result<std::unique_ptr<Store>> open_redis_store(std::string_view where) {
   }
   if (seeds.empty()) return fail(Code::invalid, "store redis: names no node: redis:HOST:PORT,HOST:PORT");
   for (const auto& seed : seeds)
-    if (seed.rfind(':') == seed.npos || seed.back() == ':') return fail(Code::invalid, cat("store redis: '", seed, "' is not HOST:PORT"));
+    if (!is_redis_node(seed)) return fail(Code::invalid, cat("store redis: '", seed, "' is not HOST:PORT"));
   return std::make_unique<RedisStore>(std::move(seeds), std::move(access), cat("Redis cluster ", where, tls ? " (TLS)" : ""));
 }
 

@@ -27,8 +27,15 @@ expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --con
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
 expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
+refuse 2 "not UTF-8" "$ksn" init "$folder/"$'\xff'
+[ ! -e "$folder/"$'\xff' ]
 (cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
 grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"
+for store in redis: redis:localhost redis:localhost:99999 redis://localhost:7000 "redis:localhost:7000,localhost"; do
+  refuse 2 "HOST:PORT" "$ksn" init "$folder/no-store" --store "$store"
+done
+[ ! -e "$folder/no-store" ]
+"$ksn" init "$folder/cluster" --store "redis:[::1]:7000,localhost:7001" >/dev/null
 refuse 2 "belong together" "$ksn" init "$folder/half" --certificate "" --key "$folder/k/tls/server.key"
 expect "Example's KSN" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json"
 refuse 1 "signed by 0 of the trusted keys" "$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/answers.pub.json"
@@ -95,6 +102,7 @@ refuse 1 "licence L-9 is not known" "$ksn" licence block L-9 --ksn "$folder/k"
 [ "$("$ksn" licence list --ksn "$folder/k" | wc -l)" = 2 ]
 expect "Licences   2" "$ksn" stats --ksn "$folder/k"
 expect "Files      2" "$ksn" stats --ksn "$folder/k"
+refuse 2 "'L-1' is too much" "$ksn" stats L-1 --ksn "$folder/k"
 
 # With one command: what is missing is made, then picketd is started with it.
 printf '#!/bin/sh\necho started "$@"\n' >"$folder/picketd" && chmod +x "$folder/picketd"

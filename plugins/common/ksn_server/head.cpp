@@ -61,6 +61,10 @@ bool parse_length(std::string_view text, std::uint64_t& out) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+Head::Method method_of(std::string_view name) {
+  return name == "POST" ? Head::Method::post : name == "GET" ? Head::Method::get : name == "HEAD" ? Head::Method::head : Head::Method::other;
+}
+
 bool is_plain_path(std::string_view path) {
   if (path.empty() || path.front() != '/' || path.size() > 256) return false;
   for (const char c : path)
@@ -87,7 +91,7 @@ ParsedHead parse_head(std::string_view bytes, Head& out) {
     if (!is_token_byte(static_cast<unsigned char>(c))) return bad_head(400, "the method is malformed");
   const bool is_1_1 = version == "HTTP/1.1";
   if (!is_1_1 && version != "HTTP/1.0") return version.starts_with("HTTP/") ? bad_head(505, "HTTP/1.1 and HTTP/2 are spoken here") : bad_head(400, "this is not HTTP");
-  out.method = method == "POST" ? Head::Method::post : method == "GET" ? Head::Method::get : Head::Method::other;
+  out.method = method_of(method);
   auto target = line.substr(first_space + 1, last_space - first_space - 1);
   target = target.substr(0, target.find('?'));
   if (!is_plain_path(target)) return bad_head(400, "the path is malformed");

@@ -7,7 +7,7 @@
 namespace ksn_server {
 
 struct Head {
-  enum class Method { post, get, other } method = Method::other;
+  enum class Method { post, get, head, other } method = Method::other;
   std::string_view path;        // borrowed from the parsed bytes; begins with '/', without query
   std::uint64_t body_bytes = 0;
   bool keep_alive = true;
@@ -24,6 +24,7 @@ struct ParsedHead {
 // Strict where a second reading is possible (lengths, line ends, folded lines): what is ambiguous is an attack or a mistake.
 [[nodiscard]] ParsedHead parse_head(std::string_view bytes, Head& out);
 
+[[nodiscard]] Head::Method method_of(std::string_view name);
 // What may stand in a path here: no decoding is done, because no path of the protocol needs any.
 [[nodiscard]] bool is_plain_path(std::string_view path);
 // Digits only, no sign, no overflow.

@@ -144,8 +144,9 @@ class Http1 final : public Protocol {
     }
     std::string text;
     if (head_.method == Head::Method::other) return refuse(405, "POST is spoken here");
-    if (!upper_.page(head_.path, text)) return put(404, "application/x-protobuf", refusal_of(404, "there is no such page"), keep_alive_);
-    put(200, "text/html; charset=utf-8", text, keep_alive_);
+    const bool is_bare = head_.method == Head::Method::head;
+    if (!upper_.page(head_.path, text)) return put(404, "application/x-protobuf", refusal_of(404, "there is no such page"), keep_alive_, is_bare);
+    put(200, "text/html; charset=utf-8", text, keep_alive_, is_bare);
   }
 
   void refuse(int status, std::string_view why) {
@@ -153,14 +154,15 @@ class Http1 final : public Protocol {
     put(status, "application/x-protobuf", refusal_of(status, why), false);
   }
 
-  void put(int status, std::string_view type, std::string_view body, bool keep) {
+  // is_bare: the length of what GET would get, and no body (RFC 9110 9.3.2).
+  void put(int status, std::string_view type, std::string_view body, bool keep, bool is_bare = false) {
     const auto reason = reason_of(status);
     const std::string number = std::to_string(status), length = std::to_string(body.size());
     out_.reserve(out_.size() + 192 + body.size());
     out_.append("HTTP/1.1 ").append(reason.empty() ? std::string_view(number) : reason).append(reason.empty() ? " \r\nContent-Type: " : "\r\nContent-Type: ").append(type);
     out_.append("\r\nContent-Length: ").append(length).append("\r\nDate: ").append(upper_.date());
-    if (status == 405) out_.append("\r\nAllow: POST");
-    out_.append(keep ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n").append(body);
+    if (status == 405) out_.append("\r\nAllow: GET, HEAD, POST");
+    out_.append(keep ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n").append(is_bare ? std::string_view() : body);
     over_ = over_ || !keep;
   }
 

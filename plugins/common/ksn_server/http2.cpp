@@ -168,7 +168,7 @@ class Http2 final : public Protocol {
     stream->head_bytes += name.size() + value.size() + 32;  // as RFC 9113 6.5.2 counts
     if (stream->head_bytes > kMostHead) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
     if (name == ":method") {
-      stream->method = value == "POST" ? Head::Method::post : value == "GET" ? Head::Method::get : Head::Method::other;
+      stream->method = method_of(value);
     } else if (name == ":path") {
       const auto path = value.substr(0, value.find('?'));
       if (!is_plain_path(path)) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -224,19 +224,20 @@ class Http2 final : public Protocol {
   }
 
   void put(std::int32_t id, Stream& stream, int status, std::string_view type, std::string body) {
+    const bool is_bare = stream.method == Head::Method::head;  // the length of what GET would get, and no body: RFC 9110 9.3.2
     release(std::exchange(stream.held, 0));
-    if (hold(body.size())) {
-      stream.held = body.size();
+    if (is_bare || hold(body.size())) {
+      stream.held = is_bare ? 0 : body.size();
     } else {
       status = 503;
       body = refusal_of(503, "too many answers wait to be taken");
     }
     stream.answered = upper_.now_ms();
-    stream.body = std::move(body);
-    const std::string code = std::to_string(status), length = std::to_string(stream.body.size());
+    const std::string code = std::to_string(status), length = std::to_string(body.size());
+    stream.body = is_bare ? std::string() : std::move(body);
     const nghttp2_nv fields[] = {field(":status", code), field("content-type", type), field("content-length", length), field("date", upper_.date())};
     const nghttp2_data_provider data{{.ptr = &stream}, &Http2::read_data_c};
-    if (::nghttp2_submit_response(session_.get(), id, fields, std::size(fields), &data) != 0) ::nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+    if (::nghttp2_submit_response(session_.get(), id, fields, std::size(fields), is_bare ? nullptr : &data) != 0) ::nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
     // The rest of a body that is refused is not waited for (RFC 9113 8.1): the reset goes out behind the answer.
     if (!stream.whole) unread_.push_back(id);
   }

@@ -24,7 +24,7 @@ class Upper {
   virtual ~Upper() = default;
   // A POST; the answer comes with Protocol::answer, now or later. Views are borrowed for the call.
   virtual void on_post(std::uint32_t stream, std::string_view path, std::string_view body) = 0;
-  // A GET; false: there is no such page.
+  // A GET or HEAD; false: there is no such page.
   [[nodiscard]] virtual bool page(std::string_view path, std::string& out) = 0;
   [[nodiscard]] virtual std::string_view date() const = 0;  // "Sun, 22 Nov 2026 00:00:00 GMT"
   [[nodiscard]] virtual std::int64_t now_ms() const = 0;    // coarse, steady, never 0

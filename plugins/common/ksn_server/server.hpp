@@ -65,7 +65,7 @@ struct Settings {
   std::chrono::milliseconds request_timeout{20000}; // from a request's first byte to its last, and for the TLS handshake
   std::chrono::milliseconds send_timeout{30000};    // for a client to take an answer
   bool plain = false;                               // for tests and benches on loopback only; HTTP/2 by prior knowledge
-  // What GET of a path shows to people, as HTML; empty: 404. Any of the server's threads. Not set: POST only.
+  // What GET (and HEAD) of a path shows to people, as HTML; empty: 404. Any of the server's threads. Not set: POST only.
   std::function<std::string(std::string_view path)> page;
 };
 

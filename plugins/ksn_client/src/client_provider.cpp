@@ -27,6 +27,7 @@ Result<picket::ksn::Provider> provider_in(const Settings& settings, const Result
   if (settings.provider_file.empty()) return fail(Code::not_found, "no provider file is set");
   if (!envelope) return fail(envelope.error());
   PICKET_LET(keys, picket::trust::load_keys(settings.provider_keys));
+  if (keys.empty()) return fail(Code::untrusted, cat("setting provider_keys: no key (*.pub.json) in ", settings.provider_keys));
   auto provider = picket::ksn::Provider::parse(*envelope, keys);
   if (!provider) return fail(std::move(provider).error(), settings.provider_file);
   return provider;

@@ -19,7 +19,7 @@ std::string why_unavailable(const Situation& s) { return !s.why_nobody().empty()
 std::string allowed_of(const Directives& directives) {
   std::string out;
   for (const auto& word : directives.allow) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? "nothing" : out;
+  return out;
 }
 
 // The one text: what it is, why, since when, and when it is tried again. The last exchange is named only while there is none, so that the text stays
@@ -65,7 +65,7 @@ v1::StatusReply status_of(const Situation& s, std::int64_t now) {
   };
   if (s.directives.in_force(now)) {
     out.set_status("Enabled with restrictions");
-    out.set_cause(cat(s.directives.mode == Directives::Mode::stopped ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
+    out.set_cause(cat(s.directives.mode == Directives::Mode::stopped || s.directives.allow.empty() ? "requests are stopped" : cat("only requests about ", allowed_of(s.directives)),
                       s.directives.until == 0 ? "" : cat(" until ", utc(s.directives.until)), s.directives.reason.empty() ? "" : cat(": ", s.directives.reason)));
     out.set_since(s.directives_since);
     out.set_restricted_until(s.directives.until);
@@ -108,6 +108,7 @@ v1::KsnState state_of(const Situation& s, std::int64_t now) {
   out.set_available(s.is_on() && s.last_exchange != 0 && now - s.last_exchange < kAvailableSeconds);
   out.set_text(status.line());
   out.set_cause(status.cause());
+  out.set_knows(true);
   return out;
 }
 

@@ -101,7 +101,6 @@ Result<> KsnService::open() {
         }
       },
       unix_now);
-  service_->look_after_store();  // a store that is away is no reason not to start: it comes back by itself
   if (const auto good = service_->look_after_samples(); !good) host_.warning(cat("setting samples.folder: no sample can be kept: ", good.error().message));
   workers_ = std::make_unique<Workers>(4u, kMostWaiting);
   ksn_server::Settings server;
@@ -130,6 +129,8 @@ Result<> KsnService::open() {
   if (!started) return picket::fail(std::move(started).error());
   server_ = std::move(*started);
   since_ = unix_now();
+  // A store that is away is no reason not to start: it comes back by itself. Only now: that it is there is told as health.
+  service_->look_after_store();
   host_.set_timer(kLookTimer, kLookMs, kLookMs);
   host_.info(cat("answers at ", settings_.address, ":", std::to_string(server_->port())));
   return {};

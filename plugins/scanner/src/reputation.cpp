@@ -37,7 +37,7 @@ std::string does_not_answer(const std::string& why) { return "KSN does not answe
 void Reputation::start() {
   asker_.start();
   const std::lock_guard lock(mutex_);
-  in_use_ = unavailable_ = false;
+  in_use_ = knows_ = unavailable_ = false;
   said_ = "no plugin has said so";
   failure_.clear();
   rest_until_ = {};
@@ -48,18 +48,19 @@ void Reputation::on_state(std::string_view payload) {
   const bool readable = state.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
   {
     const std::lock_guard lock(mutex_);
-    in_use_ = readable && state.in_use();
+    const bool was_in_use = std::exchange(in_use_, readable && state.in_use());
+    knows_ = readable && state.knows();
     const bool was_unavailable = std::exchange(unavailable_, readable && state.status() == "Enabled. Not available");
     said_ = readable ? printable(state.text(), 200) : "what was said about it cannot be read";
     rest_until_ = {};  // something changed: worth a try
-    if (!in_use_ || (was_unavailable && !unavailable_)) failure_.clear();
+    if (!in_use_ || !was_in_use || (was_unavailable && !unavailable_)) failure_.clear();
   }
   changed_();
 }
 
 bool Reputation::is_asked() const {
   const std::lock_guard lock(mutex_);
-  return in_use_ && std::chrono::steady_clock::now() >= rest_until_;
+  return (in_use_ || knows_) && std::chrono::steady_clock::now() >= rest_until_;
 }
 
 std::string Reputation::trouble() const {
@@ -96,11 +97,16 @@ void Reputation::answered() {
 Reputation::Answers Reputation::ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled) {
   Answers out{std::vector<Answer>(questions.size()), {}};
   if (questions.empty()) return out;
+  {
+    const std::lock_guard lock(mutex_);
+    out.known_only = !in_use_;
+  }
   if (!is_asked()) {
     out.trouble = trouble();
     return out;
   }
   ksn::CheckRequest request;
+  request.set_known_only(out.known_only);
   for (const auto& question : questions) {
     auto& object = *request.add_objects();
     object.set_file_digest(question.digest.data(), question.digest.size());
@@ -118,6 +124,7 @@ Reputation::Answers Reputation::ask(std::span<const Question> questions, std::ch
   });
   if (!reply) {
     if (reply.error().code != picket::Code::cancelled) out.trouble = failed(printable(reply.error().message, 200), true);
+    if (out.known_only) out.trouble = trouble();
     return out;
   }
   std::string why;
@@ -129,7 +136,8 @@ Reputation::Answers Reputation::ask(std::span<const Question> questions, std::ch
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = checked.why().empty() ? reply->status() : checked.why();
     if (checked.from() == ksn::Checked::NOBODY && why.empty()) why = "without a reason";
   }
-  if (!why.empty()) out.trouble = failed(printable(why, 200), false);  // its client answers at once: no need to spare it
+  if (out.known_only && !why.empty()) out.trouble = trouble();
+  else if (!why.empty()) out.trouble = failed(printable(why, 200), false);  // its client answers at once: no need to spare it
   else if (by_ksn) answered();  // what the client knew itself says nothing of KSN
   return out;
 }

@@ -28,7 +28,7 @@ class Reputation {
   void on_state(std::string_view payload);
   void on_reply(std::uint64_t token, picket_status status, const picket::plugin::Message& message) { asker_.on_reply(token, status, message); }
 
-  // Nobody is asked while KSN is not in use, and for some seconds after it did not answer.
+  // While KSN is not in use only its client is, for what it knows itself; nobody is for some seconds after there was no answer.
   [[nodiscard]] bool is_asked() const;
   // Why no answer is to be expected; empty: as far as we know, KSN answers.
   [[nodiscard]] std::string trouble() const;
@@ -45,6 +45,7 @@ class Reputation {
   struct Answers {
     std::vector<Answer> each;  // one a question, in their order
     std::string trouble;       // why some are unanswered
+    bool known_only = false;   // nobody outside this computer was asked
   };
   // At the latest after `limit`. Waits: not on the plugin's thread.
   [[nodiscard]] Answers ask(std::span<const Question> questions, std::chrono::milliseconds limit, const std::atomic<bool>& cancelled);
@@ -58,6 +59,7 @@ class Reputation {
   const std::function<void()> changed_;
   mutable std::mutex mutex_;
   bool in_use_ = false;
+  bool knows_ = false;                          // the client answers from its lists and its cache, in use or not
   std::string said_ = "no plugin has said so";  // by KSN's client
   bool unavailable_ = false;                    // by its own account
   std::string failure_;                         // of the last question; empty: it was answered

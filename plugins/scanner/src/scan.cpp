@@ -89,7 +89,7 @@ void Scan::ask(std::vector<Look> batch) {
   if (over_) return;
   miss_ksn(std::move(answers.trouble));
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    ++sums_.asked;
+    if (!answers.known_only) ++sums_.asked;
     batch[i].evidence.ksn = answers.each[i].verdict;
     decide(batch[i], answers.each[i]);
   }

@@ -9,6 +9,7 @@
 #include <boost/json/object.hpp>
 #include <unistd.h>
 
+#include "base/bytes.hpp"
 #include "base/files.hpp"
 #include "ksn/arguments.hpp"
 #include "ksn/provider.hpp"
@@ -33,7 +34,9 @@ std::string shell_word(const std::string& text) {
 
 Result<Folder> folder_at(const std::string& path) {
   if (path.empty()) return fail(Code::invalid, "an empty name is no FOLDER");
-  return Folder{fs::absolute(path).lexically_normal().native()};
+  Folder out{fs::absolute(path).lexically_normal().native()};
+  if (!is_valid_utf8(out.path)) return fail(Code::invalid, "FOLDER: its name is not UTF-8, and could not stand in the settings");
+  return out;
 }
 
 Result<Folder> folder_of(const Arguments& arguments) {

@@ -233,6 +233,7 @@ Result<> run_show(const std::vector<std::string>& text) {
 
 Result<> run_stats(const std::vector<std::string>& text) {
   PICKET_LET(arguments, Arguments::parse(text, {"ksn", "store"}));
+  if (!arguments.words.empty()) return fail(Code::invalid, cat("'", arguments.words[0], "' is too much: picket-ksn stats --ksn FOLDER"));
   PICKET_LET(store, open(arguments));
   std::printf("Store      %s\n", store->name().c_str());
   for (const int kind : {1, 2, 3}) {

@@ -114,6 +114,8 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   };
   provider.answer_keys = {trial_key.public_key()};
   PICKET_TRY(seal(trial_key));
+  if (setup.store.starts_with("redis:"))  // nobody is asked yet
+    if (auto named = ksn_store::open_store(setup.store); !named) return fail(std::move(named).error(), "--store");
   if (!setup.store.empty() && !setup.store.starts_with("redis:") && !setup.store.starts_with('/')) return fail(Code::invalid, cat("--store: '", setup.store, "' is neither an absolute path nor redis:HOST:PORT,..."));
 
   PICKET_TRY(make_folders(folder.path, 0700));

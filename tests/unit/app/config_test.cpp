@@ -105,6 +105,14 @@ TEST_F(ReadConfig, a_path_that_is_not_absolute_is_refused_with_its_option_and_it
   EXPECT_TRUE(read({"--config", std::filesystem::relative(path, cwd).c_str()})) << "the file itself is found as it was typed";
 }
 
+TEST_F(ReadConfig, a_data_folder_that_plugins_could_not_be_told_of_is_refused) {
+  const auto path = file("data-dir = /srv/\xff\n");
+  const auto result = read({"--config", path.c_str()});
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, testing::AllOf(HasSubstr(path), HasSubstr("data-dir: its name is not UTF-8")));
+  EXPECT_TRUE(read({"--config", file("log-file = /srv/\xff\n").c_str()}));
+}
+
 TEST_F(ReadConfig, a_word_too_many_is_named) {
   const auto path = file("");
   EXPECT_THAT(read({"--config", path.c_str(), "extra"}).error().message, HasSubstr("unexpected argument 'extra'"));

@@ -34,6 +34,14 @@ TEST_F(KsnCommands, status_says_word_cause_since_and_next_attempt) {
                              HasSubstr("declined by ann"), HasSubstr("KSN is used under version 1"), HasSubstr("files 12")));
 }
 
+TEST_F(KsnCommands, status_names_a_provider_without_a_contact) {
+  auto status = sample_ksn();
+  status.mutable_provider()->clear_contact();
+  picketd.answer_with("picket.ksn.status", status);
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "status"}).out, HasSubstr("Our KSN, file of "));
+}
+
 TEST_F(KsnCommands, check_asks_a_file_by_its_content_and_says_when_something_is_untrusted) {
   ksn::v1::CheckRequest asked;
   picketd.answer<ksn::v1::CheckRequest>("picket.ksn.check", [&](const ksn::v1::CheckRequest& request) -> Result<std::string> {
@@ -127,6 +135,7 @@ TEST_F(KsnCommands, software_says_whose_a_program_is_and_which_object_decided) {
   ran = run({"ksn", "software", "./no-such-file"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, HasSubstr("./no-such-file: No such file"));
+  EXPECT_THAT(run({"ksn", "software", ""}).err, HasSubstr("an empty name names nothing"));
 }
 
 TEST_F(KsnCommands, decline_says_when_an_earlier_version_stays_in_force) {

@@ -215,7 +215,7 @@ log-level  debug            file
 )");
   const auto watched = run({"bus", "watch", "--payloads", "--count", "1"});
   EXPECT_EQ(watched.code, 0);
-  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0,"status":"","device_status":"","cause":"","available":false})"), std::string::npos) << watched.out;
+  EXPECT_NE(watched.out.find(R"( publish picket.ksn.state org.picket.ksn-client 11 bytes {"in_use":true,"text":"Enabled","since":0,"status":"","device_status":"","cause":"","available":false,"knows":false})"), std::string::npos) << watched.out;
   EXPECT_EQ(std::ranges::count(watched.out, '\n'), 1) << watched.out;
 }
 

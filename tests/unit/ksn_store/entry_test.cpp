@@ -57,7 +57,11 @@ TEST(RedisSlot, is_as_the_cluster_specification_says) {
 
 TEST(OpenStore, names_what_is_wrong_with_a_setting) {
   EXPECT_EQ(open_store("redis:").error().code, Code::invalid);
-  EXPECT_NE(open_store("redis:host").error().message.find("'host' is not HOST:PORT"), std::string::npos);
+  for (const std::string node : {"host", "host:", ":1", "host:0", "host:65536", "host:1x", "//host:1"}) {
+    const auto opened = open_store("redis:" + node);
+    ASSERT_FALSE(opened) << node;
+    EXPECT_NE(opened.error().message.find("'" + node + "' is not HOST:PORT"), std::string::npos) << opened.error().message;
+  }
   EXPECT_NE(open_store("redis:a:1;auth=/nonexistent/file").error().message.find("/nonexistent/file"), std::string::npos);
 }
 

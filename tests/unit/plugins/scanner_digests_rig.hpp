@@ -47,24 +47,27 @@ class ScannerDigestsRig : public ScannerRig {
     return activate(folder.string(), release, "digests", variant);
   }
 
-  void say_ksn(bool in_use, const std::string& text, const std::string& status = "Enabled") {
+  void say_ksn(bool in_use, const std::string& text, const std::string& status = "Enabled", bool knows = false) {
     ksn::KsnState state;
     state.set_in_use(in_use);
+    state.set_knows(knows);
     state.set_text(text);
     state.set_status(status);
     host_.keep({.topic = "picket.ksn.state", .payload = state.SerializeAsString()});
   }
-  // From now on KSN answers from `known_`, and knows nothing else.
+  // From now on KSN answers from `known_`, and knows nothing else. Where nobody outside may be asked, all that is known is in its client's cache.
   void answer_ksn() {
     host_.when_asked("picket.ksn.check", [this](const picket::testing::Asked& asked) -> std::optional<picket::testing::Reply> {
       ksn::CheckRequest request;
       EXPECT_TRUE(request.ParseFromString(asked.message.payload));
-      const auto from = batches_.empty() ? from_ : later_.value_or(from_);
+      const auto by = batches_.empty() ? from_ : later_.value_or(from_);
       batches_.push_back(request.objects_size());
       ksn::CheckReply reply;
       for (const auto& object : request.objects()) {
         EXPECT_EQ(object.file_digest().size(), 32u);
-        asked_.insert(object.file_digest());
+        const auto found = known_.find(object.file_digest());
+        const auto from = !request.known_only() ? by : found == known_.end() ? ksn::Checked::NOBODY : ksn::Checked::CACHE;
+        if (!request.known_only()) asked_.insert(object.file_digest());
         paths_.insert(object.path());
         auto& checked = *reply.add_checked();
         checked.set_from(from);
@@ -73,7 +76,7 @@ class ScannerDigestsRig : public ScannerRig {
           continue;
         }
         checked.set_ksn("Global KSN");
-        if (const auto found = known_.find(object.file_digest()); found != known_.end()) {
+        if (found != known_.end()) {
           checked.mutable_facts()->set_verdict(found->second);
           checked.mutable_facts()->set_threat("Trojan.Test");
           checked.mutable_facts()->set_category("malware");

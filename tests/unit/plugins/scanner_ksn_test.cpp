@@ -154,6 +154,38 @@ TEST_F(ScannerKsn, that_is_away_is_said_to_be_whatever_its_client_still_knows) {
   EXPECT_EQ(state().lost(), "") << "it is back";
 }
 
+TEST_F(ScannerKsn, that_is_not_in_use_still_says_what_its_client_knows_and_is_not_asked) {
+  text_of(activate_digests("light", {{"evil"}, {"denied"}, {"nobody knows"}}));
+  answer_ksn();
+  teach_ksn("evil", ksn::VERDICT_UNTRUSTED);
+  teach_ksn("denied", ksn::VERDICT_UNKNOWN);
+  teach_ksn("ours THE-MARK", ksn::VERDICT_TRUSTED);
+  files_.write("evil", "evil");
+  files_.write("denied", "denied");
+  files_.write("nobody", "nobody knows");
+  files_.write("ours", "ours THE-MARK");
+  say_ksn(false, "requests are stopped", "Enabled with restrictions", true);
+  const auto got = scan_files();
+  EXPECT_EQ(got.decided, (Texts{"evil: ksn: Trojan.Test", "nobody: filter: suspected"}));
+  EXPECT_EQ(got.reply.suppressed(), 1u);
+  EXPECT_EQ(got.reply.suspected(), 1u);
+  EXPECT_EQ(got.reply.asked(), 0u);
+  EXPECT_TRUE(asked_.empty()) << "nothing leaves the computer";
+  EXPECT_EQ(got.reply.note(), "KSN is not in use (requests are stopped)");
+}
+
+TEST_F(ScannerKsn, that_is_not_in_use_and_whose_client_is_gone_is_not_said_to_be_silent) {
+  say_ksn(false, "Disabled", "Disabled", true);
+  host_.when_asked("picket.ksn.check", [](const auto&) { return picket::testing::Reply{.status = PICKET_E_UNAVAILABLE, .payload = "nobody answers"}; });
+  text_of(activate_digests("light", {{"evil"}}));
+  files_.write("evil", "evil");
+  const auto got = scan_files();
+  EXPECT_EQ(got.decided, Texts{"evil: filter: suspected"});
+  EXPECT_EQ(got.reply.note(), "KSN is not in use (Disabled)");
+  say_ksn(true, "Enabled (Global)");
+  EXPECT_EQ(state().lost(), "") << "it was not KSN that did not answer";
+}
+
 TEST_F(ScannerKsn, that_an_exclusion_keeps_from_being_asked_has_not_denied_a_hit) {
   text_of(activate_digests("light", {{"evil"}}));
   answer_ksn();

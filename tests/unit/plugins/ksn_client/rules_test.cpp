@@ -151,12 +151,15 @@ TEST(KsnStanding, uses_exactly_the_four_words) {
   s.directives_since = 2060;
   EXPECT_EQ(status_of(s, 2100).status(), "Enabled with restrictions");
   EXPECT_THAT(status_of(s, 2100).cause(), StartsWith("only requests about file until 1970-01-01 01:23:20 UTC: load"));
+  s.directives.allow.clear();
+  EXPECT_THAT(status_of(s, 2100).cause(), StartsWith("requests are stopped until 1970-01-01 01:23:20 UTC: load"));
   s.switched_on = false;
   s.switched_by = "bob";
   EXPECT_EQ(status_of(s, 2100).line(), "Disabled: switched off by bob; since 1970-01-01 00:16:40 UTC");
   EXPECT_EQ(state_of(s, 2100).text(), status_of(s, 2100).line());
   EXPECT_EQ(status_of(s, 2100).mode(), "Off");
   EXPECT_FALSE(state_of(s, 2100).in_use());
+  EXPECT_TRUE(state_of(s, 2100).knows()) << "what the administrator's lists hold counts all the same";
 }
 
 TEST(KsnStanding, says_modes_kinds_and_what_policy_makes_of_it) {

@@ -148,6 +148,15 @@ TEST_F(Http1Test, shows_pages_to_people) {
   EXPECT_TRUE(http_->is_over());
 }
 
+TEST_F(Http1Test, answers_head_like_get_without_its_body) {
+  const auto length_of = [](const std::string& answer) { return answer.substr(answer.find("Content-Length: "), 18); };
+  const auto page = feed("HEAD /status HTTP/1.1\r\nHost: h\r\n\r\n"), missing = feed("HEAD /else HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(page.starts_with("HTTP/1.1 200") && page.ends_with("\r\n\r\n")) << page;
+  EXPECT_EQ(length_of(page), length_of(feed("GET /status HTTP/1.1\r\nHost: h\r\n\r\n")));
+  EXPECT_TRUE(missing.starts_with("HTTP/1.1 404") && missing.ends_with("\r\n\r\n")) << missing;
+  EXPECT_TRUE(feed(post("/a", "body")).ends_with("\r\n\r\nbody")) << "the connection goes on";
+}
+
 // ---- HTTP/2, written by hand: no library of the server's stands on the other side.
 
 std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, std::string_view payload) {
@@ -220,6 +229,18 @@ TEST_F(Http2Test, answers_a_request_cut_at_any_byte) {
     EXPECT_EQ(data_of(feed(request.substr(cut)), 1), "question") << cut;
   }
   EXPECT_EQ(upper_.asked.back().path, "/ksn/v1/ask");
+  EXPECT_EQ(budget_.held.load(), 0u);
+}
+
+TEST_F(Http2Test, answers_head_without_a_body) {
+  (void)feed(kHello);
+  for (const auto& [id, path] : {std::pair(1u, "/status"), std::pair(3u, "/else")}) {
+    const auto answer = feed(frame(1, 5, id, head_of("HEAD", path)));
+    ASSERT_EQ(answer.size(), 1u) << "who gets more breaks the connection off";
+    EXPECT_EQ(answer[0].type, 1);
+    EXPECT_EQ(answer[0].flags & 1, 1) << "it ends the stream";
+  }
+  EXPECT_EQ(data_of(feed(frame(1, 5, 5, head_of("GET", "/status"))), 5), "page");
   EXPECT_EQ(budget_.held.load(), 0u);
 }
 

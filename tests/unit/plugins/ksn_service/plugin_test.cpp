@@ -215,6 +215,17 @@ TEST_F(KsnServicePlugin, serves_nobody_before_it_can_and_tries_again) {
   EXPECT_EQ(post("/ksn/v1/ask", question())->status, 200);
 }
 
+TEST_F(KsnServicePlugin, is_not_healthy_for_a_moment_while_it_tries_again_to_serve) {
+  ASSERT_TRUE(picket::write_file_atomic(folder_ + "/tls.pem", "no certificate"));
+  ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
+  const auto before = host_.health().size();
+  for (int tries = 0; tries < 3; ++tries) host_.advance(5'000);
+  const auto said = host_.health();
+  EXPECT_GT(said.size(), before) << "it was tried again";
+  EXPECT_TRUE(std::all_of(said.begin() + static_cast<std::ptrdiff_t>(before), said.end(), [](const auto& each) { return each.health == PICKET_HEALTH_FAILED; }));
+  EXPECT_TRUE(std::ranges::none_of(host_.logs(), [](const auto& log) { return log.text.starts_with("store: "); })) << "what nobody is served from is no news";
+}
+
 TEST_F(KsnServicePlugin, names_what_is_wrong_with_its_settings_and_keeps_the_old) {
   ASSERT_EQ(host_.start(settings(), 1), PICKET_OK) << host_.error();
   EXPECT_EQ(host_.apply(settings(",\"answer_key\":\"/nonexistent/key\""), 2), PICKET_E_NOT_FOUND);
