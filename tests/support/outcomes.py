@@ -52,7 +52,7 @@ def skipped_parts(lines):
 
 
 def last_line(lines):
-    told = [line.strip() for line in lines if line.strip() and not line.startswith(("----", "<end of output>", '"', "Test time"))]
+    told = [line.strip() for line in lines if line.strip() and not line.startswith(("----", "<end of output>", '"', "Test time", "End testing"))]
     return told[-1] if told else "it does not say why"
 
 

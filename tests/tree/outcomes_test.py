@@ -46,6 +46,9 @@ with tempfile.TemporaryDirectory(prefix="picket-outcomes-") as place:
               "  skipped: in_part, Disk.is_full: no small disk"]
     assert told(build) == (0, wanted), told(build)
     assert told("--no-skips", build) == (1, wanted), told("--no-skips", build)
+    # The last of the log, behind whose words ctest's own stand.
+    subprocess.run(["ctest", "--test-dir", build, "-R", "absent"], capture_output=True, timeout=100)
+    assert told(build) == (0, ["build: 1 tests ran, 0 repeated, 1 skipped", "  skipped: absent: skipped: no redis"]), told(build)
     # Another run, in which all is well: nothing of the first one is left.
     subprocess.run(["ctest", "--test-dir", build, "-R", "good"], check=True, capture_output=True, timeout=100)
     assert told("--no-skips", build) == (0, ["build: 1 tests ran, 0 repeated, 0 skipped"]), told(build)
