@@ -75,13 +75,13 @@ void check_data_dir(Checks& checks, const std::string& data_dir) {
   add(checks, "disk space", space.available < no_space ? "fail" : space.available < little_space ? "warn" : "ok", cat(human_bytes(space.available), " free"));
 }
 
-void check_keys(Checks& checks, const host::v1::HostConfigReply& config) {
+void check_keys(Checks& checks, const host::v1::HostConfigReply& config, bool is_updated) {
   check_key_folder(checks, "plugin keys", config_value(config, "plugin-keys"), "every plugin is refused");
   check_key_folder(checks, "policy keys", config_value(config, "policy-keys"), "every policy is refused");
   const auto root = config_value(config, "update-root");
   std::error_code error;
   if (!fs::exists(root, error))
-    return add(checks, "update root", error == std::errc::permission_denied ? "warn" : "fail", cat(root, ": ", error ? error.message() : std::string("no such file"), "; no update can be trusted"));
+    return add(checks, "update root", error == std::errc::permission_denied || !is_updated ? "warn" : "fail", cat(root, ": ", error ? error.message() : std::string("no such file"), "; no update can be trusted"));
   const auto text = read_file(root, most_root_bytes);
   if (!text) add(checks, "update root", text.error().code == Code::denied ? "warn" : "fail", text.error().message);
   else if (!is_root(*text)) add(checks, "update root", "fail", cat(root, ": this is no TUF root metadata; no update can be trusted"));
@@ -129,13 +129,16 @@ void check_source(Checks& checks, const update::v1::SourceStatus& source, const 
 
 }  // namespace
 
+bool has_updates(const update::v1::StatusReply& updates) { return !updates.components().empty() || !updates.sources().empty(); }
+
 void check_updates(Checks& checks, const update::v1::StatusReply& updates, const host::v1::PluginListReply* plugins, std::int64_t now) {
   for (const auto& component : updates.components()) {
     const auto shown = component.release() == 0 ? cat(component.component(), ": nothing is installed yet") : cat(component.component(), " release ", std::to_string(component.release()), ", published ", ago(component.published(), now));
     add(checks, "component", result_of(component), cat(shown, component.text().empty() ? "" : ": ", component.text()));
     if (component.published() > now + 300) add(checks, "clock", "warn", cat(component.component(), " was published at ", date(component.published()), ", which is later than now: is the clock right?"));
   }
-  if (updates.sources().empty()) add(checks, "sources", "fail", "no update source is configured");
+  if (!has_updates(updates)) add(checks, "sources", "warn", "no update source is configured, and no plugin here demands databases");
+  else if (updates.sources().empty()) add(checks, "sources", "fail", "no update source is configured");
   unsigned reachable = 0;
   for (const auto& source : updates.sources()) {
     reachable += is_usable(source) ? 1 : 0;

@@ -29,13 +29,14 @@ Checks examine(Context& context) {
     check_host(checks, host, context.now);
     check_data_dir(checks, host.data_dir());
   });
-  judge(checks, "configuration", session.ask<host::v1::HostConfigReply>("picket.host.config", host::v1::HostConfigRequest()), [&](const auto& config) { check_keys(checks, config); });
+  const auto updates = ask_updates(session);
+  judge(checks, "configuration", session.ask<host::v1::HostConfigReply>("picket.host.config", host::v1::HostConfigRequest()), [&](const auto& config) { check_keys(checks, config, !updates || has_updates(*updates)); });
   std::optional<host::v1::PluginListReply> plugins;
   judge(checks, "plugins", session.ask<host::v1::PluginListReply>("picket.plugin.list", host::v1::PluginListRequest()), [&](const auto& answer) {
     plugins = answer;
     check_plugins(checks, answer);
   });
-  judge(checks, "updates", ask_updates(session), [&](const auto& updates) { check_updates(checks, updates, plugins ? &*plugins : nullptr, context.now); });
+  judge(checks, "updates", updates, [&](const auto& answer) { check_updates(checks, answer, plugins ? &*plugins : nullptr, context.now); });
   judge(checks, "policy", session.ask<policy::v1::ShowReply>("picket.policy.show", policy::v1::ShowRequest()), [&](const auto& policy) { check_policy(checks, policy, context.now); });
   return checks;
 }

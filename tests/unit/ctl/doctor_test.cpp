@@ -54,11 +54,11 @@ TEST(Doctor, counts_keys) {
   value.set_name("plugin-keys");
   value.set_value(place.folder());
   Checks checks;
-  check_keys(checks, config);
+  check_keys(checks, config, true);
   EXPECT_NE(line(checks, "plugin keys").find("every plugin is refused"), std::string::npos);
   ASSERT_TRUE(write_file_atomic(place.folder() / "vendor.pub.json", "{}"));
   checks.clear();
-  check_keys(checks, config);
+  check_keys(checks, config, true);
   EXPECT_TRUE(line(checks, "plugin keys").starts_with("ok plugin keys: 1 key in "));
 }
 
@@ -71,7 +71,7 @@ TEST(Doctor, sees_an_update_root_that_is_missing_or_none) {
   value.set_value(file);
   const auto said = [&] {
     Checks checks;
-    check_keys(checks, config);
+    check_keys(checks, config, true);
     return line(checks, "update root");
   };
   EXPECT_NE(said().find("no such file"), std::string::npos) << said();
@@ -81,6 +81,26 @@ TEST(Doctor, sees_an_update_root_that_is_missing_or_none) {
   }
   ASSERT_TRUE(write_file_atomic(file, R"({"signed": {"_type": "root"}, "signatures": []})"));
   EXPECT_EQ(said(), "ok update root: " + file.native());
+}
+
+// A private KSN, say.
+TEST(Doctor, misses_no_updates_where_nothing_comes_in_them) {
+  update::v1::StatusReply updates;
+  host::v1::HostConfigReply config;
+  auto& value = *config.add_values();
+  value.set_name("update-root");
+  value.set_value("/nowhere/root.json");
+  Checks checks;
+  check_keys(checks, config, ctl::has_updates(updates));
+  check_updates(checks, updates, nullptr, sample_now);
+  EXPECT_TRUE(line(checks, "update root").starts_with("warn")) << line(checks, "update root");
+  EXPECT_EQ(line(checks, "sources"), "warn sources: no update source is configured, and no plugin here demands databases");
+  updates.add_components()->set_component("yara-rules");
+  checks.clear();
+  check_keys(checks, config, ctl::has_updates(updates));
+  check_updates(checks, updates, nullptr, sample_now);
+  EXPECT_TRUE(line(checks, "update root").starts_with("fail"));
+  EXPECT_TRUE(line(checks, "sources").starts_with("fail"));
 }
 
 TEST(Doctor, lists_refused_failed_and_limping_plugins) {
