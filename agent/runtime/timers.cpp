@@ -95,10 +95,7 @@ class TimerThread final : public Timers {
       if (found = timers_.find(id); found != timers_.end()) {  // not cancelled meanwhile
         auto& timer = found->second;
         timer.callback = std::move(callback);
-        // After a long stop: none to catch up, not even one, which would find no time passed since the last.
-        const auto now = steady_clock::now();
-        timer.due += timer.period;
-        if (timer.due <= now) timer.due = now + timer.period;
+        timer.due = steady_clock::now() + timer.period;  // however late this one was: who gives others a period to answer in gives a whole one
         order_.emplace(timer.due, id);
       }
     if (callback) {
