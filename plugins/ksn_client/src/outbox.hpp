@@ -2,6 +2,7 @@
 // bounded, nothing twice. Any thread; it waits for the disk, so not on the plugin's.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -41,7 +42,7 @@ class Outbox {
   Outbox(Keep keep, std::string& told, Warn warn = {});
   // Again, where it could not be read: before use(). An error: it still cannot.
   [[nodiscard]] Result<> read(std::string& told);
-  [[nodiscard]] bool is_read() const;
+  [[nodiscard]] bool is_read() const { return is_read_; }  // waits for nobody
   // The counters' sums since the start.
   using Sums = std::map<std::string, std::uint64_t>;
   // `sums`: as they are now. What was counted while extended mode was not in force is in no statistics, and leaving it clears.
@@ -142,7 +143,8 @@ class Outbox {
   Sums last_sums_;       // of this run
   Sums period_counted_;  // in this period, up to last_sums_; of earlier runs too
   std::int64_t period_began_ = 0, kept_at_ = 0;
-  bool unsaved_ = false, is_read_ = false;
+  bool unsaved_ = false;
+  std::atomic<bool> is_read_ = false;  // changes under the lock
   std::uint64_t emptied_ = 0;  // how often all was thrown away or put aside
   std::deque<Wish> wishes_;
   std::deque<Part> done_;     // sent, or not wanted when it was offered

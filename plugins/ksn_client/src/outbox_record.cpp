@@ -61,11 +61,6 @@ Result<> Outbox::read(std::string& told) {
   return {};
 }
 
-bool Outbox::is_read() const {
-  const std::lock_guard lock(mutex_);
-  return is_read_;
-}
-
 Result<> Outbox::take_up(const std::string& record) {
   boost::system::error_code error;
   const auto value = json::parse(record, error);
