@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
@@ -93,8 +94,15 @@ Result<bool> Consent::is_overtaken(const Keep& keep) const {
 
 Result<bool> Consent::read(const Keep& keep, std::string& told) {
   PICKET_LET(record, record_in(keep));
+  const bool is_first = !std::exchange(is_read_, true);
   if (record == record_) return false;
+  // What was ended before anything could be read, and could not be recorded either, stays ended.
+  if (is_first && record_.empty() && (last_.when != 0 || switched_at_ != 0)) {
+    if (!store(keep)) record_ = std::move(record);
+    return false;
+  }
   *this = in(record, told);
+  is_read_ = true;
   return true;
 }
 

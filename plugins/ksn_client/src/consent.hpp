@@ -62,6 +62,7 @@ class Consent {
   std::string switched_by_;
   std::int64_t switched_at_ = 0;
   std::string record_;  // as it lies there; empty: none
+  bool is_read_ = false;
 };
 
 }  // namespace ksn_client

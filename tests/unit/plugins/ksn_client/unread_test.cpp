@@ -41,13 +41,13 @@ TEST_F(KsnUnread, nobody_is_asked_and_nothing_is_cleared_while_the_record_of_con
   EXPECT_EQ(status.status(), "Enabled with restrictions");
   EXPECT_THAT(status.cause(), EndsWith(std::string("; and not available: ") + kUnread));
   EXPECT_EQ(status.device_status(), "Warning");
-  EXPECT_TRUE(told(std::string("nobody is asked for now: ") + kUnread));
+  EXPECT_TRUE(wait([&] { return told(std::string("nobody is asked for now: ") + kUnread); })) << "by whoever noticed it first";
   const auto asks = ksn.seen().asks;
   const auto checked = check_one(digest_number(2));
   EXPECT_EQ(checked.from(), v1::Checked::NOBODY);
   EXPECT_THAT(checked.why(), HasSubstr(kUnread));
   EXPECT_EQ(ask_raw("picket.ksn.connection", "").status, PICKET_E_DENIED);
-  EXPECT_FALSE(state().in_use());
+  EXPECT_TRUE(wait([&] { return !state().in_use(); }));
   EXPECT_EQ(ksn.seen().asks, asks);
   EXPECT_EQ(this->status().counters().at("waiting"), 1U);
 
@@ -90,6 +90,26 @@ TEST_F(KsnUnread, who_declines_meanwhile_is_heard) {
   ASSERT_TRUE(wait([&] { return status().cause() == "the KSN statement is not accepted"; }));
   EXPECT_TRUE(wait([&] { return json::parse(host.stored().at("outbox")).at("counted").as_object().empty(); })) << "what waited is thrown away";
   EXPECT_EQ(ksn.messages(), messages);
+}
+
+TEST_F(KsnUnread, who_ends_its_use_meanwhile_is_heard_even_when_that_cannot_be_recorded) {
+  stop_with_statistics_that_wait();
+  const auto accepted = host.stored().at("consent");
+  const auto messages = ksn.messages();
+  for (const bool declines : {false, true}) {
+    host.put_stored("consent", accepted);
+    for (const char* call : {"get", "put", "remove"}) host.fail_call(call, PICKET_E_IO);
+    start();
+    EXPECT_EQ((declines ? decide(false) : turn(false)).status, PICKET_E_IO);
+    EXPECT_EQ(status().cause(), kUnread);
+    host.fail_nothing();
+    ASSERT_TRUE(wait([&] { return status().cause() == "the KSN statement is not accepted"; })) << status().line();
+    restart();
+    EXPECT_EQ(status().cause(), "the KSN statement is not accepted") << "it is recorded as soon as it can be";
+    EXPECT_EQ(ksn.messages(), messages);
+    host.stop();
+    host.destroy();
+  }
 }
 
 }  // namespace
