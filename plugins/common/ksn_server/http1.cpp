@@ -143,7 +143,7 @@ class Http1 final : public Protocol {
       return;
     }
     std::string text;
-    if (head_.method == Head::Method::other) return refuse(405, "POST is spoken here");
+    if (head_.method == Head::Method::other) return refuse(405, "GET, HEAD and POST are spoken here");
     const bool is_bare = head_.method == Head::Method::head;
     if (!upper_.page(head_.path, text)) return put(404, "application/x-protobuf", refusal_of(404, "there is no such page"), keep_alive_, is_bare);
     put(200, "text/html; charset=utf-8", text, keep_alive_, is_bare);

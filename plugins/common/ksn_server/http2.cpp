@@ -204,7 +204,7 @@ class Http2 final : public Protocol {
       return;
     }
     std::string text;
-    if (stream->method == Head::Method::other) return put(id, *stream, 405, "application/x-protobuf", refusal_of(405, "POST is spoken here"));
+    if (stream->method == Head::Method::other) return put(id, *stream, 405, "application/x-protobuf", refusal_of(405, "GET, HEAD and POST are spoken here"));
     if (!upper_.page(stream->path, text)) return put(id, *stream, 404, "application/x-protobuf", refusal_of(404, "there is no such page"));
     put(id, *stream, 200, "text/html; charset=utf-8", std::move(text));
   }
