@@ -95,7 +95,7 @@ TEST_F(SetsTest, one_that_was_well_beside_the_old_one_and_breaks_in_its_place_is
   over = true;
   speaker.join();
   ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("it broke"), std::string::npos) << done.error().message;
+  EXPECT_NE(done.error().message.find("in the place of the old version: it broke"), std::string::npos) << done.error().message;
   expect_the_old_one_is_back();
 }
 

@@ -159,7 +159,9 @@ TEST_F(SourceFtpVsftpd, gives_up_on_a_server_that_hangs_and_still_stops_at_once)
 
 TEST_F(SourceFtpVsftpd, stops_at_once_though_a_kept_connection_leads_to_a_server_that_hangs) {
   serve({});
-  expect_all(fetch_f());
+  auto request = fetch_of(server_->url(), "targets/f");
+  request.set_connect_timeout_ms(60'000);  // who said goodbye to the server would wait as long for its answer
+  expect_all(fetch(request));
   server_->process().hold();
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(host_.stop(10'000), PICKET_OK);
