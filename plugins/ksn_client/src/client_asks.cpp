@@ -207,6 +207,7 @@ void Client::sent_from_outbox(const Outbox::Message& message, std::uint64_t begi
   }
   if (result) outbox_->sent(message, reply, now);
   else if (unwanted) outbox_->given_up(message);
+  else outbox_->failed(message);
   const bool is_void = outbox_->is_void(message);
   const std::lock_guard lock(mutex_);
   outbox_busy_ = false;

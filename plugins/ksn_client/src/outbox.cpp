@@ -218,6 +218,13 @@ void Outbox::given_up(const Message& message) {
   save();
 }
 
+void Outbox::failed(const Message& message) {
+  const std::lock_guard lock(mutex_);
+  if (message.emptied != emptied_ || !message.is_content() || !is_first(message.content)) return;
+  wishes_.push_back(std::move(wishes_.front()));
+  wishes_.pop_front();
+}
+
 bool Outbox::is_void(const Message& message) const {
   const std::lock_guard lock(mutex_);
   return message.emptied != emptied_;

@@ -63,7 +63,7 @@ class Outbox {
   void keep_counted(const Sums& sums);
   [[nodiscard]] std::int64_t counts_at() const;  // when counted() has something to do again; 0: never
 
-  // The next message, without its asker; nullopt: nothing. The same one again until `sent` or `given_up`.
+  // The next message, without its asker; nullopt: nothing. The same one again until `sent`, `given_up` or `failed`.
   struct Message {
     std::string path;                 // "/ksn/v1/statistics", "/ksn/v1/content"
     v1::StatisticsRequest statistics;
@@ -76,6 +76,7 @@ class Outbox {
   [[nodiscard]] std::optional<Message> look(bool statistics_permitted, bool content_permitted, std::int64_t now) const;
   void sent(const Message& message, const v1::ContentReply* reply, std::int64_t now);
   void given_up(const Message& message);  // nobody wants it, or it is not there any more
+  void failed(const Message& message);    // it may be this file that does not pass: the others come first
   // All was thrown away or put aside since next() gave it: it must not go any more, and what became of it counts no more.
   [[nodiscard]] bool is_void(const Message& message) const;
 

@@ -52,6 +52,32 @@ TEST_F(KsnOutbox, a_file_is_found_after_a_restart_whatever_its_name_is) {
   }
 }
 
+// A web server before KSN may stop one file.
+TEST_F(KsnOutbox, a_file_that_does_not_pass_stands_in_nobodys_way) {
+  auto outbox = make();
+  const auto stopped = write("stopped", "\x7f""ELF stopped"), other = write("other", "\x7f""ELF other");
+  for (const auto& [digest, name] : {std::pair(stopped, "stopped"), std::pair(other, "other")}) {
+    outbox->seen(digest, (folder / name).native());
+    ASSERT_TRUE(outbox->wish(wish_for(digest)));
+  }
+  v1::ContentReply held;
+  auto message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message && message->content.digest() == stopped);
+  outbox->sent(*message, &held, kToday);
+  message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message && message->content.digest() == stopped && !message->content.part().empty());
+  outbox->failed(*message);
+  message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->content.digest(), other);
+  held.set_complete(true);
+  outbox->sent(*message, &held, kToday);
+  message = outbox->next(true, true, kToday);
+  ASSERT_TRUE(message) << "it is tried again";
+  EXPECT_EQ(message->content.digest(), stopped);
+  EXPECT_FALSE(message->content.part().empty()) << "and goes on where it was";
+}
+
 TEST_F(KsnOutbox, what_goes_next_is_looked_at_without_a_files_bytes) {
   auto outbox = make();
   EXPECT_FALSE(outbox->look(true, true, kToday));

@@ -1,9 +1,13 @@
 // What waits to be sent: statistics, for whom it is, and what is thrown away when.
+#include <boost/json.hpp>
+
 #include "gate.hpp"
 #include "outbox_rig.hpp"
 
 namespace ksn_client {
 namespace {
+
+namespace json = boost::json;
 
 TEST_F(KsnOutbox, statistics_are_differences_and_the_same_message_until_it_was_taken) {
   auto outbox = make();
@@ -315,17 +319,34 @@ TEST_F(KsnOutbox, a_full_outbox_can_be_stored_whatever_its_paths_are) {
   const std::string paths[] = {"/" + std::string(4095, '\1'), "/" + std::string(4095, '"')};
   std::unique_ptr<Outbox> outbox;
   for (const auto* ksn : {"a", "b"}) {
-    outbox = make();
-    outbox->belong_to({ksn});
-    outbox->use(limits(), {}, kToday);
-    for (unsigned i = 0; i < Outbox::kMostWishes; ++i) {
-      auto wish = wish_for(std::string(1, static_cast<char>(i)) + std::string(31, ksn[0]));
+    const auto digest = [&](unsigned i) { return std::string(1, static_cast<char>(i)) + std::string(31, ksn[0]); };
+    const auto open = [&] {
+      outbox = make();
+      outbox->belong_to({ksn});
+      outbox->use(limits(), {}, kToday);
+    };
+    const auto add = [&](unsigned i) {
+      auto wish = wish_for(digest(i));
       wish.set_type("executable");
       wish.set_first(UINT64_MAX - 1);
       wish.set_bytes(UINT64_MAX);
       outbox->seen(wish.digest(), paths[i % 2]);
-      ASSERT_TRUE(outbox->wish(wish));
+      return outbox->wish(wish);
+    };
+    open();
+    ASSERT_TRUE(add(0) && add(1));
+    // Each of them stores all of the record: those up to the last are written into it.
+    auto record = json::parse(kept["outbox"]).as_object();
+    auto& wishes = record["wishes"].as_array();
+    for (unsigned i = 2; i + 1 < Outbox::kMostWishes; ++i) {
+      auto wish = wishes[i % 2].as_object();
+      wish["digest"] = picket::to_hex(digest(i));
+      wishes.push_back(std::move(wish));
     }
+    kept["outbox"] = json::serialize(record);
+    open();
+    EXPECT_EQ(outbox->waiting(), Outbox::kMostWishes - 1);
+    ASSERT_TRUE(add(Outbox::kMostWishes - 1));
     EXPECT_FALSE(refused) << ksn << ": the record has " << kept["outbox"].size() << " bytes, and the next one too many";
   }
   outbox = make();
