@@ -28,7 +28,7 @@ bool is_an_answer(MessageKind kind, const Posted& posted) {
 }  // namespace
 
 Forwarder::Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, const std::filesystem::path& own)
-    : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), others_(other_outboxes(settings_.folder, own)), aside_(put_aside(settings_.folder)) {}
+    : settings_(std::move(settings)), parts_(std::move(parts)), outbox_(std::move(outbox)), leftovers_(settings_.folder, own, parts_.warn) {}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, Parts parts) {
   std::vector<Part> parts_that_wait;
@@ -39,7 +39,7 @@ Result<std::unique_ptr<Forwarder>> Forwarder::start(ForwarderSettings settings, 
   out->counters_.outbox = out->outbox_.counters();
   if (const auto& found = out->counters_.outbox; found.damaged > 0)
     out->parts_.warn(cat(std::to_string(found.damaged), " places in the messages that wait cannot be read (", std::to_string(found.damaged_bytes), " bytes are put aside as *.damaged)"));
-  out->keep_aside(out->outbox_.bytes_with({}) + out->bytes_of_others());
+  out->leftovers_.keep_within(out->outbox_.bytes_with({}), out->settings_.limits.bytes);
   out->thread_ = std::thread([&forwarder = *out] { forwarder.run(); });
   return out;
 }
@@ -186,10 +186,11 @@ void Forwarder::run() {
       continue;
     }
     if (over_) return;
-    if (is_taken_ && !settings_.ksn.empty() && !others_.empty()) {
+    if (is_taken_ && !settings_.ksn.empty() && leftovers_.has_others()) {
       lock.unlock();
-      give_up_others(others_.size(), "another KSN has taken what came since");
+      const auto given_up = leftovers_.give_up_others("another KSN has taken what came since");
       lock.lock();
+      counters_.expired += given_up;
       continue;
     }
     if (sent_) {
@@ -218,46 +219,12 @@ void Forwarder::taken() {
   if (!std::exchange(is_taken_, true)) wakes_.notify_one();
 }
 
-void Forwarder::give_up_others(std::size_t count, std::string_view why) {
-  std::uint64_t messages = 0;
-  for (; count > 0; --count, others_.pop_front()) {
-    const auto& folder = others_.front().folder;
-    messages += remove_outbox(folder);
-    std::erase_if(aside_, [&](const auto& one) { return one.file.parent_path() == folder; });
-  }
-  if (messages == 0) return;
-  {
-    const std::lock_guard lock(mutex_);
-    counters_.expired += messages;
-  }
-  parts_.warn(cat(why, ": messages that waited for the one before are given up (", std::to_string(messages), ")"));
-}
-
-std::uint64_t Forwarder::bytes_of_others() const {
-  std::uint64_t out = 0;
-  for (const auto& other : others_) out += other.bytes;
-  return out;
-}
-
-std::uint64_t Forwarder::keep_aside(std::uint64_t needed) {
-  std::uint64_t bytes = 0, gone = 0;
-  for (const auto& one : aside_) bytes += one.bytes;
-  for (; !aside_.empty() && needed + bytes > settings_.limits.bytes; aside_.pop_front()) {
-    bytes -= aside_.front().bytes;
-    if (const auto removed = picket::remove_file(aside_.front().file)) ++gone;
-    else parts_.warn(cat(removed.error().message, ": tried again after the next start"));
-  }
-  if (gone > 0) parts_.warn(cat("what waits needs the room (outbox_mb): files that were put aside as *.damaged are removed (", std::to_string(gone), ")"));
-  return bytes;
-}
-
-// All share one room. What nobody can read gives way first, then what waits for another KSN, unless that would not help.
 void Forwarder::make_room(const Message& message) {
-  const auto most = settings_.limits.bytes, wanted = outbox_.bytes_with(message);
-  auto others = bytes_of_others();
-  const auto aside = keep_aside(wanted + others);
-  for (; !others_.empty() && wanted <= most && wanted + others > most; give_up_others(1, "what waits for this KSN needs the room (outbox_mb)")) others -= others_.front().bytes;
-  outbox_.set_limit(most - std::min(most, others + aside));
+  const auto room = leftovers_.make_room(outbox_.bytes_with(message), settings_.limits.bytes);
+  outbox_.set_limit(room.bytes);
+  if (room.given_up == 0) return;
+  const std::lock_guard lock(mutex_);
+  counters_.expired += room.given_up;
 }
 
 void Forwarder::write(std::vector<Queued> queued) {

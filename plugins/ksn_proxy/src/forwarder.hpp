@@ -3,19 +3,17 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "ksn_server/server.hpp"
+#include "leftovers.hpp"
 #include "outbox.hpp"
-#include "outbox_folders.hpp"
 #include "upstream.hpp"
 #include "waiting.hpp"
 
@@ -83,9 +81,6 @@ class Forwarder {
   [[nodiscard]] bool is_refused_alone();
   void done(std::uint64_t ForwarderCounters::*counter, std::string_view why_given_up);
   void taken();           // something, by the KSN; under the lock
-  void give_up_others(std::size_t count, std::string_view why);
-  [[nodiscard]] std::uint64_t bytes_of_others() const;
-  std::uint64_t keep_aside(std::uint64_t needed);  // as much as fits beside so many bytes, and that is how many
   void make_room(const Message& message);
   [[nodiscard]] bool already_has(const Message& message, std::string& answer);
   void say(std::string_view text);
@@ -105,8 +100,7 @@ class Forwarder {
   std::chrono::steady_clock::time_point next_word_{};  // warnings are not repeated every second
   // The thread's own:
   Outbox outbox_;
-  std::deque<OtherOutbox> others_;                  // of other KSNs, until this one has taken something, or needs the room
-  std::deque<PutAside> aside_;                      // until anybody's messages need the room
+  Leftovers leftovers_;                             // in the same room
   Message oldest_;                                  // the one in flight
   std::optional<Refused> refused_;                  // the oldest, by a server before the KSN
   std::thread thread_;
