@@ -44,8 +44,10 @@ class Gate {
         const auto shown = sealed(path, message);
         line_.post(path, std::string(*shown->body), deadline, remembers(shown),
                    [this, shown, accept = std::move(accept)](const ksn_channel::Answer& answer, const Way& way) {
-                     taken(*shown);
-                     return accept(answer, way);
+                     taken(*shown, true);  // before anybody hears of it
+                     auto accepted = accept(answer, way);
+                     if (!accepted) taken(*shown, false);
+                     return accepted;
                    },
                    std::move(done));
       }
@@ -61,7 +63,7 @@ class Gate {
     const auto shown = sealed(path, message);
     line_.try_all(path, *shown->body, deadline, remembers(shown), [this, shown, done = std::move(done)](std::vector<Line::Tried> tried) {
       for (const auto& one : tried)
-        if (one.answer && one.answer->status == 200) taken(*shown);
+        if (one.answer && one.answer->status == 200) taken(*shown, true);
       done(std::move(tried));
     });
     return {};
@@ -79,7 +81,7 @@ class Gate {
     std::shared_ptr<const std::string> body;
     std::string to;
     std::int64_t when = 0;
-    bool taken = false;  // an answer came that was no refusal
+    bool taken = false;  // an answer came that was no refusal, and could be believed
     std::uint64_t number = 0;
   };
   [[nodiscard]] Sent last() const {
@@ -102,9 +104,9 @@ class Gate {
       last_.when = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     };
   }
-  void taken(const Sent& sent) {
+  void taken(const Sent& sent, bool is_so) {
     const std::lock_guard lock(mutex_);
-    if (last_.number == sent.number) last_.taken = true;
+    if (last_.number == sent.number) last_.taken = is_so;
   }
 
   Line& line_;

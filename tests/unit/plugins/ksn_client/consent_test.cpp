@@ -284,6 +284,9 @@ TEST_F(KsnClientPlugin, shows_what_went_out_and_whether_it_was_taken) {
   EXPECT_EQ(check_one(digest_number(1)).from(), v1::Checked::SERVER);
   EXPECT_EQ(sent().last_to(), "server " + ksn.address());
   EXPECT_TRUE(wait([&] { return sent().last_taken(); })) << "the answer, or the greeting that went after it";
+  ksn.mood(Mood::malformed);
+  EXPECT_EQ(check_one(digest_number(2)).from(), v1::Checked::NOBODY);
+  EXPECT_TRUE(wait([&] { return !sent().last_taken(); })) << "what came was no answer";
 }
 
 // One message of the bus holds either of them, and never a part of one.
