@@ -40,13 +40,6 @@ Result<> number(const json::value& value, Settings& into) {
   into.*Member = static_cast<std::remove_reference_t<decltype(into.*Member)>>(value.get_int64() * Unit);
   return {};
 }
-template <auto Member, std::int64_t Least, std::int64_t Most>
-Result<> span(const json::value& value, Settings& into) {
-  if (!value.is_int64() || value.get_int64() < Least || value.get_int64() > Most)
-    return wants(cat("a number from ", std::to_string(Least), " to ", std::to_string(Most)));
-  into.*Member = std::remove_reference_t<decltype(into.*Member)>(value.get_int64());
-  return {};
-}
 template <std::uint32_t Settings::*Member>
 Result<> prefix(const json::value& value, Settings& into) {
   const auto bytes = value.is_int64() ? value.get_int64() : -1;
@@ -154,24 +147,20 @@ const std::map<std::string_view, Take>& table() {
       {"software_prefix_bytes", &prefix<&Settings::software_prefix_bytes>},
       {"cache_mb", &number<&Settings::cache_mb, 0, 4096>},
       {"memory_entries", &number<&Settings::memory_entries, 64, 16'777'216>},
-      {"batch_ms", &span<&Settings::batch, 0, 1000>},
-      {"request_timeout_ms", &span<&Settings::request_timeout, 50, 120'000>},
-      {"heartbeat_seconds", &span<&Settings::heartbeat, 1, 86'400>},
-      {"rest_seconds", &span<&Settings::rest, 1, 3600>},
-      {"longest_rest_seconds", &span<&Settings::longest_rest, 1, 86'400>},
+      {"batch_ms", &number<&Settings::batch, 0, 1000>},
+      {"request_timeout_ms", &number<&Settings::request_timeout, 50, 120'000>},
+      {"heartbeat_seconds", &number<&Settings::heartbeat, 1, 86'400>},
+      {"rest_seconds", &number<&Settings::rest, 1, 3600>},
+      {"longest_rest_seconds", &number<&Settings::longest_rest, 1, 86'400>},
       {"when_unavailable", &when_unavailable},
       {"local", &local},
       {"local_files", &list<&Settings::local_files, 64>},
       {"exclusions", &list<&Settings::exclusions, 10'000>},
-      {"statistics_hours", &span<&Settings::statistics, 1, 24 * 365>},
+      {"statistics_hours", &number<&Settings::statistics, 1, 24 * 365>},
       {"content_kinds", &kinds},
       {"content_mb", &number<&Settings::content_bytes, 1, 1024, 1 << 20>},
       {"content_mb_per_day", &number<&Settings::content_bytes_per_day, 0, 1'000'000, 1 << 20>},
-      {"installation_days", [](const json::value& value, Settings& into) -> Result<> {
-         PICKET_TRY((span<&Settings::installation, 1, 3650>(value, into)));
-         into.installation *= 24;
-         return {};
-       }},
+      {"installation_days", &number<&Settings::installation, 1, 3650, 24>},
       {"code_authorities", &text<&Settings::code_authorities>},
       {"software_per_second", &number<&Settings::software_per_second, 1, 100'000>},
   };
