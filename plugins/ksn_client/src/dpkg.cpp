@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.hpp"
+#include "file_time.hpp"
 
 namespace ksn_client {
 namespace {
@@ -52,7 +53,7 @@ std::string_view field(std::string_view line, std::string_view name) {
 
 std::int64_t DpkgDatabase::stamp() const {
   struct stat info {};
-  return ::stat((folder_ + "/status").c_str(), &info) == 0 ? std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec : 0;
+  return ::stat((folder_ + "/status").c_str(), &info) == 0 ? in_ns(info.st_mtim) : 0;
 }
 
 picket::Result<> DpkgDatabase::refresh() {

@@ -132,7 +132,7 @@ std::optional<Outbox::Message> Outbox::next(bool statistics_permitted, bool cont
     if (!limits_.extended) return std::nullopt;
     if (limits_ != limits || message.emptied != emptied_ || wishes_.empty() || wishes_.front().part != wish.part) continue;
     if (content) {
-      wishes_.front().identity = content->identity;
+      wishes_.front().file = content->file;
       message.path = "/ksn/v1/content";
       message.content = std::move(content->request);
       return message;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/files.hpp"
 #include "keep.hpp"
 #include "local_lists.hpp"
 #include "picket/ksn/v1/wire.pb.h"
@@ -85,12 +86,6 @@ class Outbox {
   std::size_t clear();
 
  private:
-  // The file as it was when its digest was right: another one under its path is not sent.
-  struct Identity {
-    std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t modified_ns = 0, changed_ns = 0;
-    bool operator==(const Identity&) const = default;
-  };
   struct Part {
     std::string digest;
     std::uint64_t first = 0, bytes = 0;  // 0: to its end
@@ -104,11 +99,11 @@ class Outbox {
     std::string type;
     std::uint64_t held = 0;
     bool asked_held = false;
-    Identity identity{};
+    picket::FileStamp file{};  // as it was when its digest was right: another one under its path is not sent
   };
   struct Read {
     v1::ContentRequest request;
-    Identity identity;
+    picket::FileStamp file;
   };
   struct Known {
     std::string path;

@@ -65,7 +65,7 @@ std::optional<Outbox::Read> Outbox::read(const Wish& wish, const std::string& pa
     if (!digest || *digest != picket::to_hex(wanted)) return std::nullopt;
     return out;
   }
-  if (out.identity != wish.identity || wish.held >= bytes) return std::nullopt;
+  if (out.file != wish.file || wish.held >= bytes) return std::nullopt;
   out.request.set_offset(wish.held);
   std::string part(static_cast<std::size_t>(std::min<std::uint64_t>(bytes - wish.held, picket::ksn::kMostPartBytes)), '\0');
   if (!only_look && ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(first + wish.held)) != static_cast<ssize_t>(part.size())) return std::nullopt;

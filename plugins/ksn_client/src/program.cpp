@@ -8,6 +8,7 @@
 #include "authenticode.hpp"
 #include "base/bytes.hpp"
 #include "base/files.hpp"
+#include "base/free_with.hpp"
 #include "dpkg.hpp"
 #include "file_time.hpp"
 #include "ksn/limits.hpp"
@@ -27,10 +28,7 @@ struct Digests {
 };
 
 picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { ::EVP_MD_CTX_free(context); }
-  };
-  const std::unique_ptr<EVP_MD_CTX, Free> sha(::EVP_MD_CTX_new()), md5(::EVP_MD_CTX_new());
+  const picket::Owned<EVP_MD_CTX, EVP_MD_CTX_free> sha(::EVP_MD_CTX_new()), md5(::EVP_MD_CTX_new());
   if (!sha || !md5 || ::EVP_DigestInit_ex(sha.get(), ::EVP_sha256(), nullptr) != 1) return fail(Code::internal, "no digest");
   const bool has_md5 = ::EVP_DigestInit_ex(md5.get(), ::EVP_md5(), nullptr) == 1;  // not in every library
   Digests out;
@@ -60,16 +58,7 @@ picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
 }
 
 // What the protocol can carry: UTF-8, and not too long.
-std::string sayable(std::string text) {
-  if (!picket::is_valid_utf8(text))
-    for (char& c : text)
-      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  if (text.size() <= picket::ksn::kMostTextBytes) return text;
-  std::size_t size = picket::ksn::kMostTextBytes;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  text.resize(size);
-  return text;
-}
+std::string sayable(std::string_view text) { return std::string(picket::whole_characters(picket::as_utf8(text), picket::ksn::kMostTextBytes)); }
 
 void take_owner(Program& program, std::string_view database, const Owner& owner, const Digests& digests) {
   program.identified_by = database;
@@ -114,7 +103,7 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size > kMostFile) return fail(Code::too_large, cat(path, ": larger than 4 GiB"));
   const std::lock_guard lock(mutex_);
-  Seen seen{info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim), {}, 0};
+  Seen seen{{info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}, {}, 0};
   for (const auto& database : databases_) seen.stamp = std::max(seen.stamp, database->stamp());
   if (const auto known = seen_.find(path); known != seen_.end() && known->second.is_of(seen)) return known->second.program;
   auto digests = read_whole(fd.get(), size);
@@ -140,7 +129,7 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   }
   if (program.identified_by == "none" && !digests->image.empty()) take_signature(program, digests->image, code_authorities_);
   else if (program.identified_by == "none" && asked_all) program.note = "no package installed it";
-  for (auto* text : {&program.publisher, &program.product, &program.version}) *text = sayable(std::move(*text));
+  for (auto* text : {&program.publisher, &program.product, &program.version}) *text = sayable(*text);
   if (program.identified_by == "none" && !asked_all) return program;  // looked at again the next time
   if (seen_.size() >= kMostSeen) seen_.clear();
   return (seen_[path] = std::move(seen)).program;

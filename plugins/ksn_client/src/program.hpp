@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/files.hpp"
 #include "base/result.hpp"
 #include "rpm.hpp"
 
@@ -35,13 +36,10 @@ class Programs {
 
  private:
   struct Seen {
-    std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t modified_ns = 0, changed_ns = 0;
+    picket::FileStamp file;
     Program program;
     std::int64_t stamp = 0;  // of the databases: a file is there before its package is recorded
-    [[nodiscard]] bool is_of(const Seen& file) const {
-      return device == file.device && inode == file.inode && size == file.size && modified_ns == file.modified_ns && changed_ns == file.changed_ns && (program.valid || stamp == file.stamp);
-    }
+    [[nodiscard]] bool is_of(const Seen& now) const { return file == now.file && (program.valid || stamp == now.stamp); }
   };
   const std::string code_authorities_;
   std::mutex mutex_;

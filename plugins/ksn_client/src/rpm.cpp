@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "child.hpp"
+#include "file_time.hpp"
 
 namespace ksn_client {
 namespace {
@@ -68,7 +69,7 @@ RpmDatabase::Found RpmDatabase::find() const {
     std::int64_t stamp = 0;
     // SQLite and its log, SUSE's own format, Berkeley DB.
     for (const char* file : {"/rpmdb.sqlite", "/rpmdb.sqlite-wal", "/Packages.db", "/Packages"})
-      if (::stat((folder + file).c_str(), &info) == 0) stamp = std::max(stamp, std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec);
+      if (::stat((folder + file).c_str(), &info) == 0) stamp = std::max(stamp, in_ns(info.st_mtim));
     if (stamp != 0) return {folder, stamp};
   }
   return {};

@@ -6,19 +6,16 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include <cstring>
 #include <ctime>
+
+#include "base/free_with.hpp"
 
 namespace ksn_client {
 namespace {
 
-template <class T, void (*Free)(T*)>
-struct Freed {
-  void operator()(T* object) const { Free(object); }
-};
-using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, ::X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, ::X509_STORE_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, ::EVP_MD_CTX_free>>;
+using Store = picket::Owned<X509_STORE, X509_STORE_free>;
+using StoreContext = picket::Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using DigestContext = picket::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 // What failed leaves its reason in a queue of the thread, where others would find it.
 struct ErrorsStay {

@@ -7,6 +7,7 @@
 
 #include <ctime>
 
+#include "base/free_with.hpp"
 #include "base/result.hpp"
 
 namespace ksn_client {
@@ -18,11 +19,8 @@ constexpr std::int64_t kClockSkewSeconds = 300;
 
 // Unix seconds; an error says why it is no word about this signature.
 picket::Result<std::int64_t> read_info(std::string_view der, std::string_view signature) {
-  struct Free {
-    void operator()(TS_TST_INFO* object) const { ::TS_TST_INFO_free(object); }
-  };
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const std::unique_ptr<TS_TST_INFO, Free> info(::d2i_TS_TST_INFO(nullptr, &at, static_cast<long>(der.size())));
+  const picket::Owned<TS_TST_INFO, TS_TST_INFO_free> info(::d2i_TS_TST_INFO(nullptr, &at, static_cast<long>(der.size())));
   std::tm when{};
   const auto bad = [](const char* reason) { return fail(picket::Code::invalid, reason); };
   if (!info || ::ASN1_TIME_to_tm(::TS_TST_INFO_get_time(info.get()), &when) != 1) return bad("it cannot be read");
