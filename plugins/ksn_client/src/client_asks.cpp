@@ -161,7 +161,8 @@ void Client::greet() {
   gate_->post(
       "hello", "/ksn/v1/hello", v1::HelloRequest(), timeout,
       [this, ksn](const ksn_channel::Answer& answer, const Way&) -> Result<> {
-        PICKET_LET(reply, greeting_in(answer.body, ksn));
+        v1::HelloReply reply;
+        PICKET_TRY(read_greeting(answer.body, ksn, reply));
         const auto skew = clock_ahead(reply, host_.now());
         if (skew > picket::ksn::kClockSkewSeconds || skew < -picket::ksn::kClockSkewSeconds)
           host_.log(true, cat("this computer's clock and KSN's differ by ", std::to_string(skew), " s: answers may be refused as out of date"));

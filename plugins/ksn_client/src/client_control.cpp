@@ -1,6 +1,7 @@
 // What the user and the administrator ask of the client.
 #include "base/bytes.hpp"
 #include "client.hpp"
+#include "greeting.hpp"
 #include "printed.hpp"
 
 namespace ksn_client {
@@ -155,15 +156,9 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       row->set_proxy(one.way.is_proxy);
       v1::HelloReply reply;
       Result<> works;
-      if (!one.answer) {
-        works = fail(std::move(one.answer).error());
-      } else if (one.answer->status != 200) {
-        works = fail(refused_by(*one.answer, one.way).error);
-      } else if (!reply.ParseFromString(one.answer->body)) {
-        works = fail(Code::invalid, "its answer is malformed");
-      } else if (reply.ksn() != ksn) {
-        works = fail(Code::untrusted, cat("it speaks for the KSN '", picket::whole_characters(reply.ksn(), 100), "', not for '", ksn, "'"));
-      }
+      if (!one.answer) works = fail(std::move(one.answer).error());
+      else if (one.answer->status != 200) works = fail(refused_by(*one.answer, one.way).error);
+      else works = read_greeting(one.answer->body, ksn, reply);
       if (one.answer) {
         row->set_milliseconds(static_cast<std::uint32_t>(one.answer->took.count()));
         row->set_protocol(one.answer->protocol);

@@ -10,12 +10,11 @@
 
 namespace ksn_client {
 
-// Of the provider's KSN, whose name is `ksn`.
-[[nodiscard]] inline picket::Result<picket::ksn::v1::HelloReply> greeting_in(const std::string& body, std::string_view ksn) {
-  picket::ksn::v1::HelloReply reply;
-  if (!reply.ParseFromString(body)) return picket::fail(picket::Code::invalid, "its answer is malformed");
-  if (reply.ksn() != ksn) return picket::fail(picket::Code::untrusted, picket::cat("it speaks for the KSN '", picket::whole_characters(reply.ksn(), 100), "', not for '", ksn, "'"));
-  return reply;
+// An error: it is none, or of another KSN than the provider's, whose name is `ksn`; then `out` says which.
+[[nodiscard]] inline picket::Result<> read_greeting(const std::string& body, std::string_view ksn, picket::ksn::v1::HelloReply& out) {
+  if (!out.ParseFromString(body)) return picket::fail(picket::Code::invalid, "its answer is malformed");
+  if (out.ksn() != ksn) return picket::fail(picket::Code::untrusted, picket::cat("it speaks for the KSN '", picket::whole_characters(out.ksn(), 100), "', not for '", ksn, "'"));
+  return {};
 }
 
 // By how many seconds its clock is ahead of ours. It may say any number.
