@@ -3,8 +3,6 @@
 #include <array>
 #include <utility>
 
-#include <google/protobuf/arena.h>
-
 namespace ksn_client {
 namespace {
 
@@ -78,15 +76,7 @@ void Checker::use(Policy policy) {
   policy_ = std::move(next);
 }
 
-void Checker::check(std::string_view bytes, std::chrono::milliseconds deadline, Done done) {
-  google::protobuf::Arena arena;
-  auto* request = google::protobuf::Arena::CreateMessage<v1::CheckRequest>(&arena);
-  if (!request->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return done(fail(Code::invalid, "the request is not a picket.ksn.v1.CheckRequest"));
-  start(*request, deadline, std::move(done));
-}
-void Checker::check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done) { start(request, deadline, std::move(done)); }
-
-void Checker::start(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done) {
+void Checker::check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done) {
   if (request.objects_size() > kMostObjects) return done(fail(Code::too_large, "more than 10000 objects in one request"));
   auto job = std::make_shared<Job>();
   job->policy = policy();

@@ -37,9 +37,8 @@ class Checker {
 
   void use(Policy policy);
 
-  // `done` once, perhaps before check returns: the bytes of a CheckReply. Code::invalid, too_large: nothing was asked.
+  // `done` once, perhaps before check returns: the bytes of a CheckReply. Code::too_large: nothing was asked.
   using Done = std::function<void(Result<std::string>)>;
-  void check(std::string_view request, std::chrono::milliseconds deadline, Done done);
   void check(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done);
 
   struct Counters {
@@ -50,7 +49,6 @@ class Checker {
  private:
   struct Question;
   struct Job;
-  void start(const v1::CheckRequest& request, std::chrono::milliseconds deadline, Done done);
   [[nodiscard]] std::string reply(const Job& job);
   static void append(const Question& question, std::string_view whose, std::string& one, std::string& out);
   void count(const Job& job);
