@@ -65,12 +65,9 @@ picket_status KsnClient::start(std::string_view settings_json, std::uint64_t rev
   host.now = [] { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); };
   // From any of the client's threads: the plugin's own publishes, soon.
   host.changed = [this] { host_.set_timer(kPublishTimer, 0); };
-  {
-    const std::lock_guard lock(published_mutex_);
-    published_.clear();
-    reported_.clear();
-    ignored_.clear();
-  }
+  published_.clear();
+  reported_.clear();
+  ignored_.clear();
   auto client = Client::start(std::move(host), std::move(*settings));
   if (!client) return host_.fail(status_of_code(client.error().code), client.error().message);
   client_ = std::move(*client);
@@ -105,7 +102,6 @@ void KsnClient::on_timer(std::uint64_t timer) {
 void KsnClient::publish() {
   const auto state = client_->state();
   const std::string bytes = state.SerializeAsString();
-  const std::lock_guard lock(published_mutex_);
   tell_ignored();
   if (bytes != published_) {
     const auto status = host_.publish("picket.ksn.state", "", cat(kType, "KsnState"), bytes);

@@ -4,7 +4,6 @@
 #include <picket/plugin.hpp>
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "client.hpp"
@@ -31,8 +30,7 @@ class KsnClient {
   void answer(std::uint64_t request_id, Result<Message> reply) const;
 
   picket::plugin::Host host_;
-  std::shared_ptr<Client> client_;
-  std::mutex published_mutex_;
+  std::unique_ptr<Client> client_;
   std::string published_, reported_, ignored_;
 };
 
