@@ -135,16 +135,14 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
   {
     const std::lock_guard lock(mutex_);
     if (message->cancelled) result = fail(Code::cancelled, "cancelled");
+    else if (!answer) result = fail(Error{answer.error().code, cat(state->way.is_proxy ? "proxy " : "server ", answer.error().message)});
   }
-  if (!result) {
-  } else if (!answer) {
-    result = fail(Error{answer.error().code, cat(state->way.is_proxy ? "proxy " : "server ", answer.error().message)});
-  } else if (answer->status != 200) {
+  if (result && answer->status != 200) {
     auto refused = refused_by(*answer, state->way);
     rest = refused.rest;
     final = refused.error.code == Code::denied || refused.error.code == Code::conflict || refused.error.code == Code::invalid;
     result = fail(std::move(refused.error));
-  } else {
+  } else if (result) {
     result = message->accept(*answer, state->way);
     if (!result) result = fail(std::move(result).error(), state->way.name);
   }

@@ -36,7 +36,6 @@ class LocalLists {
   [[nodiscard]] std::optional<Said> find(const Asked& asked) const;
   [[nodiscard]] const std::string& ignored() const { return ignored_; }  // one line for people; empty: nothing was left out
   [[nodiscard]] bool empty() const { return verdicts_.empty() && excluded_.empty(); }
-  [[nodiscard]] std::size_t size() const { return verdicts_.size() + excluded_.size(); }
 
  private:
   [[nodiscard]] std::optional<Key> key_of_object(std::string_view text, std::string_view where);  // none: it is ignored

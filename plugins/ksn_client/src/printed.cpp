@@ -3,20 +3,16 @@
 #include <boost/json.hpp>
 
 #include "base/bytes.hpp"
-#include "base/result.hpp"
+#include "directives.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_client {
 namespace {
 
 namespace json = boost::json;
-namespace v1 = picket::ksn::v1;
 
 json::object json_of(const v1::Asker& asker) {
   return {{"licence", asker.licence()}, {"installation", picket::to_hex(asker.installation())}, {"product", asker.product()}, {"version", asker.version()}, {"extended", asker.extended()}};
-}
-std::string_view kind_name(v1::ObjectKind kind) {
-  return kind == v1::OBJECT_FILE ? "file" : kind == v1::OBJECT_ADDRESS ? "address" : kind == v1::OBJECT_SOFTWARE ? "software" : "unspecified";
 }
 
 }  // namespace
@@ -33,7 +29,7 @@ std::string printed(std::string_view path, std::string_view body) {
       json::array digests;
       for (std::size_t i = 0; group.length() > 0 && i + group.length() <= group.digests().size(); i += group.length())
         digests.emplace_back(picket::to_hex(std::string_view(group.digests()).substr(i, group.length())));
-      questions.push_back(json::object{{"kind", kind_name(group.kind())}, {"length", group.length()}, {"digests", std::move(digests)}});
+      questions.push_back(json::object{{"kind", what_of(group.kind())}, {"length", group.length()}, {"digests", std::move(digests)}});
     }
     out["questions"] = std::move(questions);
   } else if (path == "/ksn/v1/statistics") {

@@ -1,7 +1,6 @@
 // KSN's status in the words that administrators know, with cause, since and next attempt; the same text everywhere.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "directives.hpp"
