@@ -16,8 +16,8 @@
 namespace ksn_server {
 namespace {
 
-// What a client sends first that speaks HTTP/2 without being asked (RFC 9113 3.4).
 constexpr std::int64_t kFarewellMs = 300;  // for a request that was sent before its sender could know
+// What a client sends first that speaks HTTP/2 without being asked (RFC 9113 3.4).
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // OpenSSL writes record by record; while this lives, what they fill leaves together: to send once costs the kernel less than three times.
@@ -45,8 +45,6 @@ Connection::Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, st
   }
   loop_.watch(socket_.get(), id_, watched_ = EPOLLIN, true);
 }
-
-Connection::~Connection() = default;
 
 std::string_view Connection::date() const { return loop_.date(); }
 std::int64_t Connection::now_ms() const { return loop_.now_ms(); }
@@ -89,15 +87,14 @@ bool Connection::handshake() {
   return carry_on();
 }
 
-bool Connection::choose_protocol(std::string_view bytes) {
+void Connection::choose_protocol(std::string_view bytes) {
   first_.append(bytes);
   const auto common = std::min(first_.size(), kPreface.size());
   const bool looks_like_2 = std::string_view(first_).substr(0, common) == kPreface.substr(0, common);
-  if (looks_like_2 && common < kPreface.size()) return true;
+  if (looks_like_2 && common < kPreface.size()) return;
   auto& budget = loop_.shared().budget;
   protocol_ = looks_like_2 ? make_http2(*this, budget) : make_http1(*this, budget);
   protocol_->feed(std::exchange(first_, {}));
-  return true;
 }
 
 bool Connection::on_ready(std::uint32_t events) {
@@ -140,8 +137,8 @@ bool Connection::read_some() {
       auto& out = protocol_->out();
       if (out.capacity() < 64) out.swap(loop_.spare);
       protocol_->feed(bytes);
-    } else if (!choose_protocol(bytes)) {
-      return false;
+    } else {
+      choose_protocol(bytes);
     }
     if (!carry_on()) return false;
     if (blocked_since_ != 0 || !has_undelivered()) break;
@@ -153,8 +150,6 @@ bool Connection::read_some() {
 bool Connection::carry_on() {
   if (!protocol_) return true;
   for (;;) {
-    const auto now_complete = protocol_->completed();
-    loop_.shared().requests.fetch_add(now_complete - std::exchange(seen_, now_complete), std::memory_order_relaxed);
     if (!protocol_->out().empty()) {
       switch (flush()) {
         case Io::over: return false;

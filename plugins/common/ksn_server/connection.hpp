@@ -16,7 +16,6 @@ class Loop;
 class Connection final : public Upper {
  public:
   Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer);
-  ~Connection() override;
 
   // Epoll says so. False: it is over, destroy it.
   [[nodiscard]] bool on_ready(std::uint32_t events);
@@ -41,7 +40,7 @@ class Connection final : public Upper {
   [[nodiscard]] bool handshake();
   [[nodiscard]] bool read_some();
   [[nodiscard]] bool has_undelivered() const;
-  [[nodiscard]] bool choose_protocol(std::string_view bytes);
+  void choose_protocol(std::string_view bytes);
   [[nodiscard]] bool carry_on();
   [[nodiscard]] Io flush();
   [[nodiscard]] Io tls_says(int result);
@@ -56,7 +55,6 @@ class Connection final : public Upper {
   std::string first_;                    // bytes before the protocol is known (plain only)
   std::size_t sent_ = 0;                 // of protocol_->out()
   std::uint32_t watched_ = 0;
-  std::uint64_t seen_ = 0;               // requests that were counted
   std::int64_t quiet_since_;             // last sign of life, or the last byte that the client took
   std::int64_t blocked_since_ = 0;
   std::int64_t farewell_since_ = 0;

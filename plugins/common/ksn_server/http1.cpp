@@ -132,7 +132,6 @@ class Http1 final : public Protocol {
   }
 
   void take(std::string_view body) {
-    ++completed_;
     began_ = upper_.now_ms();  // of what follows
     keep_alive_ = head_.keep_alive && !finishing_;
     if (head_.method == Head::Method::post) {

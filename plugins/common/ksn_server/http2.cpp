@@ -193,7 +193,6 @@ class Http2 final : public Protocol {
     auto* stream = find(id);
     if (stream == nullptr || stream->whole) return;
     stream->whole = true;
-    ++completed_;
     if (stream->answered != 0) return;
     if (stream->method == Head::Method::post) {
       const std::string body = std::move(stream->body);

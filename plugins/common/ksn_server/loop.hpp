@@ -22,7 +22,7 @@ struct Shared {
   Handler handler;
   std::unique_ptr<tls_server::ServedCertificate> certificate;  // none: plain
   Budget budget;
-  std::atomic<std::uint64_t> requests{0}, bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
+  std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
   std::atomic<std::uint32_t> connections{0};
 
   [[nodiscard]] bool admit(const std::string& peer);  // false: too many, in all or of this peer
@@ -76,7 +76,7 @@ class Loop {
   ~Loop();
   [[nodiscard]] picket::Result<> open();
   // One loop listens, and deals out to all of them in turn.
-  [[nodiscard]] picket::Result<> listen_on(int listener, std::vector<std::shared_ptr<Inbox>> loops);
+  void listen_on(int listener, std::vector<std::shared_ptr<Inbox>> loops);
   void run();
   [[nodiscard]] const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
 

@@ -123,11 +123,10 @@ picket::Result<> Loop::open() {
   return {};
 }
 
-picket::Result<> Loop::listen_on(int listener, std::vector<std::shared_ptr<Inbox>> loops) {
+void Loop::listen_on(int listener, std::vector<std::shared_ptr<Inbox>> loops) {
   listener_ = listener;
   loops_ = std::move(loops);
   watch(listener_, kListenerId, EPOLLIN, true);
-  return {};
 }
 
 void Loop::watch(int socket, std::uint64_t id, std::uint32_t events, bool is_new) {

@@ -51,7 +51,6 @@ class Protocol {
   // The same of the oldest answer that waits here for the client to take it. What stands in out() does not count.
   [[nodiscard]] virtual std::int64_t sending_since() const = 0;
   [[nodiscard]] virtual bool is_answering() const = 0;           // somebody works on an answer
-  [[nodiscard]] virtual std::uint64_t completed() const { return completed_; }  // requests that came whole
 
  protected:
   Protocol(Upper& upper, Budget& budget) : upper_(upper), budget_(budget) {}
@@ -62,7 +61,6 @@ class Protocol {
   Budget& budget_;
   std::string out_;
   bool over_ = false, broken_ = false;
-  std::uint64_t completed_ = 0;
 
  private:
   std::size_t held_ = 0;

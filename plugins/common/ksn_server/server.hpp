@@ -70,7 +70,7 @@ struct Settings {
 };
 
 struct Counters {
-  std::uint64_t requests = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;
   std::uint64_t turned_away = 0;                    // connections beyond the limits
   std::uint64_t broken_off = 0;                     // connections that were too slow, or spoke no HTTP
   std::uint32_t connections = 0;

@@ -93,7 +93,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, Handler handler
     PICKET_TRY(parts->loops.back()->open());
     inboxes.push_back(parts->loops.back()->inbox());
   }
-  PICKET_TRY(parts->loops.front()->listen_on(parts->listener.get(), std::move(inboxes)));
+  parts->loops.front()->listen_on(parts->listener.get(), std::move(inboxes));
   for (auto& loop : parts->loops) parts->threads.emplace_back([&one = *loop] { one.run(); });
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -123,7 +123,7 @@ void Server::stop() {
 
 Counters Server::counters() const {
   const auto& shared = parts_->shared;
-  return {shared.requests, shared.bytes_in, shared.bytes_out, shared.turned_away, shared.broken_off, shared.connections};
+  return {shared.bytes_in, shared.bytes_out, shared.turned_away, shared.broken_off, shared.connections};
 }
 
 }  // namespace ksn_server
