@@ -54,10 +54,4 @@ void append_facts(std::uint8_t verdict, std::string_view texts, std::uint64_t po
   out.append(first, sizeof first).append(texts).append(numbers, end);
 }
 
-std::string facts_of(const Entry& entry) {
-  std::string out;
-  append_facts(static_cast<std::uint8_t>(entry.verdict), texts_of(entry), entry.popularity, entry.first_seen, out);
-  return out;
-}
-
 }  // namespace picket::ksn_store

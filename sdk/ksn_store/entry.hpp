@@ -8,10 +8,6 @@
 
 #include "base/result.hpp"
 
-namespace picket::ksn::v1 {
-class Facts;
-}
-
 namespace picket::ksn_store {
 
 struct Entry {
@@ -32,7 +28,6 @@ struct Entry {
 
 // A serialised v1::Facts, without a time to live, put together from its parts: protobuf fields may be joined.
 void append_facts(std::uint8_t verdict, std::string_view texts, std::uint64_t popularity, std::int64_t first_seen, std::string& out);
-[[nodiscard]] std::string facts_of(const Entry& entry);
 
 // Returns where it ends; at most 10 bytes.
 [[nodiscard]] inline char* put_varint(std::uint64_t number, char* at) {

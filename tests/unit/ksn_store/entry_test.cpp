@@ -10,8 +10,10 @@ namespace {
 
 TEST(KsnEntry, is_kept_as_the_facts_of_the_protocol) {
   const Entry entry{3, "malware", "Test.Threat", "Nobody", "Nothing", 1'234'567, 1'700'000'000, {"DE", "FR"}, ksn::v1::TRUST_GROUP_LOW_RESTRICTED, ksn::v1::SIGNATURE_VALID};
+  std::string bytes;
+  append_facts(ksn::v1::VERDICT_UNTRUSTED, texts_of(entry), entry.popularity, entry.first_seen, bytes);
   ksn::v1::Facts facts;
-  ASSERT_TRUE(facts.ParseFromString(facts_of(entry)));
+  ASSERT_TRUE(facts.ParseFromString(bytes));
   EXPECT_EQ(facts.verdict(), ksn::v1::VERDICT_UNTRUSTED);
   EXPECT_EQ(facts.category(), "malware");
   EXPECT_EQ(facts.threat(), "Test.Threat");
