@@ -1,12 +1,9 @@
 // init, run, provider, key.
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 
-#include <boost/json/object.hpp>
 #include <unistd.h>
 
 #include "base/bytes.hpp"
@@ -15,7 +12,6 @@
 #include "ksn/provider.hpp"
 #include "ksn/rotation.hpp"
 #include "ksn/setup.hpp"
-#include "trust/json.hpp"
 #include "trust/metadata.hpp"
 
 namespace picket::ksn_tool {
@@ -76,14 +72,9 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
 }
 
 Result<trust::PublicKey> public_key(const std::string& file) {
-  PICKET_LET(text, read_file(file, kMostFileBytes));
-  auto value = trust::parse_strict(text);
-  if (!value) return fail(std::move(value).error(), file);
-  if (!value->is_object()) return fail(Code::invalid, cat(file, ": must be a JSON object (a key)"));
-  auto key = trust::PublicKey::parse(value->get_object());
-  if (!key) return fail(std::move(key).error(), file);
-  if (!key->can_verify()) return fail(Code::unsupported, cat(file, ": cannot be used: ", key->why_not()));
-  return key;
+  PICKET_LET(key, read_public(file));
+  if (!key.can_verify()) return fail(Code::unsupported, cat(file, ": cannot be used: ", key.why_not()));
+  return std::move(key);
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ using ksn_store::Entry;
 using lists::Field;
 using lists::Row;
 
-// At most `most` bytes, whole characters.
-std::string cut(std::string_view text, std::size_t most = ksn::kMostTextBytes) {
-  text = whole_characters(text, most);
+// At most as many bytes as an entry's text has, whole characters.
+std::string cut(std::string_view text) {
+  text = whole_characters(text, ksn::kMostTextBytes);
   return is_valid_utf8(text) ? std::string(lists::trimmed(text)) : std::string();
 }
 

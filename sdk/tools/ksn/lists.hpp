@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,7 +30,7 @@ using Put = std::function<Result<>(int kind, ksn_store::Row row)>;
 [[nodiscard]] Result<ListResult> read_list(std::string_view text, const ListOptions& options, const Put& put);
 [[nodiscard]] Result<ListResult> read_list_file(const std::string& path, const ListOptions& options, const Put& put);
 
-// What a word names: a file's SHA-256, or a web address (domain, IP address, URL). nullopt says why not.
+// What a word names: a file's SHA-256, or a web address (domain, IP address, URL); the error says why nothing.
 struct Named {
   int kind;
   std::string digest;

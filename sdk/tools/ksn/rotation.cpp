@@ -26,16 +26,6 @@ bool is_there(const std::string& file) {
   return fs::exists(file, error);
 }
 
-Result<trust::PublicKey> read_public(const std::string& file) {
-  PICKET_LET(text, read_file(file, kMostBytes));
-  auto value = trust::parse_strict(text);
-  if (!value) return fail(std::move(value).error(), file);
-  if (!value->is_object()) return fail(Code::invalid, cat(file, ": must be a JSON object (a key)"));
-  auto key = trust::PublicKey::parse(value->get_object());
-  if (!key) return fail(std::move(key).error(), file);
-  return key;
-}
-
 Result<trust::PrivateKey> read_private(const std::string& file) {
   PICKET_LET(pem, read_file(file, kMostBytes));
   auto key = trust::PrivateKey::from_pem(pem);
@@ -96,6 +86,16 @@ Result<> move(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+Result<trust::PublicKey> read_public(const std::string& file) {
+  PICKET_LET(text, read_file(file, kMostBytes));
+  auto value = trust::parse_strict(text);
+  if (!value) return fail(std::move(value).error(), file);
+  if (!value->is_object()) return fail(Code::invalid, cat(file, ": must be a JSON object (a key)"));
+  auto key = trust::PublicKey::parse(value->get_object());
+  if (!key) return fail(std::move(key).error(), file);
+  return key;
+}
 
 Result<std::string> begin_rotation(const Folder& folder, const Rotation& rotation, std::int64_t now) {
   if (is_there(folder.file("answers.former.pub.json"))) return fail(Code::conflict, "the former key is still believed: picket-ksn key retire comes first");

@@ -10,8 +10,12 @@
 
 #include "base/result.hpp"
 #include "ksn/setup.hpp"
+#include "trust/keys.hpp"
 
 namespace picket::ksn_tool {
+
+// A file *.pub.json.
+[[nodiscard]] Result<trust::PublicKey> read_public(const std::string& file);
 
 struct Rotation {
   std::string provider_key;  // PEM file; empty: provider.key.pem in the folder
