@@ -1,7 +1,6 @@
 // Answers questions: from the cache, or from the KSN behind, once for all who ask the same. Any thread; one lock, held for a batch at a time.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>

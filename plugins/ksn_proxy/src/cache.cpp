@@ -9,6 +9,7 @@ namespace ksn_proxy {
 namespace {
 
 constexpr std::size_t kUsualEntry = 240;  // bytes; only sizes the sketch
+constexpr std::size_t kWindowPerMille = 20;
 constexpr std::size_t kAhead = 8;         // entries of a batch on their way: a processor fetches only so many lines at a time
 
 }  // namespace
@@ -66,8 +67,8 @@ void Sketch::halve() {
 
 // ---- Cache
 
-Cache::Cache(std::size_t most_bytes, unsigned window_per_mille)
-    : most_bytes_(most_bytes), most_window_(most_bytes / 1000 * window_per_mille), slots_(1024), mask_(1023), sketch_(most_bytes / kUsualEntry) {
+Cache::Cache(std::size_t most_bytes)
+    : most_bytes_(most_bytes), most_window_(most_bytes / 1000 * kWindowPerMille), slots_(1024), mask_(1023), sketch_(most_bytes / kUsualEntry) {
   for (auto* queue : {&window_, &main_}) queue->sentinel.next = queue->sentinel.previous = &queue->sentinel;
 }
 

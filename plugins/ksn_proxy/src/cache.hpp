@@ -13,7 +13,7 @@ namespace ksn_proxy {
 
 class Cache {
  public:
-  explicit Cache(std::size_t most_bytes, unsigned window_per_mille = 20);
+  explicit Cache(std::size_t most_bytes);
   ~Cache();
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;

@@ -77,7 +77,6 @@ class EntryRef {
     if (entry_ != nullptr) release(entry_);
   }
   [[nodiscard]] Entry* get() const { return entry_; }
-  explicit operator bool() const { return entry_ != nullptr; }
 
  private:
   Entry* entry_ = nullptr;
