@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "base/bytes.hpp"
+
 namespace scanner {
 namespace {
 
@@ -13,10 +15,7 @@ std::string md5_of(std::string_view content) {
   unsigned size = 0;
   // Not for security: rules name known files by it. A computer that forbids MD5 (FIPS) leaves it empty.
   if (::EVP_Digest(content.data(), content.size(), digest, &size, ::EVP_md5(), nullptr) != 1) return {};
-  constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) out.append(1, hex[digest[i] >> 4]).append(1, hex[digest[i] & 15]);
-  return out;
+  return picket::to_hex({reinterpret_cast<const char*>(digest), size});
 }
 
 }  // namespace

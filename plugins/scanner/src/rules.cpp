@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/files.hpp"
 #include "text.hpp"
 
 namespace scanner {
@@ -68,19 +69,14 @@ Outcome<Found> find_files(const fs::path& folder) {
 }
 
 Outcome<std::string> read(const fs::path& path, std::uint64_t most) {
-  struct Fd {
-    int fd;
-    ~Fd() {
-      if (fd >= 0) ::close(fd);
-    }
-  } const file{::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  const picket::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat about {};
-  if (file.fd < 0 || ::fstat(file.fd, &about) != 0 || !S_ISREG(about.st_mode)) return failed(PICKET_E_IO, printable(path.native()) + " cannot be read");
+  if (!file || ::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) return failed(PICKET_E_IO, printable(path.native()) + " cannot be read");
   if (static_cast<std::uint64_t>(about.st_size) > most) return failed(PICKET_E_TOO_LARGE, "more than " + std::to_string(kMostBytes >> 20) + " MiB of rules");
   std::string text(static_cast<std::size_t>(about.st_size), '\0');
   std::size_t got = 0;
   while (got < text.size()) {
-    const ssize_t n = ::read(file.fd, text.data() + got, text.size() - got);
+    const ssize_t n = ::read(file.get(), text.data() + got, text.size() - got);
     if (n <= 0) return failed(PICKET_E_IO, printable(path.native()) + " cannot be read");
     got += static_cast<std::size_t>(n);
   }

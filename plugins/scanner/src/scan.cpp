@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/bytes.hpp"
 #include "text.hpp"
 #include "worker.hpp"
 
@@ -48,12 +49,7 @@ Outcome<> check(const v1::ScanRequest& request) {
   return {};
 }
 
-std::string hex_of(const picket::digests::Sha256& digest) {
-  constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  for (const auto byte : digest) out.append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
-  return out;
-}
+std::string hex_of(const picket::digests::Sha256& digest) { return picket::to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()}); }
 
 }  // namespace
 

@@ -11,29 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/files.hpp"
+
 namespace scanner {
-
-class OpenFile {
- public:
-  OpenFile() = default;
-  explicit OpenFile(int fd) : fd_(fd) {}
-  OpenFile(OpenFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OpenFile& operator=(OpenFile&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~OpenFile();
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 struct Entry {
   enum class Kind { file, skipped, end } kind = Kind::end;
   std::string path;
   std::string why;  // skipped
-  OpenFile file;
+  picket::UniqueFd file;
   struct stat about {};
 };
 

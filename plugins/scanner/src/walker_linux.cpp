@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -52,10 +50,6 @@ Entry skipped(std::string path, std::string why) {
 
 }  // namespace
 
-OpenFile::~OpenFile() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Walker::Walker(std::vector<std::string> paths, const std::string& store) : paths_(std::move(paths)) {
   struct stat about {};
   if (!store.empty() && ::stat(store.c_str(), &about) == 0) store_.emplace(about.st_dev, about.st_ino);
@@ -74,8 +68,8 @@ bool Walker::visit(int base, const char* name, std::string path, bool asked_for,
     out = skipped(std::move(path), S_ISLNK(about.st_mode) ? "a symbolic link: not followed" : "neither a file nor a folder");
     return true;
   }
-  OpenFile file(::openat(base, name, is_folder ? kFileFlags | O_DIRECTORY : kFileFlags));
-  if (file.get() < 0 || ::fstat(file.get(), &about) != 0) {
+  picket::UniqueFd file(::openat(base, name, is_folder ? kFileFlags | O_DIRECTORY : kFileFlags));
+  if (!file || ::fstat(file.get(), &about) != 0) {
     if ((errno == ENOENT || errno == ELOOP) && !asked_for) return false;
     out = skipped(std::move(path), reason(errno));
     return true;
