@@ -96,11 +96,6 @@ KsnServiceFake::Seen KsnServiceFake::seen() const {
   return seen_;
 }
 
-std::string KsnServiceFake::answer(const std::string& ask) {
-  ksn_v1::AskRequest request;
-  return request.ParseFromString(ask) ? answer_ask(request, Mood::honest) : std::string();
-}
-
 std::string KsnServiceFake::answer_ask(const ksn_v1::AskRequest& request, Mood mood) {
   ksn_v1::AskReply reply;
   std::deque<std::string> others;

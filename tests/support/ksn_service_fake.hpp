@@ -41,8 +41,6 @@ class KsnServiceFake {
   [[nodiscard]] std::filesystem::path provider_file() const { return folder_ / "provider.dsse"; }
   [[nodiscard]] std::filesystem::path provider_keys() const { return folder_ / "keys"; }
   [[nodiscard]] std::filesystem::path certificate() const { return folder_ / "certificate.pem"; }
-  // Answers with the honest bytes of an ask, for fuzzers.
-  [[nodiscard]] std::string answer(const std::string& ask);
 
   void knows(const std::string& digest, ksn_v1::Verdict verdict, const std::string& threat = {}, std::uint32_t ttl = 3600, ksn_v1::ObjectKind kind = ksn_v1::OBJECT_FILE);
   void mood(Mood mood) { mood_ = mood; }

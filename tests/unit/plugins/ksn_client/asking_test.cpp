@@ -1,20 +1,14 @@
 // The order of who is asked, merging, batching, deadlines, and addresses.
-#include <openssl/evp.h>
-
+#include "base/digest.hpp"
+#include "base/machine.hpp"
 #include "ksn/software.hpp"
 #include "picket/host/v1/host.pb.h"
-#include "base/machine.hpp"
 #include "rig.hpp"
 
 namespace ksn_client_test {
 namespace {
 
-std::string sha256(std::string_view bytes) {
-  std::string out(32, '\0');
-  unsigned size = 0;
-  ::EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), &size, ::EVP_sha256(), nullptr);
-  return out;
-}
+std::string sha256(std::string_view bytes) { return *picket::from_hex(picket::sha256_hex(bytes)); }
 
 TEST_F(KsnClientPlugin, answers_hold_what_ksn_knows_and_come_from_the_cache_then) {
   ksn.knows(digest_number(1), v1::VERDICT_UNTRUSTED, "Trojan.Test");
