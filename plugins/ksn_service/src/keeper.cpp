@@ -24,28 +24,23 @@ Result<std::shared_ptr<picket::ksn_store::Store>> Keeper::get() {
     return fail(why_);
   }
   looked_ = now;
+  const auto refuse = [&](picket::Error why) {
+    why_ = why;
+    say(lock, false, why.message);
+    return fail(std::move(why));
+  };
   if (store_) {
-    auto good = store_->check();
+    const auto good = store_->check();
     if (good) return store_;
-    why_ = good.error();
     former_ = store_;
     store_.reset();
     // The last user of what was open may be another thread; then the next look opens it.
-    if (!former_.expired()) {
-      auto error = why_;
-      say(lock, false, error.message);
-      return fail(std::move(error));
-    }
+    if (!former_.expired()) return refuse(good.error());
   } else if (!former_.expired()) {
     return fail(why_);
   }
   auto opened = picket::ksn_store::open_store(where_);
-  if (!opened) {
-    why_ = opened.error();
-    auto error = why_;
-    say(lock, false, error.message);
-    return fail(std::move(error));
-  }
+  if (!opened) return refuse(std::move(opened).error());
   store_ = std::move(*opened);
   auto out = store_;
   say(lock, true, out->name());
