@@ -25,6 +25,8 @@ refuse 2 "an empty name" "$ksn" run ""
 refuse 2 "an empty name" "$ksn" key rotate --ksn ""
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+refuse 2 "--server: 'http://127.0.0.1:13999' is not https://HOST:PORT" "$ksn" init "$folder/plain" --server http://127.0.0.1:13999
+[ ! -e "$folder/plain" ]
 expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
 refuse 2 "not UTF-8" "$ksn" init "$folder/"$'\xff'
@@ -44,6 +46,8 @@ expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
 # A new answer key: named, used, the old one forgotten.
 refuse 1 "picket-ksn key rotate comes first" "$ksn" key change --ksn "$folder/k"
 refuse 2 "usage: picket-ksn key" "$ksn" key rotate
+refuse 2 "--at-once is yes or no" "$ksn" key retire --at-once maybe --ksn "$folder/k"
+refuse 2 "--at-once is for key retire, not for key rotate" "$ksn" key rotate --at-once yes --ksn "$folder/k"
 expect "give clients and proxies $folder/k/provider.json" "$ksn" key rotate --ksn "$folder/k"
 [ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 2 ]
 expect "Answers are signed by" "$ksn" key change --ksn "$folder/k"

@@ -148,8 +148,11 @@ Result<> run_key(const std::vector<std::string>& text) {
   }
   if ((action != "rotate" && action != "change" && action != "retire") || arguments.words.size() != 1 || !arguments.has("ksn"))
     return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json | key rotate|change|retire --ksn FOLDER [--provider-key FILE] [--at-once yes]");
+  const auto at_once = arguments.get("at-once", "no");
+  if (at_once != "yes" && at_once != "no") return fail(Code::invalid, "--at-once is yes or no");
+  if (arguments.has("at-once") && action != "retire") return fail(Code::invalid, cat("--at-once is for key retire, not for key ", action));
   PICKET_LET(folder, folder_at(arguments.get("ksn")));
-  const Rotation rotation{arguments.get("provider-key"), arguments.get("at-once") == "yes"};
+  const Rotation rotation{arguments.get("provider-key"), at_once == "yes"};
   const auto now = std::time(nullptr);
   if (action == "rotate") {
     PICKET_LET(key, begin_rotation(folder, rotation, now));
