@@ -113,6 +113,14 @@ printf '#!/bin/sh\necho started "$@"\n' >"$folder/picketd" && chmod +x "$folder/
 expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
 expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
 refuse 1 "start /nonexistent/picketd" "$ksn" run "$folder/second" --picketd /nonexistent/picketd
+# A backup that is put back is the KSN again; elsewhere it would serve what is left at the old place.
+cp -a "$folder/second" "$folder/backup"
+refuse 1 "$folder/backup/picketd.conf is of a KSN in $folder/second" "$ksn" run "$folder/backup" --picketd "$folder/picketd"
+rm -r "$folder/second"
+refuse 1 "is of a KSN in $folder/second" "$ksn" run "$folder/backup" --picketd "$folder/picketd"
+mv "$folder/backup" "$folder/second"
+ln -s second "$folder/link"
+expect "started --config $folder/link/picketd.conf" "$ksn" run "$folder/link" --picketd "$folder/picketd"
 
 # The real one: an isolated service that is asked over HTTPS, certificate checked.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

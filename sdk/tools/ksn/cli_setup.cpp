@@ -75,6 +75,20 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
   return {};
 }
 
+// picketd.conf says by absolute paths where everything is: of a folder that was moved, or restored elsewhere, picketd would serve what is left at
+// the old place, which may be nothing. Settings that are not named there are the administrator's affair.
+Result<> stands_where_it_was_made(const Folder& folder) {
+  PICKET_LET(text, read_file(folder.configuration(), kMostFileBytes));
+  constexpr std::string_view kName = "\nsettings-dir = ";
+  const auto at = text.find(kName);
+  if (at == text.npos) return {};
+  const auto from = at + kName.size();
+  const auto named = text.substr(from, text.find('\n', from) - from);
+  std::error_code error;  // a link to it is the same place
+  if (fs::equivalent(named, folder.file("settings"), error)) return {};
+  return fail(Code::conflict, cat(folder.configuration(), " is of a KSN in ", fs::path(named).parent_path().native(), ": put it back there, or write its new place into this file and ", folder.settings()));
+}
+
 Result<trust::PublicKey> public_key(const std::string& file) {
   PICKET_LET(text, read_file(file, kMostFileBytes));
   auto value = trust::parse_strict(text);
@@ -104,6 +118,7 @@ Result<> run_run(const std::vector<std::string>& text) {
   } else if (arguments.options.size() > (arguments.has("picketd") ? 1U : 0U)) {
     std::fprintf(stderr, "picket-ksn: %s holds a KSN already: the options of init change nothing, its settings are in %s\n", folder.path.c_str(), folder.settings().c_str());
   }
+  PICKET_TRY(stands_where_it_was_made(folder));
   // Beside this program when it stands there (a build, an unpacked archive), else as the path says.
   auto program = arguments.get("picketd");
   if (program.empty()) {
