@@ -19,6 +19,12 @@ refuse() { # refuse STATUS TEXT COMMAND...
 }
 a=$(printf 'a%.0s' {1..64}) b=$(printf 'b%.0s' {1..64})
 expect "Usage" "$ksn" --help
+for command in run init import remove licence provider key show stats; do
+  expect "Usage: picket-ksn $command" "$ksn" $command --help
+  [ "$("$ksn" help $command)" = "$("$ksn" $command --help)" ]
+done
+if "$ksn" --help | grep -E '^.{101}'; then echo "picket-ksn --help: too wide"; exit 1; fi
+refuse 2 "unknown command 'nonsense'" "$ksn" help nonsense
 refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
 refuse 2 "an empty name" "$ksn" run ""

@@ -76,14 +76,15 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
 }
 
 // picketd.conf says by absolute paths where everything is: of a folder that was moved, or restored elsewhere, picketd would serve what is left at
-// the old place, which may be nothing. Settings that are not named there are the administrator's affair.
+// the old place, which may be nothing. A picketd.conf that names no settings-dir was written by somebody else.
 Result<> stands_where_it_was_made(const Folder& folder) {
   PICKET_LET(text, read_file(folder.configuration(), kMostFileBytes));
   constexpr std::string_view kName = "\nsettings-dir = ";
   const auto at = text.find(kName);
   if (at == text.npos) return {};
   const auto from = at + kName.size();
-  const auto named = text.substr(from, text.find('\n', from) - from);
+  auto named = text.substr(from, text.find_first_of("\n#", from) - from);
+  named.erase(named.find_last_not_of(" \t\r") + 1);
   std::error_code error;  // a link to it is the same place
   if (fs::equivalent(named, folder.file("settings"), error)) return {};
   return fail(Code::conflict, cat(folder.configuration(), " is of a KSN in ", fs::path(named).parent_path().native(), ": put it back there, or write its new place into this file and ", folder.settings()));
