@@ -22,6 +22,7 @@ expect "Usage" "$ksn" --help
 for command in run init import remove licence provider key show stats; do
   expect "Usage: picket-ksn $command" "$ksn" $command --help
   [ "$("$ksn" help $command)" = "$("$ksn" $command --help)" ]
+  grep -Eq "^\.BR? (.* \", \" )?$command\b" "$PICKET_SOURCE/installer/man/picket-ksn.1" || { echo "picket-ksn.1 does not name $command"; exit 1; }
 done
 if "$ksn" --help | grep -E '^.{101}'; then echo "picket-ksn --help: too wide"; exit 1; fi
 refuse 2 "unknown command 'nonsense'" "$ksn" help nonsense
