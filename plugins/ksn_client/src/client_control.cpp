@@ -156,7 +156,7 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       v1::HelloReply reply;
       Result<> works;
       if (!one.answer) {
-        works = fail(std::move(one.answer).error());
+        works = fail(kept_from(one.answer.error(), one.way));
       } else if (one.answer->status != 200) {
         works = fail(refused_by(*one.answer, one.way).error);
       } else if (!reply.ParseFromString(one.answer->body)) {
