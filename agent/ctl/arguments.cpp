@@ -13,6 +13,7 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr std::size_t kMostWords = 3;  // of a command's name
+constexpr std::size_t kWidest = 100;   // columns that help takes
 
 po::options_description describe(const char* title, std::span<const OptionSpec> specs) {
   po::options_description out(title);
@@ -168,11 +169,13 @@ std::string help_text(const Command* command) {
     out << "Usage: picketctl COMMAND [options]\nTalks with picketd, the agent that keeps this computer's protection current.\n\nCommands:\n";
     for (const auto& each : commands()) {
       const auto usage = cat(each.name, *each.arguments == '\0' ? "" : " ", each.arguments);
-      out << "  " << usage << std::string(usage.size() < 32 ? 32 - usage.size() : 1, ' ') << each.summary << '\n';
+      const std::string gap(usage.size() < 32 ? 32 - usage.size() : 1, ' ');
+      const bool fits = 2 + usage.size() + gap.size() + std::string_view(each.summary).size() <= kWidest;
+      out << "  " << usage << (fits ? gap : "\n      ") << each.summary << '\n';
     }
     out << '\n' << describe("Options of every command", global_options());
-    out << "\nExit codes: 0 ok, 1 the operation failed, 2 wrong usage, 3 picketd cannot be reached, 4 a scan or a ksn check\n"
-           "found something, 5 only a part succeeded, 130 interrupted.\nExample: picketctl status\n";
+    out << "\nExit codes: 0 ok, 1 the operation failed, 2 wrong usage, 3 picketd cannot be reached,\n"
+           "4 a scan or a ksn check found something, 5 only a part succeeded, 130 interrupted.\nExample: picketctl status\n";
     return out.str();
   }
   out << "Usage: picketctl " << command->name << (*command->arguments == '\0' ? "" : " ") << command->arguments << " [options]\n"

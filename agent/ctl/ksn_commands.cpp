@@ -1,4 +1,6 @@
 // picketctl ksn: the reputation network, as the plugins ksn_client and ksn_proxy tell it.
+#include <utility>
+
 #include <pwd.h>
 #include <unistd.h>
 
@@ -16,6 +18,8 @@
 namespace picket::ctl {
 namespace {
 
+constexpr std::size_t kCountersWide = 80;  // beside their title that is within 100 columns
+
 std::string user() {
   const auto uid = ::getuid();
   passwd entry{}, *found = nullptr;
@@ -29,7 +33,7 @@ std::string user() {
 
 void print_statement(Table& table, const ksn::v1::Statement& statement) {
   if (statement.version().empty()) {
-    table.add({"Statement", {"missing", Style::bad}});
+    table.add({"Statement", {"missing; picketctl ksn statement show says why", Style::bad}});
   } else {
     std::string line = cat("version ", statement.version(), " (", statement.language(), "): ");
     if (statement.decision() == "none") line += "not decided";
@@ -146,10 +150,14 @@ Result<Exit> ksn_status(Context& context) {
   }
   print_statement(table, reply.statement());
   std::map<std::string, std::uint64_t> counters(reply.counters().begin(), reply.counters().end());
-  std::string line;
+  std::string line, title = "Counters";
   for (const auto& [name, count] : counters)
-    if (count != 0) line += cat(line.empty() ? "" : ", ", name, " ", std::to_string(count));
-  if (!line.empty()) table.add({"Counters", line});
+    if (count != 0) {
+      const auto item = cat(name, " ", std::to_string(count));
+      if (line.size() + item.size() > kCountersWide) table.add({std::exchange(title, ""), std::exchange(line, "")});
+      line += cat(line.empty() ? "" : ", ", item);
+    }
+  if (!line.empty()) table.add({title, line});
   table.print(context.terminal);
   return Exit::ok;
 }

@@ -9,7 +9,7 @@ fail() { echo "FAILED: $*"; tail -n 20 "$work/picketd.log" 2>/dev/null || true; 
 DESTDIR=$work/root cmake --install "$PICKET_BUILD" --component agent >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "cmake --install"; }
 prefix=$(dirname "$(dirname "$(find "$work/root" -name picketd -type f)")")
 etc=$(dirname "$(find "$work/root" -name picketd.conf -not -path '*/roles/*')")
-for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-host,libexec/picket/picket-launcher,lib/systemd/system/picketd.service,share/man/man8/picketd.8,share/man/man8/picket-launcher.8,share/man/man1/picketctl.1} \
+for file in "$prefix"/{sbin/picketd,bin/picketctl,libexec/picket/picket-plugin-host,libexec/picket/picket-launcher,lib/systemd/system/picketd.service,share/man/man8/picketd.8,share/man/man8/picket-launcher.8,share/man/man1/picketctl.1,share/man/man1/picket-ksn.1} \
   "$etc"/trust/plugins/plugin.pub.json; do
   [ -s "$file" ] || fail "not installed: ${file#"$work/root"}"
 done

@@ -19,12 +19,21 @@ refuse() { # refuse STATUS TEXT COMMAND...
 }
 a=$(printf 'a%.0s' {1..64}) b=$(printf 'b%.0s' {1..64})
 expect "Usage" "$ksn" --help
+for command in run init import remove licence provider key show stats; do
+  expect "Usage: picket-ksn $command" "$ksn" $command --help
+  [ "$("$ksn" help $command)" = "$("$ksn" $command --help)" ]
+  grep -Eq "^\.BR? (.* \", \" )?$command\b" "$PICKET_SOURCE/installer/man/picket-ksn.1" || { echo "picket-ksn.1 does not name $command"; exit 1; }
+done
+if "$ksn" --help | grep -E '^.{101}'; then echo "picket-ksn --help: too wide"; exit 1; fi
+refuse 2 "unknown command 'nonsense'" "$ksn" help nonsense
 refuse 2 "unknown command" "$ksn" nonsense
 refuse 2 "one FOLDER" "$ksn" init
 refuse 2 "an empty name" "$ksn" run ""
 refuse 2 "an empty name" "$ksn" key rotate --ksn ""
 expect "Made a private KSN" "$ksn" init "$folder/k" --name "Example's KSN" --contact ksn@example.org --server https://127.0.0.1:13999
 refuse 1 "holds a KSN already" "$ksn" init "$folder/k"
+refuse 2 "--server: 'http://127.0.0.1:13999' is not https://HOST:PORT" "$ksn" init "$folder/plain" --server http://127.0.0.1:13999
+[ ! -e "$folder/plain" ]
 expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
 refuse 2 "not UTF-8" "$ksn" init "$folder/"$'\xff'
@@ -44,6 +53,8 @@ expect "ed25519" "$ksn" key show "$folder/k/answers.pub.json"
 # A new answer key: named, used, the old one forgotten.
 refuse 1 "picket-ksn key rotate comes first" "$ksn" key change --ksn "$folder/k"
 refuse 2 "usage: picket-ksn key" "$ksn" key rotate
+refuse 2 "--at-once is yes or no" "$ksn" key retire --at-once maybe --ksn "$folder/k"
+refuse 2 "--at-once is for key retire, not for key rotate" "$ksn" key rotate --at-once yes --ksn "$folder/k"
 expect "give clients and proxies $folder/k/provider.json" "$ksn" key rotate --ksn "$folder/k"
 [ "$("$ksn" provider show "$folder/k/provider.json" --trust "$folder/k/provider.pub.json" | grep -c "Answer key")" = 2 ]
 expect "Answers are signed by" "$ksn" key change --ksn "$folder/k"
@@ -109,6 +120,14 @@ printf '#!/bin/sh\necho started "$@"\n' >"$folder/picketd" && chmod +x "$folder/
 expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
 expect "started --config $folder/second/picketd.conf" "$ksn" run "$folder/second" --picketd "$folder/picketd"
 refuse 1 "start /nonexistent/picketd" "$ksn" run "$folder/second" --picketd /nonexistent/picketd
+# A backup that is put back is the KSN again; elsewhere it would serve what is left at the old place.
+cp -a "$folder/second" "$folder/backup"
+refuse 1 "$folder/backup/picketd.conf is of a KSN in $folder/second" "$ksn" run "$folder/backup" --picketd "$folder/picketd"
+rm -r "$folder/second"
+refuse 1 "is of a KSN in $folder/second" "$ksn" run "$folder/backup" --picketd "$folder/picketd"
+mv "$folder/backup" "$folder/second"
+ln -s second "$folder/link"
+expect "started --config $folder/link/picketd.conf" "$ksn" run "$folder/link" --picketd "$folder/picketd"
 
 # The real one: an isolated service that is asked over HTTPS, certificate checked.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

@@ -21,13 +21,14 @@ HOW = {
     "installer/package": ["installer/package", "--help"],
     "picketctl help": [BIN / "picketctl", "help"],
     "picket-repo --help": [BIN / "picket-repo", "--help"],
+    "picket-ksn --help": [BIN / "picket-ksn", "--help"],
 }
 
 
 def commands(text):
     for block in re.findall(r"```sh\n(.*?)```", text, re.S):
         yield from (line.strip() for line in block.splitlines() if line.strip())
-    yield from re.findall(r"`((?:installer/[a-z]|picket-repo |picketctl )[^`]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    yield from re.findall(r"`((?:installer/[a-z]|picket-(?:repo|ksn) |picketctl )[^`]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
 
 
 def run(command):

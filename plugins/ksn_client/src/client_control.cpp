@@ -156,7 +156,7 @@ void Client::connection(std::chrono::milliseconds deadline, std::function<void(R
       row->set_proxy(one.way.is_proxy);
       v1::HelloReply reply;
       Result<> works;
-      if (!one.answer) works = fail(std::move(one.answer).error());
+      if (!one.answer) works = fail(kept_from(one.answer.error(), one.way));
       else if (one.answer->status != 200) works = fail(refused_by(*one.answer, one.way).error);
       else works = read_greeting(one.answer->body, ksn, reply);
       if (one.answer) {

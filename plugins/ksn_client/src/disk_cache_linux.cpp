@@ -82,7 +82,7 @@ picket::Result<std::unique_ptr<DiskCache>> DiskCache::open(const std::filesystem
     if (::pread(fd, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header) || std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) why = "it is no cache of this version";
     else if (header.sum != header.right_sum()) why = "its head is damaged";
     else if (header.slots != slots) why = "the cache's size was changed";
-    else if (std::string_view(header.owner, sizeof header.owner) != owner.substr(0, sizeof header.owner)) why = "it holds the answers of another provider";
+    else if (std::string_view(header.owner, sizeof header.owner) != owner.substr(0, sizeof header.owner)) why = "it holds the answers of another provider, or of other answer keys";
     else if (static_cast<std::size_t>(info.st_size) != self->size_) why = "its length is wrong";
     if (!why.empty()) told = cat(file.native(), " is discarded: ", why);
   }

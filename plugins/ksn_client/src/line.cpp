@@ -50,6 +50,13 @@ Refused refused_by(const ksn_channel::Answer& answer, const Way& way) {
   return {{Code::unavailable, cat(way.name, ": answered with HTTP status ", std::to_string(answer.status))}, asked};
 }
 
+Error kept_from(Error error, const Way& way) {
+  if (error.code == Code::cancelled) return error;  // by us
+  std::string_view text = error.message;
+  if (const auto url = cat(way.road.base_url, ": "); text.starts_with(url)) text.remove_prefix(url.size());
+  return {error.code, cat(way.name, ": ", text)};
+}
+
 bool Line::use(std::vector<Way> ways, std::chrono::seconds first_rest, std::chrono::seconds longest_rest, std::string why_none, bool anew) {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<State>> next;
@@ -135,7 +142,7 @@ void Line::answered(const std::shared_ptr<Message>& message, Result<ksn_channel:
   {
     const std::lock_guard lock(mutex_);
     if (message->cancelled) result = fail(Code::cancelled, "cancelled");
-    else if (!answer) result = fail(Error{answer.error().code, cat(state->way.is_proxy ? "proxy " : "server ", answer.error().message)});
+    else if (!answer) result = fail(kept_from(answer.error(), state->way));
   }
   if (result && answer->status != 200) {
     auto refused = refused_by(*answer, state->way);

@@ -85,5 +85,7 @@ struct Refused {
   std::chrono::seconds rest{0};
 };
 [[nodiscard]] Refused refused_by(const ksn_channel::Answer& answer, const Way& way);
+// What kept `way` from answering, told under its name; the channel tells it under its URL.
+[[nodiscard]] Error kept_from(Error error, const Way& way);
 
 }  // namespace ksn_client

@@ -90,7 +90,7 @@ Result<> make(const Arguments& arguments) {
   PICKET_LET(written, light ? collection.write_light(folder / kLightName) : collection.write_full(folder / kFullName));
   if (written.repeated > 0) std::printf("%llu digests were there more than once\n", static_cast<unsigned long long>(written.repeated));
   if (written.in_conflict > 0) std::printf("%llu digests have several verdicts: the stricter one counts\n", static_cast<unsigned long long>(written.in_conflict));
-  if (written.left_out > 0) std::printf("%llu trusted digests are left out: a filter cannot say surely that a file is trusted\n", static_cast<unsigned long long>(written.left_out));
+  if (written.left_out > 0) std::printf("%llu trusted %s left out: a filter cannot say surely that a file is trusted\n", static_cast<unsigned long long>(written.left_out), written.left_out == 1 ? "digest is" : "digests are");
   const auto all = written.counts.all();
   if (all == 0) std::printf("Nothing is in it.\n");
   std::printf("%s: %llu digests (%s), %s%s\n", (folder / (light ? kLightName : kFullName)).c_str(), static_cast<unsigned long long>(all), text_of(written.counts).c_str(),

@@ -71,6 +71,21 @@ Result<> init(const Folder& folder, const Arguments& arguments) {
   return {};
 }
 
+// picketd.conf says by absolute paths where everything is: of a folder that was moved, or restored elsewhere, picketd would serve what is left at
+// the old place, which may be nothing. A picketd.conf that names no settings-dir was written by somebody else.
+Result<> stands_where_it_was_made(const Folder& folder) {
+  PICKET_LET(text, read_file(folder.configuration(), kMostFileBytes));
+  constexpr std::string_view kName = "\nsettings-dir = ";
+  const auto at = text.find(kName);
+  if (at == text.npos) return {};
+  const auto from = at + kName.size();
+  auto named = text.substr(from, text.find_first_of("\n#", from) - from);
+  named.erase(named.find_last_not_of(" \t\r") + 1);
+  std::error_code error;  // a link to it is the same place
+  if (fs::equivalent(named, folder.file("settings"), error)) return {};
+  return fail(Code::conflict, cat(folder.configuration(), " is of a KSN in ", fs::path(named).parent_path().native(), ": put it back there, or write its new place into this file and ", folder.settings()));
+}
+
 Result<trust::PublicKey> public_key(const std::string& file) {
   PICKET_LET(key, read_public(file));
   if (!key.can_verify()) return fail(Code::unsupported, cat(file, ": cannot be used: ", key.why_not()));
@@ -95,6 +110,7 @@ Result<> run_run(const std::vector<std::string>& text) {
   } else if (arguments.options.size() > (arguments.has("picketd") ? 1U : 0U)) {
     std::fprintf(stderr, "picket-ksn: %s holds a KSN already: the options of init change nothing, its settings are in %s\n", folder.path.c_str(), folder.settings().c_str());
   }
+  PICKET_TRY(stands_where_it_was_made(folder));
   // Beside this program when it stands there (a build, an unpacked archive), else as the path says.
   auto program = arguments.get("picketd");
   if (program.empty()) {
@@ -139,8 +155,11 @@ Result<> run_key(const std::vector<std::string>& text) {
   }
   if ((action != "rotate" && action != "change" && action != "retire") || arguments.words.size() != 1 || !arguments.has("ksn"))
     return fail(Code::invalid, "usage: picket-ksn key show FILE.pub.json | key rotate|change|retire --ksn FOLDER [--provider-key FILE] [--at-once yes]");
+  const auto at_once = arguments.get("at-once", "no");
+  if (at_once != "yes" && at_once != "no") return fail(Code::invalid, "--at-once is yes or no");
+  if (arguments.has("at-once") && action != "retire") return fail(Code::invalid, cat("--at-once is for key retire, not for key ", action));
   PICKET_LET(folder, folder_at(arguments.get("ksn")));
-  const Rotation rotation{arguments.get("provider-key"), arguments.get("at-once") == "yes"};
+  const Rotation rotation{arguments.get("provider-key"), at_once == "yes"};
   const auto now = std::time(nullptr);
   if (action == "rotate") {
     PICKET_LET(key, begin_rotation(folder, rotation, now));

@@ -79,6 +79,8 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   if (!folder.path.starts_with('/')) return fail(Code::invalid, cat("'", folder.path, "' is no absolute path"));
   if (setup.certificate.empty() != setup.key.empty()) return fail(Code::invalid, "--certificate and --key belong together");
   if (!is_ip_address(setup.listen)) return fail(Code::invalid, cat("--listen: '", setup.listen, "' is no IP address of this computer; 0.0.0.0 or :: are all"));
+  for (const auto& server : setup.servers)
+    if (!server.starts_with("https://")) return fail(Code::invalid, cat("--server: '", server, "' is not https://HOST:PORT"));
   auto servers = setup.servers;
   if (servers.empty()) servers.push_back(cat("https://", host_name(), ":", std::to_string(setup.port != 0 ? setup.port : kServicePort)));
   const auto port = setup.port != 0 ? setup.port : split_server(servers[0]).port;

@@ -155,6 +155,7 @@ Result<> Lines::plain(std::string_view text) {
     // sha256sum writes a file's name after blanks, and a '*' before it.
     name = text.substr(first.size());
     name.remove_prefix(std::min(name.find_first_not_of(" \t*;,#"), name.size()));
+    if (name == "-") name = {};  // sha256sum of its standard input
   } else {
     if (const auto hash = object.find(" #"); hash != object.npos) name = trimmed(object.substr(hash + 2)), object = trimmed(object.substr(0, hash));
     if (const auto semicolon = object.find(';'); semicolon != object.npos) name = trimmed(object.substr(semicolon + 1)), object = trimmed(object.substr(0, semicolon));

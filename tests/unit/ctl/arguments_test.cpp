@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "base/files.hpp"
 #include "ctl/command.hpp"
@@ -124,6 +125,16 @@ TEST(Arguments, what_cannot_be_meant_is_exit_code_2) {
 
 TEST(Arguments, help_has_no_blanks_at_the_ends_of_lines) {
   for (const char* group : {"update", "plugin", "ksn", "task"}) EXPECT_EQ(run_ctl({"help", group}).out.find(" \n"), std::string::npos) << group;
+}
+
+TEST(Arguments, help_fits_a_hundred_columns) {
+  std::vector<std::vector<std::string>> pages{{"help"}, {"help", "update"}, {"help", "plugin"}, {"help", "ksn"}, {"help", "point"}, {"help", "policy"}};
+  for (const auto& page : pages) {
+    std::istringstream lines(run_ctl(page).out);
+    int read = 0;
+    for (std::string line; std::getline(lines, line); ++read) EXPECT_LE(line.size(), 100U) << line;
+    EXPECT_GT(read, 2) << page.back();
+  }
 }
 
 TEST(Arguments, the_socket_is_where_picketd_conf_says) {

@@ -34,6 +34,25 @@ TEST_F(KsnCommands, status_says_word_cause_since_and_next_attempt) {
                              HasSubstr("declined by ann"), HasSubstr("KSN is used under version 1"), HasSubstr("files 12")));
 }
 
+TEST_F(KsnCommands, status_shows_each_counter_within_a_hundred_columns) {
+  auto status = sample_ksn();
+  for (int i = 10; i < 30; ++i) (*status.mutable_counters())[cat("counter_", std::to_string(i))] = 1'000'000;
+  status.set_line("Enabled");
+  picketd.answer_with("picket.ksn.status", status);
+  picketd.start();
+  const auto ran = run({"ksn", "status"});
+  for (int i = 10; i < 30; ++i) EXPECT_THAT(ran.out, HasSubstr(cat("counter_", std::to_string(i), " 1000000")));
+  EXPECT_THAT(ran.out, Not(testing::ContainsRegex("[^\n]{101}")));
+}
+
+TEST_F(KsnCommands, status_points_to_why_there_is_no_statement) {
+  auto status = sample_ksn();
+  status.clear_statement();
+  picketd.answer_with("picket.ksn.status", status);
+  picketd.start();
+  EXPECT_THAT(run({"ksn", "status"}).out, HasSubstr("missing; picketctl ksn statement show says why"));
+}
+
 TEST_F(KsnCommands, status_names_a_provider_without_a_contact) {
   auto status = sample_ksn();
   status.mutable_provider()->clear_contact();

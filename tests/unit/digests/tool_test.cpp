@@ -41,6 +41,8 @@ TEST_F(Tool, makes_shows_and_checks_both_variants) {
   const auto light = run("make --variant light --trusted good.txt evil.txt out/light");
   EXPECT_EQ(light.code, 0) << light.text;
   EXPECT_THAT(light.text, HasSubstr("200 trusted digests are left out"));
+  write("one.txt", hex_of(digest_of(650)) + "\n");
+  EXPECT_THAT(run("make --variant light --trusted one.txt evil.txt out/one").text, HasSubstr("1 trusted digest is left out"));
   EXPECT_THAT(run("show out/full").text, HasSubstr("variant   full\ndigests   700\n"));
   EXPECT_THAT(run("show out/light/digests.light").text, HasSubstr("variant   light\ndigests   500\n"));
   EXPECT_EQ(run("check out/full --against evil.txt --against good.txt").code, 0);

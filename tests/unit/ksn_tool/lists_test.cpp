@@ -64,6 +64,13 @@ TEST_F(KsnLists, signature_base_files_name_the_threat_behind_a_semicolon) {
   EXPECT_EQ(at("c2.example/").threat(), "APT; more");
 }
 
+TEST_F(KsnLists, sha256sum_names_a_file_and_of_its_standard_input_nothing) {
+  const auto result = read(kOne + "  -\n" + kTwo + " *tools/evil.exe\n");
+  EXPECT_EQ(result.rows, 2u) << result.first;
+  EXPECT_EQ(file(kOne).threat(), "");
+  EXPECT_EQ(file(kTwo).threat(), "tools/evil.exe");
+}
+
 TEST_F(KsnLists, a_table_says_trust_group_and_signature) {
   auto result = read("sha256,publisher,trust_group,signature_state\n" + kOne + ",Acme,Low-Restricted,none\n", 1);
   EXPECT_EQ(result.rows, 1u) << result.first;

@@ -76,6 +76,7 @@ TEST_F(PolicyApply, answers_what_is_no_envelope_and_keeps_the_slip_in_no_memory)
     const auto result = policy->apply(slip, consumers);
     EXPECT_FALSE(result.applied);
     EXPECT_NE(result.text.find("refused: DSSE envelope: "), std::string::npos) << result.text;
+    EXPECT_NE(result.text.find("; a policy is signed first (picket-repo dsse sign)"), std::string::npos) << result.text;
     EXPECT_EQ(policy->shown().text, "");
   }
   open();

@@ -129,8 +129,8 @@ TEST_F(KsnDyingProxy, is_said_where_servers_may_not_be_asked_and_forgotten_when_
   settings["proxy"] = ksn.address();
   const auto checked = check_while_it_dies(ksn);
   EXPECT_EQ(checked.from(), v1::Checked::NOBODY);
-  EXPECT_THAT(checked.why(), HasSubstr("proxy "));
-  EXPECT_THAT(status().cause(), HasSubstr("proxy "));
+  EXPECT_THAT(checked.why(), HasSubstr("proxy " + ksn.address() + ": "));
+  EXPECT_THAT(status().cause(), HasSubstr("proxy " + ksn.address() + ": "));
   EXPECT_THAT(status().line(), HasSubstr("; next attempt 20"));
   ksn.mood(Mood::honest);
   ksn.come_back();

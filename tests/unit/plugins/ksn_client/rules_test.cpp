@@ -82,6 +82,15 @@ TEST(KsnRefusal, is_said_in_words_and_by_its_code) {
 
 // ---- directives
 
+TEST(KsnRefusal, what_kept_a_road_from_answering_is_told_under_its_name) {
+  const Way way{{"https://a:1", "", "", {}}, true, "proxy a:1"};
+  EXPECT_EQ(kept_from(picket::Error{Code::unavailable, "https://a:1: no network"}, way).message, "proxy a:1: no network");
+  EXPECT_EQ(kept_from(picket::Error{Code::timeout, "https://a:12: slow"}, way).message, "proxy a:1: https://a:12: slow");
+  EXPECT_EQ(kept_from(picket::Error{Code::invalid, "web proxy x"}, way).message, "proxy a:1: web proxy x");
+  EXPECT_EQ(kept_from(picket::Error{Code::timeout, "https://a:1: slow"}, way).code, Code::timeout);
+  EXPECT_EQ(kept_from(picket::Error{Code::cancelled, "cancelled"}, way).message, "cancelled");
+}
+
 TEST(KsnDirectives, are_in_force_until_their_date) {
   const auto stopped = Directives::parse(R"({"directives":1,"mode":"stopped","until":"2026-11-22T12:00:00+02:00","reason":"busy\nline"})");
   ASSERT_TRUE(stopped) << stopped.error().message;
