@@ -72,7 +72,8 @@ class LayeredPolicy final : public Policy {
   Applied apply(std::string_view envelope, Consumers& consumers) override {
     const std::lock_guard serial(transaction_);
     // A slip, such as another file's name: answered, and nothing that the device must warn of from now on.
-    if (auto parsed = trust::DsseEnvelope::parse(envelope); !parsed) return Applied{false, revision(), runtime::redact(cat("refused: ", parsed.error().message)), {}};
+    if (auto parsed = trust::DsseEnvelope::parse(envelope); !parsed)
+      return Applied{false, revision(), runtime::redact(cat("refused: ", parsed.error().message, "; a policy is signed first (picket-repo dsse sign)")), {}};
     auto verified = verify(envelope, options_);
     if (!verified) return refuse(cat("refused: ", verified.error().message));
     auto& document = verified->document;
