@@ -37,6 +37,25 @@ TEST_F(BrokerLicences, asks_again_for_a_licence_when_what_it_knows_is_old) {
   EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_BLOCKED);
 }
 
+TEST_F(BrokerLicences, asks_nothing_more_for_a_licence_that_was_refused) {
+  BrokerSettings settings;
+  settings.most_batches = 1;
+  open(settings);
+  ksn_.holds = true;
+  std::vector<Answered> all;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    std::vector<std::string> digests;
+    for (std::uint64_t n = 0; n < ksn::kMostQuestions; ++n) digests.push_back(digest_of(i * ksn::kMostQuestions + n));
+    all.push_back(ask(digests, "unknown"));
+  }
+  ASSERT_TRUE(ksn_.wait_for_posts(1));
+  ksn_.let_go();
+  for (auto& one : all) EXPECT_EQ(one.wait(), 403);
+  EXPECT_EQ(ask({digest_of(1)}).wait(), 200) << "the place on the line is free";
+  EXPECT_EQ(ksn_.posts, 2u) << "the refused one, and the good one";
+  EXPECT_EQ(broker_->counters().pending, 0u);
+}
+
 TEST_F(BrokerLicences, a_refused_licence_may_try_again_later) {
   BrokerSettings settings;
   settings.refusal_lasts = 0s;
