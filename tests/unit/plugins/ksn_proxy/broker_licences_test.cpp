@@ -275,5 +275,24 @@ TEST_F(BrokerLicences, guessing_licences_is_slowed_down_and_costs_the_known_ones
   EXPECT_EQ(ask({digest_of(2)}).wait(), 200);
 }
 
+TEST_F(BrokerLicences, who_guesses_licences_keeps_the_new_ones_of_others_not_out) {
+  BrokerSettings settings;
+  settings.new_licences_at_once = 20;
+  settings.new_licences_per_second = 0;
+  settings.new_licences_per_address = 5;
+  open(settings);
+  peer_ = "192.0.2.1";
+  int slowed = 0;
+  for (int i = 0; i < 30; ++i) {
+    ksn_.bad_licences.insert("guess" + std::to_string(i));
+    slowed += (i % 2 == 0 ? ask({digest_of(1)}, "guess" + std::to_string(i)) : greet("guess" + std::to_string(i))).wait() == 429 ? 1 : 0;
+  }
+  EXPECT_EQ(slowed, 25);
+  peer_ = "192.0.2.2";
+  EXPECT_EQ(ask({digest_of(1)}).wait(), 200);
+  peer_ = "192.0.2.1";
+  EXPECT_EQ(ask({digest_of(2)}).wait(), 200) << "a known one is nobody's guess";
+}
+
 }  // namespace
 }  // namespace picket::ksn_proxy_tests
