@@ -35,8 +35,8 @@ class Together {
 
 }  // namespace
 
-Connection::Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer)
-    : loop_(loop), id_(id), socket_(std::move(socket)), peer_(std::move(peer)), quiet_since_(loop.now_ms()) {
+Connection::Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer, Budget& budget)
+    : loop_(loop), id_(id), socket_(std::move(socket)), peer_(std::move(peer)), budget_(budget), quiet_since_(loop.now_ms()) {
   if (const auto& certificate = loop_.shared().certificate) {
     tls_ = certificate->connection();
     if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.get()) != 1) throw std::bad_alloc();
@@ -44,6 +44,11 @@ Connection::Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, st
     shaking_ = true;
   }
   loop_.watch(socket_.get(), id_, watched_ = EPOLLIN, true);
+}
+
+Connection::~Connection() {
+  protocol_.reset();  // what it holds is the peer's, whom leave() may forget
+  loop_.shared().leave(peer_);
 }
 
 std::string_view Connection::date() const { return loop_.date(); }
@@ -80,8 +85,7 @@ bool Connection::handshake() {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   ::SSL_get0_alpn_selected(tls_.get(), &name, &size);
-  auto& budget = loop_.shared().budget;
-  protocol_ = size == 2 ? make_http2(*this, budget) : make_http1(*this, budget);
+  protocol_ = size == 2 ? make_http2(*this, budget_) : make_http1(*this, budget_);
   // HTTP/2's server speaks first; and the client's first request may have come with the end of the handshake.
   got_all_ = false;
   return carry_on();
@@ -92,8 +96,7 @@ void Connection::choose_protocol(std::string_view bytes) {
   const auto common = std::min(first_.size(), kPreface.size());
   const bool looks_like_2 = std::string_view(first_).substr(0, common) == kPreface.substr(0, common);
   if (looks_like_2 && common < kPreface.size()) return;
-  auto& budget = loop_.shared().budget;
-  protocol_ = looks_like_2 ? make_http2(*this, budget) : make_http1(*this, budget);
+  protocol_ = looks_like_2 ? make_http2(*this, budget_) : make_http1(*this, budget_);
   protocol_->feed(std::exchange(first_, {}));
 }
 

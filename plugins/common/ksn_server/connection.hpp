@@ -15,7 +15,8 @@ class Loop;
 
 class Connection final : public Upper {
  public:
-  Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer);
+  Connection(Loop& loop, std::uint64_t id, picket::UniqueFd socket, std::string peer, Budget& budget);
+  ~Connection() override;
 
   // Epoll says so. False: it is over, destroy it.
   [[nodiscard]] bool on_ready(std::uint32_t events);
@@ -24,7 +25,6 @@ class Connection final : public Upper {
   [[nodiscard]] bool finish();
   // Once a second. False: too slow.
   [[nodiscard]] bool is_in_time();
-  [[nodiscard]] const std::string& peer() const { return peer_; }
 
   // ---- Upper
   void on_post(std::uint32_t stream, std::string_view path, std::string_view body) override;
@@ -50,6 +50,7 @@ class Connection final : public Upper {
   const std::uint64_t id_;
   picket::UniqueFd socket_;
   const std::string peer_;
+  Budget& budget_;                       // the peer's
   tls_server::Connection tls_;
   std::unique_ptr<Protocol> protocol_;   // from the first bytes on
   std::string first_;                    // bytes before the protocol is known (plain only)

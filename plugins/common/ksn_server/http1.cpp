@@ -7,19 +7,27 @@ namespace ksn_server {
 
 namespace v1 = picket::ksn::v1;
 
+bool Budget::take(std::size_t bytes) {
+  if (held.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most && (all == nullptr || all->take(bytes))) return true;
+  held.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+void Budget::give_back(std::size_t bytes) {
+  held.fetch_sub(bytes, std::memory_order_relaxed);
+  if (all != nullptr) all->give_back(bytes);
+}
+
 Protocol::~Protocol() { release(held_); }
 
 bool Protocol::hold(std::size_t bytes) {
-  if (budget_.held.fetch_add(bytes, std::memory_order_relaxed) + bytes > budget_.most) {
-    budget_.held.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
-  }
+  if (!budget_.take(bytes)) return false;
   held_ += bytes;
   return true;
 }
 
 void Protocol::release(std::size_t bytes) {
-  budget_.held.fetch_sub(bytes, std::memory_order_relaxed);
+  budget_.give_back(bytes);
   held_ -= bytes;
 }
 

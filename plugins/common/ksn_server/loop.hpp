@@ -25,17 +25,23 @@ struct Shared {
   std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0}, turned_away{0}, broken_off{0};
   std::atomic<std::uint32_t> connections{0};
 
-  [[nodiscard]] bool admit(const std::string& peer);  // false: too many, in all or of this peer
-  void leave(const std::string& peer);
+  // What the peer's connections may hold, until leave(); nullptr: too many connections, in all or of this peer.
+  [[nodiscard]] Budget* admit(const std::string& peer);
+  void leave(const std::string& peer);                // one connection
 
  private:
+  struct Peer {
+    std::size_t connections = 0;
+    Budget budget;
+  };
   std::mutex mutex_;
-  std::unordered_map<std::string, std::size_t> per_peer_;
+  std::unordered_map<std::string, Peer> per_peer_;
 };
 
 struct Newcomer {
   picket::UniqueFd socket;
   std::string peer;
+  Budget* budget;
 };
 
 // What other threads put before a loop. Outlives it, because replies do.

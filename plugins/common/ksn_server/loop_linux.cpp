@@ -32,20 +32,23 @@ std::string peer_of(const sockaddr_storage& from) {
 
 }  // namespace
 
-bool Shared::admit(const std::string& peer) {
+Budget* Shared::admit(const std::string& peer) {
   const std::lock_guard lock(mutex_);
-  if (connections.load(std::memory_order_relaxed) >= settings.most_connections) return false;
-  auto& count = per_peer_[peer];
-  if (count >= settings.most_per_peer) return false;
-  ++count;
+  if (connections.load(std::memory_order_relaxed) >= settings.most_connections) return nullptr;
+  auto& of_peer = per_peer_[peer];
+  if (of_peer.connections >= settings.most_per_peer) return nullptr;
+  if (of_peer.connections++ == 0) {
+    of_peer.budget.most = settings.most_held_per_peer;
+    of_peer.budget.all = &budget;
+  }
   connections.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return &of_peer.budget;
 }
 
 void Shared::leave(const std::string& peer) {
   const std::lock_guard lock(mutex_);
   connections.fetch_sub(1, std::memory_order_relaxed);
-  if (const auto found = per_peer_.find(peer); found != per_peer_.end() && --found->second == 0) per_peer_.erase(found);
+  if (const auto found = per_peer_.find(peer); found != per_peer_.end() && --found->second.connections == 0) per_peer_.erase(found);
 }
 
 // ---- Inbox
@@ -158,7 +161,6 @@ Connection* Loop::find(std::uint64_t id) {
 
 void Loop::end(std::uint64_t id) {
   auto& slot = slots_[static_cast<std::uint32_t>(id)];
-  shared_.leave(slot.connection->peer());
   slot.connection.reset();
   if (++slot.generation == 0) slot.generation = 1;
   free_.push_back(static_cast<std::uint32_t>(id));
@@ -177,7 +179,7 @@ void Loop::join(Newcomer newcomer) {
       free_.pop_back();
     }
     const auto id = static_cast<std::uint64_t>(slots_[at].generation) << 32 | at;
-    slots_[at].connection = std::make_unique<Connection>(*this, id, std::move(newcomer.socket), newcomer.peer);
+    slots_[at].connection = std::make_unique<Connection>(*this, id, std::move(newcomer.socket), newcomer.peer, *newcomer.budget);
     ++count_;
   } catch (const std::bad_alloc&) {
     shared_.leave(newcomer.peer);
@@ -206,11 +208,12 @@ void Loop::accept_all() {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     auto peer = peer_of(from);
-    if (!shared_.admit(peer)) {
+    auto* budget = shared_.admit(peer);
+    if (budget == nullptr) {
       shared_.turned_away.fetch_add(1, std::memory_order_relaxed);
       continue;
     }
-    loops_[next_++ % loops_.size()]->adopt({std::move(socket), std::move(peer)});
+    loops_[next_++ % loops_.size()]->adopt({std::move(socket), std::move(peer), budget});
   }
 }
 

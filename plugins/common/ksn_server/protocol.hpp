@@ -12,10 +12,13 @@ namespace ksn_server {
 inline constexpr std::size_t kMostHead = 8192;            // bytes of a request's head
 inline constexpr std::size_t kEnoughOut = 256u << 10;     // with so much unsent, nothing more is read or made
 
-// Memory that all connections share.
+// Memory that connections share: those of one peer, as a part of what all of them have.
 struct Budget {
+  [[nodiscard]] bool take(std::size_t bytes);  // false: there is no room
+  void give_back(std::size_t bytes);
   std::atomic<std::size_t> held{0};
   std::size_t most = 0;
+  Budget* all = nullptr;                       // none: this is all
 };
 
 // Whose requests these are. Called by feed() and go_on().

@@ -60,7 +60,8 @@ struct Settings {
   std::string certificate_file, key_file;           // PEM: the certificate, then those that lead to its authority
   unsigned threads = 1;
   std::size_t most_connections = 10000, most_per_peer = 1000;
-  std::size_t most_held_bytes = 256u << 20;         // request bodies and answers in memory, of all connections; beyond it 503
+  std::size_t most_held_bytes = 256u << 20;         // request bodies and answers in memory, of all connections; beyond it 503,
+  std::size_t most_held_per_peer = 128u << 20;      // also of one peer: no device takes the room of all
   std::chrono::milliseconds idle{60000};            // between requests
   std::chrono::milliseconds request_timeout{20000}; // from a request's first byte to its last, and for the TLS handshake
   std::chrono::milliseconds send_timeout{30000};    // for a client to take an answer

@@ -64,6 +64,7 @@ Client::~Client() {
   tick_.notify_all();
   if (ticker_.joinable()) ticker_.join();
   worker_.stop();
+  large_files_.stop();
   broker_->stop();
   line_->cancel_all();
   channel_.reset();  // everything that was under way is told; nobody posts any more

@@ -153,6 +153,7 @@ class Client {
   std::unique_ptr<Checker> checker_;
   std::shared_ptr<Programs> programs_;
   Worker worker_;
+  Worker large_files_;  // so that nobody's small one waits for them
   std::condition_variable tick_;
   std::thread ticker_;
 };

@@ -29,8 +29,7 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
   if (!programs) return done(fail(Code::busy, "more programs start than may be asked about (setting software_per_second)"));
   const auto until = std::chrono::steady_clock::now() + deadline;
   auto shared = std::make_shared<SoftwareDone>(std::move(done));
-  const bool taken = worker_.submit([this, programs, shared, until, path = std::move(path)] {
-    auto program = programs->identify(path);
+  const auto tell = [this, shared, until, path](Result<Program> program) {
     if (!program) return (*shared)(fail(std::move(program).error()));
     v1::CheckRequest request;
     auto* file = request.add_objects();
@@ -64,8 +63,18 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
       reply.set_text(cat(decides.from() == v1::Checked::NOBODY ? "not known now" : word_of(decides.facts().verdict()), ": ", who, program.note.empty() ? "" : cat(" (", program.note, ")")));
       (*shared)(std::move(reply));
     });
+  };
+  const auto busy = [shared] { (*shared)(fail(Code::busy, "too many programs wait to be looked at")); };
+  const bool taken = worker_.submit([this, programs, path, tell, busy, until] {
+    auto program = programs->identify(path, Programs::kReadAtOnce);
+    if (program || program.error().code != Code::too_large) return tell(std::move(program));
+    const bool waits = large_files_.submit([programs, path, tell, until] {
+      if (std::chrono::steady_clock::now() >= until) return tell(fail(Code::timeout, "other large files are read"));
+      tell(programs->identify(path));
+    });
+    if (!waits) busy();
   });
-  if (!taken) (*shared)(fail(Code::busy, "too many programs wait to be looked at"));
+  if (!taken) busy();
 }
 
 // ---- the ticker

@@ -20,7 +20,7 @@ using picket::cat;
 using picket::Code;
 using picket::fail;
 
-constexpr std::uint64_t kMostFile = 4ull << 30, kMostPe = 256u << 20;
+constexpr std::uint64_t kMostPe = 256u << 20;
 constexpr std::size_t kMostSeen = 4096;
 
 struct Digests {
@@ -93,7 +93,7 @@ Programs::Programs(const Places& places) : code_authorities_(places.code_authori
   databases_.push_back(std::make_unique<RpmDatabase>(places.rpm));
 }
 
-picket::Result<Program> Programs::identify(const std::string& path) {
+picket::Result<Program> Programs::identify(const std::string& path, std::uint64_t most) {
   if (path.empty() || path.front() != '/' || path.size() > 4096 || path.find('\0') != std::string::npos) return fail(Code::invalid, "the path is not absolute");
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return picket::fail_errno(path);
@@ -101,11 +101,12 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   if (::fstat(fd.get(), &info) != 0) return picket::fail_errno(path);
   if (!S_ISREG(info.st_mode)) return fail(Code::invalid, cat(path, ": no regular file"));
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size > kMostFile) return fail(Code::too_large, cat(path, ": larger than 4 GiB"));
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Seen seen{{info.st_dev, info.st_ino, size, in_ns(info.st_mtim), in_ns(info.st_ctim)}, {}, 0};
   for (const auto& database : databases_) seen.stamp = std::max(seen.stamp, database->stamp());
   if (const auto known = seen_.find(path); known != seen_.end() && known->second.is_of(seen)) return known->second.program;
+  lock.unlock();
+  if (size > most) return fail(Code::too_large, cat(path, ": larger than ", std::to_string(most >> 20), " MiB"));
   auto digests = read_whole(fd.get(), size);
   if (!digests) return fail(std::move(digests).error(), path);
   Program& program = seen.program;
@@ -116,6 +117,7 @@ picket::Result<Program> Programs::identify(const std::string& path) {
   const std::string name = real != nullptr ? real : path;
   ::free(real);
   bool asked_all = true;
+  lock.lock();
   for (const auto& database : databases_) {
     if (database->stamp() == 0) continue;
     auto owner = database->owner_of(name);

@@ -16,6 +16,8 @@ namespace v1 = picket::ksn::v1;
 
 namespace {
 
+constexpr std::chrono::seconds kTryNewAgain{10};
+
 std::vector<std::string> wires_of(const ksn::Verifier& verifier) {
   std::vector<std::string> out;
   for (const auto& signer : verifier.signers()) out.push_back(signer_wire(signer.SerializeAsString()));
@@ -69,25 +71,31 @@ bool Broker::is_refused(const Licence& licence, Clock::time_point now, int& stat
   return true;
 }
 
-bool Broker::may_be_new(Licence& licence, Clock::time_point now) {
+bool Broker::may_be_new(Licence& licence, std::string_view peer, Clock::time_point now) {
   if (licence.is_known() || licence.is_busy()) return true;
   const std::chrono::duration<double> passed = now - newcomers_at_;
   newcomers_at_ = now;
   newcomers_ = std::min(settings_.new_licences_at_once, newcomers_ + passed.count() * settings_.new_licences_per_second);
-  if (newcomers_ < 1) return false;
+  if (now - counted_since_ >= kTryNewAgain) {
+    newcomers_of_.clear();
+    counted_since_ = now;
+  }
+  const auto own = newcomers_of_.find(peer);
+  if (newcomers_ < 1 || (own != newcomers_of_.end() && own->second >= settings_.new_licences_per_address)) return false;
   newcomers_ -= 1;
+  if (!peer.empty()) ++newcomers_of_[std::string(peer)];
   return true;
 }
 
-bool Broker::may_not_ask(Licence* licence, Clock::time_point now, int& status, std::string& body) {
+bool Broker::may_not_ask(Licence* licence, std::string_view peer, Clock::time_point now, int& status, std::string& body) {
   if (licence != nullptr && is_refused(*licence, now, status, body)) {
     ++counters_.refused;
     return true;
   }
-  if (licence != nullptr && may_be_new(*licence, now)) return false;
+  if (licence != nullptr && may_be_new(*licence, peer, now)) return false;
   ++counters_.overloaded;
   status = 429;
-  body = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", 10);
+  body = ksn_server::refusal(v1::Refusal::TOO_MANY, "too many licences that are not known yet are in use at once", static_cast<std::uint32_t>(kTryNewAgain.count()));
   return true;
 }
 
@@ -98,7 +106,7 @@ void Broker::accept(Licence& licence, Clock::time_point now) {
   heard_at_ = now;
 }
 
-void Broker::ask(std::string_view body, ksn_server::Reply reply) {
+void Broker::ask(std::string_view body, ksn_server::Reply reply, std::string_view peer) {
   Ask ask;
   const auto parsed = parse_ask(body, ask);
   std::vector<std::uint64_t> hashes(ask.keys.size());
@@ -118,7 +126,7 @@ void Broker::ask(std::string_view body, ksn_server::Reply reply) {
   auto* licence = licences_.get(ask.licence, now);
   int status = 0;
   std::string answer;
-  if (may_not_ask(licence, now, status, answer)) {
+  if (may_not_ask(licence, peer, now, status, answer)) {
     lock.unlock();
     return std::move(reply).send(status, std::move(answer));
   }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,6 +36,7 @@ struct BrokerSettings {
   std::size_t most_batches = 32;                  // requests to the KSN at a time
   std::size_t most_licences = 10'000;
   double new_licences_per_second = 20, new_licences_at_once = 200;  // that the KSN is asked of: guessing must not cost it, and us, more
+  std::size_t new_licences_per_address = 20;      // in ten seconds: who guesses does not keep others' new ones out
 };
 
 struct BrokerCounters {
@@ -68,9 +70,10 @@ class Broker {
   ~Broker();    // what waits is answered 503; the upstream must have ended, or answer nothing any more
   void stop();  // asks the upstream nothing any more; nobody may ask after it
 
-  void ask(std::string_view body, ksn_server::Reply reply);
+  // peer: the device's IP address; empty: not known.
+  void ask(std::string_view body, ksn_server::Reply reply, std::string_view peer = {});
   // `ours`, when this licence would be answered now: as the KSN said lately, or says when it is asked.
-  void greet(std::string_view licence, const picket::ksn::v1::HelloReply& ours, ksn_server::Reply reply);
+  void greet(std::string_view licence, const picket::ksn::v1::HelloReply& ours, ksn_server::Reply reply, std::string_view peer = {});
   // A refusal, unless the KSN accepted this licence within keeps_for and has not refused it since; else empty. Statistics and files of who nobody has
   // vouched for would take others' room until the KSN refuses them.
   [[nodiscard]] std::string why_not_kept(std::string_view licence, int& status);
@@ -98,8 +101,8 @@ class Broker {
   };
 
   // All of these under the lock.
-  [[nodiscard]] bool may_be_new(Licence& licence, Clock::time_point now);
-  [[nodiscard]] bool may_not_ask(Licence* licence, Clock::time_point now, int& status, std::string& body);  // nullptr: there is no room for it
+  [[nodiscard]] bool may_be_new(Licence& licence, std::string_view peer, Clock::time_point now);
+  [[nodiscard]] bool may_not_ask(Licence* licence, std::string_view peer, Clock::time_point now, int& status, std::string& body);  // nullptr: there is no room for it
   void accept(Licence& licence, Clock::time_point now);
   [[nodiscard]] static bool is_refused(const Licence& licence, Clock::time_point now, int& status, std::string& body);
   void wait_for_answers(Licence& licence, const std::shared_ptr<Waiting>& waiting, const std::vector<Key>& keys, const std::vector<std::size_t>& missing,
@@ -141,6 +144,8 @@ class Broker {
   std::vector<std::shared_ptr<Batch>> ready_;     // to be posted when the lock is free
   double newcomers_;                              // tokens
   Clock::time_point newcomers_at_{};
+  std::map<std::string, std::size_t, std::less<>> newcomers_of_;  // by address, since `counted_since_`; no more of them than tokens
+  Clock::time_point counted_since_{};
   BrokerCounters counters_;
   bool over_ = false;
   std::thread thread_;                            // gathers and watches deadlines; sleeps when nothing waits

@@ -38,8 +38,13 @@ Result<std::vector<EntryRef>> Broker::take(const Batch& batch, std::string_view 
     const auto& wish = reply.wishes(i);
     const auto asked = std::find_if(batch.keys.begin(), batch.keys.end(), [&](const Key& key) { return Wishes::is_of_file(key) && key.view() == wish.digest(); });
     if (asked == batch.keys.end() || wish.type().size() > ksn::kMostTextBytes) continue;
+    // What else stands in it would fill this memory and the devices' replies.
     v1::AskReply alone;
-    *alone.add_wishes() = wish;
+    auto& known = *alone.add_wishes();
+    known.set_digest(wish.digest());
+    known.set_type(wish.type());
+    known.set_first(wish.first());
+    known.set_bytes(wish.bytes());
     wishes.emplace_back(*asked, alone.SerializeAsString());
   }
   return out;

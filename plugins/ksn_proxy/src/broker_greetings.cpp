@@ -29,13 +29,13 @@ std::string Broker::why_not_kept(std::string_view id, int& status) {
   return ksn_server::refusal(v1::Refusal::UNAVAILABLE, cat("nothing is kept here for a licence that the KSN did not accept in the last ", std::to_string(hours), " hours, or since the proxy started"), 60);
 }
 
-void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::Reply reply) {
+void Broker::greet(std::string_view id, const v1::HelloReply& ours, ksn_server::Reply reply, std::string_view peer) {
   const auto now = Clock::now();
   std::unique_lock lock(mutex_);
   auto* licence = licences_.get(id, now);
   int status = 0;
   std::string answer;
-  if (may_not_ask(licence, now, status, answer)) {
+  if (may_not_ask(licence, peer, now, status, answer)) {
     lock.unlock();
     return std::move(reply).send(status, std::move(answer));
   }

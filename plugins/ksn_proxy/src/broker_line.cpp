@@ -1,5 +1,6 @@
 // Questions on their way to the KSN behind the proxy: gathered, sent in batches, and what comes back given to those who wait.
 #include <algorithm>
+#include <utility>
 
 #include "broker.hpp"
 #include "broker_waiting.hpp"
@@ -110,12 +111,21 @@ void Broker::on_posted(const std::shared_ptr<Batch>& batch, Result<Posted> poste
     ++counters_.upstream_failures;
     if (came) ++counters_.untrusted, lied_ = true;
     int status = 503;
-    const auto body = failure_of(*batch->licence, posted, taken ? std::string() : taken.error().message, now, status);
-    for (const auto& key : batch->keys) {
-      const auto found = pending_.find({batch->licence, key});
-      if (found == pending_.end()) continue;
-      for (auto& [waiting, slot] : found->second->waiters) give_up(*waiting, status, body, out);
-      pending_.erase(found);
+    auto& licence = *batch->licence;
+    const auto body = failure_of(licence, posted, taken ? std::string() : taken.error().message, now, status);
+    const auto give_up_all = [&](const std::vector<Key>& keys) {
+      for (const auto& key : keys) {
+        const auto found = pending_.find({&licence, key});
+        if (found == pending_.end()) continue;
+        for (auto& [waiting, slot] : found->second->waiters) give_up(*waiting, status, body, out);
+        pending_.erase(found);
+      }
+    };
+    give_up_all(batch->keys);
+    // A refused licence's other questions would be refused, too: nobody is to pay for them.
+    if (licence.refused_until > now) {
+      give_up_all(std::exchange(licence.unsent, {}));
+      licence.extended = false;
     }
   }
   taken = std::vector<EntryRef>();

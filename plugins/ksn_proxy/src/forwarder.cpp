@@ -97,8 +97,11 @@ void Forwarder::content(std::string_view body, std::string_view peer, ksn_server
     held = waiting_.held_of({request.digest(), request.first()});
     passes = passes && sends_ && !held && passing_bytes_ < settings_.most_queued_bytes;
   }
-  if (!passes && request.part().empty()) return std::move(reply).send(200, held_answer(request, held.value_or(0)));
   From from{std::string(peer), request.asker().licence(), std::move(reply)};
+  if (!passes && request.part().empty()) {
+    if (!is_turned_away(from)) std::move(from.reply).send(200, held_answer(request, held.value_or(0)));
+    return;
+  }
   if (passes) pass_on(MessageKind::content, std::string(body), std::move(from));
   else store(MessageKind::content, std::string(body), std::move(from));
 }
@@ -131,15 +134,20 @@ void Forwarder::pass_on(MessageKind kind, std::string body, From from) {
   });
 }
 
-void Forwarder::store(MessageKind kind, std::string body, From from) {
+bool Forwarder::is_turned_away(From& from) {
   int status = 0;
-  if (auto refusal = parts_.why_not_kept ? parts_.why_not_kept(from.licence, status) : std::string(); !refusal.empty()) {
-    {
-      const std::lock_guard lock(mutex_);
-      ++counters_.no_licence;
-    }
-    return std::move(from.reply).send(status, std::move(refusal));
+  auto refusal = parts_.why_not_kept ? parts_.why_not_kept(from.licence, status) : std::string();
+  if (refusal.empty()) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    ++counters_.no_licence;
   }
+  std::move(from.reply).send(status, std::move(refusal));
+  return true;
+}
+
+void Forwarder::store(MessageKind kind, std::string body, From from) {
+  if (is_turned_away(from)) return;
   std::unique_lock lock(mutex_);
   if (queue_.size() >= settings_.most_queued || queued_bytes_ + body.size() > settings_.most_queued_bytes) {
     ++counters_.no_room;

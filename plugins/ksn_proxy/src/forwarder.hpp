@@ -74,6 +74,7 @@ class Forwarder {
   Forwarder(ForwarderSettings settings, Parts parts, Outbox outbox, const std::filesystem::path& own);
   void pass_on(MessageKind kind, std::string body, From from);
   void store(MessageKind kind, std::string body, From from);
+  [[nodiscard]] bool is_turned_away(From& from);  // told why, too
   void run();
   void write(std::vector<Queued> queued);
   void send_oldest();

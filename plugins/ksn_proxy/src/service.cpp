@@ -37,7 +37,7 @@ std::string utc(std::int64_t seconds) {
 }  // namespace
 
 void Service::handle(const ksn_server::Request& request, ksn_server::Reply reply) {
-  if (request.path == "/ksn/v1/ask") return broker_.ask(request.body, std::move(reply));
+  if (request.path == "/ksn/v1/ask") return broker_.ask(request.body, std::move(reply), request.peer);
   if (request.path == "/ksn/v1/statistics") return forwarder_.statistics(request.body, request.peer, std::move(reply));
   if (request.path == "/ksn/v1/content") return forwarder_.content(request.body, request.peer, std::move(reply));
   if (request.path != "/ksn/v1/hello")
@@ -51,7 +51,7 @@ void Service::handle(const ksn_server::Request& request, ksn_server::Reply reply
   answer.set_proxy(true);
   answer.set_version(whose_.version);
   answer.set_now(now_());
-  broker_.greet(hello.asker().licence(), answer, std::move(reply));
+  broker_.greet(hello.asker().licence(), answer, std::move(reply), request.peer);
 }
 
 std::map<std::string, std::uint64_t> figures(const BrokerCounters& broker, const ForwarderCounters& forwarder, const ksn_server::Counters& server) {

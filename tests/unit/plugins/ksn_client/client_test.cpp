@@ -302,6 +302,21 @@ TEST_F(KsnClientSoftware, what_is_known_of_the_content_counts_before_its_publish
   EXPECT_EQ(reply.text(), "trusted: toolbox of Acme Tools, version 2.0-1");
 }
 
+TEST_F(KsnClientSoftware, no_program_waits_for_a_large_one) {
+  ksn.knows(software, v1::VERDICT_TRUSTED, "", 3600, v1::OBJECT_SOFTWARE);
+  auto client = start_with_package();
+  write("large", "");
+  std::filesystem::resize_file(base + "/large", 1u << 30);
+  std::promise<Result<v1::SoftwareReply>> large;
+  auto read = large.get_future();
+  client->software(base + "/large", 60s, [&](Result<v1::SoftwareReply> came) { large.set_value(std::move(came)); });
+  EXPECT_EQ(start_of_tool(*client).decided_by(), "software");
+  EXPECT_NE(read.wait_for(0s), std::future_status::ready);
+  const auto came = read.get();
+  ASSERT_TRUE(came) << came.error().message;
+  EXPECT_EQ(came->identified_by(), "none");
+}
+
 TEST_F(KsnClientSoftware, a_changed_program_is_not_its_publishers) {
   ksn.knows(software, v1::VERDICT_TRUSTED, "", 3600, v1::OBJECT_SOFTWARE);
   auto client = start_with_package();

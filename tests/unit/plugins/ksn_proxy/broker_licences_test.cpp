@@ -37,6 +37,25 @@ TEST_F(BrokerLicences, asks_again_for_a_licence_when_what_it_knows_is_old) {
   EXPECT_EQ(refused.as<v1::Refusal>().why(), v1::Refusal::LICENCE_BLOCKED);
 }
 
+TEST_F(BrokerLicences, asks_nothing_more_for_a_licence_that_was_refused) {
+  BrokerSettings settings;
+  settings.most_batches = 1;
+  open(settings);
+  ksn_.holds = true;
+  std::vector<Answered> all;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    std::vector<std::string> digests;
+    for (std::uint64_t n = 0; n < ksn::kMostQuestions; ++n) digests.push_back(digest_of(i * ksn::kMostQuestions + n));
+    all.push_back(ask(digests, "unknown"));
+  }
+  ASSERT_TRUE(ksn_.wait_for_posts(1));
+  ksn_.let_go();
+  for (auto& one : all) EXPECT_EQ(one.wait(), 403);
+  EXPECT_EQ(ask({digest_of(1)}).wait(), 200) << "the place on the line is free";
+  EXPECT_EQ(ksn_.posts, 2u) << "the refused one, and the good one";
+  EXPECT_EQ(broker_->counters().pending, 0u);
+}
+
 TEST_F(BrokerLicences, a_refused_licence_may_try_again_later) {
   BrokerSettings settings;
   settings.refusal_lasts = 0s;
@@ -254,6 +273,25 @@ TEST_F(BrokerLicences, guessing_licences_is_slowed_down_and_costs_the_known_ones
   EXPECT_EQ(refused, 4);
   EXPECT_EQ(slowed, 16);
   EXPECT_EQ(ask({digest_of(2)}).wait(), 200);
+}
+
+TEST_F(BrokerLicences, who_guesses_licences_keeps_the_new_ones_of_others_not_out) {
+  BrokerSettings settings;
+  settings.new_licences_at_once = 20;
+  settings.new_licences_per_second = 0;
+  settings.new_licences_per_address = 5;
+  open(settings);
+  peer_ = "192.0.2.1";
+  int slowed = 0;
+  for (int i = 0; i < 30; ++i) {
+    ksn_.bad_licences.insert("guess" + std::to_string(i));
+    slowed += (i % 2 == 0 ? ask({digest_of(1)}, "guess" + std::to_string(i)) : greet("guess" + std::to_string(i))).wait() == 429 ? 1 : 0;
+  }
+  EXPECT_EQ(slowed, 25);
+  peer_ = "192.0.2.2";
+  EXPECT_EQ(ask({digest_of(1)}).wait(), 200);
+  peer_ = "192.0.2.1";
+  EXPECT_EQ(ask({digest_of(2)}).wait(), 200) << "a known one is nobody's guess";
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class BrokerTest : public ::testing::Test {
   Answered ask_body(std::string body) {
     Answered out;
     out.asked = std::move(body);
-    broker_->ask(out.asked, out.reply());
+    broker_->ask(out.asked, out.reply(), peer_);
     return out;
   }
   Answered greet(std::string_view licence = "good") {
@@ -47,7 +47,7 @@ class BrokerTest : public ::testing::Test {
     ours.set_private_ksn(true);
     ours.set_proxy(true);
     Answered out;
-    broker_->greet(licence, ours, out.reply());
+    broker_->greet(licence, ours, out.reply(), peer_);
     return out;
   }
   struct Said {
@@ -71,6 +71,7 @@ class BrokerTest : public ::testing::Test {
     }
     return out;
   }
+  std::string peer_;  // who asks
   FakeKsn ksn_;
   std::mutex mutex_;
   std::vector<std::string> warnings_;

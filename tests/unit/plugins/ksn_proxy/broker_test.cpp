@@ -37,6 +37,7 @@ TEST_F(BrokerTest, asks_upstream_in_its_own_name_with_the_askers_licence) {
 TEST_F(BrokerTest, hands_wishes_on_to_devices_in_extended_mode_that_ask_about_the_file) {
   open();
   ksn_.wished = digest_of(2);
+  ksn_.beside_the_wish = "\x9a\x06\x0c" "nobody signs";  // field 99
   const auto ask_extended = [&](const std::vector<std::string>& digests) {
     v1::AskRequest request;
     EXPECT_TRUE(request.ParseFromString(ask_of(digests)));
@@ -54,6 +55,7 @@ TEST_F(BrokerTest, hands_wishes_on_to_devices_in_extended_mode_that_ask_about_th
     EXPECT_EQ(reply.wishes(0).digest(), digest_of(2));
     EXPECT_EQ(reply.wishes(0).first(), 10u);
     EXPECT_EQ(reply.wishes(0).bytes(), 20u);
+    EXPECT_EQ(reply.SerializeAsString().find("nobody signs"), std::string::npos) << "nor is it kept";
   }
   v1::AskRequest upstream;
   ASSERT_TRUE(upstream.ParseFromString(ksn_.bodies().at(0)));

@@ -62,6 +62,8 @@ class FakeKsn final : public ksn_proxy::Upstream {
   std::set<std::string> bad_licences{"unknown"};
   std::string wished;                           // bytes 10 to 30 of this file, and of one that nobody asks about, of who is in extended mode
 
+  std::string beside_the_wish;                  // fields that nobody knows
+
   // ---- what it saw
   std::atomic<std::uint64_t> posts{0}, questions{0}, blamed{0};
   std::atomic<std::uint32_t> rest{0};
@@ -175,6 +177,7 @@ class FakeKsn final : public ksn_proxy::Upstream {
         wish.set_digest(digest);
         wish.set_first(10);
         wish.set_bytes(20);
+        wish.MergeFromString(beside_the_wish);
       }
     }
     return reply.SerializeAsString();

@@ -51,6 +51,7 @@ class ForwarderTest : public ::testing::Test {
   }
   Answered content(const std::string& digest, const std::string& file, std::uint64_t offset, std::uint64_t bytes) {
     v1::ContentRequest request;
+    request.mutable_asker()->set_licence(licence_);
     request.set_digest(digest);
     request.set_size(file.size());
     request.set_offset(offset);

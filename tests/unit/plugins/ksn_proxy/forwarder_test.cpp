@@ -115,6 +115,10 @@ TEST_F(ForwarderTest, keeps_nothing_of_a_licence_that_nobody_vouches_for) {
   EXPECT_EQ(forwarder_->counters().no_licence, 1u);
   licence_ = "good";
   EXPECT_EQ(statistics('a').wait(), 200);
+  const std::string file(10, 'f');
+  EXPECT_EQ(content(digest_of(1), file, 0, 3).wait(), 200);
+  licence_ = "blocked";
+  EXPECT_EQ(content(digest_of(1), file, 0, 0).wait(), 403) << "nor is it told what others have sent";
 }
 
 TEST_F(ForwarderTest, tells_what_the_ksn_refuses_and_what_waited_too_long) {

@@ -24,11 +24,14 @@ namespace {
 
 class Raw {
  public:
-  explicit Raw(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Raw(std::uint16_t port, const char* from = "127.0.0.1") : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    if (::inet_pton(AF_INET, from, &own.sin_addr) != 1 || ::bind(fd_, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return;
     const timeval limit{60, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -179,6 +182,27 @@ TEST(KsnServer, turns_away_what_is_beyond_its_limits) {
   EXPECT_TRUE(wait_for([&] { return (*server)->counters().turned_away == 1; }));
   ASSERT_TRUE(one.send(post("/x", "still here")));
   EXPECT_FALSE(one.receive("still here").empty());
+}
+
+TEST(KsnServer, lets_no_peer_take_the_memory_of_all) {
+  auto settings = plain();
+  settings.most_held_bytes = 100'000;
+  settings.most_held_per_peer = 50'000;
+  auto server = Server::start(settings, echo);
+  ASSERT_TRUE(server);
+  Raw announces((*server)->port()), more((*server)->port()), other((*server)->port(), "127.0.0.2");
+  const std::string head = "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: ", body(19'997, 'x');  // an echo is held beside what it repeats
+  ASSERT_TRUE(announces.send(head + "20000\r\n\r\n"));
+  EXPECT_NE(announces.receive("\r\n\r\n").find("100 Continue"), std::string::npos);
+  ASSERT_TRUE(more.send(head + "40000\r\n\r\n"));
+  EXPECT_NE(more.receive("").find("too much is being sent at once"), std::string::npos) << "what it announced counts";
+  ASSERT_TRUE(other.send(post("/x", body + "end")));
+  EXPECT_TRUE(other.receive("end").starts_with("HTTP/1.1 200"));
+  // What it has sent is given back, to it and to all.
+  ASSERT_TRUE(announces.send(body + "end"));
+  EXPECT_TRUE(announces.receive("end").starts_with("HTTP/1.1 200"));
+  ASSERT_TRUE(announces.send(post("/x", body + "end")));
+  EXPECT_TRUE(announces.receive("end").starts_with("HTTP/1.1 200"));
 }
 
 TEST(KsnServer, ends_who_sends_too_slowly_and_who_takes_nothing) {

@@ -38,6 +38,14 @@ TEST(KsnLimiter, forgets_the_quiet_and_stays_bounded) {
   EXPECT_EQ(Limiter(0, 1).take("a", 1'000'000, start), 0u);
 }
 
+TEST(KsnLimiter, who_makes_names_up_costs_the_others_no_time) {
+  Limiter limiter(60, 10, 50'000);
+  const Limiter::Clock::time_point start{};
+  const auto began = Limiter::Clock::now();
+  for (int i = 0; i < 150'000; ++i) EXPECT_EQ(limiter.take(std::to_string(i), 10, start), 0u);
+  EXPECT_LT(Limiter::Clock::now() - began, 20s) << "all names are looked at for each new one";
+}
+
 TEST(KsnServiceSettings, are_the_defaults_of_the_schema_or_refused_by_name) {
   const auto settings = parse_settings("{}");
   ASSERT_TRUE(settings);
