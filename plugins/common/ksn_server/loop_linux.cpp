@@ -259,7 +259,7 @@ void Loop::run() {
           if (auto* connection = find(one.connection); connection != nullptr && !connection->on_answer(one.stream, one.status, std::move(one.body))) end(one.connection);
         continue;
       }
-      bool keep = false;
+      bool keep = id == kListenerId;  // which has no slot
       try {
         if (id == kListenerId) {
           if (listener_ >= 0) accept_all();
