@@ -37,6 +37,7 @@ refuse 2 "--server: 'http://127.0.0.1:13999' is not https://HOST:PORT" "$ksn" in
 expect "picket-ksn run '$folder/it'\\''s mine'" "$ksn" init "$folder/it's mine"
 refuse 1 "the options of init change nothing" "$ksn" run "$folder/k" --port 13998 --picketd /nonexistent/picketd
 refuse 2 "not UTF-8" "$ksn" init "$folder/"$'\xff'
+refuse 2 "FOLDER: '#' and line breaks" "$ksn" init "$folder/k#2"
 [ ! -e "$folder/"$'\xff' ]
 (cd "$folder" && "$ksn" init own --certificate k/tls/server.pem --key k/tls/server.key >/dev/null)
 grep -qF "\"certificate\":\"$folder/k/tls/server.pem\"" "$folder/own/settings/org.picket.ksn-service.json"

@@ -77,6 +77,7 @@ Result<> set_up(const Folder& folder, const Setup& setup, std::int64_t now) {
   std::error_code error;
   if (fs::exists(folder.settings(), error)) return fail(Code::conflict, cat(folder.path, " holds a KSN already"));
   if (!folder.path.starts_with('/')) return fail(Code::invalid, cat("'", folder.path, "' is no absolute path"));
+  if (folder.path.find_first_of("#\n") != std::string::npos) return fail(Code::invalid, "FOLDER: '#' and line breaks cannot stand in picketd.conf");
   if (setup.certificate.empty() != setup.key.empty()) return fail(Code::invalid, "--certificate and --key belong together");
   if (!is_ip_address(setup.listen)) return fail(Code::invalid, cat("--listen: '", setup.listen, "' is no IP address of this computer; 0.0.0.0 or :: are all"));
   for (const auto& server : setup.servers)
