@@ -68,9 +68,9 @@ void Client::software(std::string path, std::chrono::milliseconds deadline, Soft
   const bool taken = worker_.submit([this, programs, path, tell, busy, until] {
     auto program = programs->identify(path, Programs::kReadAtOnce);
     if (program || program.error().code != Code::too_large) return tell(std::move(program));
-    const bool waits = large_files_.submit([programs, path, tell, until] {
+    const bool waits = large_files_.submit([this, programs, path, tell, until] {
       if (std::chrono::steady_clock::now() >= until) return tell(fail(Code::timeout, "other large files are read"));
-      tell(programs->identify(path));
+      tell(programs->identify(path, Programs::kMostFile, [this] { return large_files_.is_stopping(); }));
     });
     if (!waits) busy();
   });

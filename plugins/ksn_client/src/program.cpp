@@ -27,7 +27,7 @@ struct Digests {
   std::string sha256, md5, image;  // image: the content, of a PE only
 };
 
-picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
+picket::Result<Digests> read_whole(int fd, std::uint64_t size, const std::function<bool()>& is_over) {
   const picket::Owned<EVP_MD_CTX, EVP_MD_CTX_free> sha(::EVP_MD_CTX_new()), md5(::EVP_MD_CTX_new());
   if (!sha || !md5 || ::EVP_DigestInit_ex(sha.get(), ::EVP_sha256(), nullptr) != 1) return fail(Code::internal, "no digest");
   const bool has_md5 = ::EVP_DigestInit_ex(md5.get(), ::EVP_md5(), nullptr) == 1;  // not in every library
@@ -35,6 +35,7 @@ picket::Result<Digests> read_whole(int fd, std::uint64_t size) {
   std::string block(1 << 17, '\0');
   bool keep = false;
   for (std::uint64_t at = 0; at < size;) {
+    if (is_over && is_over()) return fail(Code::unavailable, "the KSN client ends");
     const auto got = ::pread(fd, block.data(), std::min<std::uint64_t>(block.size(), size - at), static_cast<off_t>(at));
     if (got < 0) return picket::fail_errno("read");
     if (got == 0) return fail(Code::conflict, "it changes while it is read");
@@ -93,7 +94,7 @@ Programs::Programs(const Places& places) : code_authorities_(places.code_authori
   databases_.push_back(std::make_unique<RpmDatabase>(places.rpm));
 }
 
-picket::Result<Program> Programs::identify(const std::string& path, std::uint64_t most) {
+picket::Result<Program> Programs::identify(const std::string& path, std::uint64_t most, const std::function<bool()>& is_over) {
   if (path.empty() || path.front() != '/' || path.size() > 4096 || path.find('\0') != std::string::npos) return fail(Code::invalid, "the path is not absolute");
   const picket::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return picket::fail_errno(path);
@@ -107,7 +108,7 @@ picket::Result<Program> Programs::identify(const std::string& path, std::uint64_
   if (const auto known = seen_.find(path); known != seen_.end() && known->second.is_of(seen)) return known->second.program;
   lock.unlock();
   if (size > most) return fail(Code::too_large, cat(path, ": larger than ", std::to_string(most >> 20), " MiB"));
-  auto digests = read_whole(fd.get(), size);
+  auto digests = read_whole(fd.get(), size, is_over);
   if (!digests) return fail(std::move(digests).error(), path);
   Program& program = seen.program;
   program.digest = digests->sha256;
@@ -129,10 +130,12 @@ picket::Result<Program> Programs::identify(const std::string& path, std::uint64_
       break;
     }
   }
+  lock.unlock();
   if (program.identified_by == "none" && !digests->image.empty()) take_signature(program, digests->image, code_authorities_);
   else if (program.identified_by == "none" && asked_all) program.note = "no package installed it";
   for (auto* text : {&program.publisher, &program.product, &program.version}) *text = sayable(*text);
   if (program.identified_by == "none" && !asked_all) return program;  // looked at again the next time
+  lock.lock();
   if (seen_.size() >= kMostSeen) seen_.clear();
   return (seen_[path] = std::move(seen)).program;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,8 +33,9 @@ class Programs {
   explicit Programs(const Places& places);
 
   static constexpr std::uint64_t kMostFile = 4ull << 30, kReadAtOnce = 64u << 20;  // bytes
-  // Waits: it reads the file, and may run rpm. Code::not_found, invalid (no regular file), too_large (more than `most` bytes).
-  [[nodiscard]] picket::Result<Program> identify(const std::string& path, std::uint64_t most = kMostFile);
+  // Waits: it reads the file, and may run rpm. Code::not_found, invalid (no regular file), too_large (more than `most` bytes),
+  // unavailable once `is_over` says so.
+  [[nodiscard]] picket::Result<Program> identify(const std::string& path, std::uint64_t most = kMostFile, const std::function<bool()>& is_over = {});
 
  private:
   struct Seen {
@@ -43,7 +45,7 @@ class Programs {
     [[nodiscard]] bool is_of(const Seen& now) const { return file == now.file && (program.valid || stamp == now.stamp); }
   };
   const std::string code_authorities_;
-  std::mutex mutex_;               // not held while a file is read
+  std::mutex mutex_;               // not held while a file is read, or its signature checked
   std::vector<std::unique_ptr<PackageDatabase>> databases_;
   std::unordered_map<std::string, Seen> seen_;  // by path: a program that starts often is read once
 };

@@ -23,6 +23,11 @@ class Worker {
     came_.notify_one();
     return true;
   }
+  // For a job that takes long.
+  [[nodiscard]] bool is_stopping() {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+  }
   // The job that runs ends; those that wait are dropped.
   void stop() {
     {

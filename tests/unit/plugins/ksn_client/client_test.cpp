@@ -305,16 +305,23 @@ TEST_F(KsnClientSoftware, what_is_known_of_the_content_counts_before_its_publish
 TEST_F(KsnClientSoftware, no_program_waits_for_a_large_one) {
   ksn.knows(software, v1::VERDICT_TRUSTED, "", 3600, v1::OBJECT_SOFTWARE);
   auto client = start_with_package();
-  write("large", "");
-  std::filesystem::resize_file(base + "/large", 1u << 30);
-  std::promise<Result<v1::SoftwareReply>> large;
-  auto read = large.get_future();
-  client->software(base + "/large", 60s, [&](Result<v1::SoftwareReply> came) { large.set_value(std::move(came)); });
-  EXPECT_EQ(start_of_tool(*client).decided_by(), "software");
-  EXPECT_NE(read.wait_for(0s), std::future_status::ready);
-  const auto came = read.get();
+  // Holes: nothing of it is on the disk.
+  const auto start_of_large = [&](std::uint64_t bytes, std::promise<Result<v1::SoftwareReply>>& reply) {
+    write("large", "");
+    std::filesystem::resize_file(base + "/large", bytes);
+    client->software(base + "/large", 60s, [&reply](Result<v1::SoftwareReply> came) { reply.set_value(std::move(came)); });
+    return reply.get_future();
+  };
+  std::promise<Result<v1::SoftwareReply>> large, largest;
+  const auto came = start_of_large(Programs::kReadAtOnce + 1, large).get();
   ASSERT_TRUE(came) << came.error().message;
   EXPECT_EQ(came->identified_by(), "none");
+
+  auto read = start_of_large(Programs::kMostFile, largest);
+  EXPECT_EQ(start_of_tool(*client).decided_by(), "software");
+  EXPECT_NE(read.wait_for(0s), std::future_status::ready);
+  client.reset();
+  if (read.wait_for(0s) == std::future_status::ready) EXPECT_FALSE(read.get()) << "who ends does not read it to its end";
 }
 
 TEST_F(KsnClientSoftware, a_changed_program_is_not_its_publishers) {
