@@ -20,6 +20,7 @@ inline constexpr std::size_t kMostPartBytes = 1u << 20;        // of content, in
 inline constexpr std::size_t kMostTextBytes = 256;             // of each text in Facts and Asker
 inline constexpr std::size_t kMostCountries = 10;
 inline constexpr std::uint32_t kMostTtlSeconds = 30u * 24 * 3600;
+inline constexpr std::uint32_t kLongestRestSeconds = 3600;     // for a Refusal, which is not signed: who must stop for longer is told so by directives
 inline constexpr std::int64_t kClockSkewSeconds = 300;         // a seal may be issued so far in the future
 inline constexpr std::int64_t kMostFreshSeconds = kMostTtlSeconds + kClockSkewSeconds;  // what is kept for longer is of a time before the clock was set back
 inline constexpr std::uint16_t kProxyPort = 13111;

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "ksn/limits.hpp"
 
 namespace ksn_client {
 namespace {
 
 constexpr std::chrono::milliseconds kWorthTrying(20);
-constexpr std::uint32_t kLongestAskedRest = 24 * 3600;
 constexpr std::chrono::seconds kLicenceRest(60), kTooManyRest(10);
 
 }  // namespace
@@ -31,7 +31,7 @@ Refused refused_by(const ksn_channel::Answer& answer, const Way& way) {
   v1::Refusal refusal;
   const bool readable = refusal.ParseFromString(answer.body);
   const std::string text = readable ? picket::plain_line(refusal.text(), 200) : std::string();
-  const auto asked = std::chrono::seconds(std::min(readable ? refusal.retry_after_seconds() : 0, kLongestAskedRest));
+  const auto asked = std::chrono::seconds(std::min(readable ? refusal.retry_after_seconds() : 0, picket::ksn::kLongestRestSeconds));
   const auto said = [&](Code code, std::string_view what, std::chrono::seconds rest) {
     return Refused{{code, cat(way.name, ": ", what, text.empty() ? "" : ": ", text)}, asked.count() > 0 ? asked : rest};
   };

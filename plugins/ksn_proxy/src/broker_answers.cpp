@@ -61,8 +61,7 @@ std::string Broker::failure_of(Licence& licence, const Result<Posted>& posted, s
     case v1::Refusal::LICENCE_UNKNOWN:
     case v1::Refusal::LICENCE_BLOCKED:
     case v1::Refusal::LICENCE_EXPIRED: {
-      const auto lasts = refusal.retry_after_seconds() != 0 ? std::min<std::chrono::seconds>(std::chrono::seconds(refusal.retry_after_seconds()), std::chrono::hours(24))
-                                                            : settings_.refusal_lasts;
+      const auto lasts = refusal.retry_after_seconds() != 0 ? std::chrono::seconds(std::min(refusal.retry_after_seconds(), picket::ksn::kLongestRestSeconds)) : settings_.refusal_lasts;
       licence.accepted_until = {};
       licence.refused_until = now + lasts;
       licence.refused_status = ksn_server::http_status(refusal.why());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ksn/limits.hpp"
 #include "picket/ksn/v1/wire.pb.h"
 
 namespace ksn_proxy {
@@ -344,7 +345,7 @@ void Forwarder::on_sent(Result<Posted> posted) {
     auto pause = std::max<std::chrono::milliseconds>(settings_.pause, std::chrono::seconds(parts_.upstream.rests_for()));
     v1::Refusal refusal;
     if (posted && posted->body.size() < 4096 && refusal.ParseFromString(posted->body))
-      pause = std::max<std::chrono::milliseconds>(pause, std::chrono::seconds(std::min(3600u, refusal.retry_after_seconds())));
+      pause = std::max<std::chrono::milliseconds>(pause, std::chrono::seconds(std::min(picket::ksn::kLongestRestSeconds, refusal.retry_after_seconds())));
     const std::lock_guard lock(mutex_);
     next_try_ = SteadyClock::now() + pause;
     return;

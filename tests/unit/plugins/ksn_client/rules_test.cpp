@@ -75,7 +75,7 @@ TEST(KsnRefusal, is_said_in_words_and_by_its_code) {
   EXPECT_EQ(refused(v1::Refusal::LICENCE_EXPIRED, "", 0).error.message, "proxy a:1: authentication error, the licence has expired");
   for (const auto why : {v1::Refusal::LICENCE_UNKNOWN, v1::Refusal::LICENCE_BLOCKED, v1::Refusal::LICENCE_EXPIRED}) EXPECT_EQ(refused(why, "", 0).error.code, Code::denied);
   EXPECT_EQ(refused(v1::Refusal::TOO_MANY, "", 77).rest, 77s);
-  EXPECT_EQ(refused(v1::Refusal::UNAVAILABLE, "", 4'000'000'000).rest, 24h) << "nobody sends us away for ever";
+  EXPECT_EQ(refused(v1::Refusal::UNAVAILABLE, "", 4'000'000'000).rest, 1h) << "nobody sends us away for ever: a refusal is not signed";
   EXPECT_EQ(refused(v1::Refusal::NOT_TAKEN, "", 0).error.code, Code::conflict);
   EXPECT_EQ(refused_by({502, "<html>", "HTTP/1.1", 1ms}, way).error.message, "proxy a:1: answered with HTTP status 502");
 }
