@@ -22,8 +22,8 @@ using picket::Result;
 using picket::cat;
 using picket::fail;
 
-constexpr auto kUnfinishedFor = std::chrono::hours(24 * 7), kWhenCrowded = std::chrono::hours(24);
-constexpr std::chrono::minutes kSweep{24 * 60}, kSweepWhenCrowded{10};
+constexpr auto kUnfinishedFor = std::chrono::minutes(7 * 24 * 60), kWhenCrowded = std::chrono::minutes(24 * 60), kBarelyBegunWhenCrowded = std::chrono::minutes(10);
+constexpr std::chrono::minutes kSweep{24 * 60};
 constexpr std::uint64_t kMostUnfinished = 1000, kBlock = 4096;
 
 std::uint64_t on_disk(std::uint64_t bytes) { return (std::max<std::uint64_t>(bytes, 1) + kBlock - 1) / kBlock * kBlock; }
@@ -58,22 +58,26 @@ Result<> Samples::look() const {
   return {};
 }
 
-// What nobody went on with for a week makes room, where there is no more of it for a day.
+// What nobody went on with for a week makes room; where there is no more of it, for a day, and what has less than a whole part for ten minutes: else a
+// device that begins a thousand files, a byte of each, would keep out all others for a day.
 void Samples::measure() {
   const auto now = std::chrono::steady_clock::now();
   if (look_again_ != decltype(look_again_){} && now < look_again_) return;
-  const auto kept = fs::file_time_type::clock::now() - (crowded_ ? kWhenCrowded : kUnfinishedFor);
+  const auto now_by_files = fs::file_time_type::clock::now();
   std::error_code error;
   held_bytes_ = unfinished_ = 0;
   for (fs::directory_iterator entry(settings_.folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
     const bool part = entry->path().extension() == ".part";
-    if (part && entry->last_write_time(ignored) < kept && !ignored) {
+    const auto size = entry->file_size(ignored);
+    if (ignored) continue;
+    const auto kept = !crowded_ ? kUnfinishedFor : size < picket::ksn::kMostPartBytes ? kBarelyBegunWhenCrowded : kWhenCrowded;
+    if (part && entry->last_write_time(ignored) < now_by_files - kept && !ignored) {
       fs::remove(entry->path(), ignored);
       continue;
     }
     unfinished_ += part;
-    if (const auto size = entry->file_size(ignored); !ignored) held_bytes_ += on_disk(size);
+    held_bytes_ += on_disk(size);
   }
   crowded_ = false;
   look_again_ = now + kSweep;
@@ -83,7 +87,7 @@ bool Samples::has_room(std::uint64_t bytes, bool begins) {
   const bool out = held_bytes_ + bytes <= settings_.quota_bytes && (!begins || unfinished_ < kMostUnfinished);
   if (!out && !crowded_) {
     crowded_ = true;
-    look_again_ = std::min(look_again_, std::chrono::steady_clock::now() + kSweepWhenCrowded);
+    look_again_ = std::min(look_again_, std::chrono::steady_clock::now() + settings_.sweep_when_crowded);
   }
   return out;
 }

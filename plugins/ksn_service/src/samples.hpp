@@ -21,6 +21,7 @@ struct SampleSettings {
   std::uint64_t quota_bytes = 1'000'000'000, most_bytes = 50'000'000;
   bool wish_unknown = false;     // ask clients in extended mode for files that nobody knows
   std::uint64_t wish_bytes = 0;  // only for so many bytes from the beginning; 0: all of it
+  std::chrono::minutes sweep_when_crowded{10};  // how soon it is looked again for what gives way
 };
 
 class Samples {

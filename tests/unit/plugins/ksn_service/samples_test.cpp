@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "ksn/limits.hpp"
 
 namespace ksn_service::test {
 namespace {
@@ -157,6 +158,22 @@ TEST_F(KsnServiceSamples, holds_a_thousand_unfinished_files_and_sweeps_what_nobo
   service_.reset();
   EXPECT_EQ(sent(begun).held(), 1000u);
   EXPECT_FALSE(fs::exists(unfinished(0)));
+}
+
+TEST_F(KsnServiceSamples, are_not_kept_out_by_a_thousand_that_were_barely_begun) {
+  settings_.samples.quota_bytes = 100'000'000;
+  settings_.samples.sweep_when_crowded = std::chrono::minutes(0);
+  fs::create_directory(folder_ + "/samples");
+  const auto unfinished = [&](int n) { return folder_ + "/samples/" + picket::sha256_hex(std::to_string(n)) + ".sample.part"; };
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(picket::write_file_atomic(unfinished(i), "x"));
+  ASSERT_TRUE(picket::write_file_atomic(unfinished(0), std::string(picket::ksn::kMostPartBytes, 'x')));
+  const auto begun = part(picket::random_bytes(2000), 0, 1000);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(post("/ksn/v1/content", begun).status, 409) << "they may go on";
+  for (int i = 0; i < 999; ++i) fs::last_write_time(unfinished(i), fs::file_time_type::clock::now() - std::chrono::minutes(11));
+  EXPECT_EQ(sent(begun).held(), 1000u);
+  EXPECT_TRUE(fs::exists(unfinished(0))) << "much of it is here";
+  EXPECT_FALSE(fs::exists(unfinished(1)));
+  EXPECT_TRUE(fs::exists(unfinished(999))) << "it came just now";
 }
 
 TEST_F(KsnServiceSamples, takes_none_when_it_wishes_for_none) {
